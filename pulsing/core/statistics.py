@@ -1,0 +1,254 @@
+"""What is counted while messages flow, as plain integers, and the frozen values that readers get.
+
+Nothing here knows Prometheus or JSON. The hot path increments attributes of the `…Counters` objects; a reader asks
+for a snapshot, which copies. Totals of a class outlive its actors, so that no total ever falls.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+LATENCY_BOUNDS = (0.00005, 0.0002, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.25, 1.0, 2.5, 10.0)
+"""Upper bounds in seconds of every latency histogram; one more slot counts what is above the last."""
+
+LONG_TURN_S = 0.1
+"""A turn that holds the loop for longer is counted and named."""
+
+
+class LatencyCounters:
+    """A histogram under construction: a count per bound, a sum and a maximum."""
+
+    __slots__ = ("counts", "maximum", "total")
+
+    def __init__(self) -> None:
+        self.counts = [0] * (len(LATENCY_BOUNDS) + 1)
+        self.total = 0.0
+        self.maximum = 0.0
+
+    def observe(self, seconds: float) -> None:
+        self.counts[bisect_left(LATENCY_BOUNDS, seconds)] += 1
+        self.total += seconds
+        if seconds > self.maximum:
+            self.maximum = seconds
+
+    def snapshot(self) -> Latency:
+        return Latency(tuple(self.counts), self.total, self.maximum)
+
+
+class MethodCounters:
+    """Outcomes and handle times of one method of one class."""
+
+    __slots__ = (
+        "business",
+        "cancelled",
+        "expired",
+        "handle",
+        "items",
+        "long_turns",
+        "ok",
+        "system",
+        "timeout",
+        "unsupported",
+    )
+
+    def __init__(self) -> None:
+        self.ok = 0
+        self.cancelled = 0
+        self.expired = 0
+        self.business = 0
+        self.system = 0
+        self.timeout = 0
+        self.unsupported = 0
+        self.long_turns = 0
+        self.items = 0
+        self.handle = LatencyCounters()
+
+    @property
+    def errors(self) -> int:
+        return self.business + self.system + self.timeout + self.unsupported
+
+    def count_error(self, category: str) -> None:
+        """Add one failed call of a category: business, system, timeout or unsupported."""
+        setattr(self, category, getattr(self, category) + 1)
+
+
+class ClassCounters:
+    """Everything counted for the actors of one class on this node."""
+
+    __slots__ = ("dropped", "internal", "methods", "name", "restarts", "spawned", "stopped", "streams_open", "wait")
+
+    def __init__(self, name: str, internal: bool = False) -> None:
+        self.name = name
+        self.internal = internal
+        self.methods: dict[str, MethodCounters] = {}
+        self.wait = LatencyCounters()
+        self.spawned = 0
+        self.streams_open = 0
+        self.stopped: dict[str, int] = {}
+        self.restarts: dict[str, int] = {}
+        self.dropped: dict[str, int] = {}
+
+    def method(self, name: str) -> MethodCounters:
+        counters = self.methods.get(name)
+        if counters is None:
+            counters = self.methods[name] = MethodCounters()
+        return counters
+
+    def snapshot(self, population: Population) -> ClassStatistics:
+        methods = tuple(
+            MethodStatistics(
+                class_name=self.name,
+                method=name,
+                ok=m.ok,
+                cancelled=m.cancelled,
+                expired=m.expired,
+                business_errors=m.business,
+                system_errors=m.system,
+                timeout_errors=m.timeout,
+                unsupported_errors=m.unsupported,
+                long_turns=m.long_turns,
+                stream_items=m.items,
+                handle=m.handle.snapshot(),
+            )
+            for name, m in self.methods.items()
+        )
+        return ClassStatistics(
+            name=self.name,
+            internal=self.internal,
+            actors_by_state=dict(population.by_state),
+            spawned=self.spawned,
+            stopped=dict(self.stopped),
+            restarts=dict(self.restarts),
+            dropped=dict(self.dropped),
+            streams_open=self.streams_open,
+            wait=self.wait.snapshot(),
+            mailbox_messages=population.messages,
+            mailbox_max_messages=population.fullest,
+            mailbox_oldest_s=population.oldest_s,
+            methods=methods,
+        )
+
+
+@dataclass(slots=True)
+class Population:
+    """The live actors of one class at the moment of a snapshot."""
+
+    by_state: dict[str, int] = field(default_factory=dict)
+    messages: int = 0
+    fullest: int = 0
+    oldest_s: float = 0.0
+
+
+class Latency(NamedTuple):
+    """A histogram: observations per bound of `LATENCY_BOUNDS` (not cumulative), their sum and maximum in seconds."""
+
+    counts: tuple[int, ...]
+    total_s: float
+    maximum_s: float
+
+    @property
+    def count(self) -> int:
+        return sum(self.counts)
+
+    def quantile(self, q: float) -> float | None:
+        """Upper bound in seconds of the slot that holds the `q` quantile; None without observations."""
+        wanted = q * self.count
+        seen = 0
+        for bound, n in zip((*LATENCY_BOUNDS, self.maximum_s), self.counts, strict=True):
+            seen += n
+            if n and seen >= wanted:
+                return min(bound, self.maximum_s)
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class MethodStatistics:
+    """Counts of one method since the process started."""
+
+    class_name: str
+    method: str
+    ok: int
+    cancelled: int
+    expired: int
+    business_errors: int
+    system_errors: int
+    timeout_errors: int
+    unsupported_errors: int
+    long_turns: int
+    stream_items: int
+    handle: Latency
+
+    @property
+    def errors(self) -> int:
+        return self.business_errors + self.system_errors + self.timeout_errors + self.unsupported_errors
+
+    @property
+    def messages(self) -> int:
+        return self.ok + self.cancelled + self.expired + self.errors
+
+
+@dataclass(frozen=True, slots=True)
+class ClassStatistics:
+    """Counts of one actor class on this node since the process started, and its live actors now."""
+
+    name: str
+    """`module.Class`"""
+    internal: bool
+    """Pulsing's own actors, hidden unless asked for."""
+    actors_by_state: dict[str, int]
+    spawned: int
+    stopped: dict[str, int]
+    """by reason: stopped, failed, restart_limit, shutdown"""
+    restarts: dict[str, int]
+    """by cause: failure, always, operator"""
+    dropped: dict[str, int]
+    """messages refused or dropped by a full mailbox, by policy"""
+    streams_open: int
+    wait: Latency
+    """from acceptance by the mailbox to the start of the turn"""
+    mailbox_messages: int
+    mailbox_max_messages: int
+    mailbox_oldest_s: float
+    methods: tuple[MethodStatistics, ...]
+
+    @property
+    def actors(self) -> int:
+        return sum(self.actors_by_state.values())
+
+    @property
+    def messages(self) -> int:
+        return sum(m.messages for m in self.methods)
+
+    @property
+    def errors(self) -> int:
+        return sum(m.errors for m in self.methods)
+
+
+@dataclass(frozen=True, slots=True)
+class SystemStatistics:
+    """One node's figures at one moment; counts are since the process started."""
+
+    node_id: str
+    addr: str
+    started_at: float
+    """wall clock, seconds since 1970; for display"""
+    uptime_s: float
+    actors: int
+    """live actors, Pulsing's own included"""
+    spawned: int
+    stopped: int
+    asks_inflight: int
+    messages_by_kind: dict[str, int]
+    """ask, tell, stream, system"""
+    dead_letters_by_reason: dict[str, int]
+    classes: tuple[ClassStatistics, ...]
+
+    @property
+    def messages(self) -> int:
+        return sum(c.messages for c in self.classes)
+
+    @property
+    def errors(self) -> int:
+        return sum(c.errors for c in self.classes)

@@ -1,0 +1,69 @@
+# One command for each verb, the same at a desk and in CI. Every target does its own set-up.
+
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+# Python 3.11 where it is found, else the newest that runs; a name on the path may be a shim that does not.
+PYTHON ?= $(shell for python in python3.11 python3.13 python3.12 python3.10 python3; do \
+	$$python -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null && echo $$python && break; done)
+
+OTHER_VERSIONS := 3.10 3.12 3.13
+# What needs no browser: units, virtual time, loopback.
+PORTABLE_TESTS := tests/unit tests/simulation tests/integration
+
+.DEFAULT_GOAL := help
+.PHONY: help setup check format test test-versions demo bench docs clean
+
+help:
+	@echo 'make setup          make the virtual environment and install everything into it'
+	@echo 'make demo           start a cluster of two nodes that works, and its dashboard'
+	@echo 'make check          lint, formatting, types, layers'
+	@echo 'make test           every test, the browser ones too'
+	@echo 'make test-versions  the portable tests under Python $(OTHER_VERSIONS), where found'
+	@echo 'make bench          our figures'
+	@echo 'make docs           build the documentation into site/'
+	@echo 'make format         let ruff rewrite what it can'
+	@echo 'make clean          remove what the other targets made'
+
+setup: $(READY)
+
+$(READY): pyproject.toml
+	@test -n '$(PYTHON)' || { echo 'Python 3.10 or newer is needed: apt-get install python3 python3-venv' >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || test -x $(BIN)/python || \
+		{ echo '$(PYTHON) cannot make virtual environments: apt-get install python3-venv' >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo 'installing into $(VENV) (the first time takes a minute) ...'
+	@$(BIN)/python -m pip install --quiet -e '.[dev]'
+	@touch $@
+
+check: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(READY)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+test: $(READY)
+	@.ci/need chromium chromium
+	@.ci/need redis-server redis-server
+	$(BIN)/pytest
+
+test-versions:
+	@.ci/versions '$(OTHER_VERSIONS)' $(PORTABLE_TESTS)
+
+demo: $(READY)
+	@$(BIN)/pulsing demo $(DEMO_ARGS)
+
+bench: $(READY)
+	$(BIN)/python -m benchmarks
+
+docs: $(READY)
+	$(BIN)/mkdocs build --strict --quiet
+	@echo 'open site/index.html'
+
+clean:
+	rm -rf $(VENV) .venv-* site dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,0 +1,142 @@
+"""What a piece of code has left behind: tasks, threads, open files and sockets, child processes."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+_GRACE_S = 2.0
+_PAUSE_S = 0.005
+
+_OPEN_FILES = Path("/proc/self/fd")
+_THREADS = Path("/proc/self/task")
+
+
+def assert_no_leaks(grace: float = _GRACE_S) -> LeakCheck:
+    """Fail with an AssertionError if the block leaves resources behind that were not there before.
+
+    Use it as `with` in plain code and as `async with` on a loop; tasks are looked at in the latter only, because
+    a cancelled task needs turns of the loop to end. Files and processes are seen on Linux only.
+
+    Args:
+        grace: Seconds that resources on their way out may take.
+    """
+    return LeakCheck(grace)
+
+
+class LeakCheck:
+    """The block between two looks at this process."""
+
+    def __init__(self, grace: float) -> None:
+        self._grace = grace
+        self._before = Resources()
+
+    def __enter__(self) -> None:
+        self._before = Resources.now()
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if exc is not None:
+            return
+        deadline = time.monotonic() + self._grace
+        while (left := self._left_behind()) and time.monotonic() < deadline:
+            time.sleep(_PAUSE_S)
+        _fail_if_any(left)
+
+    async def __aenter__(self) -> None:
+        self._before = Resources.now(tasks=True)
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if exc is not None:
+            return
+        deadline = time.monotonic() + self._grace
+        # Nothing announces that a thread or a process is gone, so there is no event to wait for.
+        while (left := self._left_behind(tasks=True)) and time.monotonic() < deadline:  # noqa: ASYNC110
+            await asyncio.sleep(_PAUSE_S)
+        _fail_if_any(left)
+
+    def _left_behind(self, tasks: bool = False) -> list[str]:
+        left = Resources.now(tasks=tasks).beyond(self._before)
+        if left:
+            # Some of it may only wait for the collector: a closed generator, an object in a cycle.
+            gc.collect()
+            left = Resources.now(tasks=tasks).beyond(self._before)
+        return left
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What a process holds at one moment."""
+
+    tasks: frozenset[asyncio.Task[Any]] = frozenset()
+    threads: frozenset[threading.Thread] = frozenset()
+    files: frozenset[tuple[int, str]] = frozenset()
+    """Descriptor and what it leads to, so that a number used again by another file counts as new."""
+    processes: frozenset[int] = frozenset()
+
+    @classmethod
+    def now(cls, tasks: bool = False) -> Resources:
+        """Look at this process."""
+        return cls(
+            tasks=frozenset(asyncio.all_tasks()) if tasks else frozenset(),
+            threads=frozenset(threading.enumerate()),
+            files=frozenset(_open_files()),
+            processes=frozenset(_child_processes()),
+        )
+
+    def beyond(self, before: Resources) -> list[str]:
+        """Describe what is here now and was not there before."""
+        return [
+            *(f"task {task.get_name()}: {task.get_coro()!r}" for task in self.tasks - before.tasks),
+            *(f"thread {thread.name}" for thread in self.threads - before.threads),
+            *(f"file descriptor {number} -> {target}" for number, target in sorted(self.files - before.files)),
+            *(f"process {pid}: {_command_of(pid)}" for pid in sorted(self.processes - before.processes)),
+        ]
+
+
+def _fail_if_any(left: list[str]) -> None:
+    if left:
+        raise AssertionError("left behind:\n  " + "\n  ".join(left))
+
+
+def _open_files() -> list[tuple[int, str]]:
+    try:
+        links = list(_OPEN_FILES.iterdir())
+    except FileNotFoundError:
+        return []
+    found = [(int(link.name), _target(link)) for link in links]
+    # The descriptor of the listing itself is closed by now; device files such as /dev/urandom are kept by libraries.
+    return [(number, target) for number, target in found if target and not target.startswith("/dev/")]
+
+
+def _target(link: Path) -> str:
+    try:
+        return str(link.readlink())
+    except FileNotFoundError:
+        return ""
+
+
+def _child_processes() -> list[int]:
+    children: list[int] = []
+    for thread in _THREADS.glob("*/children"):
+        try:
+            children.extend(int(pid) for pid in thread.read_text().split())
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+    return children
+
+
+def _command_of(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
+    except (FileNotFoundError, ProcessLookupError):
+        return "ended"

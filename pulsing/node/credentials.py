@@ -1,0 +1,151 @@
+"""Which secret a node uses: a passphrase, else the user's token file, else none, and that only when asked for.
+
+Secrets and keys live in memory only, inside `Secret`, which shows itself to nobody.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Literal, NoReturn, TypeAlias
+
+from pulsing.node.token_file import read_or_create_token, token_path
+from pulsing.wire.handshake import link_key, root_of_passphrase, root_of_token
+
+DEFAULT_CLUSTER = "pulsing"
+
+Mode: TypeAlias = Literal["passphrase", "token", "insecure"]
+
+_TRUE = ("1", "true", "yes", "on")
+
+
+class Secret:
+    """Bytes that do not show in a repr, a log line, a traceback or a pickle."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: bytes) -> None:
+        self._value = value
+
+    def reveal(self) -> bytes:
+        """The bytes themselves; keep them in no variable that outlives the call."""
+        return self._value
+
+    def __repr__(self) -> str:
+        return "***"
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        raise TypeError("a secret cannot be pickled or copied")
+
+
+class Credentials:
+    """The secrets of one node, the newest first, and the link keys derived from them.
+
+    May be shared by several loops and threads: the derivation runs once.
+    """
+
+    def __init__(self, mode: Mode, secrets: Sequence[Secret], cluster: str = DEFAULT_CLUSTER) -> None:
+        self.mode: Mode = mode
+        self.cluster = cluster
+        self._secrets = tuple(secrets)
+        self._roots: tuple[Secret, ...] | None = None
+        self._lock = threading.Lock()
+
+    @property
+    def secure(self) -> bool:
+        """Whether links are authenticated at all."""
+        return self.mode != "insecure"
+
+    async def roots(self) -> tuple[Secret, ...]:
+        """The stretched secrets, the newest first; computed in a worker thread, once."""
+        if self._roots is None and self.mode == "passphrase":
+            await _in_thread(self._derive)
+        return self._derive()
+
+    async def keys(self) -> tuple[Secret, ...]:
+        """The link keys, the newest first; empty in insecure mode."""
+        return tuple(Secret(link_key(root.reveal())) for root in await self.roots())
+
+    def _derive(self) -> tuple[Secret, ...]:
+        with self._lock:
+            if self._roots is None:
+                self._roots = tuple(self._root_of(secret) for secret in self._secrets)
+            return self._roots
+
+    def _root_of(self, secret: Secret) -> Secret:
+        if self.mode == "passphrase":
+            return Secret(root_of_passphrase(secret.reveal().decode(), self.cluster))
+        return Secret(root_of_token(secret.reveal(), self.cluster))
+
+    def __repr__(self) -> str:
+        return f"Credentials(mode={self.mode!r}, cluster={self.cluster!r})"
+
+
+def find_credentials(
+    *,
+    passphrase: str | Sequence[str] | None = None,
+    passphrase_file: Path | None = None,
+    token_file: Path | Sequence[Path] | None = None,
+    insecure: bool | None = None,
+    cluster: str = DEFAULT_CLUSTER,
+    environ: Mapping[str, str] = os.environ,
+) -> Credentials:
+    """Decide which secret this node uses.
+
+    In order: `passphrase`, `PULSING_PASSPHRASE`, `passphrase_file`; then insecure mode if it was asked for
+    (`insecure=True` or `PULSING_INSECURE=1`); then the token file, created if there is none.
+
+    Args:
+        passphrase: one, or the new and the old one while they are changed: both are accepted.
+        passphrase_file: a file whose first line is the passphrase.
+        token_file: instead of the user's own; several while tokens are changed, the new one first.
+        insecure: None leaves it to the environment.
+        cluster: the cluster's name, which is part of the derivation.
+        environ: the environment variables.
+
+    Raises:
+        ValueError: insecure mode was asked for although there is a passphrase, or a passphrase is empty.
+        AuthFailed: a token file is not usable; the message names it and says how to repair it.
+    """
+    phrases = _passphrases(passphrase, passphrase_file, environ)
+    if insecure is None:
+        insecure = environ.get("PULSING_INSECURE", "").lower() in _TRUE
+    if phrases and insecure:
+        raise ValueError("insecure mode and a passphrase exclude each other: unset one of them")
+    if phrases:
+        return Credentials("passphrase", phrases, cluster)
+    if insecure:
+        return Credentials("insecure", (), cluster)
+    return Credentials("token", [Secret(read_or_create_token(path)) for path in _paths(token_file, environ)], cluster)
+
+
+def _passphrases(
+    passphrase: str | Sequence[str] | None, file: Path | None, environ: Mapping[str, str]
+) -> tuple[Secret, ...]:
+    if passphrase is None:
+        passphrase = environ.get("PULSING_PASSPHRASE")
+    if passphrase is None and file is not None:
+        passphrase = file.read_text(encoding="utf-8").partition("\n")[0].rstrip("\r")
+    phrases = () if passphrase is None else (passphrase,) if isinstance(passphrase, str) else tuple(passphrase)
+    if not all(phrases):
+        raise ValueError("the passphrase is empty; set one, or leave it out to use the token file")
+    return tuple(Secret(phrase.encode()) for phrase in phrases)
+
+
+def _paths(token_file: Path | Sequence[Path] | None, environ: Mapping[str, str]) -> Sequence[Path]:
+    if token_file is None:
+        return [token_path(environ)]
+    return [token_file] if isinstance(token_file, Path) else token_file
+
+
+async def _in_thread(function: Callable[[], object]) -> None:
+    """Run `function` in a thread that ends with it, where the loop's own pool would keep one for later."""
+    with_one = ThreadPoolExecutor(1, thread_name_prefix="pulsing-credentials")
+    try:
+        await asyncio.get_running_loop().run_in_executor(with_one, function)
+    finally:
+        with_one.shutdown(wait=False)

@@ -64,7 +64,7 @@ class Connection(Protocol):
 
 
 class ConnectionHandler(Protocol):
-    """The receiving side of a connection; called on its loop, never from inside `send`."""
+    """The receiving side of a connection; called on its loop. Only `on_blocked` may come from inside `send`."""
 
     def on_message(self, data: bytes | bytearray) -> None:
         """One whole message arrived. The buffer belongs to the handler."""

@@ -1,0 +1,164 @@
+"""How routes are declared: none without a role, none that the gate does not know."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from fastapi import FastAPI
+from starlette.routing import compile_path
+
+from pulsing.admin.schemas import Problem
+from pulsing.admin.settings import ACTIONS, ROLES, Role
+
+API = "/api/v1"
+
+Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True)
+class Access:
+    """Who may use a route, and what the gate must know about it."""
+
+    role: Role | None
+    """None: open, no credentials needed"""
+    action: str | None = None
+    """the word for it in settings and audit; None: it changes nothing"""
+    unbounded: bool = False
+    """may stay open for long (a stream, a call), so that it is not counted among the requests in flight"""
+
+
+@dataclass(frozen=True)
+class Route:
+    """One method of one path, declared."""
+
+    method: str
+    path: str
+    endpoint: Callable[..., Any]
+    access: Access
+    summary: str
+    options: dict[str, Any] = field(hash=False)
+
+
+class Routes:
+    """The routes of one subject, all under one prefix.
+
+    Args:
+        tag: the subject, for the specification.
+        prefix: what every path begins with; "" for the root.
+    """
+
+    def __init__(self, tag: str, prefix: str = API) -> None:
+        self._tag = tag
+        self._prefix = prefix
+        self._routes: list[Route] = []
+
+    def get(self, path: str, *, role: Role | None, **options: Any) -> Callable[[Endpoint], Endpoint]:
+        """Declare a reading route."""
+        return self._declare("GET", path, role, None, options)
+
+    def post(
+        self, path: str, *, role: Role | None, action: str | None, **options: Any
+    ) -> Callable[[Endpoint], Endpoint]:
+        """Declare a POST; `action` is its word in settings and audit, None where it changes nothing."""
+        return self._declare("POST", path, role, action, options)
+
+    def put(
+        self, path: str, *, role: Role | None, action: str | None, **options: Any
+    ) -> Callable[[Endpoint], Endpoint]:
+        """Declare a PUT."""
+        return self._declare("PUT", path, role, action, options)
+
+    def patch(
+        self, path: str, *, role: Role | None, action: str | None, **options: Any
+    ) -> Callable[[Endpoint], Endpoint]:
+        """Declare a PATCH."""
+        return self._declare("PATCH", path, role, action, options)
+
+    def delete(
+        self, path: str, *, role: Role | None, action: str | None, **options: Any
+    ) -> Callable[[Endpoint], Endpoint]:
+        """Declare a DELETE."""
+        return self._declare("DELETE", path, role, action, options)
+
+    def __iter__(self) -> Iterator[Route]:
+        return iter(self._routes)
+
+    def _declare(
+        self, method: str, path: str, role: Role | None, action: str | None, options: dict[str, Any]
+    ) -> Callable[[Endpoint], Endpoint]:
+        if role is not None and role not in ROLES:
+            raise ValueError(f"not a role: {role!r}")
+        if action is not None and action not in ACTIONS:
+            raise ValueError(f"not an action: {action!r}")
+        access = Access(role, action, options.pop("unbounded", False))
+
+        def declare(endpoint: Endpoint) -> Endpoint:
+            summary = (endpoint.__doc__ or endpoint.__name__).strip().splitlines()[0]
+            options.setdefault("tags", [self._tag])
+            self._routes.append(Route(method, self._prefix + path, endpoint, access, summary, options))
+            return endpoint
+
+        return declare
+
+
+class RouteTable:
+    """All declared routes, as the gate sees them: a path has methods, a method has an access."""
+
+    def __init__(self, routes: Iterable[Route]) -> None:
+        self.routes = list(routes)
+        self._patterns: list[tuple[re.Pattern[str], Route]] = [(compile_path(r.path)[0], r) for r in self.routes]
+
+    def find(self, path: str) -> dict[str, Route]:
+        """The routes of a path by method, the first declared winning; empty where there is no such path."""
+        found: dict[str, Route] = {}
+        for pattern, route in self._patterns:
+            if route.method not in found and pattern.match(path):
+                found[route.method] = route
+        return found
+
+    def install(self, app: FastAPI) -> None:
+        """Add every route to `app`, with its role in the specification."""
+        for route in self.routes:
+            app.add_api_route(
+                route.path,
+                route.endpoint,
+                methods=[route.method],
+                name=f"{route.method.lower()} {route.path}",
+                operation_id=_operation_id(route),
+                summary=route.summary,
+                **self._documented(route),
+            )
+
+    def check(self, app: FastAPI) -> None:
+        """Refuse an app with a route that was not declared here.
+
+        Raises:
+            RuntimeError: naming the route.
+        """
+        declared = {(route.path, route.method) for route in self.routes}
+        for route in app.routes:
+            path = getattr(route, "path", None)
+            methods = getattr(route, "methods", None) or {"*"}
+            for method in methods:
+                if (path, method) not in declared:
+                    raise RuntimeError(f"route {method} {path or route} has no declared role")
+
+    @staticmethod
+    def _documented(route: Route) -> dict[str, Any]:
+        options = dict(route.options)
+        extra = {"x-required-role": route.access.role or "none", **options.pop("openapi_extra", {})}
+        if route.access.action:
+            extra["x-action"] = route.access.action
+        if route.access.role is None:
+            extra["security"] = []
+        problem = {"model": Problem, "content": {"application/problem+json": {}}}
+        responses = {"default": {"description": "A problem", **problem}, **options.pop("responses", {})}
+        return {"openapi_extra": extra, "responses": responses, "response_model": None, **options}
+
+
+def _operation_id(route: Route) -> str:
+    words = re.findall(r"[a-z0-9]+", route.path.replace(API, "").lower())
+    return "_".join([route.method.lower(), *(words or ["index"])])

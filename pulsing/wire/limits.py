@@ -1,0 +1,45 @@
+"""How much one value, frame or link may ask of its receiver."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+KIB = 1024
+MIB = 1024 * KIB
+
+CHUNK = 256 * KIB
+"""Size of the pieces in which attachments travel, so that a small frame never waits behind more than one of them."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Bounds that encoder and decoder both keep, so that a value refused there is refused here first."""
+
+    depth: int = 64
+    """Containers within containers."""
+
+    entries: int = 65_536
+    """Elements of one list, map, set or tuple."""
+
+    structured: int = 256 * KIB
+    """Bytes of the msgpack part of a value; at most 1 MiB, since 1 MiB of empty maps becomes 90 MiB of objects."""
+
+    inline: int = 64 * KIB
+    """Bytes-like values and texts above this travel as attachments beside the msgpack part."""
+
+    message: int = 16 * MIB
+    """Bytes of one value with its attachments."""
+
+    frames: int = 16_384
+    """Frames in one WebSocket message."""
+
+    assembling: int = 64 * MIB
+    """Bytes of incomplete values that one link may hold on the receiving side."""
+
+    def __post_init__(self) -> None:
+        if not 0 < self.structured <= MIB:
+            raise ValueError(f"the structured part of a value is limited to 1 MiB, got {self.structured} bytes")
+        if not 0 < self.message < 1 << 32:
+            raise ValueError(f"a message has less than 4 GiB, got a limit of {self.message} bytes")
+        if not 0 < self.depth <= 512:
+            raise ValueError(f"a depth between 1 and 512 is needed, got {self.depth}")

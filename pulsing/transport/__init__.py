@@ -13,14 +13,19 @@ from pulsing.transport.base import (
     PeerInfo,
     Transport,
 )
+from pulsing.transport.gate import Channel, Gate
+from pulsing.transport.limits import Limits
 
 __all__ = [
     "Attach",
     "Buffer",
+    "Channel",
     "Connection",
     "ConnectionHandler",
     "DialFailed",
     "DialledSelf",
+    "Gate",
+    "Limits",
     "Listener",
     "PeerInfo",
     "Transport",

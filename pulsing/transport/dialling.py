@@ -1,0 +1,113 @@
+"""The dialler's side of an opening: ask for the upgrade, check the answer, confirm."""
+
+from __future__ import annotations
+
+import asyncio
+
+from websockets.client import ClientProtocol
+from websockets.http11 import Response
+
+from pulsing.transport.base import Attach, PeerInfo
+from pulsing.transport.gate import Channel, Denied, DialProof, Gate, Proven
+from pulsing.transport.link import WebSocketLink
+
+
+class Dialling:
+    """One attempt by one secret.
+
+    Args:
+        addr: what was dialled.
+        gate: whoever holds the secrets.
+        proof: the proof of this attempt.
+        attach: who handles the connection.
+    """
+
+    def __init__(self, addr: str, gate: Gate, proof: DialProof, attach: Attach) -> None:
+        self.result: asyncio.Future[WebSocketLink] = asyncio.get_running_loop().create_future()
+        """The open connection, or `DialRefused` or `NotUnderstood`."""
+        # An attempt that is cancelled while it connects has nobody left to look at its result.
+        self.result.add_done_callback(lambda result: result.cancelled() or result.exception())
+        self._addr = addr
+        self._gate = gate
+        self._proof = proof
+        self._attach = attach
+        self._link: WebSocketLink
+        self._tls = False
+
+    def connected(self, link: WebSocketLink) -> None:
+        """Send the request, bound to the channel that turned out to be underneath."""
+        self._link = link
+        channel = _channel_of(link.transport)
+        self._tls = channel.certificate is not None
+        core = link.core
+        assert isinstance(core, ClientProtocol)
+        request = core.connect()
+        for name, value in self._proof.request(self._gate.binding(channel)):
+            request.headers[name] = value
+        core.send_request(request)
+        link.flush()
+
+    def received(self, data: bytes) -> None:
+        """Judge the response once it is complete."""
+        events = self._link.feed(data)
+        if not events:
+            if self._link.core.handshake_exc is not None:
+                self._give_up(NotUnderstood("it does not speak the protocol of nodes"))
+            return
+        response, *frames = events
+        assert isinstance(response, Response)
+        verdict = self._proof.receive(response.status_code, list(response.headers.raw_items()))
+        if not verdict.accepted:
+            self._give_up(DialRefused(verdict))
+        elif self._link.core.handshake_exc is not None:
+            self._give_up(NotUnderstood("its answer is no upgrade to WebSocket"))
+        else:
+            self._succeed(verdict)
+            self._link.deliver(frames)
+
+    def lost(self, error: Exception | None) -> None:
+        """The other end hung up instead of answering."""
+        self._give_up(NotUnderstood(str(error) if error else "it hung up without an answer"))
+
+    def _succeed(self, verdict: Proven) -> None:
+        if self._proof.confirmation is not None:
+            self._link.core.send_binary(self._proof.confirmation)
+            self._link.flush()
+        peer = PeerInfo(
+            node_id=verdict.node_id,
+            addr=self._addr,
+            pickle=verdict.pickle,
+            control_port=verdict.control_port,
+            tls=self._tls,
+            authenticated=verdict.authenticated,
+        )
+        self._link.open(peer, self._attach)
+        if not self.result.done():
+            self.result.set_result(self._link)
+
+    def _give_up(self, error: Exception) -> None:
+        if not self.result.done():
+            self.result.set_exception(error)
+        self._link.abort()
+
+
+class DialRefused(Exception):
+    """The other end answered, and there will be no connection."""
+
+    def __init__(self, verdict: Denied) -> None:
+        super().__init__(verdict.reason)
+        self.verdict = verdict
+
+
+class NotUnderstood(Exception):
+    """What came back was no answer to the request."""
+
+
+class TlsMismatch(NotUnderstood):
+    """One end speaks TLS and the other does not."""
+
+
+def _channel_of(transport: asyncio.Transport) -> Channel:
+    host, port = transport.get_extra_info("peername")[:2]
+    tls = transport.get_extra_info("ssl_object")
+    return Channel(host, port, None if tls is None else tls.getpeercert(binary_form=True))

@@ -1,0 +1,273 @@
+"""One WebSocket between two nodes, at either end: messages out, messages in, and how it ends.
+
+A thin shell around the sans-I/O core of `websockets`, in one `asyncio.Protocol`: no task and no queue lies between
+the socket and the handler. What happens before the connection is proven is the business of its `Opening`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import socket
+import struct
+from collections.abc import Sequence
+from typing import Protocol, cast
+
+from websockets.frames import CloseCode, Frame, Opcode
+from websockets.http11 import Request, Response
+from websockets.protocol import OPEN, SEND_EOF, Side
+from websockets.protocol import Protocol as WebSocketCore
+from websockets.speedups import apply_mask
+
+from pulsing.transport.address import join_address
+from pulsing.transport.base import Attach, Buffer, ConnectionHandler, PeerInfo
+from pulsing.transport.limits import Limits
+
+_ENDS = (CloseCode.NORMAL_CLOSURE, CloseCode.GOING_AWAY)
+_BINARY_FIN = 0x80 | Opcode.BINARY
+
+# From here on a second system call costs less than copying the message behind its header.
+_JOIN_BELOW = 64 * 1024
+
+
+class Opening(Protocol):
+    """What a connection does until it is proven."""
+
+    def connected(self, link: WebSocketLink) -> None: ...
+
+    def received(self, data: bytes) -> None: ...
+
+    def lost(self, error: Exception | None) -> None: ...
+
+
+class WebSocketLink(asyncio.Protocol):
+    """A connection of the `pulsing.transport.base.Connection` kind.
+
+    Args:
+        core: the WebSocket protocol of this end.
+        limits: the bounds to keep.
+        opening: in charge until it calls `open`.
+    """
+
+    def __init__(self, core: WebSocketCore, limits: Limits, opening: Opening) -> None:
+        self.core = core
+        self.peer: PeerInfo
+        self.transport: asyncio.Transport
+        self._limits = limits
+        self._opening: Opening | None = opening
+        self._handler: ConnectionHandler | None = None
+        self._masks = core.side is Side.CLIENT
+        self._fragments: list[bytes | bytearray] = []
+        self._closing = False
+        self._gone = False
+        self._fault: Exception | None = None
+        self._deadline: asyncio.TimerHandle | None = None
+
+    # What its owner calls
+
+    @property
+    def buffered_bytes(self) -> int:
+        """Bytes that wait for the network at this end."""
+        return 0 if self._gone else self.transport.get_write_buffer_size()
+
+    def send(self, message: Buffer | Sequence[Buffer]) -> None:
+        """Queue one message, given whole or as consecutive parts; never blocks."""
+        parts = message if isinstance(message, (list, tuple)) else (cast(Buffer, message),)
+        size = sum(map(len, parts))
+        if size > self._limits.max_message:
+            raise ValueError(f"a message of {size} bytes is over the limit of {self._limits.max_message}")
+        if self._closing or self.core.state is not OPEN:
+            return
+        if size > self._limits.max_fragment:
+            self._send_fragments(b"".join(parts))
+        else:
+            self._send_frame(parts, size)
+
+    def close(self, code: int = 1000, reason: str = "") -> None:
+        """Send what is queued, then close and tell the other end why. Idempotent."""
+        if self._closing or self._gone:
+            return
+        self._closing = True
+        if self.core.state is OPEN:
+            self.core.send_close(code, reason)
+        self.flush()
+
+    def abort(self) -> None:
+        """Drop the connection at once, with what is queued. Idempotent."""
+        self._closing = True
+        if not self._gone:
+            self.transport.abort()
+
+    # What its opening calls
+
+    def open(self, peer: PeerInfo, attach: Attach) -> None:
+        """Hand the proven connection to its handler."""
+        self.peer = peer
+        self._opening = None
+        self._handler = attach(self)
+
+    def feed(self, data: bytes) -> list[Request | Response | Frame]:
+        """Let the core read, send what it answers, and return what it has read."""
+        self.core.receive_data(data)
+        self.flush()
+        return self.core.events_received()
+
+    def flush(self) -> None:
+        """Send what the core has written, up to the end of the stream."""
+        for data in self.core.data_to_send():
+            if data is SEND_EOF or not data:
+                self._end_stream()
+            else:
+                self.transport.write(data)
+        if self._deadline is None and self.core.close_expected():
+            self._expect_progress(self._limits.close_timeout)
+
+    def deliver(self, events: Sequence[Request | Response | Frame]) -> None:
+        """Pass the messages among `events` to the handler."""
+        for frame in cast(Sequence[Frame], events):
+            if frame.opcode is Opcode.BINARY and frame.fin:
+                self._pass_on(cast("bytes | bytearray", frame.data))
+            elif frame.opcode is Opcode.TEXT:
+                self._fail(CloseCode.UNSUPPORTED_DATA, "text message")
+            elif frame.opcode is Opcode.BINARY or frame.opcode is Opcode.CONT:
+                self._collect(frame)
+
+    @property
+    def remote_address(self) -> str:
+        """The other end's socket address."""
+        return join_address(*self.transport.get_extra_info("peername")[:2])
+
+    # What the loop calls
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)
+        self.transport.set_write_buffer_limits(high=self._limits.write_high)
+        _tune(self.transport.get_extra_info("socket"), self._limits.write_timeout)
+        assert self._opening is not None
+        self._opening.connected(self)
+
+    def data_received(self, data: bytes) -> None:
+        if self._opening is not None:
+            self._opening.received(data)
+            return
+        core = self.core
+        core.receive_data(data)
+        if core.writes or core.state is not OPEN:
+            self.flush()
+        self.deliver(core.events_received())
+
+    def eof_received(self) -> None:
+        self.core.receive_eof()
+        self.flush()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._gone = True
+        if self._deadline is not None:
+            self._deadline.cancel()
+        if self._opening is not None:
+            self._opening.lost(exc)
+        elif self._handler is not None:
+            handler, self._handler = self._handler, None
+            handler.on_lost(self._ending(exc))
+
+    def pause_writing(self) -> None:
+        if self._deadline is None:
+            self._expect_progress(self._limits.write_timeout)
+        if self._handler is not None:
+            self._handler.on_blocked()
+
+    def resume_writing(self) -> None:
+        if self._deadline is not None and not self._closing:
+            self._deadline.cancel()
+            self._deadline = None
+        if self._handler is not None:
+            self._handler.on_writable()
+
+    # How it is done
+
+    def _send_frame(self, parts: Sequence[Buffer], size: int) -> None:
+        # The core would copy the message twice to build the same frame.
+        header = self._header(size)
+        if self._masks:
+            key = secrets.token_bytes(4)
+            masked = apply_mask(parts[0] if len(parts) == 1 else b"".join(parts), key)
+            header, parts = header + key, (masked,)
+        if size < _JOIN_BELOW:
+            self.transport.write(b"".join((header, *parts)))
+        else:
+            self.transport.write(header)
+            for part in parts:
+                self.transport.write(part)
+
+    def _header(self, size: int) -> bytes:
+        mask = 0x80 if self._masks else 0
+        if size < 126:
+            return bytes((_BINARY_FIN, mask | size))
+        if size < 65536:
+            return struct.pack("!BBH", _BINARY_FIN, mask | 126, size)
+        return struct.pack("!BBQ", _BINARY_FIN, mask | 127, size)
+
+    def _send_fragments(self, message: bytes) -> None:
+        step, view = self._limits.max_fragment, memoryview(message)
+        self.core.send_binary(view[:step], fin=False)
+        for start in range(step, len(message), step):
+            self.core.send_continuation(view[start : start + step], fin=start + step >= len(message))
+        self.flush()
+
+    def _collect(self, frame: Frame) -> None:
+        self._fragments.append(cast("bytes | bytearray", frame.data))
+        if frame.fin:
+            message, self._fragments = b"".join(self._fragments), []
+            self._pass_on(message)
+
+    def _pass_on(self, message: bytes | bytearray) -> None:
+        if self._handler is not None and not (self._closing and self.transport.is_closing()):
+            self._handler.on_message(message)
+
+    def _fail(self, code: CloseCode, reason: str) -> None:
+        self._fault = ConnectionError(f"the other end sent a {reason}")
+        self._closing = True
+        self.core.fail(code, reason)
+        self.flush()
+
+    def _end_stream(self) -> None:
+        # TLS has no half-closed state.
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        else:
+            self.transport.close()
+
+    def _expect_progress(self, seconds: float) -> None:
+        """Drop the connection if `seconds` pass in which nothing leaves the buffer."""
+        loop = asyncio.get_running_loop()
+        self._deadline = loop.call_later(seconds, self._check_progress, seconds, self.buffered_bytes)
+
+    def _check_progress(self, seconds: float, before: int) -> None:
+        if 0 < self.buffered_bytes < before:
+            self._expect_progress(seconds)
+            return
+        if not self._closing and self.core.state is OPEN:
+            self._fault = ConnectionError(f"the other end took nothing for {seconds:g} s")
+        self.abort()
+
+    def _ending(self, error: Exception | None) -> Exception | None:
+        """Why the connection is gone, None where it was closed in good order."""
+        received = self.core.close_rcvd
+        if self._fault is not None:
+            return self._fault
+        if received is not None and received.code not in _ENDS:
+            return ConnectionError(f"the other end closed with {received.code} {received.reason!r}")
+        if self._closing or received is not None:
+            return None
+        fault = self.core.parser_exc
+        if fault is not None and not isinstance(fault, EOFError):
+            return ConnectionError(f"the other end broke the protocol: {fault}")
+        return error or ConnectionResetError("the other end is gone without a goodbye")
+
+
+def _tune(sock: socket.socket | None, unacknowledged_s: float) -> None:
+    if sock is None:
+        return
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(unacknowledged_s * 1000))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import socket
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Protocol, TypeAlias
@@ -47,6 +49,8 @@ class Accepting:
         path: the only path that is served.
         certificate: what this listener shows under TLS.
         attach: who handles the connection once it is proven.
+        sock: its socket.
+        host: where it comes from.
     """
 
     def __init__(
@@ -58,6 +62,8 @@ class Accepting:
         path: str,
         certificate: bytes | None,
         attach: Attach,
+        sock: socket.socket,
+        host: str,
     ) -> None:
         self._core = core
         self._gate = gate
@@ -67,8 +73,10 @@ class Accepting:
         self._path = path
         self._certificate = certificate
         self._attach = attach
+        self._sock = sock
+        self._host = host
         self._link: WebSocketLink
-        self._host = ""
+        self._connected = False
         self._received = bytearray()
         self._size = 0
         self._proven: Proven | None = None
@@ -76,16 +84,18 @@ class Accepting:
         self._next: Callable[[bytes], None] = self._read_request
 
     def turn_away(self) -> None:
-        """Drop the connection to make room."""
-        self._link.abort()
+        """Drop the connection to make room, during its TLS handshake too."""
+        if self._connected:
+            self._link.abort()
+            return
+        with contextlib.suppress(OSError):
+            self._sock.shutdown(socket.SHUT_RDWR)
 
     def connected(self, link: WebSocketLink) -> None:
-        """Start the clock; under TLS the doorkeeper has seen the connection already."""
+        """Start the clock."""
         self._link = link
-        self._host = link.transport.get_extra_info("peername")[0]
+        self._connected = True
         self._start_timer(self._limits.open_timeout, self._too_slow)
-        if self._certificate is None and (displaced := self._keeper.enter(self, self._host)) is not None:
-            displaced.turn_away()
 
     def received(self, data: bytes) -> None:
         """Read on, within what a stranger may send."""

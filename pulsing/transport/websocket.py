@@ -8,6 +8,7 @@ import ipaddress
 import logging
 import socket
 import ssl
+from collections.abc import Coroutine
 from typing import cast
 
 from websockets.client import ClientProtocol
@@ -15,7 +16,7 @@ from websockets.server import ServerProtocol
 from websockets.uri import WebSocketURI
 
 from pulsing.exceptions import AddressInUse, AuthFailed
-from pulsing.transport.accepting import Accepting, Guest, Keeper
+from pulsing.transport.accepting import Accepting, Keeper
 from pulsing.transport.address import join_address, split_address
 from pulsing.transport.base import Attach, DialFailed, DialledSelf
 from pulsing.transport.dialling import Dialling, DialRefused, NotUnderstood, TlsMismatch
@@ -26,6 +27,11 @@ from pulsing.transport.link import WebSocketLink
 from pulsing.transport.tls import TlsIdentity, dials_with_tls, listens_with_tls
 
 LINK_PATH = "/v1/link"
+
+_BACKLOG = 128
+_ACCEPT_PAUSE_S = 1.0
+
+_log = logging.getLogger(__name__)
 
 # The library logs headers at its lowest level, and ours carry proofs.
 _SILENT = logging.Logger("pulsing.transport.websocket", logging.CRITICAL + 1)
@@ -57,7 +63,7 @@ class WebSocketTransport:
         await self._gate.ready()
         tls = self._tls if listens_with_tls(self._gate.mode, host) else None
         listener = WebSocketListener(self._gate, self._path, self._limits, tls, attach)
-        await listener.open((await _resolve(host, port))[0], port)
+        listener.open((await _resolve(host, port))[0], port)
         return listener
 
     async def dial(self, addr: str, attach: Attach) -> WebSocketLink:
@@ -149,11 +155,13 @@ class WebSocketListener:
         self._gate = gate
         self._path = path
         self._limits = limits
-        self._tls = tls
+        # The certificate is made now, not under the first stranger's clock.
+        self._context = None if tls is None else tls.server_context
+        self._certificate = None if tls is None else tls.certificate.der
         self._attach = attach
         self._keeper: Keeper = Doorkeeper(limits.max_unproven, limits.max_unproven_per_address, limits.max_failures)
+        self._door: socket.socket | None = None
         self._tasks: set[asyncio.Task[None]] = set()
-        self._server: asyncio.Server | None = None
         self._addr = ""
 
     @property
@@ -166,111 +174,74 @@ class WebSocketListener:
         """How many connections are open that have proved nothing yet."""
         return len(self._keeper.guests)
 
-    async def open(self, host: str, port: int) -> None:
+    def open(self, host: str, port: int) -> None:
         """Bind; called once."""
-        if self._tls is not None:
-            # Make the certificate now, not under the first stranger's clock.
-            _ = self._tls.server_context
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
         try:
-            self._server = await asyncio.get_running_loop().create_server(self._greet, host, port)
+            door = socket.create_server((host, port), family=family, backlog=_BACKLOG)
         except OSError as error:
             if error.errno == errno.EADDRINUSE:
-                raise AddressInUse(join_address(host, port)) from error
+                raise AddressInUse(join_address(host, port)) from None
             raise
-        self._addr = join_address(*self._server.sockets[0].getsockname()[:2])
+        door.setblocking(False)
+        self._door = door
+        self._addr = join_address(*door.getsockname()[:2])
+        self._start(self._accept(door), "accept")
 
     async def close(self) -> None:
         """Close the port and whatever is not proven yet; proven connections stay. Idempotent."""
-        if self._server is not None:
-            self._server.close()
-            self._server = None
+        door, self._door = self._door, None
+        if door is None:
+            return
+        for task in self._tasks:
+            if task.get_name().startswith("pulsing-accept"):
+                task.cancel()
         for guest in self._keeper.guests:
             guest.turn_away()
-        for task in self._tasks:
-            task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        door.close()
 
-    def _greet(self) -> asyncio.Protocol:
-        limits = self._limits
-        core = ServerProtocol(max_size=(limits.max_message, limits.max_fragment), logger=_SILENT)
-        certificate = None if self._tls is None else self._tls.certificate.der
-        opening = Accepting(core, self._gate, self._keeper, limits, self._path, certificate, self._attach)
-        link = WebSocketLink(core, limits, opening)
-        return link if self._tls is None else _TlsGreeting(self, opening, link)
+    async def _accept(self, door: socket.socket) -> None:
+        # The servers of asyncio show a TLS connection only after its handshake, when there is nothing left to bound.
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                sock, address = await loop.sock_accept(door)
+            except OSError as error:
+                _log.warning("cannot accept connections on %s: %s", self._addr, error.strerror)
+                await asyncio.sleep(_ACCEPT_PAUSE_S)
+            else:
+                self._take_in(sock, address[0])
 
-    def enter(self, guest: Guest, host: str) -> None:
-        """Take in a stranger, in somebody else's place if need be."""
-        displaced = self._keeper.enter(guest, host)
+    def _take_in(self, sock: socket.socket, host: str) -> None:
+        core = ServerProtocol(max_size=(self._limits.max_message, self._limits.max_fragment), logger=_SILENT)
+        opening = Accepting(
+            core, self._gate, self._keeper, self._limits, self._path, self._certificate, self._attach, sock, host
+        )
+        displaced = self._keeper.enter(opening, host)
+        if displaced is opening:
+            sock.close()
+            return
         if displaced is not None:
             displaced.turn_away()
+        self._start(self._bring_in(sock, WebSocketLink(core, self._limits, opening), opening), "greet")
 
-    def replace(self, guest: Guest, by: Guest, host: str) -> None:
-        """Go on under another identity."""
-        self._keeper.leave(guest)
-        self.enter(by, host)
+    async def _bring_in(self, sock: socket.socket, link: WebSocketLink, opening: Accepting) -> None:
+        try:
+            await asyncio.get_running_loop().connect_accepted_socket(
+                lambda: link,
+                sock,
+                ssl=self._context,
+                ssl_handshake_timeout=None if self._context is None else self._limits.open_timeout,
+            )
+        except OSError as error:
+            _log.debug("no TLS on %s: %s", self._addr, error)
+            self._keeper.leave(opening)
 
-    def leave(self, guest: Guest) -> None:
-        """A stranger is gone."""
-        self._keeper.leave(guest)
-
-    def start_tls(self, greeting: _TlsGreeting, transport: asyncio.Transport, link: WebSocketLink) -> None:
-        """Run the TLS handshake of a stranger."""
-        assert self._tls is not None
-        task = asyncio.get_running_loop().create_task(
-            greeting.run(transport, self._tls.server_context, self._limits.open_timeout, link),
-            name=f"pulsing-tls-{self._addr}",
-        )
+    def _start(self, work: Coroutine[None, None, None], what: str) -> None:
+        task = asyncio.get_running_loop().create_task(work, name=f"pulsing-{what}-{self._addr}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-
-class _TlsGreeting(asyncio.Protocol):
-    """A stranger whose TLS handshake is under way; asyncio's own TLS servers would not count it until it is over."""
-
-    def __init__(self, listener: WebSocketListener, opening: Accepting, link: WebSocketLink) -> None:
-        self._listener = listener
-        self._opening = opening
-        self._link = link
-        self._early = b""
-        self._transport: asyncio.Transport
-
-    def turn_away(self) -> None:
-        """Drop the connection to make room."""
-        self._transport.abort()
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)
-        self._transport.pause_reading()
-        self._listener.enter(self, self._transport.get_extra_info("peername")[0])
-        if not self._transport.is_closing():
-            self._listener.start_tls(self, self._transport, self._link)
-
-    def data_received(self, data: bytes) -> None:
-        # A quick dialler's request comes with the last message of its TLS handshake.
-        self._early += data
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._listener.leave(self)
-
-    async def run(
-        self, transport: asyncio.Transport, context: ssl.SSLContext, timeout: float, link: WebSocketLink
-    ) -> None:
-        """Shake hands, then let the opening take over."""
-        host = transport.get_extra_info("peername")[0]
-        loop = asyncio.get_running_loop()
-        try:
-            secured = await loop.start_tls(transport, self, context, server_side=True, ssl_handshake_timeout=timeout)
-        except OSError:
-            self._listener.leave(self)
-            return
-        if secured is None or secured.is_closing():
-            self._listener.leave(self)
-            return
-        self._listener.replace(self, self._opening, host)
-        secured.set_protocol(link)
-        link.connection_made(secured)
-        if self._early:
-            link.data_received(self._early)
 
 
 async def _resolve(host: str, port: int, addr: str | None = None) -> list[str]:

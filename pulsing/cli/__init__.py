@@ -1,0 +1,24 @@
+"""The command line: `pulsing`."""
+
+from __future__ import annotations
+
+import sys
+
+__all__ = ["main"]
+
+
+def main() -> None:
+    """Run the command that the arguments of the process name."""
+    from pulsing.cli.app import app
+    from pulsing.cli.errors import INTERRUPTED, CliError
+
+    try:
+        app()
+    except CliError as error:
+        sys.stderr.write(f"pulsing: {error.detail}\n" + (f"hint: {error.hint}\n" if error.hint else ""))
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+    except BrokenPipeError:
+        # Whoever read our output has seen enough; writing the rest would only say so again.
+        sys.stderr.close()

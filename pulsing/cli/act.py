@@ -1,0 +1,139 @@
+"""Commands that act on actors: spawn, call, tell, stop."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Annotated, Any
+
+import typer
+
+from pulsing.cli.arguments import parse_keywords, parse_value
+from pulsing.cli.client import Client, segment
+from pulsing.cli.connection import Output
+from pulsing.cli.errors import FAILED, NOT_FOUND, TIMED_OUT, CliError
+from pulsing.cli.output import Format, show_object, write_line
+
+# The node ends a call at its deadline; the answer needs a moment more to get here.
+_MARGIN_S = 5.0
+
+Keywords = Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Keyword arguments.")]
+Arguments = Annotated[list[str] | None, typer.Option("--arg", help="A positional argument; may come again.")]
+MessageText = Annotated[str | None, typer.Option("--message", help="The message, for an actor with receive().")]
+Reason = Annotated[str | None, typer.Option("--reason", help="Why, for the audit.")]
+
+
+def spawn(
+    client: Client,
+    class_name: Annotated[str, typer.Argument(metavar="CLASS", help="A registered class: module.Class.")],
+    keywords: Keywords = None,
+    arguments: Arguments = None,
+    name: Annotated[str | None, typer.Option(help="The actor's name.")] = None,
+    placement: Annotated[str | None, typer.Option(help="local, remote, process, or a node.")] = None,
+    restart_policy: Annotated[str | None, typer.Option(help="never, on-failure or always.")] = None,
+    max_restarts: Annotated[int | None, typer.Option(help="Restarts before it is given up.")] = None,
+    mailbox: Annotated[int | None, typer.Option(help="Messages that may wait.")] = None,
+    tags: Annotated[list[str] | None, typer.Option("--tag", help="key=value; may come again.")] = None,
+    private: Annotated[bool, typer.Option("--private", help="Keep its name on its node.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check, and do nothing.")] = False,
+    reason: Reason = None,
+    output: Output = Format.table,
+) -> None:
+    """Start an actor of a registered class; prints its id and name."""
+    body: dict[str, Any] = {
+        "class": class_name,
+        "args": [parse_value(text) for text in arguments or []],
+        "kwargs": parse_keywords(keywords or []),
+        "name": name,
+        "placement": placement,
+        "restart_policy": restart_policy,
+        "max_restarts": max_restarts,
+        "mailbox": mailbox,
+        "tags": {key: str(value) for key, value in parse_keywords(tags or []).items()} or None,
+        "public": False if private else None,
+    }
+    given = {key: value for key, value in body.items() if value is not None}
+    params = {"dry_run": "true"} if dry_run else None
+    row = client.request("POST", "actors", params=params, body=given, headers=_reason(reason))
+    if output is Format.table:
+        write_line(f"{row.get('id') or ''}  {row.get('name') or ''}".strip())
+    else:
+        show_object(row, output, color=False)
+
+
+def call(
+    client: Client,
+    actor: Annotated[str, typer.Argument(help="Name or id.")],
+    method: Annotated[str | None, typer.Argument(help="The method; none with --message.")] = None,
+    keywords: Keywords = None,
+    arguments: Arguments = None,
+    message: MessageText = None,
+    timeout: Annotated[float, typer.Option(min=0.0, max=600.0, help="Seconds the call may take.")] = 30.0,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show the remote traceback of an error.")] = False,
+    reason: Reason = None,
+) -> None:
+    """Call a method and print its result as JSON, the items of a stream one a line."""
+    body = {**_message(method, keywords, arguments, message), "timeout": timeout}
+    path = f"actors/{segment(actor)}/call"
+    answer = client.request("POST", path, body=body, headers=_reason(reason), timeout=timeout + _MARGIN_S)
+    if not answer["ok"]:
+        _fail(answer["error"], verbose)
+    for item in answer.get("items", [answer.get("result")]):
+        write_line(json.dumps(item, ensure_ascii=False))
+
+
+def tell(
+    client: Client,
+    actor: Annotated[str, typer.Argument(help="Name or id.")],
+    method: Annotated[str | None, typer.Argument(help="The method; none with --message.")] = None,
+    keywords: Keywords = None,
+    arguments: Arguments = None,
+    message: MessageText = None,
+    reason: Reason = None,
+) -> None:
+    """Send a message and do not wait for what becomes of it."""
+    body = _message(method, keywords, arguments, message)
+    client.request("POST", f"actors/{segment(actor)}/tell", body=body, headers=_reason(reason))
+
+
+def stop(
+    client: Client,
+    actors: Annotated[list[str], typer.Argument(help="Names or ids.")],
+    timeout: Annotated[float, typer.Option(min=0.0, max=30.0, help="Seconds for the message in progress.")] = 30.0,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    reason: Reason = None,
+) -> None:
+    """Stop actors after the message that each is handling."""
+    if not yes and sys.stdin.isatty():
+        typer.confirm(f"Stop {', '.join(actors)}?", abort=True)
+    for actor in actors:
+        params = {"timeout": timeout}
+        path = f"actors/{segment(actor)}"
+        answer = client.request("DELETE", path, params=params, headers=_reason(reason), timeout=timeout + _MARGIN_S)
+        write_line(f"{actor}: {'stopped' if answer['stopped'] else 'stopping'}")
+
+
+def _message(
+    method: str | None, keywords: list[str] | None, arguments: list[str] | None, message: str | None
+) -> dict[str, Any]:
+    if (method is None) == (message is None):
+        raise typer.BadParameter("give either a method or --message")
+    if message is not None:
+        return {"message": parse_value(message)}
+    return {
+        "method": method,
+        "args": [parse_value(text) for text in arguments or []],
+        "kwargs": parse_keywords(keywords or []),
+    }
+
+
+def _fail(error: dict[str, Any], verbose: bool) -> None:
+    traceback = error.get("traceback")
+    if verbose and traceback:
+        typer.echo(traceback, err=True)
+    exit_code = {"timeout": TIMED_OUT, "unsupported": NOT_FOUND}.get(error["category"], FAILED)
+    raise CliError(f"{error['type']}: {error['message']}", exit_code=exit_code)
+
+
+def _reason(reason: str | None) -> dict[str, str] | None:
+    return {"X-Reason": reason} if reason else None

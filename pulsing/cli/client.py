@@ -1,0 +1,154 @@
+"""The admin plane's REST interface as commands see it: JSON values, or one error with the right exit code."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from pulsing.cli.errors import FAILED, NOT_ALLOWED, NOT_FOUND, TIMED_OUT, CliError
+
+if TYPE_CHECKING:
+    import httpx
+
+Parameters = Mapping[str, Any] | Sequence[tuple[str, Any]]
+
+_EXIT_CODES = {401: NOT_ALLOWED, 403: NOT_ALLOWED, 404: NOT_FOUND, 410: NOT_FOUND, 504: TIMED_OUT}
+
+_HOW_TO_LOG_IN = "use --token-file FILE or PULSING_ADMIN_TOKEN"
+
+
+@dataclass(frozen=True)
+class ServerEvent:
+    """One frame of an event stream."""
+
+    event: str
+    data: Any
+    id: str | None = None
+
+
+def segment(name: str) -> str:
+    """A name as one segment of a path: `~` stands for its slashes."""
+    return quote(name.replace("/", "~"), safe="~:")
+
+
+class Client:
+    """A connection to one node's admin plane."""
+
+    def __init__(self, endpoint: str, token: str | None, timeout: float) -> None:
+        import httpx
+
+        self.endpoint = endpoint
+        self._timeout = timeout
+        self._http = httpx.Client(
+            base_url=f"{endpoint}/api/v1/",
+            headers={"Authorization": f"Bearer {token}"} if token else {},
+            timeout=timeout,
+            # A proxy for the web is no way to a node on this machine.
+            trust_env=False,
+        )
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._http.close()
+
+    def get(self, path: str, params: Parameters | None = None) -> Any:
+        """The JSON value at a path."""
+        return self.request("GET", path, params=params)
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Parameters | None = None,
+        body: Any = None,
+        headers: Mapping[str, str] | None = None,
+        timeout: float | None = None,
+    ) -> Any:
+        """Send a request and return its JSON value, None where there is none.
+
+        Raises:
+            CliError: the node cannot be reached, takes too long, or refuses.
+        """
+        with self._faults(timeout):
+            response = self._http.request(
+                method, path, params=_query(params), json=body, headers=headers, timeout=timeout or self._timeout
+            )
+        _raise_for_problem(response)
+        return response.json() if response.content else None
+
+    def events(self, path: str, params: Parameters | None = None) -> Iterator[ServerEvent]:
+        """The frames of an event stream, until the node ends it."""
+        import httpx
+
+        timeout = httpx.Timeout(self._timeout, read=None)
+        headers = {"Accept": "text/event-stream"}
+        with (
+            self._faults(None),
+            self._http.stream("GET", path, params=_query(params), headers=headers, timeout=timeout) as response,
+        ):
+            if response.status_code >= 400:
+                response.read()
+            _raise_for_problem(response)
+            yield from read_events(response.iter_lines())
+
+    @contextmanager
+    def _faults(self, timeout: float | None) -> Iterator[None]:
+        import httpx
+
+        try:
+            yield
+        except httpx.TimeoutException as error:
+            raise CliError(
+                f"no answer from {self.endpoint} in {timeout or self._timeout:g} s", exit_code=TIMED_OUT
+            ) from error
+        except httpx.TransportError as error:
+            raise CliError(
+                f"no node answers at {self.endpoint}: {error}",
+                hint="start one with `pulsing serve` or `pulsing demo`, or name another with --endpoint URL",
+            ) from error
+
+
+def read_events(lines: Iterator[str]) -> Iterator[ServerEvent]:
+    """Put the lines of an event stream together to frames; comments are left out."""
+    fields: dict[str, str] = {}
+    for line in lines:
+        if line.startswith(":"):
+            continue
+        if line:
+            name, _, value = line.partition(":")
+            value = value.removeprefix(" ")
+            fields[name] = f"{fields[name]}\n{value}" if name == "data" and name in fields else value
+        elif "data" in fields:
+            yield ServerEvent(fields.get("event", "message"), json.loads(fields["data"]), fields.get("id"))
+            fields = {}
+
+
+def _query(params: Parameters | None) -> list[tuple[str, Any]]:
+    if params is None:
+        return []
+    pairs = params.items() if isinstance(params, Mapping) else params
+    return [(name, value) for name, value in pairs if value is not None]
+
+
+def _raise_for_problem(response: httpx.Response) -> None:
+    if response.status_code < 400:
+        return
+    exit_code = _EXIT_CODES.get(response.status_code, FAILED)
+    try:
+        problem = response.json()
+        detail = problem.get("detail") or problem.get("title") or f"status {response.status_code}"
+    except (ValueError, AttributeError):
+        raise CliError(f"{response.url} answered {response.status_code}", exit_code=exit_code) from None
+    hint = problem.get("hint") or (_HOW_TO_LOG_IN if response.status_code == 401 else None)
+    faults = "".join(f"; {'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in problem.get("errors") or [])
+    raise CliError(f"{detail}{faults}", hint=hint, exit_code=exit_code)

@@ -1,0 +1,21 @@
+"""How a command fails: one line, a hint, and an exit code that a script can tell apart."""
+
+from __future__ import annotations
+
+FAILED = 1
+USAGE = 2
+NOT_FOUND = 3
+NOT_ALLOWED = 4
+PARTIAL = 5
+TIMED_OUT = 6
+INTERRUPTED = 130
+
+
+class CliError(Exception):
+    """A command cannot do what it was asked to."""
+
+    def __init__(self, detail: str, *, hint: str | None = None, exit_code: int = FAILED) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.hint = hint
+        self.exit_code = exit_code

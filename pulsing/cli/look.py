@@ -1,0 +1,188 @@
+"""Commands that read: lists, single things, counts, and the state of the whole on one screen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from enum import Enum
+from typing import Annotated, Any
+
+import typer
+
+from pulsing.cli.arguments import parse_filters
+from pulsing.cli.client import Client, segment
+from pulsing.cli.connection import NoColor, Output, colored
+from pulsing.cli.errors import FAILED, PARTIAL
+from pulsing.cli.output import Format, show_object, show_rows, write_line
+
+_PAGE = 1000
+
+
+class Listing(str, Enum):
+    """What can be listed."""
+
+    actors = "actors"
+    agents = "agents"
+    classes = "classes"
+    methods = "methods"
+    nodes = "nodes"
+    members = "members"
+    names = "names"
+    queues = "queues"
+    topics = "topics"
+    links = "links"
+    dead_letters = "dead-letters"
+    checks = "checks"
+    audit = "audit"
+
+
+class Thing(str, Enum):
+    """What can be looked at by itself."""
+
+    actor = "actor"
+    agent = "agent"
+    class_ = "class"
+    node = "node"
+    queue = "queue"
+    topic = "topic"
+    link = "link"
+    name = "name"
+    check = "check"
+
+
+_PATHS = {Listing.members: "cluster/members", Listing.checks: "health/checks"}
+
+# The first column is what `-o name` prints.
+_COLUMNS: dict[Listing, tuple[str, ...]] = {
+    Listing.actors: ("name", "id", "class", "node", "state", "mailbox", "messages_total", "errors_total"),
+    Listing.agents: ("name", "role", "goal", "class", "node", "state", "messages_total"),
+    Listing.classes: ("class", "kind", "spawnable", "actors", "doc"),
+    Listing.methods: ("method", "class", "kind", "messages_total", "errors_total"),
+    Listing.nodes: ("name", "id", "addr", "status", "actors", "messages_total", "errors_total", "uptime_s"),
+    Listing.members: ("name", "id", "addr", "status", "incarnation", "rtt_s"),
+    Listing.names: ("name", "instances"),
+    Listing.queues: ("queue", "backend", "num_buckets", "records", "put_total", "read_total", "max_lag", "state"),
+    Listing.topics: ("topic", "node", "subscribers", "published_total", "delivered_total", "failed_total", "state"),
+    Listing.links: ("id", "peer_name", "peer", "direction", "state", "rtt_s", "pending_frames"),
+    Listing.dead_letters: ("id", "at", "reason", "recipient", "kind", "method"),
+    Listing.checks: ("name", "status", "value", "warn", "critical", "unit", "detail"),
+    Listing.audit: ("seq", "at", "principal", "action", "target", "outcome", "status"),
+}
+
+_THING_PATHS = {
+    Thing.actor: "actors",
+    Thing.agent: "agents",
+    Thing.class_: "classes",
+    Thing.node: "nodes",
+    Thing.queue: "queues",
+    Thing.topic: "topics",
+    Thing.link: "links",
+    Thing.name: "names",
+    Thing.check: "health/checks",
+}
+
+
+def list_things(
+    client: Client,
+    what: Annotated[Listing, typer.Argument(help="What to list.")],
+    filters: Annotated[list[str] | None, typer.Option("-f", "--filter", help="field=value; may come again.")] = None,
+    search: Annotated[str | None, typer.Option(help="Only rows with this text.")] = None,
+    sort: Annotated[str | None, typer.Option(help="Fields to sort by, '-' before one reverses it.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=_PAGE, help="Rows at most.")] = 50,
+    all_rows: Annotated[bool, typer.Option("--all", help="Every row.")] = False,
+    columns: Annotated[str | None, typer.Option(help="Columns to show, separated by commas.")] = None,
+    output: Output = Format.table,
+    no_color: NoColor = False,
+) -> None:
+    """List actors, agents, queues and everything else there is."""
+    params: list[tuple[str, Any]] = [*parse_filters(filters or []), ("search", search), ("sort", sort)]
+    path = _PATHS.get(what, what.value)
+    if output is Format.json and not all_rows:
+        show_object(client.get(path, [*params, ("limit", limit)]), output, color=False)
+        return
+    pages = list(_pages(client, path, params, _PAGE if all_rows else limit, follow=all_rows))
+    rows = [row for page in pages for row in page["items"]]
+    shown = tuple(columns.split(",")) if columns else _COLUMNS[what]
+    show_rows(rows, shown, output, color=colored(no_color))
+    _exit_if_partial(pages)
+
+
+def get_thing(
+    client: Client,
+    what: Annotated[Thing, typer.Argument(help="What kind of thing.")],
+    name: Annotated[str, typer.Argument(help="Its id or name.")],
+    output: Output = Format.table,
+    no_color: NoColor = False,
+) -> None:
+    """Show one thing in full."""
+    show_object(client.get(f"{_THING_PATHS[what]}/{segment(name)}"), output, color=colored(no_color))
+
+
+def summarise(
+    client: Client,
+    what: Annotated[Listing, typer.Argument(help="Only 'actors' for now.")],
+    by: Annotated[str, typer.Option(help="One or two of class, node, state, kind, role.")] = "class",
+    output: Output = Format.table,
+    no_color: NoColor = False,
+) -> None:
+    """Count actors by class, node, state or kind."""
+    if what is not Listing.actors:
+        raise typer.BadParameter("only actors can be summarised")
+    answer = client.get("actors/summary", {"by": by})
+    if output is Format.json:
+        show_object(answer, output, color=False)
+        return
+    keys = by.split(",")
+    rows = [{**item, **item["key"]} for item in answer["items"]]
+    columns = (*keys, "actors", "messages_total", "errors_total", "restarts_total", "mailbox_messages")
+    show_rows(rows, columns, output, color=colored(no_color))
+
+
+def status(client: Client, output: Output = Format.table) -> None:
+    """Show the state of the cluster on one screen; exit 1 when a check is critical, 5 when a node is silent."""
+    overview = client.get("overview")
+    if output is Format.table:
+        for line in status_lines(overview):
+            write_line(line)
+    else:
+        show_object(overview, output, color=False)
+    if any(check["status"] == "critical" for check in overview.get("checks") or []):
+        raise typer.Exit(FAILED)
+    _exit_if_partial([overview])
+
+
+def status_lines(overview: dict[str, Any]) -> list[str]:
+    """The overview as a few lines of text."""
+    cluster, totals = overview["cluster"], overview["totals"]
+    by_status = ", ".join(f"{count} {name}" for name, count in cluster["by_status"].items())
+    checks = overview.get("checks") or []
+    failing = [check for check in checks if check["status"] in ("warn", "critical")]
+    lines = [
+        f"cluster {cluster['name']}   {cluster['size']} nodes: {by_status}",
+        f"actors    {totals['actors']:,}  agents {totals['agents']:,}  messages {totals['messages_total']:,}"
+        f"  errors {totals['errors_total']:,}  waiting {totals['mailbox_messages']:,}",
+        f"queues    {totals['queues']:,}  records {totals['queue_records']:,}  max lag {totals['queue_max_lag']:,}"
+        f"   topics {totals['topics']:,}, {totals['subscribers']:,} subscribers",
+        f"dead letters {totals['dead_letters_total']:,}  restarts {totals['restarts_total']:,}",
+    ]
+    lines += [f"check     {check['status']}: {check['name']}" for check in failing]
+    return lines
+
+
+def _pages(
+    client: Client, path: str, params: list[tuple[str, Any]], limit: int, *, follow: bool
+) -> Iterator[dict[str, Any]]:
+    cursor: str | None = None
+    while True:
+        page: dict[str, Any] = client.get(path, [*params, ("limit", limit), ("cursor", cursor)])
+        yield page
+        cursor = page.get("next")
+        if not follow or not cursor:
+            return
+
+
+def _exit_if_partial(pages: list[dict[str, Any]]) -> None:
+    faults = [fault for page in pages for fault in page.get("errors") or []]
+    for fault in faults:
+        typer.echo(f"pulsing: node {fault.get('node')}: {fault.get('detail')}", err=True)
+    if any(page.get("partial") for page in pages):
+        raise typer.Exit(PARTIAL)

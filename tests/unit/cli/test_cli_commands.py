@@ -1,0 +1,258 @@
+"""Commands from the words of the command line to requests, output and exit code."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pulsing.cli import main
+from pulsing.cli.errors import FAILED, NOT_FOUND, PARTIAL, TIMED_OUT, USAGE
+from tests.unit.cli.scripted import ScriptedServer
+
+
+@dataclass(frozen=True)
+class Outcome:
+    exit_code: int
+    out: str
+    err: str
+
+
+Pulsing = Callable[..., Outcome]
+
+
+@pytest.fixture
+def pulsing(server: ScriptedServer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Pulsing:
+    """Runs `pulsing WORDS` against the scripted server."""
+    monkeypatch.setenv("PULSING_ENDPOINT", server.url)
+    monkeypatch.setenv("PULSING_ADMIN_TOKEN", "secret")
+
+    def run(*words: str) -> Outcome:
+        monkeypatch.setattr(sys, "argv", ["pulsing", *words])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        captured = capsys.readouterr()
+        return Outcome(int(ended.value.code or 0), captured.out, captured.err)
+
+    return run
+
+
+def page(*items: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {"items": list(items), "partial": False, "errors": [], "next": None, **more}
+
+
+def sent(server: ScriptedServer, number: int = -1) -> tuple[str, Any]:
+    method, path, _, content = server.requests[number]
+    return f"{method} {path.removeprefix('/api/v1/')}", json.loads(content) if content else None
+
+
+def test_list_asks_with_filters_and_shows_the_columns(pulsing: Pulsing, server: ScriptedServer) -> None:
+    server.answers(200, page({"name": "actors/a", "mailbox": 2}))
+
+    outcome = pulsing("list", "actors", "-f", "state=running", "--sort", "-mailbox", "--columns", "name,mailbox")
+
+    assert sent(server)[0] == "GET actors?state=running&sort=-mailbox&limit=50"
+    assert outcome == Outcome(0, "NAME      MAILBOX\nactors/a  2      \n", "")
+
+
+def test_list_as_json_is_the_whole_answer(pulsing: Pulsing, server: ScriptedServer) -> None:
+    server.answers(200, page({"name": "actors/a"}, total=1))
+
+    assert json.loads(pulsing("list", "actors", "-o", "json").out) == page({"name": "actors/a"}, total=1)
+
+
+def test_list_says_which_node_did_not_answer(pulsing: Pulsing, server: ScriptedServer) -> None:
+    server.answers(200, page(partial=True, errors=[{"node": "00ff", "detail": "no answer in 2 s"}]))
+
+    outcome = pulsing("list", "nodes")
+
+    assert (outcome.exit_code, outcome.err) == (PARTIAL, "pulsing: node 00ff: no answer in 2 s\n")
+
+
+def test_a_kind_that_does_not_exist_is_a_mistake_of_usage(pulsing: Pulsing) -> None:
+    assert pulsing("list", "ghosts").exit_code == USAGE
+
+
+def test_get_writes_slashes_as_tildes(pulsing: Pulsing, server: ScriptedServer) -> None:
+    server.answers(200, {"id": "1:2"})
+
+    pulsing("get", "actor", "actors/pool/a")
+
+    assert sent(server)[0] == "GET actors/actors~pool~a"
+
+
+def test_get_of_something_absent_exits_with_3_and_the_hint(pulsing: Pulsing, server: ScriptedServer) -> None:
+    server.answers(404, {"detail": "no actor named 'actors/wroker'", "hint": "did you mean 'worker'?"})
+
+    outcome = pulsing("get", "actor", "wroker")
+
+    assert outcome.exit_code == NOT_FOUND
+    assert outcome.err == "pulsing: no actor named 'actors/wroker'\nhint: did you mean 'worker'?\n"
+
+
+def test_summary_shows_a_row_for_each_key(pulsing: Pulsing, server: ScriptedServer) -> None:
+    server.answers(200, {"by": ["class"], "items": [{"key": {"class": "app.Worker"}, "actors": 20}]})
+
+    outcome = pulsing("summary", "actors", "--by", "class", "-o", "csv")
+
+    assert outcome.out.splitlines()[1] == "app.Worker,20,,,,"
+
+
+def test_spawn_sends_what_was_given_and_nothing_else(pulsing: Pulsing, server: ScriptedServer) -> None:
+    server.answers(201, {"id": "1:2", "name": "actors/w"})
+
+    outcome = pulsing("spawn", "app.Worker", "size=3", "label=x", "--arg", "[1]", "--name", "w", "--tag", "team=7")
+
+    assert sent(server) == (
+        "POST actors",
+        {
+            "class": "app.Worker",
+            "args": [[1]],
+            "kwargs": {"size": 3, "label": "x"},
+            "name": "w",
+            "tags": {"team": "7"},
+        },
+    )
+    assert outcome.out == "1:2  actors/w\n"
+
+
+def test_call_prints_the_result_as_json(pulsing: Pulsing, server: ScriptedServer) -> None:
+    server.answers(200, {"ok": True, "result": {"n": 3}})
+
+    outcome = pulsing("call", "worker", "work", "n=3", "--timeout", "2")
+
+    assert sent(server) == (
+        "POST actors/worker/call",
+        {"method": "work", "args": [], "kwargs": {"n": 3}, "timeout": 2.0},
+    )
+    assert outcome.out == '{"n": 3}\n'
+
+
+def test_call_prints_the_items_of_a_stream_one_a_line(pulsing: Pulsing, server: ScriptedServer) -> None:
+    server.answers(200, {"ok": True, "items": [1, "b"]})
+
+    assert pulsing("call", "worker", "stream").out == '1\n"b"\n'
+
+
+@pytest.mark.parametrize(("category", "exit_code"), [("business", FAILED), ("timeout", TIMED_OUT)])
+def test_an_error_of_the_actor_goes_to_stderr(
+    pulsing: Pulsing, server: ScriptedServer, category: str, exit_code: int
+) -> None:
+    error = {"category": category, "type": "PulsingBusinessError", "message": "ValueError: no", "traceback": "at x"}
+    server.answers(200, {"ok": False, "error": error})
+
+    assert pulsing("call", "worker", "work") == Outcome(
+        exit_code, "", "pulsing: PulsingBusinessError: ValueError: no\n"
+    )
+    assert pulsing("call", "worker", "work", "-v").err.startswith("at x\n")
+
+
+def test_a_message_and_a_method_exclude_each_other(pulsing: Pulsing) -> None:
+    assert pulsing("call", "worker", "work", "--message", "{}").exit_code == USAGE
+
+
+def test_tell_returns_nothing(pulsing: Pulsing, server: ScriptedServer) -> None:
+    server.answers(202, {"accepted": True})
+
+    assert pulsing("tell", "worker", "--message", '{"a": 1}') == Outcome(0, "", "")
+    assert sent(server) == ("POST actors/worker/tell", {"message": {"a": 1}})
+
+
+def test_stop_says_what_became_of_each(pulsing: Pulsing, server: ScriptedServer) -> None:
+    server.answers(200, {"stopped": True})
+
+    assert pulsing("stop", "a", "b", "--yes").out == "a: stopped\nb: stopped\n"
+    assert sent(server)[0] == "DELETE actors/b?timeout=30.0"
+
+
+def test_put_sends_lines_in_batches_of_a_hundred(pulsing: Pulsing, server: ScriptedServer, tmp_path: Path) -> None:
+    lines = tmp_path / "records"
+    lines.write_text("".join(f'{{"id": {number}}}\n' for number in range(150)))
+    server.answers(201, {"count": 75})
+
+    assert pulsing("queue", "put", "q", "--file", str(lines)).out == "150 put\n"
+    assert [len(json.loads(request[3])["records"]) for request in server.requests] == [100, 50]
+
+
+def test_put_reads_standard_input_and_names_a_bad_line(pulsing: Pulsing, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO('{"id": 1}\nnonsense\n'))
+
+    outcome = pulsing("queue", "put", "q")
+
+    assert outcome.exit_code == USAGE
+    assert "standard input 2 is no JSON" in outcome.err
+
+
+def test_peek_shows_records_only(pulsing: Pulsing, server: ScriptedServer) -> None:
+    server.answers(200, {"items": [{"bucket_id": 0, "offset": 1, "record": {"id": 1}}]})
+
+    assert pulsing("queue", "peek", "q", "-n", "5", "--newest").out == '{"id": 1}\n'
+    assert sent(server)[0] == "GET queues/q/messages?limit=5&order=newest"
+
+
+def test_purge_wants_the_name_of_the_queue(
+    pulsing: Pulsing, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO("other\n"))
+
+    assert pulsing("queue", "purge", "q").exit_code == USAGE
+    assert server.requests == []
+
+
+def test_publish_fails_when_a_subscriber_did_not_take_it(pulsing: Pulsing, server: ScriptedServer) -> None:
+    server.answers(200, {"success": False, "delivered": 1, "failed": 1})
+
+    outcome = pulsing("topic", "pub", "t", '{"a": 1}', "--mode", "wait_all_acks")
+
+    assert outcome == Outcome(FAILED, "1 delivered, 1 failed\n", "")
+    assert sent(server)[1] == {"message": {"a": 1}, "mode": "wait_all_acks"}
+
+
+def test_a_subscription_shows_values_and_says_what_it_skipped(pulsing: Pulsing, server: ScriptedServer) -> None:
+    server.content_type = "text/event-stream"
+    server.body = b'event: message\ndata: {"n": 1, "value": {"a": 1}}\n\nevent: skipped\ndata: {"count": 12}\n\n'
+
+    assert pulsing("topic", "sub", "t").out == '{"a": 1}\n# skipped 12\n'
+
+
+def test_events_come_oldest_first(pulsing: Pulsing, server: ScriptedServer) -> None:
+    def event(at: str, kind: str) -> dict[str, Any]:
+        return {"at": at, "type": kind, "subject": {"name": "actors/a"}, "data": {"reason": "x", "error": None}}
+
+    server.answers(200, page(event("10:02", "actor.stopped"), event("10:01", "actor.spawned")))
+
+    assert [line.split() for line in pulsing("events").out.splitlines()] == [
+        ["10:01", "actor.spawned", "actors/a", "reason=x"],
+        ["10:02", "actor.stopped", "actors/a", "reason=x"],
+    ]
+
+
+def test_the_dashboard_link_can_be_printed_only(pulsing: Pulsing, server: ScriptedServer) -> None:
+    server.answers(201, {"url": "http://127.0.0.1:8700/ui/#login=abc"})
+
+    assert pulsing("dashboard", "--print").out == "http://127.0.0.1:8700/ui/#login=abc\n"
+
+
+def test_a_new_token_replaces_the_file_and_stays_private(pulsing: Pulsing) -> None:
+    path = Path(pulsing("token", "path", "cluster").out.strip())
+
+    pulsing("token", "new", "cluster")
+    first = path.read_text()
+    pulsing("token", "new", "cluster")
+
+    assert len(first) == 65
+    assert path.read_text() != first
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_the_demo_refuses_a_path_that_is_not_there(pulsing: Pulsing, tmp_path: Path) -> None:
+    outcome = pulsing("demo", str(tmp_path / "nowhere"))
+
+    assert outcome.exit_code == USAGE
+    assert "nowhere does not exist" in outcome.err

@@ -1,0 +1,86 @@
+"""Which node a command talks to."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from pulsing.cli.endpoint import DEFAULT_ENDPOINT, find_endpoint, find_token
+from pulsing.cli.errors import NOT_ALLOWED, USAGE, CliError
+
+NO_SUCH_PROCESS = 2**22 + 1
+
+
+@pytest.fixture
+def environ(tmp_path: Path) -> dict[str, str]:
+    return {"XDG_RUNTIME_DIR": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path / "config")}
+
+
+def write_run_file(environ: dict[str, str], pid: int, url: str, file: str | None = None) -> None:
+    directory = Path(environ["XDG_RUNTIME_DIR"]) / "pulsing"
+    directory.mkdir(exist_ok=True)
+    (directory / f"{file or pid}.json").write_text(json.dumps({"pid": pid, "url": url, "name": "n1"}))
+
+
+def test_the_option_comes_before_everything(environ: dict[str, str]) -> None:
+    assert find_endpoint("node:1/", {**environ, "PULSING_ENDPOINT": "http://other:2"}) == "http://node:1"
+
+
+def test_the_environment_comes_before_what_runs(environ: dict[str, str]) -> None:
+    write_run_file(environ, os.getpid(), "http://127.0.0.1:3")
+
+    assert find_endpoint(None, {**environ, "PULSING_ENDPOINT": "http://other:2"}) == "http://other:2"
+
+
+def test_the_only_node_that_runs_is_meant(environ: dict[str, str]) -> None:
+    write_run_file(environ, os.getpid(), "http://127.0.0.1:3")
+
+    assert find_endpoint(None, environ) == "http://127.0.0.1:3"
+
+
+def test_the_file_of_a_dead_node_is_passed_over(environ: dict[str, str]) -> None:
+    write_run_file(environ, NO_SUCH_PROCESS, "http://127.0.0.1:3")
+
+    assert find_endpoint(None, environ) == DEFAULT_ENDPOINT
+
+
+def test_a_broken_file_is_passed_over(environ: dict[str, str]) -> None:
+    write_run_file(environ, os.getpid(), "http://127.0.0.1:3")
+    (Path(environ["XDG_RUNTIME_DIR"]) / "pulsing" / "broken.json").write_text("{")
+
+    assert find_endpoint(None, environ) == "http://127.0.0.1:3"
+
+
+def test_of_several_nodes_one_must_be_named(environ: dict[str, str]) -> None:
+    write_run_file(environ, os.getpid(), "http://127.0.0.1:3")
+    write_run_file(environ, os.getppid(), "http://127.0.0.1:4")
+
+    with pytest.raises(CliError, match="several nodes run here") as caught:
+        find_endpoint(None, environ)
+    assert all(url in caught.value.detail for url in ("http://127.0.0.1:3", "http://127.0.0.1:4"))
+    assert (caught.value.exit_code, caught.value.hint) == (USAGE, "name one with --endpoint URL")
+
+
+def test_the_token_is_that_of_the_user_unless_another_is_given(environ: dict[str, str], tmp_path: Path) -> None:
+    own = tmp_path / "config" / "pulsing" / "admin.token"
+    own.parent.mkdir(parents=True)
+    own.write_text("own\n")
+    other = tmp_path / "other"
+    other.write_text("other\n")
+
+    assert find_token(None, environ) == "own"
+    assert find_token(None, {**environ, "PULSING_ADMIN_TOKEN": "set"}) == "set"
+    assert find_token(other, {**environ, "PULSING_ADMIN_TOKEN": "set"}) == "other"
+
+
+def test_without_a_token_the_node_decides(environ: dict[str, str]) -> None:
+    assert find_token(None, environ) is None
+
+
+def test_a_named_token_file_must_be_there(environ: dict[str, str], tmp_path: Path) -> None:
+    with pytest.raises(CliError, match="cannot read the token") as caught:
+        find_token(tmp_path / "missing", environ)
+    assert caught.value.exit_code == NOT_ALLOWED

@@ -1,0 +1,71 @@
+"""The formats of the command line."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from pulsing.cli.output import Format, cell, show_object, show_rows
+
+ROWS: list[dict[str, Any]] = [
+    {"name": "actors/a", "id": "1:2", "mailbox": 3, "tags": {"team": "x"}},
+    {"name": None, "id": "1:3", "mailbox": 0, "tags": {}},
+]
+COLUMNS = ("name", "mailbox", "tags")
+
+
+def shown(capsys: pytest.CaptureFixture[str], form: Format) -> str:
+    show_rows(ROWS, COLUMNS, form, color=False)
+    return capsys.readouterr().out
+
+
+def test_a_table_has_a_head_and_a_line_a_row(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = shown(capsys, Format.table).splitlines()
+
+    assert [line.split() for line in lines] == [
+        ["NAME", "MAILBOX", "TAGS"],
+        ["actors/a", "3", '{"team":', '"x"}'],
+        ["0", "{}"],
+    ]
+
+
+def test_a_table_in_a_pipe_is_not_cut(capsys: pytest.CaptureFixture[str]) -> None:
+    show_rows([{"name": "x" * 500}], ("name",), Format.table, color=False)
+
+    assert "x" * 500 in capsys.readouterr().out
+
+
+def test_markup_in_a_value_is_shown_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    show_rows([{"name": "[red]a[/red]"}], ("name",), Format.table, color=False)
+
+    assert "[red]a[/red]" in capsys.readouterr().out
+
+
+def test_csv_holds_the_columns_only(capsys: pytest.CaptureFixture[str]) -> None:
+    assert shown(capsys, Format.csv) == 'name,mailbox,tags\nactors/a,3,"{""team"": ""x""}"\n,0,{}\n'
+
+
+def test_jsonl_holds_whole_rows(capsys: pytest.CaptureFixture[str]) -> None:
+    assert shown(capsys, Format.jsonl).splitlines()[1] == '{"name": null, "id": "1:3", "mailbox": 0, "tags": {}}'
+
+
+def test_name_falls_back_to_the_id(capsys: pytest.CaptureFixture[str]) -> None:
+    assert shown(capsys, Format.name) == "actors/a\n1:3\n"
+
+
+def test_an_object_is_a_table_of_its_fields(capsys: pytest.CaptureFixture[str]) -> None:
+    show_object({"state": "ok", "lag": 2}, Format.table, color=False)
+
+    assert [line.split() for line in capsys.readouterr().out.splitlines()] == [
+        ["FIELD", "VALUE"],
+        ["state", "ok"],
+        ["lag", "2"],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(None, ""), (True, "yes"), (0.123456, "0.1235"), (12345.6, "12,346"), ([1], "[1]"), ("a", "a")]
+)
+def test_a_value_is_one_short_text(value: Any, text: str) -> None:
+    assert cell(value) == text

@@ -1,0 +1,63 @@
+"""From the words of `pulsing actor` and `pulsing serve` to classes and arguments."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from pulsing.cli.errors import USAGE, CliError
+from pulsing.cli.serve import NodeOptions, constructor_arguments, import_object, introduction
+
+
+class Worker:
+    def __init__(self, label: str, size: int = 1, **more: Any) -> None:
+        pass
+
+
+def test_words_are_converted_by_the_annotations() -> None:
+    assert constructor_arguments(Worker, ["7", "size=3"]) == (["7", 3], {})
+
+
+def test_unknown_keywords_go_where_any_are_taken() -> None:
+    assert constructor_arguments(Worker, ["label=a", "speed=1.5"]) == (["a"], {"speed": 1.5})
+
+
+def test_a_word_with_an_equals_sign_may_be_a_value() -> None:
+    assert constructor_arguments(Worker, ["a+b=c"]) == (["a+b=c"], {})
+
+
+def test_arguments_that_do_not_fit_are_a_mistake_of_usage() -> None:
+    with pytest.raises(CliError, match="Worker: missing a required argument: 'label'") as caught:
+        constructor_arguments(Worker, [])
+    assert caught.value.exit_code == USAGE
+
+
+@pytest.mark.parametrize("path", ["json", "json:JSONDecoder", "json.JSONDecoder", "json.decoder.JSONDecoder"])
+def test_a_module_or_what_is_in_it_can_be_named(path: str) -> None:
+    assert import_object(path) is not None
+
+
+@pytest.mark.parametrize("path", ["no_such_module", "json:Nothing", "json.Nothing", "no.such.Class"])
+def test_what_cannot_be_imported_is_a_mistake_of_usage(path: str) -> None:
+    with pytest.raises(CliError, match="cannot import") as caught:
+        import_object(path)
+    assert caught.value.exit_code == USAGE
+
+
+def test_options_are_read_as_typed() -> None:
+    assert NodeOptions.read("h:1", " a:1, b:2 ,", None, True) == NodeOptions("h:1", ("a:1", "b:2"), False, None)
+
+
+def test_a_node_says_where_it_is_and_what_to_try() -> None:
+    lines = introduction("127.0.0.1:4000", "http://127.0.0.1:8700")
+
+    assert lines[:2] == ["node      127.0.0.1:4000", "admin     http://127.0.0.1:8700"]
+    assert lines[-1] == "join      pulsing serve --seeds 127.0.0.1:4000"
+
+
+def test_a_node_without_admin_has_nothing_to_look_at() -> None:
+    assert introduction("127.0.0.1:4000", None) == [
+        "node      127.0.0.1:4000",
+        "join      pulsing serve --seeds 127.0.0.1:4000",
+    ]

@@ -40,9 +40,22 @@ class Envelope:
         accepted_at: when the mailbox took it, on the same clock.
         sender: id of the actor that sent it, if an actor did.
         trace: W3C trace context in 25 bytes (trace id, span id, flags), if there is one.
+        stream: whether the caller wants to iterate; an async generator that is only awaited is run to its end.
     """
 
-    __slots__ = ("accepted_at", "args", "deadline", "kwargs", "method", "reply", "sender", "target", "timeout", "trace")
+    __slots__ = (
+        "accepted_at",
+        "args",
+        "deadline",
+        "kwargs",
+        "method",
+        "reply",
+        "sender",
+        "stream",
+        "target",
+        "timeout",
+        "trace",
+    )
 
     def __init__(
         self,
@@ -56,6 +69,7 @@ class Envelope:
         accepted_at: float = 0.0,
         sender: ActorId | None = None,
         trace: bytes | None = None,
+        stream: bool = False,
     ) -> None:
         self.target = target
         self.method = method
@@ -67,6 +81,7 @@ class Envelope:
         self.accepted_at = accepted_at
         self.sender = sender
         self.trace = trace
+        self.stream = stream
 
     @property
     def is_ask(self) -> bool:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 LATENCY_BOUNDS = (0.00005, 0.0002, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.25, 1.0, 2.5, 10.0)
 """Upper bounds in seconds of every latency histogram; one more slot counts what is above the last."""
@@ -141,7 +140,8 @@ class Population:
     oldest_s: float = 0.0
 
 
-class Latency(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Latency:
     """A histogram: observations per bound of `LATENCY_BOUNDS` (not cumulative), their sum and maximum in seconds."""
 
     counts: tuple[int, ...]

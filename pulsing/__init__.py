@@ -1,0 +1,176 @@
+"""Distributed actors, queues and topics, watched and managed from a browser.
+
+import pulsing as pul
+
+@pul.remote
+class Counter:
+    def __init__(self, value=0):
+        self.value = value
+
+    def incr(self, by=1):
+        self.value += by
+        return self.value
+
+async def main():
+    await pul.init()
+    counter = await Counter.spawn(name="counter")
+    print(await counter.incr())
+    await pul.shutdown()
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from typing import Any
+
+from pulsing import runtime
+from pulsing.core import (
+    Actor,
+    ActorClass,
+    ActorId,
+    ActorProxy,
+    ActorRef,
+    MailboxOptions,
+    Message,
+    NodeId,
+    StreamMessage,
+    as_any,
+    current_actor,
+    mount,
+    remote,
+    resolve,
+    unmount,
+)
+from pulsing.exceptions import (
+    PulsingActorError,
+    PulsingBusinessError,
+    PulsingError,
+    PulsingRuntimeError,
+    PulsingSystemError,
+    PulsingTimeoutError,
+    PulsingUnsupportedError,
+)
+from pulsing.runtime import ActorSystem, actor_system, get_system, init, is_initialized, shutdown
+
+__all__ = [
+    "Actor",
+    "ActorClass",
+    "ActorId",
+    "ActorProxy",
+    "ActorRef",
+    "ActorSystem",
+    "MailboxOptions",
+    "Message",
+    "NodeId",
+    "PulsingActorError",
+    "PulsingBusinessError",
+    "PulsingError",
+    "PulsingRuntimeError",
+    "PulsingSystemError",
+    "PulsingTimeoutError",
+    "PulsingUnsupportedError",
+    "StreamMessage",
+    "__version__",
+    "actor_system",
+    "as_any",
+    "current_actor",
+    "get_system",
+    "init",
+    "is_initialized",
+    "mount",
+    "queue",
+    "refer",
+    "register_type",
+    "remote",
+    "resolve",
+    "shutdown",
+    "spawn",
+    "topic",
+    "unmount",
+]
+
+
+async def spawn(
+    actor: Any,
+    *,
+    name: str | None = None,
+    public: bool = False,
+    restart_policy: str = "never",
+    max_restarts: int = 3,
+    min_backoff: float = 0.1,
+    max_backoff: float = 30.0,
+    restart_window: float = 60.0,
+    mailbox: MailboxOptions | int | None = None,
+) -> ActorRef:
+    """Make an actor on the process-wide system; see `ActorSystem.spawn`."""
+    return await get_system().spawn(
+        actor,
+        name=name,
+        public=public,
+        restart_policy=restart_policy,
+        max_restarts=max_restarts,
+        min_backoff=min_backoff,
+        max_backoff=max_backoff,
+        restart_window=restart_window,
+        mailbox=mailbox,
+    )
+
+
+async def refer(actorid: ActorId | str | int) -> ActorRef:
+    """A ref to a live actor by its id, on any node of the process-wide system's cluster.
+
+    Raises:
+        ActorNotFound, NodeNotFound, NodeDead
+        ValueError: the text is no id.
+    """
+    ref: ActorRef = await get_system().refer(actorid)
+    return ref
+
+
+class _SharedDoor:
+    """`pulsing.queue` and `pulsing.topic`: the door of the process-wide system, looked up at each call."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def write(self, topic: str, **options: Any) -> Awaitable[Any]:
+        """Open for writing; see the system's door of the same name."""
+        opened: Awaitable[Any] = getattr(get_system(), self._name).write(topic, **options)
+        return opened
+
+    def read(self, topic: str, **options: Any) -> Awaitable[Any]:
+        """Open for reading; see the system's door of the same name."""
+        opened: Awaitable[Any] = getattr(get_system(), self._name).read(topic, **options)
+        return opened
+
+
+queue = _SharedDoor("queue")
+topic = _SharedDoor("topic")
+
+
+def _queue_door(system: ActorSystem) -> Any:
+    from pulsing.streaming import QueueAPI
+
+    return QueueAPI(system)
+
+
+def _topic_door(system: ActorSystem) -> Any:
+    from pulsing.streaming import TopicAPI
+
+    return TopicAPI(system)
+
+
+runtime.features["queue"] = _queue_door
+runtime.features["topic"] = _topic_door
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("pulsing")
+    if name == "register_type":
+        from pulsing.wire.registry import register_type
+
+        return register_type
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,105 @@
+"""What a system is made with: addresses, whom to join, credentials, and the admin plane."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+TRUE_WORDS = frozenset({"1", "true", "yes", "on"})
+
+
+@dataclass(frozen=True)
+class SystemConfig:
+    """Settings of one system; each `with_…` returns a new one.
+
+    `None` where the environment or the default decides. The passphrase never shows in the repr.
+    """
+
+    addr: str | None = None
+    """where to listen, `host:port`; None for a system without a listener"""
+    seeds: tuple[str, ...] = ()
+    passphrase: str | None = field(default=None, repr=False)
+    head_addr: str | None = None
+    is_head_node: bool = False
+    advertise: str | None = None
+    """address that others dial when it differs from `addr`"""
+    cluster: str = "pulsing"
+    insecure: bool | None = None
+    allow_pickle: bool = False
+    join_timeout: float | None = None
+    """seconds within which a seed must have answered; None to go on alone"""
+    admin: bool | None = None
+    admin_addr: str | None = None
+    node_name: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.is_head_node and self.head_addr:
+            raise ValueError("Cannot set both is_head_node and head_addr")
+        if self.insecure and self.passphrase:
+            raise ValueError("insecure=True and a passphrase exclude each other")
+        if self.insecure and self.allow_pickle:
+            raise ValueError("allow_pickle needs authenticated links: it cannot go with insecure=True")
+        if self.join_timeout is not None and self.join_timeout <= 0:
+            raise ValueError(f"join_timeout must be positive, got {self.join_timeout}")
+        if not isinstance(self.seeds, tuple):
+            object.__setattr__(self, "seeds", tuple(self.seeds or ()))
+
+    @staticmethod
+    def standalone() -> SystemConfig:
+        """A system without a listener."""
+        return SystemConfig()
+
+    @staticmethod
+    def with_addr(addr: str) -> SystemConfig:
+        """A system that listens on `host:port`."""
+        return SystemConfig(addr=addr)
+
+    def with_seeds(self, seeds: list[str]) -> SystemConfig:
+        """Join through these addresses."""
+        return replace(self, seeds=tuple(seeds))
+
+    def with_passphrase(self, passphrase: str) -> SystemConfig:
+        """Encrypt links, and prove this passphrase on each."""
+        return replace(self, passphrase=passphrase)
+
+    def with_head_node(self) -> SystemConfig:
+        """Be the head of a cluster that joins by one head."""
+        return replace(self, is_head_node=True, head_addr=None)
+
+    def with_head_addr(self, head_addr: str) -> SystemConfig:
+        """Join the cluster of this head."""
+        return replace(self, head_addr=head_addr, is_head_node=False)
+
+    def is_tls_enabled(self) -> bool:
+        """Whether links are encrypted because a passphrase is set."""
+        return self.passphrase is not None
+
+    @property
+    def contacts(self) -> tuple[str, ...]:
+        """The addresses to join through."""
+        return (self.head_addr,) if self.head_addr else self.seeds
+
+    @property
+    def networked(self) -> bool:
+        """Whether the system has links to others."""
+        return self.addr is not None or bool(self.contacts) or self.is_head_node
+
+
+def read_flag(environment: Mapping[str, str], name: str) -> bool | None:
+    """A yes or no of the environment; None where it is unset."""
+    value = environment.get(name)
+    return None if value is None or not value.strip() else value.strip().lower() in TRUE_WORDS
+
+
+def config_from(environment: Mapping[str, str] | None = None, **given: Any) -> SystemConfig:
+    """Put arguments over the environment (`PULSING_PASSPHRASE`, `PULSING_INSECURE`, `PULSING_ADMIN`)."""
+    environment = os.environ if environment is None else environment
+    chosen = {key: value for key, value in given.items() if value is not None}
+    if "passphrase" not in chosen and environment.get("PULSING_PASSPHRASE"):
+        chosen["passphrase"] = environment["PULSING_PASSPHRASE"]
+    for key, name in (("insecure", "PULSING_INSECURE"), ("admin", "PULSING_ADMIN")):
+        if key not in chosen and (flag := read_flag(environment, name)) is not None:
+            chosen[key] = flag
+    return SystemConfig(**chosen)

@@ -1,0 +1,116 @@
+"""Messages that reached nobody: counted by reason, and the last of them kept for people to look at."""
+
+from __future__ import annotations
+
+import logging
+import reprlib
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pulsing.clock import Clock
+from pulsing.core.envelope import Envelope
+
+if TYPE_CHECKING:
+    from pulsing.core.cell import Cell
+
+logger = logging.getLogger("pulsing.dead_letters")
+
+CAPACITY = 1_000
+PREVIEW_LIMIT = 256
+LOG_EVERY_S = 10.0
+
+REASONS = ("no_actor", "stopped", "mailbox_full", "expired", "node_dead", "decode", "unauth")
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """One undeliverable message: who it was for, why it failed, and a short look at it."""
+
+    seq: int
+    at: float
+    """wall clock, seconds since 1970"""
+    reason: str
+    """no_actor, stopped, mailbox_full, expired, node_dead, decode or unauth"""
+    kind: str
+    """ask or tell"""
+    recipient_id: str
+    recipient_name: str | None
+    recipient_class: str | None
+    sender: str | None
+    method: str | None
+    preview: str
+
+
+class DeadLetters:
+    """The ring of one node."""
+
+    def __init__(self, clock: Clock, on_letter: Callable[[DeadLetter], None] | None = None) -> None:
+        self._clock = clock
+        self._ring: deque[DeadLetter] = deque(maxlen=CAPACITY)
+        self._counts: dict[str, int] = {}
+        self._logged: dict[str, float] = {}
+        self._on_letter = on_letter
+        self._next = 1
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """Letters by reason since the process started."""
+        return dict(self._counts)
+
+    def recent(self, limit: int = 100) -> list[DeadLetter]:
+        """The last `limit` letters, newest first."""
+        return list(self._ring)[::-1][:limit]
+
+    def clear(self) -> int:
+        """Forget the kept letters, not their counts; returns how many there were."""
+        cleared = len(self._ring)
+        self._ring.clear()
+        return cleared
+
+    def record(self, envelope: Envelope, reason: str, cell: Cell | None = None) -> None:
+        """Note that `envelope` could not be delivered."""
+        self._counts[reason] = self._counts.get(reason, 0) + 1
+        letter = DeadLetter(
+            seq=self._next,
+            at=self._clock.wall(),
+            reason=reason,
+            kind="ask" if envelope.is_ask else "tell",
+            recipient_id=str(envelope.target),
+            recipient_name=None if cell is None else cell.path,
+            recipient_class=None if cell is None else cell.spec.class_name,
+            sender=None if envelope.sender is None else str(envelope.sender),
+            method=envelope.method,
+            preview=_preview(envelope),
+        )
+        self._next += 1
+        self._ring.append(letter)
+        self._log(letter)
+        if self._on_letter is not None:
+            self._on_letter(letter)
+
+    def _log(self, letter: DeadLetter) -> None:
+        now = self._clock.monotonic()
+        if now - self._logged.get(letter.reason, -LOG_EVERY_S) < LOG_EVERY_S:
+            return
+        self._logged[letter.reason] = now
+        logger.info(
+            "a message to %s was not delivered: %s (%d so far)",
+            letter.recipient_name or letter.recipient_id,
+            letter.reason,
+            self._counts[letter.reason],
+        )
+
+
+_short = reprlib.Repr()
+_short.maxstring = _short.maxother = 120
+
+
+def _preview(envelope: Envelope) -> str:
+    try:
+        arguments = [_short.repr(argument) for argument in envelope.args]
+        arguments += [f"{name}={_short.repr(value)}" for name, value in (envelope.kwargs or {}).items()]
+    except Exception:
+        return "<cannot be shown>"
+    return ", ".join(arguments)[:PREVIEW_LIMIT]

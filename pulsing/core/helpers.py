@@ -1,0 +1,185 @@
+"""Pulsing for code that is not asynchronous: mounting objects, and running coroutines from plain threads."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import os
+import signal
+import sys
+import threading
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+from pulsing.core.registry import actor_path
+from pulsing.core.remote import mounted_spec
+from pulsing.core.system import System
+from pulsing.exceptions import NotInitialized
+
+T = TypeVar("T")
+
+NO_SYSTEM = "Pulsing initialization failed. Please call pul.init() or run in Ray environment."
+
+
+class BackgroundLoop:
+    """An event loop in a daemon thread of its own, for sync code that has no system to borrow one from."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def get(self) -> asyncio.AbstractEventLoop:
+        """The loop, started on first use."""
+        with self._lock:
+            if self._loop is None or self._loop.is_closed():
+                self._loop = asyncio.new_event_loop()
+                threading.Thread(target=self._loop.run_forever, name="pulsing-background", daemon=True).start()
+            return self._loop
+
+    def forget(self) -> None:
+        """Drop the loop in a forked child, where its thread does not exist."""
+        self._lock = threading.Lock()
+        self._loop = None
+
+
+_background = BackgroundLoop()
+os.register_at_fork(after_in_child=_background.forget)
+
+
+def run_sync(coro: Coroutine[Any, Any, T], timeout: float | None = None) -> T:
+    """Run a coroutine from sync code: on the process-wide system's loop, else on a background loop.
+
+    Args:
+        coro: what to run.
+        timeout: seconds; None for no limit. When it passes the coroutine is cancelled.
+
+    Raises:
+        RuntimeError: called on the thread of that very loop, where it could only wait for itself.
+        TimeoutError: the time passed.
+    """
+    system = _global_system()
+    loop = system.loop if system is not None else _background.get()
+    if _on_loop(loop):
+        coro.close()
+        raise RuntimeError("run_sync cannot block the event loop that it needs: use 'await' here")
+    future = asyncio.run_coroutine_threadsafe(coro, loop)
+    try:
+        return future.result(timeout)
+    except concurrent.futures.TimeoutError:
+        if future.done():
+            raise
+        future.cancel()
+        raise TimeoutError(f"no result within {timeout:g} s") from None
+    except BaseException:
+        future.cancel()
+        raise
+
+
+def mount(instance: Any, *, name: str, public: bool = True) -> None:
+    """Make any object an actor as it is: its public methods can then be called by name from every node.
+
+    Works from plain sync code, from any thread, from a constructor, and on the loop's own thread. The methods run on
+    the thread of the system's loop.
+
+    Args:
+        instance: the object itself is used, not a copy.
+        name: its name.
+        public: whether other nodes may resolve the name.
+
+    Raises:
+        NotInitialized: there is no process-wide system.
+        NameTaken: an actor of this node has the name.
+        ValueError: the name breaks the grammar.
+    """
+    system = _global_system()
+    if system is None:
+        raise NotInitialized(NO_SYSTEM)
+    spec = mounted_spec(type(instance))
+
+    def start() -> None:
+        system.start_actor(instance, spec, name=name, public=public)
+
+    _on_thread_of(system, start)
+
+
+def unmount(name: str) -> None:
+    """Stop a mounted actor and free its name; an unknown name is no error.
+
+    On the loop's own thread it returns at once: no further message starts, the name is free, and `on_stop` runs after
+    the message in progress. On other threads it waits for the end.
+    """
+    system = _global_system()
+    if system is None:
+        return
+    path = actor_path(name)
+    if not _on_loop(system.loop):
+        run_sync(system.stop(path))
+        return
+    cell = system.registry.by_path(path)
+    if cell is not None:
+        system.registry.remove(cell)
+        cell.stop_soon("stopped", 30.0)
+
+
+async def run_until_signal(actor_name: str | None = None) -> None:
+    """Wait for SIGINT or SIGTERM, stop the named actor, and shut the process-wide system down.
+
+    A second signal ends the process with exit code 1.
+    """
+    from pulsing.core import get_system, shutdown
+
+    loop = asyncio.get_running_loop()
+    signalled = asyncio.Event()
+
+    def on_signal() -> None:
+        if signalled.is_set():
+            os._exit(1)
+        signalled.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, on_signal)
+    try:
+        await signalled.wait()
+        if actor_name is not None:
+            await get_system().stop(actor_name)
+        await shutdown()
+    except Exception as error:
+        sys.stderr.write(f"{error}\n")
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+
+
+async def spawn_and_run(
+    actor: Any, name: str, addr: str | None = None, seeds: list[str] | None = None, public: bool = True
+) -> None:
+    """Start the process-wide system, spawn one actor, and run until a signal comes."""
+    from pulsing.core import init
+
+    system = await init(addr, seeds=seeds)
+    await system.spawn(actor, name=name, public=public)
+    await run_until_signal(name)
+
+
+def _global_system() -> System | None:
+    from pulsing.core import get_system, is_initialized
+
+    return get_system().inner if is_initialized() else None
+
+
+def _on_loop(loop: asyncio.AbstractEventLoop) -> bool:
+    try:
+        return asyncio.get_running_loop() is loop
+    except RuntimeError:
+        return False
+
+
+def _on_thread_of(system: System, action: Any) -> None:
+    if _on_loop(system.loop):
+        action()
+        return
+
+    async def run() -> None:
+        action()
+
+    run_sync(run(), timeout=30.0)

@@ -1,0 +1,332 @@
+"""What a node tells of its actors, classes, events and dead letters: plain rows for listings, one function a kind."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timezone
+from typing import Any
+
+from pulsing.core.cell import Cell
+from pulsing.core.dead_letters import DeadLetter
+from pulsing.core.events import Event
+from pulsing.core.lifecycle import Ended, run_hook
+from pulsing.core.methods import ASYNC, STREAMS
+from pulsing.core.registry import lookup_path
+from pulsing.core.remote import ActorClass, registered_classes
+from pulsing.core.statistics import ClassStatistics, Latency, MethodStatistics
+from pulsing.core.system import System
+from pulsing.ids import ActorId
+
+LIST_LIMIT = 1_000
+
+
+def register_inspectors(system: System) -> None:
+    """Let the system answer for its actors."""
+    system.inspectors.update(
+        actors=lambda params: actor_rows(system, params),
+        actor=lambda params: actor_detail(system, str(params.get("actor", ""))),
+        metadata=lambda params: actor_metadata(system, str(params.get("actor", ""))),
+        classes=lambda params: class_rows(system),
+        methods=lambda params: method_rows(system),
+        agents=lambda params: agent_rows(system),
+        names=lambda params: name_rows(system),
+        members=lambda params: member_rows(system),
+        events=lambda params: [event_row(system, e) for e in system.events.recent(_limit(params))],
+        dead_letters=lambda params: [letter_row(system, e) for e in system.dead_letters.recent(_limit(params))],
+    )
+
+
+def actor_rows(system: System, params: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Live actors, or with `ended` the last that have ended; Pulsing's own only with `system`."""
+    if params.get("ended"):
+        return [ended_row(system, ended) for ended in reversed(system.ended)]
+    return [actor_row(cell) for cell in _shown(system, bool(params.get("system")))]
+
+
+def _shown(system: System, internal: bool) -> Iterable[Cell]:
+    return (cell for cell in system.registry if internal or not cell.spec.internal)
+
+
+def actor_row(cell: Cell) -> dict[str, Any]:
+    """One live actor."""
+    system = cell.system
+    mailbox = cell.mailbox
+    oldest = mailbox.oldest if mailbox is not None else None
+    return {
+        "id": str(cell.actor_id),
+        "name": cell.path,
+        "class": cell.spec.class_name,
+        "kind": "threaded" if cell.spec.threaded and cell.spec.kind == "remote" else cell.spec.kind,
+        "node": str(system.node_id),
+        "state": cell.state,
+        "busy": cell.busy,
+        "public": cell.public,
+        "mailbox": len(mailbox) + mailbox.in_line if mailbox is not None else 0,
+        "mailbox_oldest_s": None if oldest is None else system.now() - oldest.accepted_at,
+        "messages_total": cell.messages,
+        "errors_total": cell.errors,
+        "handle_total_s": cell.handle_s,
+        "handle_mean_s": cell.handle_s / cell.messages if cell.messages else None,
+        "handle_max_s": cell.handle_max_s if cell.messages else None,
+        "restarts": cell.restarts,
+        "created_at": timestamp(cell.created_at),
+        "age_s": system.clock.wall() - cell.created_at,
+        "last_message_at": _wall_of(system, cell.last_message_at),
+        "tags": dict(cell.tags or {}),
+        "agent": None if cell.spec.card is None else dict(cell.spec.card),
+    }
+
+
+def ended_row(system: System, ended: Ended) -> dict[str, Any]:
+    """One actor that has ended."""
+    return {
+        "id": str(ended.actor_id),
+        "name": ended.name,
+        "class": ended.class_name,
+        "kind": ended.kind,
+        "node": str(system.node_id),
+        "state": "failed" if ended.error is not None else "stopped",
+        "messages_total": ended.messages,
+        "errors_total": ended.errors,
+        "restarts": ended.restarts,
+        "created_at": timestamp(ended.created_at),
+        "exit": {
+            "at": timestamp(ended.at),
+            "reason": ended.reason,
+            "error": ended.error,
+            "traceback": ended.traceback,
+        },
+    }
+
+
+def actor_detail(system: System, actor: str) -> dict[str, Any] | None:
+    """One actor by id, path or bare name, live or ended; None if this node does not know it."""
+    cell = find_cell(system, actor)
+    if cell is None:
+        ended = _find_ended(system, actor)
+        return None if ended is None else ended_row(system, ended)
+    policy, options = cell.spec.policy, cell.spec.mailbox
+    return {
+        **actor_row(cell),
+        "methods": _methods(cell),
+        "policy": {
+            "restart_policy": policy.policy,
+            "max_restarts": policy.max_restarts,
+            "restart_window_s": policy.window,
+            "min_backoff": policy.min_backoff,
+            "max_backoff": policy.max_backoff,
+            "restarts_left": cell.restarts_left,
+        },
+        "mailbox_detail": {
+            "capacity": options.capacity,
+            "policy": options.policy,
+            "waiting": cell.mailbox.in_line if cell.mailbox is not None else 0,
+        },
+        "current": [
+            {
+                "method": envelope.method or "receive",
+                "sender": None if envelope.sender is None else str(envelope.sender),
+                "since_s": system.now() - envelope.accepted_at,
+            }
+            for envelope in cell.in_progress[:20]
+        ],
+        "errors": [
+            {"at": timestamp(at), "method": method, "type": type_name, "message": text}
+            for at, method, type_name, text in reversed(cell.last_errors or [])
+        ],
+        "replicas": [
+            {"node": str(one.node_id), "id": str(one.actor_id)}
+            for one in (system.names.instances(cell.path) if cell.path else [])
+            if one.actor_id != cell.actor_id
+        ],
+    }
+
+
+async def actor_metadata(system: System, actor: str) -> dict[str, Any] | None:
+    """What the actor's `metadata()` hook says now, its card and its tags."""
+    cell = find_cell(system, actor)
+    if cell is None:
+        return None
+    said = await run_hook(cell.actor, "metadata")
+    return {
+        "metadata": {str(key): str(value) for key, value in (said or {}).items()},
+        "agent": None if cell.spec.card is None else dict(cell.spec.card),
+        "tags": dict(cell.tags or {}),
+    }
+
+
+def find_cell(system: System, actor: str) -> Cell | None:
+    """The live actor of this node with an id, path or bare name."""
+    try:
+        if ":" in actor:
+            return system.registry.by_id(ActorId.from_str(actor))
+        return system.registry.by_path(lookup_path(actor))
+    except ValueError:
+        return None
+
+
+def _find_ended(system: System, actor: str) -> Ended | None:
+    for ended in reversed(system.ended):
+        if actor == str(ended.actor_id) or (ended.name is not None and ended.name in (actor, f"actors/{actor}")):
+            return ended
+    return None
+
+
+def _methods(cell: Cell) -> list[dict[str, str]]:
+    table = cell.spec.table
+    if table is None:
+        return [{"name": "receive", "kind": "async"}]
+    return [{"name": m.name, "kind": shown_kind(m.kind)} for m in sorted(table.methods.values(), key=lambda m: m.name)]
+
+
+def shown_kind(kind: str) -> str:
+    """method, async or stream."""
+    return "stream" if kind in STREAMS else "async" if kind == ASYNC else "method"
+
+
+def class_rows(system: System) -> list[dict[str, Any]]:
+    """The registered classes and those of live actors, with their totals on this node."""
+    counted = {c.name: c for c in system.statistics().classes if not c.internal}
+    registered = {name: cls for name, cls in registered_classes().items() if not cls._spec.internal}
+    return [
+        _class_row(system, name, registered.get(name), counted.get(name)) for name in sorted({*counted, *registered})
+    ]
+
+
+def _class_row(
+    system: System, name: str, cls: ActorClass[Any] | None, counted: ClassStatistics | None
+) -> dict[str, Any]:
+    kind = cls._spec.kind if cls is not None else "receive"
+    doc = (inspect.getdoc(cls._cls) or "").partition("\n")[0] if cls is not None else ""
+    return {
+        "class": name,
+        "doc": doc,
+        "kind": kind,
+        "spawnable": cls is not None,
+        "why_not": None if cls is not None else "not registered by @remote",
+        "nodes": [str(system.node_id)],
+        "actors": counted.actors if counted else 0,
+        "messages_total": counted.messages if counted else 0,
+        "errors_total": counted.errors if counted else 0,
+        "restarts_total": sum(counted.restarts.values()) if counted else 0,
+    }
+
+
+def method_rows(system: System) -> list[dict[str, Any]]:
+    """One row for each method that was called on this node."""
+    return [_method_row(c, m) for c in system.statistics().classes if not c.internal for m in c.methods]
+
+
+def _method_row(of: ClassStatistics, method: MethodStatistics) -> dict[str, Any]:
+    return {
+        "class": of.name,
+        "method": method.method,
+        "messages_total": method.messages,
+        "errors_total": method.errors,
+        "handle_total_s": method.handle.total_s,
+        "handle_s": percentiles(method.handle),
+        "long_turns_total": method.long_turns,
+    }
+
+
+def percentiles(latency: Latency) -> dict[str, float | None]:
+    """p50, p95, p99 and maximum in seconds; None before the first observation."""
+    return {
+        "p50": latency.quantile(0.5),
+        "p95": latency.quantile(0.95),
+        "p99": latency.quantile(0.99),
+        "max": latency.maximum_s if latency.count else None,
+    }
+
+
+def agent_rows(system: System) -> list[dict[str, Any]]:
+    """The live actors whose class has an agent's card."""
+    return [_agent_row(cell) for cell in system.registry if cell.spec.card is not None]
+
+
+def _agent_row(cell: Cell) -> dict[str, Any]:
+    row = actor_row(cell)
+    card = cell.spec.card or {}
+    running = cell.in_progress
+    current = None
+    if running:
+        current = {"method": running[0].method or "receive", "since_s": cell.now() - running[0].accepted_at}
+    shared = ("id", "name", "class", "node", "state", "busy", "messages_total", "errors_total", "handle_mean_s")
+    return {
+        **{key: row[key] for key in shared},
+        "role": card.get("role", ""),
+        "goal": card.get("goal", ""),
+        "backstory": str(card.get("backstory", ""))[:2048],
+        "tags": {**card.get("tags", {}), **(cell.tags or {})},
+        "current": current,
+        "last_message_at": row["last_message_at"],
+    }
+
+
+def name_rows(system: System) -> list[dict[str, Any]]:
+    """The public names of the cluster, as this node knows them."""
+    return [
+        {
+            "name": path,
+            "instances": [
+                {"node": str(one.node_id), "actor": str(one.actor_id), "class": _class_of(one.info), "public": True}
+                for one in system.names.instances(path)
+            ],
+        }
+        for path in sorted(system.names.paths())
+    ]
+
+
+def _class_of(info: Mapping[str, Any]) -> str:
+    return f"{info.get('module', '')}.{info.get('class', '')}"
+
+
+def member_rows(system: System) -> list[dict[str, Any]]:
+    """The members of the cluster, as this node sees them."""
+    return [
+        {"id": str(m.node_id), "addr": m.addr, "status": m.status.lower(), "self": m.node_id == system.node_id}
+        for m in system.members_view()
+    ]
+
+
+def event_row(system: System, event: Event) -> dict[str, Any]:
+    """One event."""
+    return {
+        "id": str(event.seq),
+        "at": timestamp(event.at),
+        "node": str(system.node_id),
+        "type": event.type,
+        "subject": {"kind": event.subject_kind, "id": event.subject_id, "name": event.subject_name or None},
+        "data": dict(event.data),
+        "trace_id": event.trace_id,
+    }
+
+
+def letter_row(system: System, letter: DeadLetter) -> dict[str, Any]:
+    """One dead letter."""
+    return {
+        "id": f"{system.node_id}-{letter.seq}",
+        "at": timestamp(letter.at),
+        "node": str(system.node_id),
+        "recipient": {"id": letter.recipient_id, "name": letter.recipient_name, "class": letter.recipient_class},
+        "sender": letter.sender,
+        "reason": letter.reason,
+        "kind": letter.kind,
+        "method": letter.method,
+        "preview": letter.preview,
+    }
+
+
+def timestamp(wall: float) -> str:
+    """Seconds since 1970 as RFC 3339 in UTC with milliseconds."""
+    moment = datetime.fromtimestamp(wall, timezone.utc)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _wall_of(system: System, monotonic: float | None) -> str | None:
+    return None if monotonic is None else timestamp(system.clock.wall() - (system.now() - monotonic))
+
+
+def _limit(params: Mapping[str, Any]) -> int:
+    return min(int(params.get("limit", 100)), LIST_LIMIT)

@@ -1,0 +1,106 @@
+"""Optional envelopes for `receive`: a typed payload, or a stream of items behind a type."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+from pulsing.core.streams import Channel, StreamReader, StreamWriter
+
+
+class Message:
+    """A message type with a payload of bytes, or with a stream of items.
+
+    Args:
+        msg_type: what kind of message it is.
+        payload: its bytes; None for none.
+    """
+
+    __slots__ = ("_channel", "_consumed", "msg_type", "payload")
+
+    def __init__(self, msg_type: str, payload: bytes | None = None) -> None:
+        self.msg_type = msg_type
+        self.payload = b"" if payload is None else payload
+        self._channel: Channel | None = None
+        self._consumed = False
+
+    @classmethod
+    def from_json(cls, msg_type: str, obj: Any) -> Message:
+        """A message whose payload is `obj` as JSON."""
+        return cls(msg_type, json.dumps(obj).encode())
+
+    @classmethod
+    def empty(cls) -> Message:
+        """A message without type and payload."""
+        return cls("")
+
+    @classmethod
+    def streaming(cls, msg_type: str, channel: Channel) -> Message:
+        """A message that stands for the items of `channel`."""
+        message = cls(msg_type)
+        message._channel = channel
+        return message
+
+    @property
+    def is_stream(self) -> bool:
+        """Whether items follow instead of a payload."""
+        return self._channel is not None
+
+    def to_json(self) -> Any:
+        """The payload read as JSON.
+
+        Raises:
+            ValueError: it is not JSON, or this is a stream.
+        """
+        if self.is_stream:
+            raise ValueError("a stream message has no payload to read as JSON")
+        return json.loads(self.payload)
+
+    def stream_reader(self) -> StreamReader:
+        """Read the items, once.
+
+        Raises:
+            ValueError: this is a single message.
+            RuntimeError: "Stream already consumed".
+        """
+        if self._channel is None:
+            raise ValueError("this message is not a stream")
+        if self._consumed:
+            raise RuntimeError("Stream already consumed")
+        self._consumed = True
+        return StreamReader(self._channel)
+
+    def __aiter__(self) -> AsyncIterator[Any]:
+        return self.stream_reader()
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Message):
+            return NotImplemented
+        return (self.msg_type, self.payload, self._channel) == (other.msg_type, other.payload, other._channel)
+
+    def __hash__(self) -> int:
+        return hash((self.msg_type, self.payload))
+
+    def __repr__(self) -> str:
+        what = "stream=True" if self.is_stream else f"payload_len={len(self.payload)}"
+        return f"Message(msg_type={self.msg_type!r}, {what})"
+
+
+class StreamMessage(Message):
+    """What `receive` returns to answer with a stream that it writes by hand."""
+
+    __slots__ = ()
+
+    @staticmethod
+    def create(msg_type: str, buffer_size: int = 32) -> tuple[StreamMessage, StreamWriter]:
+        """Make the message to return and the writer that feeds it.
+
+        Args:
+            msg_type: what kind of stream it is.
+            buffer_size: items that may wait unread before `write` waits.
+        """
+        channel = Channel(buffer_size)
+        message = StreamMessage(msg_type)
+        message._channel = channel
+        return message, StreamWriter(channel)

@@ -1,0 +1,240 @@
+"""Calls that look like method calls: a proxy turns `await proxy.method(…)` into a message and back into a value."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import AsyncIterator, Coroutine, Generator
+from typing import Any
+
+from pulsing.core.envelope import ATTRIBUTE
+from pulsing.core.methods import MethodTable, method_table
+from pulsing.core.ref import ActorRef
+from pulsing.core.streams import StreamReader
+from pulsing.core.timers import DEFAULT_ASK_TIMEOUT
+
+
+class ActorProxy:
+    """Forwards method calls to an actor on any node.
+
+    Args:
+        actor_ref: the actor.
+        method_names: the methods it has; None or empty means any public name is forwarded (an untyped proxy).
+        async_methods: which of them are asynchronous; None where that is not known.
+    """
+
+    def __init__(
+        self,
+        actor_ref: ActorRef,
+        method_names: list[str] | None = None,
+        async_methods: set[str] | None = None,
+    ) -> None:
+        self._ref = actor_ref
+        self._method_names = set(method_names) if method_names else None
+        self._async_methods = async_methods
+        self._streams: frozenset[str] = frozenset()
+        self._class_name: str | None = None
+        self._timeout: float | None = DEFAULT_ASK_TIMEOUT
+        self._one_way = False
+
+    @property
+    def ref(self) -> ActorRef:
+        """The reference beneath."""
+        return self._ref
+
+    def as_any(self) -> ActorProxy:
+        """A proxy of the same actor that forwards any public method name."""
+        return ActorProxy(self._ref)
+
+    def with_options(self, *, timeout: float | None = DEFAULT_ASK_TIMEOUT, one_way: bool = False) -> ActorProxy:
+        """A proxy of the same actor whose calls are made differently.
+
+        Args:
+            timeout: seconds that each call waits; None for no limit, only for an actor of this node.
+            one_way: awaiting a call returns None as soon as the message was accepted.
+        """
+        proxy = ActorProxy(self._ref, list(self._method_names or ()), self._async_methods)
+        proxy._streams = self._streams
+        proxy._class_name = self._class_name
+        proxy._timeout = timeout
+        proxy._one_way = one_way
+        return proxy
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(f"Cannot access private attribute: {name}")
+        if self._method_names is not None and name not in self._method_names:
+            raise AttributeError(f"No method {name!r}")
+        kind = StreamingMethod if name in self._streams else RemoteMethod
+        if self._method_names is None:
+            kind = UntypedMethod
+        method = kind(self._ref, name, self._timeout, self._one_way)
+        # The next access finds it without coming here.
+        self.__dict__[name] = method
+        return method
+
+    def __eq__(self, other: object) -> bool:
+        return self._ref == other._ref if isinstance(other, ActorProxy) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self._ref)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        names = None if self._method_names is None else sorted(self._method_names)
+        return _rebuild_proxy, (self._ref, names, self._async_methods, self._streams, self._class_name)
+
+    def __dir__(self) -> list[str]:
+        return [*super().__dir__(), *(self._method_names or ())]
+
+    def __repr__(self) -> str:
+        label = self._ref.name or str(self._ref.actor_id)
+        return f"ActorProxy({self._class_name}, {label})" if self._class_name else f"ActorProxy({label})"
+
+
+def typed_proxy(ref: ActorRef, cls: Any) -> ActorProxy:
+    """A proxy of `ref` that knows the methods of `cls`, a class or what `@remote` made of it."""
+    return proxy_of_table(ref, method_table(getattr(cls, "__wrapped__", cls)))
+
+
+def proxy_of_table(ref: ActorRef, table: MethodTable) -> ActorProxy:
+    """A proxy of `ref` with the methods of a table."""
+    return _rebuild_proxy(ref, list(table.names), set(table.async_names), table.stream_names, table.class_name)
+
+
+def _rebuild_proxy(
+    ref: ActorRef,
+    names: list[str] | None,
+    async_methods: set[str] | None,
+    streams: frozenset[str],
+    class_name: str | None,
+) -> ActorProxy:
+    proxy = ActorProxy(ref, names, async_methods)
+    proxy._streams = frozenset(streams)
+    proxy._class_name = class_name
+    return proxy
+
+
+class RemoteMethod:
+    """A method of an actor, ready to be called."""
+
+    __slots__ = ("name", "one_way", "ref", "timeout")
+
+    def __init__(self, ref: ActorRef, name: str, timeout: float | None, one_way: bool) -> None:
+        self.ref = ref
+        self.name = name
+        self.timeout = timeout
+        self.one_way = one_way
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Call:
+        return Call(self, args, kwargs)
+
+    def __repr__(self) -> str:
+        return f"<method {self.name} of {self.ref!r}>"
+
+
+class StreamingMethod(RemoteMethod):
+    """A method that is known to stream."""
+
+    __slots__ = ()
+
+    def __call__(self, *args: Any, **kwargs: Any) -> StreamCall:  # type: ignore[override]
+        return StreamCall(self, args, kwargs)
+
+
+class UntypedMethod(RemoteMethod):
+    """A name of which nothing is known yet: call it as a method, or await it to read an attribute."""
+
+    __slots__ = ()
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        return self.ref.request(ATTRIBUTE + self.name, (), None, self.timeout).__await__()
+
+
+class StreamCall:
+    """A call that has not been sent yet: await it for its value, or iterate over its items."""
+
+    __slots__ = ("_answer", "_args", "_kwargs", "_method", "_started")
+
+    def __init__(self, method: RemoteMethod, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        self._method = method
+        self._args = args
+        self._kwargs = kwargs
+        self._answer: Any = None
+        self._started = False
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        answer = self._answer
+        if answer is None:
+            self._started = True
+            method = self._method
+            if method.one_way:
+                return method.ref.send(method.name, self._args, self._kwargs).__await__()
+            answer = self._answer = method.ref.request(method.name, self._args, self._kwargs, method.timeout)
+        iterator: Generator[Any, None, Any] = answer.__await__()
+        return iterator
+
+    def __aiter__(self) -> AsyncIterator[Any]:
+        self._started = True
+        return ItemIterator(self._method, self._args, self._kwargs)
+
+    def __del__(self) -> None:
+        if not self._started:
+            warnings.warn(
+                f"call of {self._method.name!r} was never awaited: nothing was sent", RuntimeWarning, stacklevel=2
+            )
+
+
+class Call(StreamCall, Coroutine[Any, Any, Any]):
+    """A call that can also be handed to `asyncio.create_task`, which takes nothing but coroutines."""
+
+    __slots__ = ("_iterator",)
+
+    def send(self, value: Any) -> Any:
+        return self._steps().send(value)
+
+    def throw(self, *error: Any) -> Any:
+        if not self._started:
+            self._started = True
+            raise error[0] if len(error) == 1 else error[1] or error[0]
+        return self._steps().throw(*error)
+
+    def close(self) -> None:
+        self._started = True
+
+    def _steps(self) -> Any:
+        iterator = getattr(self, "_iterator", None)
+        if iterator is None:
+            iterator = self._iterator = self.__await__()
+        return iterator
+
+
+class ItemIterator(AsyncIterator[Any]):
+    """The items of a streaming call; sends the call at the first step."""
+
+    __slots__ = ("_args", "_kwargs", "_method", "_reader")
+
+    def __init__(self, method: RemoteMethod, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        self._method = method
+        self._args = args
+        self._kwargs = kwargs
+        self._reader: StreamReader | None = None
+
+    async def __anext__(self) -> Any:
+        reader = self._reader
+        if reader is None:
+            reader = self._reader = await self._open()
+        return await reader._channel.next()
+
+    async def aclose(self) -> None:
+        """Leave now; the producer's `finally` runs."""
+        if self._reader is not None:
+            await self._reader.aclose()
+
+    async def _open(self) -> StreamReader:
+        method = self._method
+        answer = await method.ref.request(method.name, self._args, self._kwargs, method.timeout, True)
+        if not isinstance(answer, StreamReader):
+            raise TypeError(f"{method.name} does not stream")
+        return answer
+
+
+__all__ = ["ActorProxy", "Call", "StreamCall", "proxy_of_table", "typed_proxy"]

@@ -1,0 +1,481 @@
+"""Classes that become actors: the `@remote` decorator, what it makes of a class, and how instances are spawned."""
+
+from __future__ import annotations
+
+import copy
+import functools
+import inspect
+import sys
+import warnings
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
+
+from pulsing.core.actor import Actor
+from pulsing.core.cell import CellSpec
+from pulsing.core.mailbox import MailboxOptions
+from pulsing.core.methods import MethodTable, method_table
+from pulsing.core.proxy import ActorProxy, proxy_of_table
+from pulsing.core.ref import ActorRef
+from pulsing.core.registry import lookup_path
+from pulsing.core.supervision import RestartPolicy
+from pulsing.exceptions import PulsingRuntimeError
+from pulsing.ids import NodeId
+
+if TYPE_CHECKING:
+    from pulsing.core.system import System
+
+T = TypeVar("T")
+
+_SPAWN_KEYWORDS = ("name", "public", "system", "placement")
+_ACCESSORS = ("ref", "system", "delayed")
+_INTERNAL_MODULES = ("pulsing.core", "pulsing.streaming", "pulsing.subprocess", "pulsing.node", "pulsing.admin")
+
+_UNSET: Any = object()
+
+_classes: dict[str, ActorClass[Any]] = {}
+_of_type: dict[type, ActorClass[Any]] = {}
+
+
+class ActorClass(Generic[T]):
+    """A class whose instances can be spawned as actors; calling it makes a plain instance, no actor.
+
+    `isinstance`, subclassing, and class attributes work as on the class itself. A subclass must be decorated again
+    to be spawned.
+
+    Args:
+        cls: the user's class.
+        restart_policy: "never", "on-failure" or "always".
+        max_restarts: restarts granted within `restart_window` seconds.
+        min_backoff, max_backoff: bounds in seconds of the delay before a restart.
+        max_concurrency: async methods that may be in progress at once; 1 makes the actor take one message at a time.
+        threaded: run sync methods in a worker thread of the actor, one at a time.
+        cancellable: a caller's cancel also cancels the async method that runs for it.
+        mailbox: capacity, or `MailboxOptions`.
+
+    Raises:
+        ValueError: an option makes no sense.
+    """
+
+    def __init__(
+        self,
+        cls: type[T],
+        restart_policy: str = "never",
+        max_restarts: int = 3,
+        min_backoff: float = 0.1,
+        max_backoff: float = 30.0,
+        restart_window: float = 60.0,
+        max_concurrency: int = 1000,
+        threaded: bool = False,
+        cancellable: bool = False,
+        mailbox: MailboxOptions | int | None = None,
+    ) -> None:
+        self._cls = cls
+        self._options: dict[str, Any] = {
+            "restart_policy": restart_policy,
+            "max_restarts": max_restarts,
+            "min_backoff": min_backoff,
+            "max_backoff": max_backoff,
+            "restart_window": restart_window,
+            "max_concurrency": max_concurrency,
+            "threaded": threaded,
+            "cancellable": cancellable,
+            "mailbox": mailbox,
+        }
+        self._fixed: dict[str, Any] = {}
+        self._table = method_table(cls)
+        self._card: Mapping[str, Any] | None = None
+        self._spec = self._build_spec()
+        functools.update_wrapper(self, cls, updated=())
+
+    @property
+    def _class_name(self) -> str:
+        return self._spec.class_name
+
+    @property
+    def _methods(self) -> list[str]:
+        return sorted(self._table.names)
+
+    @property
+    def _async_methods(self) -> set[str]:
+        return set(self._table.async_names)
+
+    async def spawn(self, *args: Any, **kwargs: Any) -> ActorProxy:
+        """Construct an instance and make it an actor.
+
+        Args:
+            args, kwargs: for the constructor, which runs here and now; what it raises reaches the caller unchanged.
+            name: name of the actor; None (the default) for an anonymous one.
+            public: whether other nodes may resolve the name; by default, if there is a name.
+            system: the system to spawn on; the process-wide one by default.
+            placement: "local" (the default), "remote", "process", "ray", or the id of a node.
+
+        Returns:
+            A typed proxy of the actor.
+
+        Raises:
+            NameTaken: an actor of the node has the name.
+            NotInitialized: there is no process-wide system.
+            ValueError: an invalid name or placement.
+        """
+        chosen = {key: self._fixed[key] if key in self._fixed else kwargs.pop(key, None) for key in _SPAWN_KEYWORDS}
+        system = _inner(chosen["system"])
+        name, public = chosen["name"], chosen["public"]
+        placement = "local" if chosen["placement"] is None else chosen["placement"]
+        public = name is not None if public is None else public
+        if placement == "local" or (_node_of(placement) == system.node_id):
+            ref = self._spawn_here(system, args, kwargs, name, public)
+        else:
+            ref = await self._spawn_elsewhere(system, placement, args, kwargs, name, public)
+        return proxy_of_table(ref, self._table)
+
+    def _spawn_here(
+        self, system: System, args: tuple[Any, ...], kwargs: dict[str, Any], name: str | None, public: bool
+    ) -> ActorRef:
+        system.check_running()
+        actor = self._cls(*args, **kwargs)
+        factory = functools.partial(self._cls, *args, **kwargs)
+        return system.start_actor(actor, self._spec, name=name, public=public, factory=factory).ref
+
+    async def _spawn_elsewhere(
+        self,
+        system: System,
+        placement: Any,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        name: str | None,
+        public: bool,
+    ) -> ActorRef:
+        from pulsing.core.service import create_on, pick_other_node
+
+        if placement == "remote":
+            target = pick_other_node(system)
+            if target is None:
+                return self._spawn_here(system, args, kwargs, name, public)
+        else:
+            target = _node_of(placement)
+        if target is None and placement in ("process", "ray"):
+            raise PulsingRuntimeError(f"placement {placement!r} is not available in this version")
+        if target is None:
+            raise ValueError(
+                f"Invalid placement {placement!r}. Use 'local', 'remote', 'process', 'ray', or an int node_id."
+            )
+        options = {key: self._options[key] for key in self._options if key != "mailbox"}
+        options["mailbox"] = self._spec.mailbox.capacity
+        return await create_on(system, target, self._spec.class_name, args, kwargs, name, public, options)
+
+    async def resolve(
+        self,
+        name: str,
+        *,
+        system: Any = None,
+        node_id: int | NodeId | None = None,
+        timeout: float | None = None,
+    ) -> ActorProxy:
+        """Find a live actor by name and return a typed proxy; rules and errors of `pulsing.resolve`."""
+        ref = await _inner(system).resolve(name, node_id=node_id, timeout=timeout)
+        return proxy_of_table(ref, self._table)
+
+    def with_options(self, **options: Any) -> ActorClass[T]:
+        """A copy with other defaults.
+
+        Takes every option of `remote`, and `name`, `public`, `system`, `placement`, `resources`. A keyword of `spawn`
+        that is set here is no longer taken by `spawn`, so that the constructor may have an argument of that name.
+
+        Raises:
+            TypeError: an unknown option.
+            ValueError: an option makes no sense.
+        """
+        unknown = options.keys() - self._options.keys() - set(_SPAWN_KEYWORDS) - {"resources"}
+        if unknown:
+            raise TypeError(f"unknown option {sorted(unknown)[0]!r}")
+        changed = {**self._options, **{key: options[key] for key in options if key in self._options}}
+        derived = ActorClass(self._cls, **changed)
+        derived._fixed = {**self._fixed, **{key: options[key] for key in options if key not in self._options}}
+        derived._set_card(self._card)
+        return derived
+
+    def __call__(self, *args: Any, **kwargs: Any) -> T:
+        return self._cls(*args, **kwargs)
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "_cls":
+            raise AttributeError(name)
+        return getattr(self._cls, name)
+
+    def __instancecheck__(self, instance: object) -> bool:
+        return isinstance(instance, self._cls)
+
+    def __subclasscheck__(self, subclass: type) -> bool:
+        return issubclass(subclass, self._cls)
+
+    def __mro_entries__(self, bases: tuple[Any, ...]) -> tuple[type[T]]:
+        return (self._cls,)
+
+    def __reduce__(self) -> Any:
+        return actor_class_named, (self._spec.class_name,)
+
+    def __repr__(self) -> str:
+        return f"<actor class {self._spec.class_name}>"
+
+    def _set_card(self, card: Mapping[str, Any] | None) -> None:
+        """Give the class an agent's card, which its actors carry to all listings."""
+        self._card = card
+        self._spec = self._build_spec()
+
+    def _build_spec(self) -> CellSpec:
+        cls, options = self._cls, self._options
+        concurrency = options["max_concurrency"]
+        if isinstance(concurrency, bool) or not isinstance(concurrency, int) or concurrency < 1:
+            raise ValueError(f"max_concurrency is at least 1, got {concurrency!r}")
+        receives = issubclass(cls, Actor)
+        return CellSpec(
+            class_name=f"{cls.__module__}.{cls.__qualname__}",
+            kind="agent" if self._card is not None else "receive" if receives else "remote",
+            table=None if receives else self._table,
+            policy=RestartPolicy(
+                options["restart_policy"],
+                options["max_restarts"],
+                options["min_backoff"],
+                options["max_backoff"],
+                options["restart_window"],
+            ),
+            mailbox=MailboxOptions.of(options["mailbox"]),
+            max_concurrency=1 if receives else concurrency,
+            threaded=options["threaded"],
+            cancellable=options["cancellable"],
+            internal=cls.__module__.startswith(_INTERNAL_MODULES),
+            file=source_file(cls),
+            card=self._card,
+            injected=tuple(name for name in _ACCESSORS if not hasattr(cls, name)),
+        )
+
+
+@overload
+def remote(cls: type[T]) -> ActorClass[T]: ...
+@overload
+def remote(
+    cls: None = None,
+    *,
+    restart_policy: str = "never",
+    max_restarts: int = 3,
+    min_backoff: float = 0.1,
+    max_backoff: float = 30.0,
+    restart_window: float = 60.0,
+    max_concurrency: int = 1000,
+    threaded: bool = False,
+    cancellable: bool = False,
+    mailbox: MailboxOptions | int | None = None,
+) -> Callable[[type[T]], ActorClass[T]]: ...
+def remote(cls: type[T] | None = None, **options: Any) -> Any:
+    """Make a class whose instances can be spawned as actors; a decorator, with or without parentheses.
+
+    Args:
+        cls: the class.
+        options: those of `ActorClass`.
+
+    Returns:
+        An `ActorClass`.
+
+    Raises:
+        TypeError: not a class, or an unknown option.
+        ValueError: an option makes no sense.
+    """
+    if cls is None:
+        return lambda decorated: remote(decorated, **options)
+    if not isinstance(cls, type):
+        raise TypeError(f"@remote takes a class, not {cls!r}")
+    actor_class = ActorClass(cls, **options)
+    for hidden in ("ref", "as_any", "with_options"):
+        if hidden in actor_class._table.methods:
+            warnings.warn(
+                f"method {hidden!r} of {cls.__name__} cannot be called: proxies have a member of that name",
+                UserWarning,
+                stacklevel=2,
+            )
+    _register(actor_class)
+    return actor_class
+
+
+def _register(actor_class: ActorClass[Any]) -> None:
+    _classes[actor_class._class_name] = actor_class
+    _of_type[actor_class._cls] = actor_class
+
+
+def registered_classes() -> Mapping[str, ActorClass[Any]]:
+    """The classes that `@remote` has made, by `module.Class`."""
+    return dict(_classes)
+
+
+def actor_class_named(class_name: str) -> ActorClass[Any]:
+    """The registered class of a name; nothing is imported to find it.
+
+    Raises:
+        LookupError: no such class has been registered in this process.
+    """
+    actor_class = _classes.get(class_name)
+    if actor_class is None:
+        raise LookupError(f"Class {class_name!r} not found")
+    return actor_class
+
+
+async def resolve(
+    name: str,
+    *,
+    cls: Any = None,
+    node_id: int | NodeId | None = None,
+    timeout: float | None = None,
+) -> ActorProxy:
+    """Find a live actor by name and return a proxy pinned to it.
+
+    Args:
+        name: bare name or path.
+        cls: a class, or what `@remote` made of it, for a typed proxy; None for an untyped one.
+        node_id: look on this node only.
+        timeout: seconds to wait for the name to appear; None or 0 looks once.
+
+    Raises:
+        ActorNotFound: nobody has the name (in time).
+        NodeNotFound: the node is unknown, or does not have the name.
+        NotInitialized: there is no process-wide system.
+        ValueError: the name breaks the grammar.
+    """
+    ref = await _inner(None).resolve(name, node_id=node_id, timeout=timeout)
+    return ref.as_any() if cls is None else ref.as_type(cls)
+
+
+def spawn_any(system: System, actor: Any, *, name: str | None, public: bool, options: Mapping[str, Any]) -> ActorRef:
+    """Make an actor of an instance or of a factory; the rules of `ActorSystem.spawn`.
+
+    Raises:
+        TypeError: neither an instance that can be an actor nor a factory without required arguments.
+        ValueError: an option makes no sense, or an instance cannot be copied for its restarts.
+    """
+    given = {key: value for key, value in options.items() if value is not None}
+    if isinstance(actor, ActorClass):
+        merged = actor.with_options(**given) if given else actor
+        return merged._spawn_here(system, (), {}, name, public)
+    if isinstance(actor, type) or (_is_factory(actor) and not hasattr(actor, "receive")):
+        return _spawn_factory(system, actor, name, public, given)
+    spec = _spec_of_instance(actor, given)
+    factory = None
+    if spec.policy.restarts:
+        factory = _copies_of(actor)
+    return system.start_actor(actor, spec, name=name, public=public, factory=factory).ref
+
+
+def _is_factory(actor: Any) -> bool:
+    return inspect.isroutine(actor) or isinstance(actor, functools.partial)
+
+
+def _spawn_factory(
+    system: System, factory: Callable[[], Any], name: str | None, public: bool, given: dict[str, Any]
+) -> ActorRef:
+    try:
+        inspect.signature(factory).bind()
+    except (TypeError, ValueError) as error:
+        raise TypeError(
+            f"a factory is called without arguments, but {factory!r} needs some: use functools.partial"
+        ) from error
+    actor = factory()
+    return system.start_actor(actor, _spec_of_instance(actor, given), name=name, public=public, factory=factory).ref
+
+
+def _spec_of_instance(actor: Any, options: dict[str, Any]) -> CellSpec:
+    cls = type(actor)
+    known = _of_type.get(cls)
+    if known is not None:
+        return known.with_options(**options)._spec if options else known._spec
+    if not callable(getattr(actor, "receive", None)):
+        raise TypeError(
+            f"{cls.__name__} has no receive method: decorate the class with @remote, "
+            "or make the object an actor as it is with mount"
+        )
+    return _receive_spec(cls, tuple(sorted(options.items())))
+
+
+@functools.lru_cache(maxsize=1024)
+def _receive_spec(cls: Any, options: tuple[tuple[str, Any], ...]) -> CellSpec:
+    chosen = dict(options)
+    policy = RestartPolicy(
+        chosen.get("restart_policy", "never"),
+        chosen.get("max_restarts", 3),
+        chosen.get("min_backoff", 0.1),
+        chosen.get("max_backoff", 30.0),
+        chosen.get("restart_window", 60.0),
+    )
+    return CellSpec(
+        class_name=f"{cls.__module__}.{cls.__qualname__}",
+        kind="receive",
+        table=None,
+        policy=policy,
+        mailbox=MailboxOptions.of(chosen.get("mailbox")),
+        max_concurrency=1,
+        internal=cls.__module__.startswith(_INTERNAL_MODULES),
+        file=source_file(cls),
+        injected=tuple(name for name in _ACCESSORS if not hasattr(cls, name)),
+    )
+
+
+def mounted_spec(cls: type) -> CellSpec:
+    """How an object that was mounted as it is runs as an actor."""
+    return CellSpec(
+        class_name=f"{cls.__module__}.{cls.__qualname__}",
+        kind="mounted",
+        table=mounted_table(cls),
+        file=source_file(cls),
+        injected=() if hasattr(cls, "delayed") else ("delayed",),
+    )
+
+
+def mounted_table(cls: type) -> MethodTable:
+    """The methods of a mounted object; of a Ray actor class, those of the class that it wraps."""
+    return method_table(cls)
+
+
+def _copies_of(actor: Any) -> Callable[[], Any]:
+    """A factory that gives copies of the state that `actor` has now."""
+    try:
+        kept = copy.deepcopy(actor)
+    except Exception as error:
+        raise ValueError(
+            f"{type(actor).__name__} cannot be copied for its restarts ({error}): "
+            "spawn a factory instead, for example the class"
+        ) from error
+    return lambda: copy.deepcopy(kept)
+
+
+def source_file(cls: type) -> str:
+    """The file that defines the module of a class, empty where there is none."""
+    module = sys.modules.get(cls.__module__)
+    return getattr(module, "__file__", None) or ""
+
+
+def _inner(system: Any) -> System:
+    """The core system behind what a user may pass, the process-wide one for None."""
+    if system is None:
+        from pulsing.core import get_system
+
+        system = get_system()
+    inner: System = getattr(system, "inner", system)
+    return inner
+
+
+def _node_of(placement: Any) -> NodeId | None:
+    if isinstance(placement, NodeId):
+        return placement
+    if isinstance(placement, int) and not isinstance(placement, bool):
+        return NodeId(placement)
+    return None
+
+
+def get_actor_metadata(name: str) -> dict[str, str] | None:
+    """Class, module and file of a named actor of the process-wide system, None for an unknown name."""
+    from pulsing.core import get_system, is_initialized
+
+    if not is_initialized():
+        return None
+    cell = get_system().inner.registry.by_path(lookup_path(name))
+    if cell is None:
+        return None
+    module = cell.spec.class_name.rpartition(".")[0]
+    return {"python_class": cell.spec.class_name, "python_module": module, "python_file": cell.spec.file}

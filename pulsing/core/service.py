@@ -1,0 +1,361 @@
+"""The two actors that every node has: one answers questions about the node, one creates actors for other nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from pulsing.core.cell import Cell, CellSpec
+from pulsing.core.messages import Message
+from pulsing.core.methods import method_table
+from pulsing.core.ref import ActorRef
+from pulsing.core.registry import lookup_path
+from pulsing.core.remote import actor_class_named, registered_classes
+from pulsing.core.system import SYSTEM_ACTOR, SYSTEM_ACTOR_NUMBER, System, as_node_id
+from pulsing.exceptions import Forbidden, PulsingRuntimeError
+from pulsing.ids import ActorId, NodeId
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+PYTHON_ACTOR_SERVICE_NAME = "system/python_actor_service"
+SERVICE_NUMBER = 2
+
+
+class SystemActor:
+    """Answers questions about its node, to this node and to others."""
+
+    def __init__(self, system: System) -> None:
+        self._system = system
+
+    def receive(self, msg: Any) -> Message:
+        """Answer a "SystemMessage" whose JSON names a type; anything else is answered with an error."""
+        try:
+            question = msg.to_json()
+            answer = self._answers()[question["type"]](question)
+        except (AttributeError, ValueError, KeyError, TypeError) as error:
+            answer = {"type": "Error", "message": f"not understood: {error}"}
+        return Message.from_json("SystemResponse", answer)
+
+    async def inspect(self, kind: str, params: Mapping[str, Any] | None = None) -> Any:
+        """Answer a named question about the node; see `System.inspect`."""
+        return await self._system.inspect(kind, params)
+
+    def describe(self, actor: str) -> dict[str, Any] | None:
+        """Name and class of a live actor given by id or name, None if there is none."""
+        cell = self.find(actor)
+        return None if cell is None else {"name": cell.path, "class": cell.spec.class_name, "id": str(cell.actor_id)}
+
+    async def stop_actor(self, actor_id: str, timeout: float | None = 30.0) -> bool:
+        """Stop an actor of this node."""
+        return await self._system.stop(ActorId.from_str(actor_id), timeout=timeout)
+
+    def restart_actor(self, actor_id: str) -> None:
+        """Start an actor of this node afresh."""
+        cell = self.find(actor_id)
+        if cell is None:
+            raise LookupError(f"Actor not found: {actor_id}")
+        cell.restart_by_operator()
+
+    def tag_actor(self, actor_id: str, changes: dict[str, str | None]) -> dict[str, str]:
+        """Set tags of an actor, take away those given as None, and return all it has."""
+        cell = self.find(actor_id)
+        if cell is None:
+            raise LookupError(f"Actor not found: {actor_id}")
+        tags = {**(cell.tags or {}), **changes}
+        cell.tags = {key: value for key, value in tags.items() if value is not None}
+        self._system.report(cell, "actor.tagged", tags=dict(cell.tags))
+        return dict(cell.tags)
+
+    def clear_dead_letters(self) -> int:
+        """Forget the kept dead letters; returns how many there were."""
+        return self._system.dead_letters.clear()
+
+    def find(self, actor: str) -> Cell | None:
+        """The live actor of this node with an id, path or bare name."""
+        registry = self._system.registry
+        if ":" in actor:
+            try:
+                return registry.by_id(ActorId.from_str(actor))
+            except ValueError:
+                return None
+        try:
+            return registry.by_path(lookup_path(actor))
+        except ValueError:
+            return None
+
+    def _answers(self) -> dict[str, Callable[[dict[str, Any]], dict[str, Any]]]:
+        return {
+            "Ping": lambda _: self._ping(),
+            "HealthCheck": lambda _: self._health(),
+            "GetNodeInfo": lambda _: self._node_info(),
+            "GetMetrics": lambda _: self._metrics(),
+            "ListActors": lambda _: {
+                "type": "ActorList",
+                "actors": [_listed(self._system, c) for c in self._system.registry],
+            },
+            "GetActor": lambda question: self._actor(question["name"]),
+            "StopActor": lambda question: self._stop(question["name"]),
+        }
+
+    def _ping(self) -> dict[str, Any]:
+        wall_ms = int(self._system.clock.wall() * 1000)
+        return {"type": "Pong", "node_id": str(self._system.node_id.id), "timestamp": wall_ms}
+
+    def _health(self) -> dict[str, Any]:
+        status = "degraded" if self._system.draining else "healthy"
+        return {"type": "Health", "status": status, "actors_count": len(self._system.registry), **self._uptime()}
+
+    def _node_info(self) -> dict[str, Any]:
+        system = self._system
+        return {"type": "NodeInfo", "node_id": str(system.node_id.id), "addr": system.addr, **self._uptime()}
+
+    def _metrics(self) -> dict[str, Any]:
+        figures = self._system.statistics()
+        return {
+            "type": "Metrics",
+            "actors_count": figures.actors,
+            "messages_total": figures.messages,
+            "actors_created": figures.spawned,
+            "actors_stopped": figures.stopped,
+            **self._uptime(),
+        }
+
+    def _uptime(self) -> dict[str, int]:
+        return {"uptime_secs": int(self._system.uptime_s)}
+
+    def _actor(self, name: str) -> dict[str, Any]:
+        cell = self.find(name)
+        if cell is None:
+            return {"type": "Error", "message": f"Actor not found: {name}"}
+        return {"type": "ActorInfo", **_listed(self._system, cell)}
+
+    def _stop(self, name: str) -> dict[str, Any]:
+        cell = self.find(name)
+        if cell is None or cell.spec.kind == "system":
+            return {"type": "Error", "message": f"Actor not found: {name}"}
+        cell.stop_soon("stopped", 30.0)
+        return {"type": "Ok"}
+
+
+def _listed(system: System, cell: Cell) -> dict[str, Any]:
+    return {
+        "name": cell.label,
+        "actor_id": str(cell.actor_id.id),
+        "actor_type": cell.spec.class_name,
+        "uptime_secs": int(system.clock.wall() - cell.created_at),
+        "metadata": {"kind": cell.spec.kind, "state": cell.state, **(cell.tags or {})},
+    }
+
+
+class SystemActorProxy:
+    """Calls of the system actor of one node."""
+
+    def __init__(self, actor_ref: ActorRef) -> None:
+        self._ref = actor_ref
+
+    @property
+    def ref(self) -> ActorRef:
+        """The reference beneath."""
+        return self._ref
+
+    async def list_actors(self) -> list[dict[str, Any]]:
+        """Every actor of the node: `{"name", "actor_id", "actor_type", "uptime_secs", "metadata"}`."""
+        answer = await self._ask("ListActors")
+        if answer.get("type") == "Error":
+            raise PulsingRuntimeError(answer.get("message", ""))
+        actors: list[dict[str, Any]] = answer.get("actors", [])
+        return actors
+
+    async def get_metrics(self) -> dict[str, Any]:
+        """Counts of the node: actors now, created and stopped, messages, uptime in whole seconds."""
+        return await self._ask("GetMetrics")
+
+    async def get_node_info(self) -> dict[str, Any]:
+        """Id, address and uptime of the node."""
+        return await self._ask("GetNodeInfo")
+
+    async def health_check(self) -> dict[str, Any]:
+        """Whether the node is "healthy", or "degraded" because it is about to leave."""
+        return await self._ask("HealthCheck")
+
+    async def ping(self) -> dict[str, Any]:
+        """The node's id and its wall clock in milliseconds."""
+        return await self._ask("Ping")
+
+    async def inspect(self, kind: str, params: Mapping[str, Any] | None = None, *, timeout: float = 30.0) -> Any:
+        """Ask the node a named question; see `System.inspect`."""
+        return await self._ref.request("inspect", (kind, dict(params or {})), None, timeout)
+
+    async def _ask(self, kind: str) -> dict[str, Any]:
+        answer = await self._ref.ask(Message.from_json("SystemMessage", {"type": kind}))
+        fields: dict[str, Any] = answer.to_json()
+        return fields
+
+
+async def get_system_actor(system: Any, node_id: int | NodeId | None = None) -> SystemActorProxy:
+    """The system actor of this node (None) or of another one.
+
+    Raises:
+        NodeNotFound: the node is not a member.
+    """
+    ref = await system.system() if node_id is None else await system.remote_system(node_id)
+    return SystemActorProxy(ref)
+
+
+class PythonActorService:
+    """Creates actors of registered classes for other nodes."""
+
+    def __init__(self, system: Any) -> None:
+        self._system: System = getattr(system, "inner", system)
+
+    def receive(self, msg: Any) -> Message:
+        """Answer "CreateActor" and "ListRegistry" messages with JSON payloads."""
+        try:
+            if msg.msg_type == "ListRegistry":
+                return Message.from_json("Registry", {"classes": self.list_registry()})
+            if msg.msg_type != "CreateActor":
+                return Message.from_json("Error", {"error": f"Unknown: {msg.msg_type}"})
+            order = msg.to_json()
+            args, kwargs = order.pop("args", []), order.pop("kwargs", {})
+            return Message.from_json("Created", self.create_actor(order.pop("class_name"), args, kwargs, **order))
+        except Exception as error:
+            return Message.from_json("Error", {"error": str(error)})
+
+    def list_registry(self) -> list[str]:
+        """Names of the classes that can be created here."""
+        return sorted(name for name, cls in registered_classes().items() if not cls._spec.internal)
+
+    def create_actor(
+        self,
+        class_name: str,
+        args: list[Any] | tuple[Any, ...],
+        kwargs: dict[str, Any],
+        name: str | None = None,
+        public: bool = True,
+        **options: Any,
+    ) -> dict[str, Any]:
+        """Create an actor of a registered class.
+
+        Returns:
+            `{"actor_id", "node_id", "methods"}`, ids as decimal text.
+
+        Raises:
+            PulsingRuntimeError: the class is not registered in this process.
+            Forbidden: this node does not create actors for others.
+        """
+        if not self._system.creates_for_others:
+            raise Forbidden(f"creating {class_name}", "this node runs without credentials (insecure)")
+        try:
+            actor_class = actor_class_named(class_name)
+        except LookupError as error:
+            raise PulsingRuntimeError(str(error.args[0])) from error
+        if actor_class._spec.internal:
+            raise Forbidden(f"creating {class_name}", "it is one of Pulsing's own classes")
+        if options:
+            actor_class = actor_class.with_options(**options)
+        ref = actor_class._spawn_here(self._system, tuple(args), kwargs, name, public)
+        return {
+            "actor_id": str(ref.actor_id.id),
+            "node_id": str(self._system.node_id.id),
+            "methods": actor_class._methods,
+        }
+
+
+class PythonActorServiceProxy:
+    """Calls of the service of one node that creates actors."""
+
+    def __init__(self, ref: ActorRef) -> None:
+        self.ref = ref
+
+    async def list_registry(self) -> list[str]:
+        """Names of the classes that can be created there."""
+        names: list[str] = await self.ref.request("list_registry", (), None, 30.0)
+        return names
+
+    async def create_actor(
+        self,
+        class_name: str,
+        *args: Any,
+        name: str | None = None,
+        public: bool = True,
+        restart_policy: str = "never",
+        max_restarts: int = 3,
+        min_backoff: float = 0.1,
+        max_backoff: float = 30.0,
+        **kwargs: Any,
+    ) -> dict[str, Any]:
+        """Create an actor of a registered class there.
+
+        Returns:
+            `{"actor_id", "node_id", "methods"}`, ids as decimal text.
+
+        Raises:
+            PulsingRuntimeError: "Class 'x' not found".
+        """
+        options = {
+            "restart_policy": restart_policy,
+            "max_restarts": max_restarts,
+            "min_backoff": min_backoff,
+            "max_backoff": max_backoff,
+        }
+        call = (class_name, args, kwargs, name, public)
+        created: dict[str, Any] = await self.ref.request("create_actor", call, options, 30.0)
+        return created
+
+
+async def get_python_actor_service(system: Any, node_id: int | NodeId | None = None) -> PythonActorServiceProxy:
+    """The service of this node (None) or of another one that creates actors."""
+    inner: System = getattr(system, "inner", system)
+    target = inner.node_id if node_id is None else as_node_id(node_id)
+    inner.check_node(target)
+    return PythonActorServiceProxy(inner.bind(ActorId.of(target.id, SERVICE_NUMBER), PYTHON_ACTOR_SERVICE_NAME))
+
+
+def pick_other_node(system: System) -> NodeId | None:
+    """The next live node other than this one, in rotation; None where there is none."""
+    others = [m.node_id for m in system.members_view() if m.node_id != system.node_id and m.status == "Alive"]
+    if not others:
+        return None
+    return others[system.next_turn("placement") % len(others)]
+
+
+async def create_on(
+    system: System,
+    node_id: NodeId,
+    class_name: str,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    name: str | None,
+    public: bool,
+    options: dict[str, Any],
+) -> ActorRef:
+    """Create an actor of a registered class on another node and return its ref."""
+    service = await get_python_actor_service(system, node_id)
+    call = (class_name, list(args), kwargs, name, public)
+    created = await service.ref.request("create_actor", call, options, 30.0)
+    return system.bind(ActorId(int(created["actor_id"])), None if name is None else lookup_path(name))
+
+
+def start_system_actors(system: System) -> None:
+    """Give a node its two own actors."""
+    for actor, name, number in (
+        (SystemActor(system), SYSTEM_ACTOR, SYSTEM_ACTOR_NUMBER),
+        (PythonActorService(system), PYTHON_ACTOR_SERVICE_NAME, SERVICE_NUMBER),
+    ):
+        cls = type(actor)
+        spec = CellSpec(f"{cls.__module__}.{cls.__qualname__}", "system", method_table(cls), internal=True)
+        system.start_actor(actor, spec, name=name, number=number)
+
+
+__all__ = [
+    "PYTHON_ACTOR_SERVICE_NAME",
+    "PythonActorService",
+    "PythonActorServiceProxy",
+    "SystemActorProxy",
+    "create_on",
+    "get_python_actor_service",
+    "get_system_actor",
+    "pick_other_node",
+    "start_system_actors",
+]

@@ -1,0 +1,93 @@
+"""Whether and when a failed actor is started again. Knows nothing of tasks or clocks."""
+
+from __future__ import annotations
+
+import random
+from collections import deque
+from dataclasses import dataclass
+
+NEVER = "never"
+ON_FAILURE = "on-failure"
+ALWAYS = "always"
+
+# The last fifth of each delay is drawn, so that actors that fell together do not rise together.
+JITTER = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class RestartPolicy:
+    """The rule for one actor.
+
+    Args:
+        policy: "never", "on-failure" (also "on_failure"), or "always", which also restarts an actor that ended by
+            itself.
+        max_restarts: how many restarts are granted within `window`.
+        min_backoff, max_backoff: bounds in seconds of the delay, which doubles from the first to the second.
+        window: seconds over which restarts are counted.
+
+    Raises:
+        ValueError: the policy is unknown, or a number makes no sense.
+    """
+
+    policy: str = NEVER
+    max_restarts: int = 3
+    min_backoff: float = 0.1
+    max_backoff: float = 30.0
+    window: float = 60.0
+
+    def __post_init__(self) -> None:
+        if self.policy == "on_failure":
+            object.__setattr__(self, "policy", ON_FAILURE)
+        if self.policy not in (NEVER, ON_FAILURE, ALWAYS):
+            raise ValueError(f"restart_policy is 'never', 'on-failure' or 'always', not {self.policy!r}")
+        if self.max_restarts < 0:
+            raise ValueError(f"max_restarts cannot be negative, got {self.max_restarts}")
+        if not 0 <= self.min_backoff <= self.max_backoff:
+            raise ValueError(
+                f"backoff runs from min_backoff to max_backoff, got {self.min_backoff} to {self.max_backoff}"
+            )
+        if self.window <= 0:
+            raise ValueError(f"restart_window must be positive, got {self.window}")
+
+    @property
+    def restarts(self) -> bool:
+        """Whether there is any case in which this policy restarts."""
+        return self.policy != NEVER
+
+
+class Supervisor:
+    """Applies one actor's policy to its failures."""
+
+    __slots__ = ("_random", "_restarts", "policy")
+
+    def __init__(self, policy: RestartPolicy, random: random.Random) -> None:
+        self.policy = policy
+        self._random = random
+        self._restarts: deque[float] = deque()
+
+    def after_failure(self, now: float) -> float | None:
+        """Seconds to wait before the restart that this failure earns, or None if it earns none."""
+        return self._grant(now) if self.policy.restarts else None
+
+    def after_own_end(self, now: float) -> float | None:
+        """The same for an actor that ended by itself."""
+        return self._grant(now) if self.policy.policy == ALWAYS else None
+
+    def restarts_left(self, now: float) -> int:
+        """How many restarts the window still grants."""
+        self._forget_old(now)
+        return max(0, self.policy.max_restarts - len(self._restarts)) if self.policy.restarts else 0
+
+    def _grant(self, now: float) -> float | None:
+        self._forget_old(now)
+        earlier = len(self._restarts)
+        if earlier >= self.policy.max_restarts:
+            return None
+        self._restarts.append(now)
+        # The exponent is bounded: 2.0**1024 overflows, and max_backoff is reached long before.
+        delay = min(self.policy.max_backoff, self.policy.min_backoff * 2.0 ** min(earlier, 64))
+        return delay * (1 - JITTER * self._random.random())
+
+    def _forget_old(self, now: float) -> None:
+        while self._restarts and now - self._restarts[0] >= self.policy.window:
+            self._restarts.popleft()

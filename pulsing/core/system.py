@@ -1,0 +1,691 @@
+"""One node's actors and what they share: spawning, looking up, stopping, counting.
+
+Knows of other nodes only through two seams: a `Router` that carries envelopes whose address is not here, and a
+`NameService` that knows the public names of the cluster.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import itertools
+import random
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from pulsing.clock import Clock, SystemClock, system_random
+from pulsing.core.actor import CURRENT, TRACE
+from pulsing.core.cell import Cell, CellSpec
+from pulsing.core.dead_letters import DeadLetter, DeadLetters
+from pulsing.core.envelope import Envelope
+from pulsing.core.events import EventStream
+from pulsing.core.lifecycle import Ended, Terminated
+from pulsing.core.ref import ActorRef
+from pulsing.core.registry import Instance, LocalNames, NameService, Registry, actor_path, lookup_path
+from pulsing.core.statistics import ClassCounters, Population, SystemStatistics
+from pulsing.core.timers import Deadlines, expire
+from pulsing.exceptions import ActorNotFound, NodeNotFound, PulsingRuntimeError, SystemStopped
+from pulsing.ids import ActorId, NodeId
+from pulsing.tasks import TaskScope
+
+ENDED_KEPT = 1_000
+LONG_TURN_EVENT_EVERY_S = 1.0
+DRAIN_STEP_S = 0.01
+
+SYSTEM_ACTOR = "system/core"
+SYSTEM_ACTOR_NUMBER = 1
+"""The system actor's number on every node, so that its id follows from the node's."""
+FIRST_NUMBER = 16
+"""Numbers below are for actors whose id must be known beforehand."""
+
+Inspector = Callable[[Mapping[str, Any]], Any]
+
+
+class Router(Protocol):
+    """Carries messages to other nodes."""
+
+    def ask(self, envelope: Envelope) -> None:
+        """Send an ask; its answer, or the reason why there is none, goes to `envelope.reply`."""
+        ...
+
+    def tell(self, envelope: Envelope) -> Awaitable[None]:
+        """Send a tell; the awaitable is done when the link has taken it."""
+        ...
+
+    def watch(self, actor_id: ActorId, told: Callable[[Terminated], None]) -> None:
+        """Call `told` once when the actor of another node has ended."""
+        ...
+
+    def check_node(self, node_id: NodeId) -> None:
+        """Raise NodeNotFound or NodeDead if the node cannot be asked."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class MemberView:
+    """A member of the cluster, as listings show it."""
+
+    node_id: NodeId
+    addr: str
+    status: str
+    """Alive, Suspect, Dead or Leaving"""
+
+
+class System:
+    """The actors of one node."""
+
+    def __init__(
+        self,
+        *,
+        node_id: NodeId | None = None,
+        clock: Clock | None = None,
+        random: random.Random | None = None,
+    ) -> None:
+        """Make the system of this node on the running loop."""
+        self.loop = asyncio.get_running_loop()
+        self.node_id = node_id or NodeId()
+        self.addr = ""
+        self.clock: Clock = clock or SystemClock()
+        self.now = self.clock.monotonic
+        self.random = random or system_random()
+        self.facade: Any = self
+        self.registry = Registry(self.node_id)
+        self.names: NameService = LocalNames()
+        self.router: Router | None = None
+        self.members_view: Callable[[], list[MemberView]] = self._only_this_node
+        self.inspectors: dict[str, Inspector] = {}
+        self.creates_for_others = True
+        self.tasks = TaskScope("pulsing")
+        self.deadlines = Deadlines(self.loop, self.now)
+        self.events = EventStream(self.clock)
+        self.dead_letters = DeadLetters(self.clock, self._report_dead_letter)
+        self.ended: deque[Ended] = deque(maxlen=ENDED_KEPT)
+        self.started_wall = self.clock.wall()
+        self._started = self.now()
+        self._numbers = itertools.count(FIRST_NUMBER)
+        self._counters: dict[str, ClassCounters] = {}
+        self._rotation: dict[str, int] = {}
+        self._reported: dict[str, float] = {}
+        self._draining = False
+        self._stopped = False
+        self.messages_by_kind = {"ask": 0, "tell": 0, "stream": 0, "system": 0}
+
+    # --- spawning --------------------------------------------------------------------------------------------------
+
+    def start_actor(
+        self,
+        actor: Any,
+        spec: CellSpec,
+        *,
+        name: str | None = None,
+        public: bool = False,
+        factory: Callable[[], Any] | None = None,
+        number: int | None = None,
+    ) -> Cell:
+        """Register an actor and make it ready; what every way to spawn ends in.
+
+        Args:
+            actor: the instance.
+            spec: how it is run.
+            name: bare name or path; None for an anonymous actor.
+            public: whether other nodes may resolve the name.
+            factory: makes a fresh instance for a restart; None where there cannot be one.
+            number: the actor's number on this node; the next free one if None.
+
+        Raises:
+            NameTaken, ValueError, SystemStopped
+        """
+        if self._stopped or (self._draining and not spec.internal):
+            raise SystemStopped()
+        path = None if name is None else actor_path(name, internal=spec.kind == "system")
+        if path is not None:
+            self.registry.check_free(path)
+        counters = self.counters_of(spec)
+        cell = Cell(
+            self,
+            ActorId.of(self.node_id.id, next(self._numbers) if number is None else number),
+            actor,
+            spec,
+            path=path,
+            public=public and path is not None,
+            factory=factory if spec.policy.restarts or factory is not None else None,
+            counters=counters,
+            created_at=self.clock.wall(),
+        )
+        self.registry.add(cell)
+        counters.spawned += 1
+        cell.start()
+        if cell.public:
+            self.names.publish(self.instance_of(cell))
+        if path is not None or self.events.watched:
+            self.report(cell, "actor.spawned")
+        return cell
+
+    def counters_of(self, spec: CellSpec) -> ClassCounters:
+        """The counters of a class on this node."""
+        counters = self._counters.get(spec.class_name)
+        if counters is None:
+            counters = self._counters[spec.class_name] = ClassCounters(spec.class_name, spec.internal)
+        return counters
+
+    def instance_of(self, cell: Cell) -> Instance:
+        """What other nodes are told of a named actor."""
+        assert cell.path is not None
+        return Instance(cell.path, cell.actor_id, self.node_id, describe_class(cell))
+
+    def forget(self, cell: Cell, ended: Ended) -> None:
+        """Take an actor that has ended out of all books."""
+        self.registry.remove(cell)
+        if cell.public:
+            assert cell.path is not None
+            self.names.withdraw(cell.path, cell.actor_id)
+        self.ended.append(ended)
+        if cell.path is not None or self.events.watched:
+            kind = "actor.stopped" if ended.error is None else "actor.failed"
+            self.report(cell, kind, reason=ended.reason, error=ended.error)
+
+    # --- looking up ------------------------------------------------------------------------------------------------
+
+    async def resolve(
+        self, name: str, *, node_id: int | NodeId | None = None, timeout: float | None = None
+    ) -> ActorRef:
+        """Find a live actor by name, in rotation where several nodes have one.
+
+        Args:
+            name: bare name or path.
+            node_id: look on this node only.
+            timeout: seconds to wait for the name to appear; None or 0 looks once.
+
+        Raises:
+            ActorNotFound: nobody has the name.
+            NodeNotFound: the node is unknown, or does not have the name.
+            ValueError: the name breaks the grammar.
+        """
+        self.check_running()
+        path = lookup_path(name)
+        wanted = None if node_id is None else as_node_id(node_id)
+        deadline = self.now() + (timeout or 0.0)
+        while True:
+            if (ref := self._pick(path, wanted)) is not None:
+                return ref
+            left = deadline - self.now()
+            if left <= 0 or not await self._wait_for_name(path, wanted, left):
+                break
+        if wanted is not None:
+            raise NodeNotFound(wanted)
+        raise ActorNotFound(path)
+
+    async def _wait_for_name(self, path: str, wanted: NodeId | None, left: float) -> bool:
+        if wanted is None:
+            return await self.names.wait_for(path, left)
+        # A name that other nodes have already says nothing of when this node will have it.
+        await asyncio.sleep(min(left, 0.02))
+        return True
+
+    def _pick(self, path: str, wanted: NodeId | None) -> ActorRef | None:
+        if path == SYSTEM_ACTOR:
+            return self._system_actor_of(wanted or self.node_id)
+        here = self.registry.by_path(path)
+        if here is not None and here.closed:
+            here = None
+        found = [one for one in self.names.instances(path) if one.node_id != self.node_id]
+        if wanted is not None:
+            if wanted == self.node_id:
+                return None if here is None else here.ref
+            return next((self.ref_of(one) for one in found if one.node_id == wanted), None)
+        stable = [one for one in found if not one.leaving] or ([] if here is not None else found)
+        candidates = [*([] if here is None else [here.ref]), *map(self.ref_of, stable)]
+        if not candidates:
+            return None
+        if len(candidates) == 1:
+            return candidates[0]
+        return candidates[self.next_turn(path) % len(candidates)]
+
+    def next_turn(self, subject: str) -> int:
+        """A number that rises by one at each call for the subject; what rotation is made of."""
+        turn = self._rotation[subject] = self._rotation.get(subject, -1) + 1
+        return turn
+
+    def _system_actor_of(self, node_id: NodeId) -> ActorRef | None:
+        if node_id != self.node_id:
+            try:
+                self.check_node(node_id)
+            except NodeNotFound:
+                return None
+        return self.bind(ActorId.of(node_id.id, SYSTEM_ACTOR_NUMBER), SYSTEM_ACTOR)
+
+    def ref_of(self, instance: Instance) -> ActorRef:
+        return self.bind(instance.actor_id, instance.path)
+
+    def bind(self, actor_id: ActorId, name: str | None = None) -> ActorRef:
+        """A ref of this system to an id of any node; nothing is checked."""
+        cell = self.registry.by_id(actor_id) if actor_id.id >> 64 == self.node_id.id else None
+        return cell.ref if cell is not None else ActorRef(actor_id, name, self)
+
+    async def refer(self, actorid: ActorId | str | int) -> ActorRef:
+        """A ref to a live actor by its id, on any node; another node is asked.
+
+        Raises:
+            ActorNotFound, NodeNotFound, NodeDead
+            ValueError: the text is no id.
+        """
+        self.check_running()
+        actor_id = as_actor_id(actorid)
+        if actor_id.node_id == self.node_id:
+            cell = self.registry.by_id(actor_id)
+            if cell is None or cell.closed:
+                raise ActorNotFound(actor_id=actor_id)
+            return cell.ref
+        self.check_node(actor_id.node_id)
+        found = await self.ask_node(actor_id.node_id, "describe", str(actor_id))
+        if found is None:
+            raise ActorNotFound(actor_id=actor_id)
+        return ActorRef(actor_id, found["name"], self)
+
+    async def system(self) -> ActorRef:
+        """A ref to the system actor of this node."""
+        return self.bind(ActorId.of(self.node_id.id, SYSTEM_ACTOR_NUMBER), SYSTEM_ACTOR)
+
+    async def remote_system(self, node_id: int | NodeId) -> ActorRef:
+        """A ref to the system actor of a node.
+
+        Raises:
+            NodeNotFound: the node is not a member.
+        """
+        wanted = as_node_id(node_id)
+        if wanted != self.node_id:
+            self.check_node(wanted)
+        return self.bind(ActorId.of(wanted.id, SYSTEM_ACTOR_NUMBER), SYSTEM_ACTOR)
+
+    async def ask_node(self, node_id: NodeId, method: str, *args: Any, timeout: float | None = 30.0) -> Any:
+        """Call a method of the system actor of a node."""
+        ref = await self.remote_system(node_id)
+        return await ref.request(method, args, None, timeout)
+
+    def check_node(self, node_id: NodeId) -> None:
+        """Raise NodeNotFound or NodeDead unless the node can be asked."""
+        if node_id == self.node_id:
+            return
+        if self.router is None:
+            raise NodeNotFound(node_id)
+        self.router.check_node(node_id)
+
+    def check_running(self) -> None:
+        """Raise SystemStopped after `shutdown`."""
+        if self._stopped:
+            raise SystemStopped()
+
+    # --- stopping --------------------------------------------------------------------------------------------------
+
+    async def stop(self, target: Any, *, timeout: float | None = 30.0) -> bool:
+        """Stop an actor: its running message finishes, queued asks fail, `on_stop` runs, its name is free.
+
+        Args:
+            target: name or path of an actor of this node; or, on any node, an id, its text, a ref or a proxy.
+            timeout: seconds that the running message may take; None for ever.
+
+        Returns:
+            Whether something was stopped. An actor that stops itself gets True at once and ends after the message.
+        """
+        actor_id = self._target_id(target)
+        if actor_id is None:
+            return False
+        if actor_id.node_id != self.node_id:
+            self.check_node(actor_id.node_id)
+            return bool(await self.ask_node(actor_id.node_id, "stop_actor", str(actor_id), timeout))
+        cell = self.registry.by_id(actor_id)
+        if cell is None or cell.spec.kind == "system":
+            return False
+        if cell.runs_current_task:
+            cell.stop_soon("stopped", timeout)
+        else:
+            await cell.stop("stopped", timeout)
+        return True
+
+    def _target_id(self, target: Any) -> ActorId | None:
+        if isinstance(target, ActorId):
+            return target
+        target = getattr(target, "_ref", target)
+        if isinstance(target, ActorRef):
+            return target.actor_id
+        if not isinstance(target, str):
+            raise TypeError(f"stop takes a name, an id, a ref or a proxy, not {type(target).__name__}")
+        if ":" in target:
+            return ActorId.from_str(target)
+        cell = self.registry.by_path(lookup_path(target))
+        return None if cell is None else cell.actor_id
+
+    async def shutdown(self, *, drain: float | None = 10.0) -> None:
+        """Let mailboxes run empty for up to `drain` seconds, stop every actor, and end all tasks."""
+        if self._draining:
+            return
+        self._draining = True
+        started = self.now()
+        while drain != 0 and any(cell.busy and not cell.spec.internal for cell in self.registry):
+            if drain is not None and self.now() - started >= drain:
+                break
+            await asyncio.sleep(DRAIN_STEP_S)
+        left = None if drain is None else max(0.0, drain - (self.now() - started))
+        await self._stop_all((cell for cell in self.registry if not cell.spec.internal), left)
+        await self._stop_all((cell for cell in self.registry if cell.spec.kind != "system"), left)
+        await self._stop_all(self.registry, 0.0)
+        self._stopped = True
+        for envelope in self.deadlines.pending():
+            envelope.fail(SystemStopped())
+        self.deadlines.close()
+        await self.tasks.close()
+        self.events.close()
+
+    async def _stop_all(self, cells: Iterable[Cell], timeout: float | None) -> None:
+        stops = []
+        for cell in cells:
+            if cell.runs_current_task:
+                cell.stop_soon("shutdown", timeout)
+            else:
+                stops.append(cell.stop("shutdown", timeout))
+        await asyncio.gather(*stops)
+
+    @property
+    def draining(self) -> bool:
+        """Whether the system is about to end and takes no new actors."""
+        return self._draining
+
+    @property
+    def uptime_s(self) -> float:
+        """Seconds since the system was made."""
+        return self.now() - self._started
+
+    @property
+    def stopped(self) -> bool:
+        return self._stopped
+
+    # --- messages whose address is not here ------------------------------------------------------------------------
+
+    def ask_by_id(
+        self,
+        ref: ActorRef,
+        method: str | None,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any] | None,
+        timeout: float | None,
+        stream: bool,
+    ) -> asyncio.Future[Any]:
+        """Send an ask to an actor that is not among those of this node."""
+        reply = self.loop.create_future()
+        envelope = self._envelope(ref, method, args, kwargs, reply, timeout, stream)
+        if self._stopped:
+            envelope.fail(SystemStopped())
+        elif ref.actor_id.node_id == self.node_id:
+            self._dead(envelope)
+        elif self.router is None:
+            envelope.fail(NodeNotFound(ref.actor_id.node_id))
+        elif timeout is None:
+            envelope.fail(
+                ValueError("timeout=None is for actors of this node; a call to another node needs a deadline")
+            )
+        else:
+            self.deadlines.add(envelope)
+            reply.add_done_callback(lambda _: self.deadlines.done(envelope))
+            self.router.ask(envelope)
+        return reply
+
+    def tell_by_id(
+        self, ref: ActorRef, method: str | None, args: tuple[Any, ...], kwargs: dict[str, Any] | None
+    ) -> Awaitable[None]:
+        """Send a tell to an actor that is not among those of this node."""
+        envelope = self._envelope(ref, method, args, kwargs, None, None, False)
+        if ref.actor_id.node_id != self.node_id:
+            if self.router is None:
+                raise NodeNotFound(ref.actor_id.node_id)
+            return self.router.tell(envelope)
+        self._dead(envelope)
+        raise self._gone(ref.actor_id)
+
+    def _envelope(
+        self,
+        ref: ActorRef,
+        method: str | None,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any] | None,
+        reply: asyncio.Future[Any] | None,
+        timeout: float | None,
+        stream: bool,
+    ) -> Envelope:
+        now = self.now()
+        deadline = None if timeout is None else now + timeout
+        sender = CURRENT.get()
+        sender_id = None if sender is None else sender.actor_id
+        return Envelope(
+            ref.actor_id, method, args, kwargs, reply, timeout, deadline, now, sender_id, TRACE.get(), stream
+        )
+
+    def deliver(self, envelope: Envelope) -> asyncio.Future[None] | None:
+        """Hand over a message that came from another node.
+
+        Returns:
+            None when it was taken at once; else a future that is done when the mailbox had room.
+
+        Raises:
+            PulsingRuntimeError: a tell that was not taken; an ask gets its error as its answer.
+        """
+        cell = self.registry.by_id(envelope.target)
+        if cell is None:
+            self._dead(envelope)
+            return None
+        return cell.deliver(envelope, wait=True)
+
+    def _dead(self, envelope: Envelope) -> None:
+        error = self._gone(envelope.target)
+        self.dead_letters.record(envelope, "no_actor" if isinstance(error, ActorNotFound) else "stopped")
+        envelope.fail(error)
+
+    def _gone(self, actor_id: ActorId) -> PulsingRuntimeError:
+        from pulsing.exceptions import ActorStopped
+
+        for ended in reversed(self.ended):
+            if ended.actor_id == actor_id:
+                return ActorStopped(actor_id, ended.name, ended.reason)
+        return ActorNotFound(actor_id=actor_id)
+
+    def expire_unrun(self, envelope: Envelope) -> None:
+        """Tell the caller of a message that expired in the mailbox."""
+        self.deadlines.done(envelope)
+        expire(envelope, maybe_executed=False)
+
+    def ask_from_elsewhere(self, ref: ActorRef, *call: Any) -> asyncio.Future[Any]:
+        """Make an ask for a caller on another loop."""
+
+        async def ask() -> Any:
+            return await ref.request(*call)
+
+        return asyncio.wrap_future(asyncio.run_coroutine_threadsafe(ask(), self.loop))
+
+    def tell_from_elsewhere(self, ref: ActorRef, *call: Any) -> asyncio.Future[None]:
+        """Make a tell for a caller on another loop."""
+
+        async def tell() -> None:
+            await ref.send(*call)
+
+        return asyncio.wrap_future(asyncio.run_coroutine_threadsafe(tell(), self.loop))
+
+    def watch(self, ref: ActorRef, told: Callable[[Terminated], None]) -> None:
+        """Call `told` once when the actor has ended, wherever it lives."""
+        if ref.actor_id.node_id != self.node_id:
+            if self.router is None:
+                raise NodeNotFound(ref.actor_id.node_id)
+            self.router.watch(ref.actor_id, told)
+            return
+        cell = self.registry.by_id(ref.actor_id)
+        if cell is not None:
+            cell.watch(told)
+            return
+        known = next((ended for ended in reversed(self.ended) if ended.actor_id == ref.actor_id), None)
+        if known is None:
+            raise ActorNotFound(actor_id=ref.actor_id)
+        told(Terminated(known.actor_id, known.name, self.node_id, known.reason))
+
+    # --- listings and figures --------------------------------------------------------------------------------------
+
+    async def members(self) -> list[dict[str, str]]:
+        """The members of the cluster as `{"node_id", "addr", "status"}`, this node first; ids are decimal text."""
+        return [{"node_id": str(m.node_id.id), "addr": m.addr, "status": m.status} for m in self.members_view()]
+
+    def _only_this_node(self) -> list[MemberView]:
+        return [MemberView(self.node_id, self.addr, "Leaving" if self._draining else "Alive")]
+
+    async def all_named_actors(self) -> list[dict[str, Any]]:
+        """Every public name with its instances, and the private names of this node."""
+        private = [cell for cell in self.registry if cell.path is not None and not cell.public]
+        paths = {*self.names.paths(), *(cell.path for cell in private if cell.path)}
+        return [self._named(path) for path in sorted(paths)]
+
+    def _named(self, path: str) -> dict[str, Any]:
+        detailed = [
+            {"actor_id": str(one.actor_id.id), "node_id": str(one.node_id.id), **_class_fields(one.info)}
+            for one in self._known_instances(path)
+        ]
+        return {
+            "path": path,
+            "instance_count": len(detailed),
+            "instances": [one["node_id"] for one in detailed],
+            "detailed_instances": detailed,
+        }
+
+    def _known_instances(self, path: str) -> list[Instance]:
+        here = self.registry.by_path(path)
+        if here is not None and not here.public:
+            return [self.instance_of(here), *self.names.instances(path)]
+        return self.names.instances(path)
+
+    async def get_named_instances(self, name: str) -> list[dict[str, Any]]:
+        """The instances behind a name, with the address and status of their nodes."""
+        members = {member.node_id: member for member in self.members_view()}
+        rows = []
+        for one in self._known_instances(lookup_path(name)):
+            member = members.get(one.node_id)
+            rows.append(
+                {
+                    "node_id": str(one.node_id.id),
+                    "addr": member.addr if member else "",
+                    "status": member.status if member else "Dead",
+                    "actor_id": str(one.actor_id.id),
+                    **_class_fields(one.info),
+                }
+            )
+        return rows
+
+    def local_actor_names(self) -> list[str]:
+        """Paths of the actors of this node, ids of the anonymous ones, system actors included."""
+        return [cell.label for cell in self.registry]
+
+    def statistics(self) -> SystemStatistics:
+        """This node's figures at this moment, as frozen values."""
+        now = self.now()
+        populations: dict[str, Population] = {}
+        for cell in self.registry:
+            _count(populations.setdefault(cell.spec.class_name, Population()), cell, now)
+        classes = tuple(c.snapshot(populations.get(c.name, Population())) for c in self._counters.values())
+        return SystemStatistics(
+            node_id=str(self.node_id),
+            addr=self.addr,
+            started_at=self.started_wall,
+            uptime_s=self.uptime_s,
+            actors=len(self.registry),
+            spawned=sum(c.spawned for c in classes),
+            stopped=sum(sum(c.stopped.values()) for c in classes),
+            asks_inflight=len(self.deadlines),
+            messages_by_kind=dict(self.messages_by_kind),
+            dead_letters_by_reason=dict(self.dead_letters.counts),
+            classes=classes,
+        )
+
+    async def inspect(self, kind: str, params: Mapping[str, Any] | None = None) -> Any:
+        """Answer a named question about this node, in plain JSON-able values; the layers above add questions.
+
+        Raises:
+            ValueError: nobody answers such questions here.
+        """
+        inspector = self.inspectors.get(kind)
+        if inspector is None:
+            raise ValueError(f"nothing to inspect under {kind!r}; known: {', '.join(sorted(self.inspectors))}")
+        answer = inspector(params or {})
+        return await answer if inspect.isawaitable(answer) else answer
+
+    # --- what happened ---------------------------------------------------------------------------------------------
+
+    def report(self, cell: Cell, type: str, **data: Any) -> None:
+        """Publish an event about an actor."""
+        if cell.spec.internal:
+            return
+        shown = {key: value for key, value in data.items() if value is not None}
+        self.events.publish(
+            type,
+            kind="actor",
+            id=str(cell.actor_id),
+            name=cell.path or "",
+            data={"class": cell.spec.class_name, **shown},
+        )
+
+    def report_long_turn(self, cell: Cell, method: str, took: float) -> None:
+        """Publish that a turn held the loop; at most one event a second for a class."""
+        if self._due(f"long_turn {cell.spec.class_name}"):
+            self.report(cell, "actor.long_turn", method=f"{cell.spec.bare_name}.{method}", s=round(took, 3))
+
+    def _report_dead_letter(self, letter: DeadLetter) -> None:
+        if self._due(f"dead_letter {letter.reason}"):
+            self.events.publish(
+                "dead_letter",
+                kind="actor",
+                id=letter.recipient_id,
+                name=letter.recipient_name or "",
+                data={"reason": letter.reason, "count": self.dead_letters.counts[letter.reason]},
+            )
+
+    def _due(self, subject: str) -> bool:
+        now = self.now()
+        if now - self._reported.get(subject, -LONG_TURN_EVENT_EVERY_S) < LONG_TURN_EVENT_EVERY_S:
+            return False
+        self._reported[subject] = now
+        return True
+
+    def __repr__(self) -> str:
+        return f"ActorSystem(node_id={self.node_id}, addr={self.addr})"
+
+
+def as_node_id(node_id: int | NodeId) -> NodeId:
+    """Read a node id given as a number."""
+    return node_id if isinstance(node_id, NodeId) else NodeId(node_id)
+
+
+def as_actor_id(actorid: ActorId | str | int) -> ActorId:
+    """Read an actor id given as text or as a number."""
+    if isinstance(actorid, str):
+        return ActorId.from_str(actorid)
+    return actorid if isinstance(actorid, ActorId) else ActorId(actorid)
+
+
+def describe_class(cell: Cell) -> dict[str, Any]:
+    """Class, module and file of an actor, and its card where it has one."""
+    module, _, name = cell.spec.class_name.rpartition(".")
+    info: dict[str, Any] = {"class": name, "module": module, "file": cell.spec.file, "kind": cell.spec.kind}
+    if cell.spec.card is not None:
+        info["card"] = dict(cell.spec.card)
+    return info
+
+
+def _class_fields(info: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: info.get(key, "") for key in ("class", "module", "file")}
+
+
+def _count(population: Population, cell: Cell, now: float) -> None:
+    population.by_state[cell.state] = population.by_state.get(cell.state, 0) + 1
+    mailbox = cell.mailbox
+    if mailbox is None or not len(mailbox):
+        return
+    population.messages += len(mailbox)
+    population.fullest = max(population.fullest, len(mailbox))
+    oldest = mailbox.oldest
+    if oldest is not None:
+        population.oldest_s = max(population.oldest_s, now - oldest.accepted_at)

@@ -1,0 +1,85 @@
+"""Deadlines of pending asks, cheap enough for every call to have one.
+
+Nearly all asks use the same timeout, so they expire in the order in which they were made: those share one timer and
+cost an insertion and a removal in a dict. Asks with a timeout of their own get a timer each.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from pulsing.core.envelope import Envelope
+from pulsing.exceptions import DeadlineExceeded
+
+DEFAULT_ASK_TIMEOUT = 30.0
+"""Seconds that an ask waits unless it says otherwise."""
+
+
+class Deadlines:
+    """The pending asks of one system; fails each with DeadlineExceeded when its time has come."""
+
+    __slots__ = ("_common", "_loop", "_now", "_own", "_timer")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, now: Callable[[], float]) -> None:
+        self._loop = loop
+        self._now = now
+        self._common: dict[Envelope, None] = {}
+        self._own: dict[Envelope, asyncio.TimerHandle] = {}
+        self._timer: asyncio.TimerHandle | None = None
+
+    def add(self, envelope: Envelope) -> None:
+        """Watch an ask that has a deadline until `done` is called for it."""
+        timeout = envelope.timeout
+        if timeout == DEFAULT_ASK_TIMEOUT:
+            self._common[envelope] = None
+            if self._timer is None:
+                self._timer = self._loop.call_later(timeout, self._expire_common)
+        elif timeout is not None:
+            self._own[envelope] = self._loop.call_later(timeout, self._expire_own, envelope)
+
+    def done(self, envelope: Envelope) -> None:
+        """Forget an ask that has its answer."""
+        if envelope in self._common:
+            del self._common[envelope]
+        elif (timer := self._own.pop(envelope, None)) is not None:
+            timer.cancel()
+
+    def close(self) -> None:
+        """Stop all timers; what is still pending is no longer watched."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        for timer in self._own.values():
+            timer.cancel()
+        self._own.clear()
+        self._common.clear()
+
+    def __len__(self) -> int:
+        return len(self._common) + len(self._own)
+
+    def pending(self) -> list[Envelope]:
+        """The asks that wait for an answer."""
+        return [*self._common, *self._own]
+
+    def _expire_common(self) -> None:
+        self._timer = None
+        now = self._now()
+        while self._common:
+            envelope = next(iter(self._common))
+            assert envelope.deadline is not None
+            if envelope.deadline > now:
+                self._timer = self._loop.call_later(envelope.deadline - now, self._expire_common)
+                return
+            del self._common[envelope]
+            expire(envelope)
+
+    def _expire_own(self, envelope: Envelope) -> None:
+        if self._own.pop(envelope, None) is not None:
+            expire(envelope)
+
+
+def expire(envelope: Envelope, maybe_executed: bool = True) -> None:
+    """Tell the caller that the time it granted is over."""
+    operation = envelope.method or "receive"
+    envelope.fail(DeadlineExceeded(operation, envelope.timeout or 0.0, maybe_executed))

@@ -1,0 +1,303 @@
+"""Puts a system together from actors, links and cluster, and keeps the one that the process shares.
+
+What stands above this module (queues, topics, the admin plane) is reached through `features`, which the top of the
+package fills in: the imports keep pointing down.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from pulsing.clock import Clock
+from pulsing.config import SystemConfig, config_from
+from pulsing.core.inspection import register_inspectors
+from pulsing.core.mailbox import MailboxOptions
+from pulsing.core.ref import ActorRef
+from pulsing.core.remote import spawn_any
+from pulsing.core.service import start_system_actors
+from pulsing.core.system import System
+from pulsing.exceptions import NotInitialized
+
+if TYPE_CHECKING:
+    from pulsing.transport.base import Transport
+
+logger = logging.getLogger("pulsing")
+
+features: dict[str, Callable[[ActorSystem], Any]] = {}
+"""Attributes of `ActorSystem` that layers above provide, made on first use."""
+
+
+class ActorSystem:
+    """A system of actors with its queues and topics.
+
+    Args:
+        inner: the core system, or another ActorSystem to share one with.
+    """
+
+    def __init__(self, inner: Any) -> None:
+        self.inner: System = getattr(inner, "inner", inner)
+        if self.inner.facade is self.inner:
+            self.inner.facade = self
+
+    @staticmethod
+    async def create(config: SystemConfig, loop: asyncio.AbstractEventLoop | None = None) -> ActorSystem:
+        """Start a system.
+
+        Args:
+            config: its settings.
+            loop: must be the running loop if given.
+
+        Raises:
+            ValueError: another loop was given, or an address makes no sense.
+            AddressInUse, AuthFailed, JoinTimeout
+        """
+        if loop is not None and loop is not asyncio.get_running_loop():
+            raise ValueError("a system lives on the running loop: call create on that one")
+        return await start_system(config)
+
+    async def spawn(
+        self,
+        actor: Any,
+        *,
+        name: str | None = None,
+        public: bool = False,
+        restart_policy: str | None = None,
+        max_restarts: int | None = None,
+        min_backoff: float | None = None,
+        max_backoff: float | None = None,
+        restart_window: float | None = None,
+        mailbox: MailboxOptions | int | None = None,
+    ) -> ActorRef:
+        """Make an actor and return its ref as soon as it is registered; `on_start` runs next.
+
+        Args:
+            actor: an object with `receive`, an instance of a `@remote` class, or a factory of either: a class, a
+                function or a partial that needs no arguments.
+            name: its name; None for an anonymous actor.
+            public: whether other nodes may resolve the name.
+            restart_policy: "never" (the default), "on-failure" or "always". A factory is called again for each
+                restart; of an instance a deep copy is kept for that.
+            max_restarts: restarts granted within `restart_window`; 3 by default.
+            min_backoff, max_backoff: bounds in seconds of the delay before a restart; 0.1 and 30 by default.
+            restart_window: seconds; 60 by default.
+            mailbox: capacity, or `MailboxOptions`; 1,000 messages by default, senders wait.
+
+        Raises:
+            NameTaken: an actor of this node has the name.
+            TypeError: `actor` is nothing that can be an actor.
+            ValueError: an invalid name or option, or an instance that cannot be copied for its restarts.
+            SystemStopped: the system was shut down.
+        """
+        options = {
+            "restart_policy": restart_policy,
+            "max_restarts": max_restarts,
+            "min_backoff": min_backoff,
+            "max_backoff": max_backoff,
+            "restart_window": restart_window,
+            "mailbox": mailbox,
+        }
+        self.inner.check_running()
+        return spawn_any(self.inner, actor, name=name, public=public, options=options)
+
+    async def resolve_named(self, name: str, node_id: Any = None, timeout: float | None = None) -> ActorRef:
+        """The same as `resolve`."""
+        return await self.inner.resolve(name, node_id=node_id, timeout=timeout)
+
+    @property
+    def streaming(self) -> Any:
+        """The same object as `queue`."""
+        return self.queue
+
+    @property
+    def actor_ref(self) -> Any:
+        """The same as `refer`."""
+        return self.inner.refer
+
+    async def __aenter__(self) -> ActorSystem:
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.inner.shutdown()
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "inner":
+            raise AttributeError(name)
+        if name in features:
+            value = self.__dict__[name] = features[name](self)
+            return value
+        return getattr(self.inner, name)
+
+    def __repr__(self) -> str:
+        return repr(self.inner)
+
+
+async def start_system(
+    config: SystemConfig,
+    *,
+    transport: Transport | None = None,
+    clock: Clock | None = None,
+    random: random.Random | None = None,
+) -> ActorSystem:
+    """Start a system; time, chance and network may be given, as tests do.
+
+    A failure leaves nothing open.
+    """
+    inner = System(clock=clock, random=random)
+    start_system_actors(inner)
+    register_inspectors(inner)
+    system = ActorSystem(inner)
+    try:
+        if config.networked:
+            from pulsing.node import join_network
+
+            await join_network(inner, config, transport)
+        for prepare in starters:
+            await prepare(system, config)
+    except BaseException:
+        await inner.shutdown(drain=0)
+        raise
+    return system
+
+
+starters: list[Callable[[ActorSystem, SystemConfig], Any]] = []
+"""What layers above do when a system starts; awaited in order."""
+
+
+async def actor_system(
+    addr: str | None = None,
+    *,
+    seeds: list[str] | None = None,
+    passphrase: str | None = None,
+    head_addr: str | None = None,
+    is_head_node: bool = False,
+    advertise: str | None = None,
+    cluster: str = "pulsing",
+    insecure: bool | None = None,
+    allow_pickle: bool = False,
+    join_timeout: float | None = None,
+    admin: bool | None = None,
+    admin_addr: str | None = None,
+) -> ActorSystem:
+    """Start an independent system; the process-wide one is untouched. Also an async context manager.
+
+    Args:
+        addr: where to listen, "host:port" or "[v6]:port", port 0 for any free one; None for no listener.
+        seeds: addresses to join through, "host:port" or "dns://name:port". Unreachable ones are tried again.
+        passphrase: encrypts links and must be the same on all nodes; else `PULSING_PASSPHRASE`, else the user's
+            token file.
+        head_addr: join the cluster of this head node.
+        is_head_node: be the head node.
+        advertise: address that others dial when it differs from `addr`.
+        cluster: name of the cluster; nodes of another name are refused.
+        insecure: no credentials at all.
+        allow_pickle: agree to pickled values on links whose other end agrees too.
+        join_timeout: seconds within which a seed must have answered; None to go on alone.
+        admin: whether the admin plane is served; by default, when the node has an address.
+        admin_addr: where; by default 127.0.0.1:8700, or the next free port.
+
+    Raises:
+        ValueError: an address or a combination makes no sense.
+        AddressInUse, AuthFailed, JoinTimeout
+    """
+    return await start_system(
+        config_from(
+            addr=addr,
+            seeds=tuple(seeds or ()),
+            passphrase=passphrase,
+            head_addr=head_addr,
+            is_head_node=is_head_node,
+            advertise=advertise,
+            cluster=cluster,
+            insecure=insecure,
+            allow_pickle=allow_pickle,
+            join_timeout=join_timeout,
+            admin=admin,
+            admin_addr=admin_addr,
+        )
+    )
+
+
+class _Shared:
+    """The system that the process shares, and the start of it that may be under way."""
+
+    def __init__(self) -> None:
+        self.system: ActorSystem | None = None
+        self.arguments: dict[str, Any] = {}
+        self.starting: asyncio.Task[ActorSystem] | None = None
+
+
+_shared = _Shared()
+
+
+async def init(
+    addr: str | None = None,
+    *,
+    seeds: list[str] | None = None,
+    passphrase: str | None = None,
+    head_addr: str | None = None,
+    is_head_node: bool = False,
+    **options: Any,
+) -> ActorSystem:
+    """Start the process-wide system on the running loop, or return the one that there is.
+
+    Args:
+        addr, seeds, passphrase, head_addr, is_head_node, options: as for `actor_system`; ignored, with a warning in
+            the log where they differ, when there is a system already.
+
+    Raises:
+        ValueError: an address or a combination makes no sense.
+        AddressInUse, AuthFailed, JoinTimeout
+    """
+    arguments = {
+        "addr": addr,
+        "seeds": seeds,
+        "passphrase": passphrase,
+        "head_addr": head_addr,
+        "is_head_node": is_head_node,
+        **options,
+    }
+    if is_initialized():
+        if any(value and _shared.arguments.get(key) != value for key, value in arguments.items()):
+            logger.warning("init was called again with other arguments; they are ignored")
+        return get_system()
+    if _shared.system is not None:
+        logger.warning("the event loop of the earlier system is closed; starting a new one")
+        _shared.system = None
+    starting = _shared.starting
+    if starting is None or starting.done() or starting.get_loop() is not asyncio.get_running_loop():
+        starting = _shared.starting = asyncio.ensure_future(actor_system(**arguments))
+    try:
+        _shared.system = await asyncio.shield(starting)
+        _shared.arguments = arguments
+    finally:
+        if starting.done():
+            _shared.starting = None
+    return _shared.system
+
+
+async def shutdown() -> None:
+    """Shut the process-wide system down; nothing to do when there is none."""
+    system, _shared.system = _shared.system, None
+    _shared.arguments = {}
+    if system is not None and not system.inner.loop.is_closed():
+        await system.inner.shutdown()
+
+
+def get_system() -> ActorSystem:
+    """The process-wide system.
+
+    Raises:
+        NotInitialized: `init` has not been called.
+    """
+    if _shared.system is None:
+        raise NotInitialized()
+    return _shared.system
+
+
+def is_initialized() -> bool:
+    """Whether there is a process-wide system whose loop is alive."""
+    return _shared.system is not None and not _shared.system.inner.loop.is_closed()

@@ -18,9 +18,10 @@ import re
 import struct
 import uuid
 import zoneinfo
-from collections import OrderedDict, defaultdict, deque
-from collections.abc import Callable, Sequence
+from collections import OrderedDict, deque
+from collections.abc import Callable, Iterable, Sequence
 from enum import IntEnum
+from itertools import chain
 from typing import Any, NamedTuple, TypeAlias
 
 import msgpack  # type: ignore[import-untyped]
@@ -31,7 +32,7 @@ from pulsing.wire import arrays
 from pulsing.wire.errors import DecodeError, ProtocolError
 from pulsing.wire.failures import failure_from_fields, from_failure, is_rebuilt_exactly, to_failure
 from pulsing.wire.limits import Limits
-from pulsing.wire.registry import FIRST_EXTENSION, LAST_EXTENSION, Extension, TypeRegistry, default_registry
+from pulsing.wire.registry import FIRST_EXTENSION, LAST_EXTENSION, TypeRegistry, default_registry
 
 Buffer: TypeAlias = bytes | bytearray | memoryview
 Attachment: TypeAlias = Sequence[Buffer]
@@ -82,6 +83,8 @@ class Packed(NamedTuple):
 
 _PLAIN = frozenset({type(None), bool, int, float, str})
 """Types that msgpack packs exactly; integers beyond 64 bits and lone surrogates make it raise."""
+
+_CONTAINERS = frozenset({list, dict})
 
 _PLAIN_KEYS = _PLAIN | {bytes}
 
@@ -137,10 +140,10 @@ class Codec:
         Raises:
             NotSendable: a part of the value has no encoding, or a limit is exceeded.
         """
-        plain = self._pack_plain(value)
+        plain = self.pack_plain(value)
         if plain is not None:
             return plain
-        head, attachments = self._pack_lowered(value)
+        head, attachments = self.pack_lowered(value)
         if not attachments:
             return head
         sizes = struct.pack(f">{len(attachments)}I", *map(len, attachments))
@@ -180,17 +183,21 @@ class Codec:
             offset += size
         return head, attachments
 
-    def pack(self, value: Any) -> Packed:
+    def pack(self, value: Any, outer: int = 0) -> Packed:
         """Encode a value, with what is large beside the msgpack part.
+
+        Args:
+            value: what to encode.
+            outer: how many of its outermost containers are not the user's, and do not count as depth.
 
         Raises:
             NotSendable: a part of the value has no encoding, or a limit is exceeded.
         """
-        plain = self._pack_plain(value)
-        return self._pack_lowered(value) if plain is None else Packed(plain)
+        plain = self.pack_plain(value)
+        return self.pack_lowered(value, outer) if plain is None else Packed(plain)
 
-    def _pack_plain(self, value: Any) -> bytes | None:
-        """The encoding of a small value of msgpack's own types; None for others."""
+    def pack_plain(self, value: Any) -> bytes | None:
+        """The encoding of a small value of msgpack's own types, fast; None for others."""
         if not _is_plain(value):
             return None
         try:
@@ -199,10 +206,11 @@ class Codec:
             return None
         return head if len(head) <= self.limits.inline else None
 
-    def _pack_lowered(self, value: Any) -> Packed:
-        packed = _Lowering(self, self.limits.inline).run(value)
+    def pack_lowered(self, value: Any, outer: int = 0) -> Packed:
+        """Encode any sendable value; as `pack`, for what `pack_plain` has declined."""
+        packed = _Lowering(self, self.limits.inline).run(value, outer)
         if len(packed.head) > self.limits.structured:
-            packed = _Lowering(self, _SMALLEST_ATTACHMENT).run(value)
+            packed = _Lowering(self, _SMALLEST_ATTACHMENT).run(value, outer)
         self._check_size(value, packed)
         return packed
 
@@ -213,8 +221,8 @@ class Codec:
         if total > self.limits.message:
             raise _too_much(value, f"it takes {total} bytes, {self.limits.message} at most")
 
-    def unpack(self, head: bytes, attachments: Sequence[Attachment] = ()) -> Any:
-        """Decode what `pack` made.
+    def unpack(self, head: bytes, attachments: Sequence[Attachment] = (), outer: int = 0) -> Any:
+        """Decode what `pack` made, given the same `outer`.
 
         Raises:
             DecodeError: the value is well-formed and cannot be built here.
@@ -224,7 +232,7 @@ class Codec:
             raise ProtocolError(f"the structure of a value takes {len(head)} bytes, over {self.limits.structured}")
         try:
             if attachments or (len(head) > self.limits.depth and _openers(head) > self.limits.depth):
-                return _DeepRaising(self, attachments).read(head)
+                return _DeepRaising(self, attachments, self.limits.depth + outer).read(head)
             return self._read_shallow(head)
         except (DecodeError, ProtocolError, MemoryError):
             raise
@@ -298,9 +306,9 @@ class _Lowering:
         self._attachments: list[bytes] = []
         self._nodes = 0
 
-    def run(self, value: Any) -> Packed:
+    def run(self, value: Any, outer: int) -> Packed:
         try:
-            head = self._pack(self.lower(value, 0))
+            head = self._pack(self.lower(value, -outer))
         except RecursionError as error:
             raise _too_much(value, "it is taken apart without end") from error
         return Packed(head, tuple(self._attachments))
@@ -652,8 +660,9 @@ _WRAPPED = frozenset({Tag.OBJECT, Tag.MAP, Tag.ORDERED_DICT, Tag.DEQUE})
 class _DeepRaising(_Raising):
     """Builds one value that has attachments, or may be deep: knows how high each extension value is."""
 
-    def __init__(self, codec: Codec, attachments: Sequence[Attachment]) -> None:
+    def __init__(self, codec: Codec, attachments: Sequence[Attachment], depth: int) -> None:
         super().__init__(codec)
+        self._depth = depth
         self._attachments: list[Attachment | None] = list(attachments)
         self._heights: dict[int, int] = {}
         self._read_height = 0
@@ -664,8 +673,8 @@ class _DeepRaising(_Raising):
         outer, self._heights = self._heights, {}
         self._level += 1
         # An object may be a level beside the container of its fields.
-        if self._level > 2 * limits.depth + 2:
-            raise ProtocolError(f"a value is deeper than {limits.depth} levels")
+        if self._level > 2 * self._depth + 2:
+            raise ProtocolError(f"a value is deeper than {self._depth} levels")
         value = msgpack.unpackb(
             data,
             ext_hook=self.build,
@@ -674,7 +683,7 @@ class _DeepRaising(_Raising):
             max_map_len=limits.entries,
             timestamp=_TIMESTAMP_AS_INT,
         )
-        self._read_height = _height(value, self._heights, limits.depth)
+        self._read_height = _height(value, self._heights, self._depth)
         self._heights = outer
         self._level -= 1
         return value
@@ -706,21 +715,21 @@ def _height(value: Any, heights: dict[int, int], limit: int) -> int:
     while level:
         if heights:
             highest = max(highest, depth + max(heights.get(id(element), 0) for element in level))
-        children: list[Any] = []
-        found = False
-        for element in level:
-            if type(element) is list:
-                children += element
-                found = True
-            elif type(element) is dict:
-                children += element
-                children += element.values()
-                found = True
-        depth += found
-        level = children
+        if _CONTAINERS.isdisjoint(map(type, level)):
+            break
+        depth += 1
         if max(depth, highest) > limit:
             raise ProtocolError(f"a value is deeper than {limit} levels")
+        level = list(chain.from_iterable(map(_elements, level)))
+    if highest > limit:
+        raise ProtocolError(f"a value is deeper than {limit} levels")
     return max(depth, highest)
+
+
+def _elements(value: Any) -> Iterable[Any]:
+    if type(value) is list:
+        return value
+    return chain(value, value.values()) if type(value) is dict else ()
 
 
 def _constructed(what: str, build: Callable[[Any], Any], content: Any) -> Any:

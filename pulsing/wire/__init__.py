@@ -1,0 +1,59 @@
+"""What travels on a link, as bytes: values, frames and failures. Pure: no sockets, no clock, no randomness."""
+
+from pulsing.wire.codec import EncodedFrame, FrameCodec
+from pulsing.wire.errors import DecodeError, ProtocolError
+from pulsing.wire.failures import FailureRecord, from_failure, to_failure
+from pulsing.wire.frames import (
+    Ask,
+    Cancel,
+    Credit,
+    End,
+    Failure,
+    Frame,
+    FrameTag,
+    Goodbye,
+    Gossip,
+    Ping,
+    Pong,
+    Reply,
+    StreamItem,
+    StreamKind,
+    Tell,
+    Undecodable,
+)
+from pulsing.wire.limits import CHUNK, Limits
+from pulsing.wire.registry import TypeRegistry, default_registry, wire_name
+from pulsing.wire.values import Codec, Packed
+
+__all__ = [
+    "CHUNK",
+    "Ask",
+    "Cancel",
+    "Codec",
+    "Credit",
+    "DecodeError",
+    "EncodedFrame",
+    "End",
+    "Failure",
+    "FailureRecord",
+    "Frame",
+    "FrameCodec",
+    "FrameTag",
+    "Goodbye",
+    "Gossip",
+    "Limits",
+    "Packed",
+    "Ping",
+    "Pong",
+    "ProtocolError",
+    "Reply",
+    "StreamItem",
+    "StreamKind",
+    "Tell",
+    "TypeRegistry",
+    "Undecodable",
+    "default_registry",
+    "from_failure",
+    "to_failure",
+    "wire_name",
+]

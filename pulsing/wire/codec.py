@@ -1,0 +1,508 @@
+"""Frames as bytes and back: any number of frames, back to back, make one WebSocket message.
+
+    frame   = tag (1) | length (4) | rest                     length counts the bytes of rest; numbers are big-endian
+    ask     = flags (1) | name length (1) | deadline ms (4) | request (8) | sequence (8) | target (16)
+              | [trace (25)] | [sender (16)] | method | [transfer] | value      tell: the same, request and deadline 0
+    reply, stream item, failure, end = flags (1) | request (8) | [transfer] | value
+    cancel  = flags (1) | request (8)
+    credit  = request (8) | count (4) | size (4)
+    chunk   = transfer (4) | bytes
+    ping, pong = nonce (8)
+    goodbye = reason          gossip = bytes
+    transfer = number (4) | count (4) | size (4) of each attachment
+
+What may go wrong with a value is told apart from what may go wrong with a frame: the lengths let the decoder step
+over a value that cannot be built here.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from pulsing.wire.assembler import Assembler, lane_of
+from pulsing.wire.errors import DecodeError, ProtocolError
+from pulsing.wire.failures import FailureRecord, failure_from_fields
+from pulsing.wire.frames import (
+    Ask,
+    Cancel,
+    Credit,
+    End,
+    Failure,
+    Frame,
+    FrameTag,
+    Goodbye,
+    Gossip,
+    Ping,
+    Pong,
+    Reply,
+    StreamItem,
+    StreamKind,
+    Tell,
+    Undecodable,
+)
+from pulsing.wire.limits import CHUNK, KIB
+from pulsing.wire.values import Attachment, Buffer, Codec
+
+Call = TypeVar("Call", Ask, Tell)
+
+GOSSIP_LIMIT = 64 * KIB
+REASON_LIMIT = KIB
+
+# Looking a member up and packing it costs more than the packing of the rest; these are plain integers.
+_ASK, _TELL, _REPLY, _FAILURE, _CANCEL, _STREAM_ITEM, _CREDIT_TAG, _END, _CHUNK_TAG, _PING, _PONG, _GOODBYE, _GOSSIP = (
+    map(int, FrameTag)
+)
+
+_HEAD = struct.Struct(">BI")
+_CALL = struct.Struct(">BIBBIQQ16s")
+_REQUEST = struct.Struct(">BIBQ")
+_CREDIT = struct.Struct(">BIQII")
+_NONCE = struct.Struct(">BIQ")
+_CHUNK = struct.Struct(">BII")
+_TRANSFER = struct.Struct(">II")
+
+_CALL_SIZE = _CALL.size - _HEAD.size
+_REQUEST_SIZE = _REQUEST.size - _HEAD.size
+
+_NO_DEADLINE = 0xFFFFFFFF
+_TRACE_SIZE = 25
+
+# Flags of ask and tell.
+_HAS_METHOD = 1
+_HAS_KWARGS = 2
+_WANTS_STREAM = 4
+_HAS_TRACE = 8
+_HAS_SENDER = 16
+
+# Flags of reply; of end, the first says that a failure follows.
+_KIND_OF_FLAG: tuple[StreamKind, ...] = (None, "sync", "async")
+_FLAG_OF_KIND: dict[StreamKind, int] = {None: 0, "sync": 1, "async": 2}
+_HAS_FAILURE = 1
+
+_HAS_TRANSFER = 128
+
+# The containers of the frame itself do not count among those of the user's value.
+_IN_LIST = 1
+_IN_CALL = 2
+
+
+@dataclass(slots=True)
+class EncodedFrame:
+    """One frame, ready to be joined with others into a WebSocket message."""
+
+    head: bytes
+    """To be sent in the order of the frames."""
+
+    chunks: Iterator[tuple[Buffer, ...]] | None = None
+    """What follows of a large value: for each chunk the buffers to be joined, to be sent in their order, between
+    whatever other frames. None for most frames."""
+
+    attached: int = 0
+    """Bytes in all chunks together, without their heads."""
+
+
+class FrameCodec:
+    """Encodes and decodes the frames of one link: the sending side numbers transfers, the receiving side joins them.
+
+    Args:
+        codec: for the values in the frames.
+    """
+
+    def __init__(self, codec: Codec) -> None:
+        self.codec = codec
+        self.assembler = Assembler(codec.limits)
+        self._transfers = 0
+
+    def encode(self, frame: Frame) -> EncodedFrame:
+        """Encode one frame.
+
+        Raises:
+            NotSendable: the value in the frame has no encoding, or a limit is exceeded.
+            ValueError: another field is out of range.
+        """
+        try:
+            return _ENCODERS[type(frame)](self, frame)
+        except (struct.error, OverflowError) as error:
+            raise ValueError(f"a field of {type(frame).__name__} is out of range: {error}") from error
+
+    def decode(self, message: bytes) -> list[Frame]:
+        """Decode one WebSocket message.
+
+        Returns:
+            The frames that are complete by it, in the order in which they are to be handled. A value that cannot be
+            built here is replaced by `Undecodable`.
+
+        Raises:
+            ProtocolError: the bytes are no frames; the link is to be closed.
+        """
+        if type(message) is not bytes:
+            message = bytes(message)
+        frames: list[Frame] = []
+        offset, size, budget = 0, len(message), self.codec.limits.frames
+        assembler = self.assembler
+        try:
+            while offset < size:
+                tag, length = _HEAD.unpack_from(message, offset)
+                start = offset + 5
+                offset = start + length
+                budget -= 1
+                if offset > size or budget < 0:
+                    raise ProtocolError("a frame is longer than its message, or a message has too many frames")
+                if tag == _CHUNK_TAG:
+                    frames += self._take_chunk(message, start, offset)
+                    continue
+                frame = _DECODERS[tag](self, message, start, offset)
+                if frame is not None and not (assembler.lanes and assembler.hold(frame, length)):
+                    frames.append(frame)
+        except (ProtocolError, MemoryError):
+            raise
+        except (struct.error, ValueError, LookupError) as error:
+            raise ProtocolError(f"malformed frame: {type(error).__name__}: {error}") from error
+        return frames
+
+    def _take_chunk(self, message: bytes, start: int, end: int) -> list[Frame]:
+        (transfer_id,) = struct.unpack_from(">I", message, start)
+        piece = memoryview(message)[start + 4 : end]
+        if 2 * len(piece) < len(message):
+            # A view would keep the whole message in memory.
+            piece = memoryview(bytes(piece))
+        return self.assembler.add(transfer_id, piece)
+
+    # Values in frames.
+
+    def _pack(self, value: Any, outer: int) -> tuple[bytes, int, tuple[bytes, ...]]:
+        """A value with the table of its attachments in front, the flag that says so, and the attachments."""
+        plain = self.codec.pack_plain(value)
+        if plain is not None:
+            return plain, 0, ()
+        head, attachments = self.codec.pack_lowered(value, outer)
+        if not attachments:
+            return head, 0, ()
+        self._transfers = (self._transfers + 1) & 0xFFFFFFFF
+        table = struct.pack(f">II{len(attachments)}I", self._transfers, len(attachments), *map(len, attachments))
+        return table + head, _HAS_TRANSFER, attachments
+
+    def _encoded(self, head: bytes, attachments: tuple[bytes, ...]) -> EncodedFrame:
+        if not attachments:
+            return EncodedFrame(head)
+        return EncodedFrame(head, _chunks(self._transfers, attachments), sum(map(len, attachments)))
+
+    def _begin(
+        self, frame: Frame, body: bytes, request_id: int | None, finish: Callable[[bytes, Sequence[Attachment]], Frame]
+    ) -> None:
+        """Await the attachments of a frame that is complete but for its value."""
+        transfer_id, count = _TRANSFER.unpack_from(body)
+        if not 0 < count <= self.codec.limits.entries:
+            raise ProtocolError(f"a value has {count} attachments")
+        sizes = struct.unpack_from(f">{count}I", body, _TRANSFER.size)
+        head = body[_TRANSFER.size + 4 * count :]
+        if len(head) > self.codec.limits.structured:
+            raise ProtocolError("the structure of a value exceeds its limit")
+        lane = lane_of(frame)
+        assert lane is not None
+        self.assembler.begin(transfer_id, sizes, lane, request_id, lambda attachments: finish(head, attachments))
+
+    def _value(self, head: bytes, attachments: Sequence[Attachment], outer: int) -> Any:
+        try:
+            return self.codec.unpack(head, attachments, outer)
+        except DecodeError as error:
+            return Undecodable(error)
+
+    # Ask and tell.
+
+    def _encode_ask(self, frame: Ask) -> EncodedFrame:
+        request_id, target, method, args, kwargs, deadline, wants_stream, trace, sender, sequence = frame
+        if deadline is None:
+            deadline = _NO_DEADLINE
+        elif deadline >= _NO_DEADLINE:
+            deadline = _NO_DEADLINE - 1
+        body, flags, attachments = self._pack_call(args, kwargs)
+        if wants_stream:
+            flags |= _WANTS_STREAM
+        if method is not None and trace is None and sender is None:
+            name = method.encode()
+            flags |= _HAS_METHOD
+            options = b""
+        else:
+            name, options, flags = _pack_options(method, trace, sender, flags)
+        size = _CALL_SIZE + len(options) + len(name) + len(body)
+        head = _CALL.pack(_ASK, size, flags, len(name), deadline, request_id, sequence, target.to_bytes(16, "big"))
+        head += options + name + body
+        return self._encoded(head, attachments) if attachments else EncodedFrame(head)
+
+    def _encode_tell(self, frame: Tell) -> EncodedFrame:
+        target, method, args, kwargs, trace, sender, sequence = frame
+        body, flags, attachments = self._pack_call(args, kwargs)
+        name, options, flags = _pack_options(method, trace, sender, flags)
+        size = _CALL_SIZE + len(options) + len(name) + len(body)
+        head = _CALL.pack(_TELL, size, flags, len(name), 0, 0, sequence, target.to_bytes(16, "big"))
+        return self._encoded(head + options + name + body, attachments)
+
+    def _pack_call(
+        self, args: tuple[Any, ...] | Undecodable, kwargs: dict[str, Any]
+    ) -> tuple[bytes, int, tuple[bytes, ...]]:
+        if isinstance(args, Undecodable):
+            raise ValueError("a frame whose value could not be decoded cannot be sent on")
+        if not kwargs:
+            plain = self.codec.pack_plain(list(args))
+            return self._pack(list(args), _IN_LIST) if plain is None else (plain, 0, ())
+        body, flag, attachments = self._pack([list(args), kwargs], _IN_CALL)
+        return body, flag | _HAS_KWARGS, attachments
+
+    def _decode_ask(self, message: bytes, start: int, end: int) -> Ask | None:
+        _, _, flags, name_size, deadline, request_id, sequence, target = _CALL.unpack_from(message, start - 5)
+        target = int.from_bytes(target, "big")
+        if flags == _HAS_METHOD:
+            # Most calls; what follows is what `_call_options` does.
+            trace = sender = None
+            start += _CALL_SIZE
+            offset = start + name_size
+            method: str | None = message[start:offset].decode()
+        else:
+            method, trace, sender, offset = _call_options(message, start + _CALL_SIZE, end, flags, name_size)
+        deadline = None if deadline == _NO_DEADLINE else deadline
+        stream = flags & _WANTS_STREAM != 0
+        body = message[offset:end]
+        if not flags & _HAS_TRANSFER:
+            args, kwargs = self._call_value(body, flags)
+            return Ask(request_id, target, method, args, kwargs, deadline, stream, trace, sender, sequence)
+        ask = Ask(request_id, target, method, (), {}, deadline, stream, trace, sender, sequence)
+        self._begin(ask, body, request_id, lambda head, attachments: self._completed(ask, flags, head, attachments))
+        return None
+
+    def _decode_tell(self, message: bytes, start: int, end: int) -> Tell | None:
+        _, _, flags, name_size, _, _, sequence, target = _CALL.unpack_from(message, start - 5)
+        method, trace, sender, offset = _call_options(message, start + _CALL_SIZE, end, flags, name_size)
+        tell = Tell(int.from_bytes(target, "big"), method, (), {}, trace, sender, sequence)
+        body = message[offset:end]
+        if not flags & _HAS_TRANSFER:
+            return self._completed(tell, flags, body, ())
+        self._begin(tell, body, None, lambda head, attachments: self._completed(tell, flags, head, attachments))
+        return None
+
+    def _completed(self, frame: Call, flags: int, head: bytes, attachments: Sequence[Attachment]) -> Call:
+        args, kwargs = self._call_value(head, flags, attachments)
+        return frame._replace(args=args, kwargs=kwargs)
+
+    def _call_value(
+        self, head: bytes, flags: int, attachments: Sequence[Attachment] = ()
+    ) -> tuple[tuple[Any, ...] | Undecodable, dict[str, Any]]:
+        try:
+            value = self.codec.unpack(head, attachments, _IN_CALL if flags & _HAS_KWARGS else _IN_LIST)
+        except DecodeError as error:
+            return Undecodable(error), {}
+        args, kwargs = value if flags & _HAS_KWARGS else (value, {})
+        if type(args) is not list or (kwargs and not _are_named(kwargs)):
+            raise ProtocolError("the value of a call is a list of arguments, and a map of named ones")
+        return tuple(args), kwargs
+
+    # Answers.
+
+    def _encode_answer(self, tag: int, request_id: int, flags: int, value: Any, outer: int = 0) -> EncodedFrame:
+        body, flag, attachments = self._pack(value, outer)
+        return self._encoded(
+            _REQUEST.pack(tag, _REQUEST_SIZE + len(body), flags | flag, request_id) + body, attachments
+        )
+
+    def _encode_reply(self, frame: Reply) -> EncodedFrame:
+        return self._encode_answer(_REPLY, frame.request_id, _FLAG_OF_KIND[frame.stream_kind], frame.value)
+
+    def _decode_reply(self, message: bytes, start: int, end: int) -> Reply | None:
+        _, _, flags, request_id = _REQUEST.unpack_from(message, start - 5)
+        kind = _KIND_OF_FLAG[flags & ~_HAS_TRANSFER]
+        body = message[start + _REQUEST_SIZE : end]
+        if not flags & _HAS_TRANSFER:
+            return Reply(request_id, self._value(body, (), 0), kind)
+        reply = Reply(request_id, None, kind)
+        self._begin(
+            reply, body, None, lambda head, attachments: reply._replace(value=self._value(head, attachments, 0))
+        )
+        return None
+
+    def _encode_stream_item(self, frame: StreamItem) -> EncodedFrame:
+        if isinstance(frame.items, Undecodable):
+            raise ValueError("a frame whose value could not be decoded cannot be sent on")
+        return self._encode_answer(_STREAM_ITEM, frame.request_id, 0, list(frame.items), _IN_LIST)
+
+    def _decode_stream_item(self, message: bytes, start: int, end: int) -> StreamItem | None:
+        _, _, flags, request_id = _REQUEST.unpack_from(message, start - 5)
+        body = message[start + _REQUEST_SIZE : end]
+        if not flags & _HAS_TRANSFER:
+            return StreamItem(request_id, self._items(body, ()))
+        announced = StreamItem(request_id, ())
+        self._begin(
+            announced, body, None, lambda head, attachments: StreamItem(request_id, self._items(head, attachments))
+        )
+        return None
+
+    def _items(self, head: bytes, attachments: Sequence[Attachment]) -> tuple[Any, ...] | Undecodable:
+        items = self._value(head, attachments, _IN_LIST)
+        if type(items) is Undecodable:
+            return items
+        if type(items) is not list:
+            raise ProtocolError("the value of a stream frame is a list of items")
+        return tuple(items)
+
+    def _encode_failure(self, frame: Failure) -> EncodedFrame:
+        return self._encode_answer(_FAILURE, frame.request_id, 0, frame.failure.as_fields())
+
+    def _decode_failure(self, message: bytes, start: int, end: int) -> Failure:
+        _, _, _, request_id = _REQUEST.unpack_from(message, start - 5)
+        return Failure(request_id, self._record(message[start + _REQUEST_SIZE : end]))
+
+    def _encode_end(self, frame: End) -> EncodedFrame:
+        if frame.failure is None:
+            return EncodedFrame(_REQUEST.pack(_END, _REQUEST_SIZE, 0, frame.request_id))
+        return self._encode_answer(_END, frame.request_id, _HAS_FAILURE, frame.failure.as_fields())
+
+    def _decode_end(self, message: bytes, start: int, end: int) -> End:
+        _, _, flags, request_id = _REQUEST.unpack_from(message, start - 5)
+        if not flags & _HAS_FAILURE:
+            return End(request_id)
+        return End(request_id, self._record(message[start + _REQUEST_SIZE : end]))
+
+    def _record(self, body: bytes) -> FailureRecord:
+        try:
+            return failure_from_fields(self.codec.unpack(body))
+        except DecodeError as error:
+            raise ProtocolError(f"a failure consists of plain values: {error}") from error
+
+    # What carries no value.
+
+    def _encode_cancel(self, frame: Cancel) -> EncodedFrame:
+        return EncodedFrame(_REQUEST.pack(_CANCEL, _REQUEST_SIZE, 0, frame.request_id))
+
+    def _decode_cancel(self, message: bytes, start: int, end: int) -> Cancel:
+        return Cancel(_REQUEST.unpack_from(message, start - 5)[3])
+
+    def _encode_credit(self, frame: Credit) -> EncodedFrame:
+        return EncodedFrame(_CREDIT.pack(_CREDIT_TAG, _CREDIT.size - 5, *frame))
+
+    def _decode_credit(self, message: bytes, start: int, end: int) -> Credit:
+        return Credit(*_CREDIT.unpack_from(message, start - 5)[2:])
+
+    def _encode_ping(self, frame: Ping) -> EncodedFrame:
+        return EncodedFrame(_NONCE.pack(_PING, _NONCE.size - 5, frame.nonce))
+
+    def _decode_ping(self, message: bytes, start: int, end: int) -> Ping:
+        return Ping(_NONCE.unpack_from(message, start - 5)[2])
+
+    def _encode_pong(self, frame: Pong) -> EncodedFrame:
+        return EncodedFrame(_NONCE.pack(_PONG, _NONCE.size - 5, frame.nonce))
+
+    def _decode_pong(self, message: bytes, start: int, end: int) -> Pong:
+        return Pong(_NONCE.unpack_from(message, start - 5)[2])
+
+    def _encode_goodbye(self, frame: Goodbye) -> EncodedFrame:
+        reason = frame.reason.encode("utf-8", "replace")[:REASON_LIMIT].decode("utf-8", "ignore").encode()
+        return EncodedFrame(_HEAD.pack(_GOODBYE, len(reason)) + reason)
+
+    def _decode_goodbye(self, message: bytes, start: int, end: int) -> Goodbye:
+        if end - start > REASON_LIMIT:
+            raise ProtocolError(f"a reason of {end - start} bytes exceeds the limit of {REASON_LIMIT}")
+        return Goodbye(str(message[start:end], "utf-8"))
+
+    def _encode_gossip(self, frame: Gossip) -> EncodedFrame:
+        if len(frame.payload) > GOSSIP_LIMIT:
+            raise ValueError(f"gossip of {len(frame.payload)} bytes exceeds the limit of {GOSSIP_LIMIT}")
+        return EncodedFrame(_HEAD.pack(_GOSSIP, len(frame.payload)) + frame.payload)
+
+    def _decode_gossip(self, message: bytes, start: int, end: int) -> Gossip:
+        if end - start > GOSSIP_LIMIT:
+            raise ProtocolError(f"gossip of {end - start} bytes exceeds the limit of {GOSSIP_LIMIT}")
+        return Gossip(message[start:end])
+
+
+def _are_named(kwargs: object) -> bool:
+    return type(kwargs) is dict and all(type(name) is str for name in kwargs)
+
+
+def _pack_options(method: str | None, trace: bytes | None, sender: int | None, flags: int) -> tuple[bytes, bytes, int]:
+    """Method and the other optional fields of a call as bytes, and the flags that tell of them."""
+    options = name = b""
+    if trace is not None:
+        if len(trace) != _TRACE_SIZE:
+            raise ValueError(f"a trace context has {_TRACE_SIZE} bytes, got {len(trace)}")
+        flags |= _HAS_TRACE
+        options = trace
+    if sender is not None:
+        flags |= _HAS_SENDER
+        options += sender.to_bytes(16, "big")
+    if method is not None:
+        flags |= _HAS_METHOD
+        name = method.encode()
+    return name, options, flags
+
+
+def _call_options(
+    message: bytes, offset: int, end: int, flags: int, name_size: int
+) -> tuple[str | None, bytes | None, int | None, int]:
+    """Method, trace, sender, and where the value begins."""
+    trace = sender = method = None
+    if flags & _HAS_TRACE:
+        trace = message[offset : offset + _TRACE_SIZE]
+        offset += _TRACE_SIZE
+    if flags & _HAS_SENDER:
+        sender = int.from_bytes(message[offset : offset + 16], "big")
+        offset += 16
+    if flags & _HAS_METHOD:
+        method = str(message[offset : offset + name_size], "utf-8")
+        offset += name_size
+    if offset > end:
+        raise ProtocolError("a call ends within its options")
+    return method, trace, sender, offset
+
+
+def _chunks(transfer_id: int, attachments: Sequence[bytes]) -> Iterator[tuple[Buffer, ...]]:
+    """Cut the attachments, as if they were one, into chunk frames; the buffers are views of them."""
+    room = CHUNK
+    views: list[Buffer] = []
+    for attachment in attachments:
+        view = memoryview(attachment)
+        while view:
+            piece, view = view[:room], view[room:]
+            views.append(piece)
+            room -= len(piece)
+            if room == 0:
+                yield _chunk(transfer_id, views)
+                room, views = CHUNK, []
+    if views:
+        yield _chunk(transfer_id, views)
+
+
+def _chunk(transfer_id: int, views: Sequence[Buffer]) -> tuple[Buffer, ...]:
+    return _CHUNK.pack(_CHUNK_TAG, 4 + sum(map(len, views)), transfer_id), *views
+
+
+_ENCODERS: dict[type, Callable[[FrameCodec, Any], EncodedFrame]] = {
+    Ask: FrameCodec._encode_ask,
+    Tell: FrameCodec._encode_tell,
+    Reply: FrameCodec._encode_reply,
+    Failure: FrameCodec._encode_failure,
+    Cancel: FrameCodec._encode_cancel,
+    StreamItem: FrameCodec._encode_stream_item,
+    Credit: FrameCodec._encode_credit,
+    End: FrameCodec._encode_end,
+    Ping: FrameCodec._encode_ping,
+    Pong: FrameCodec._encode_pong,
+    Goodbye: FrameCodec._encode_goodbye,
+    Gossip: FrameCodec._encode_gossip,
+}
+
+_DECODERS: dict[int, Callable[[FrameCodec, bytes, int, int], Frame | None]] = {
+    _ASK: FrameCodec._decode_ask,
+    _TELL: FrameCodec._decode_tell,
+    _REPLY: FrameCodec._decode_reply,
+    _FAILURE: FrameCodec._decode_failure,
+    _CANCEL: FrameCodec._decode_cancel,
+    _STREAM_ITEM: FrameCodec._decode_stream_item,
+    _CREDIT_TAG: FrameCodec._decode_credit,
+    _END: FrameCodec._decode_end,
+    _PING: FrameCodec._decode_ping,
+    _PONG: FrameCodec._decode_pong,
+    _GOODBYE: FrameCodec._decode_goodbye,
+    _GOSSIP: FrameCodec._decode_gossip,
+}

@@ -1,0 +1,73 @@
+"""What this node holds about one other member: the member's record, and what was observed of it."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+
+from pulsing.cluster.member import Member, Status
+from pulsing.cluster.messages import Rumour
+from pulsing.cluster.suspicion import Suspicion
+
+HISTORY = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """A change of a member's status as this node saw it."""
+
+    at: float
+    before: Status | None
+    after: Status
+    by: int
+
+
+@dataclass(slots=True)
+class Probation:
+    """A member that died too often lately, and must answer steadily before it counts as alive again."""
+
+    record: Member
+    steady_since: float
+    heard_at: float
+    ping_at: float
+
+
+@dataclass(slots=True)
+class Peer:
+    """One other member, as this node sees it."""
+
+    member: Member
+    since: float
+    """When the status began."""
+    heard_at: float | None = None
+    view: int | None = None
+    """Fingerprint of its view of the cluster, from its last ping or ack."""
+    suspicion: Suspicion | None = None
+    refused: bool = False
+    """Its host refused our dial, and nothing was heard of it since."""
+    blamers: set[int] = field(default_factory=set)
+    """Others who call it dead, or were refused by its host."""
+    allegations: dict[int, float] = field(default_factory=dict)
+    """Words of others that it is dead, by accuser, while it gets the chance to answer us."""
+    told_at: float = float("-inf")
+    """When it was last told what is said about it."""
+    deaths: list[float] = field(default_factory=list)
+    probation: Probation | None = None
+    history: deque[Transition] = field(default_factory=lambda: deque(maxlen=HISTORY))
+
+    @property
+    def is_trusted(self) -> bool:
+        """Whether its word about others can be expected."""
+        return self.member.is_present and self.suspicion is None and not self.refused
+
+    def acquit(self) -> None:
+        """Drop all accusations."""
+        self.suspicion = None
+        self.refused = False
+        self.blamers.clear()
+        self.allegations.clear()
+
+    def rumour(self) -> Rumour:
+        """What this node would say about it."""
+        accusers = self.suspicion.accusers if self.suspicion else ()
+        return Rumour(self.member, next(iter(accusers), self.member.node_id), self.refused)

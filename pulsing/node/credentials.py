@@ -5,15 +5,14 @@ Secrets and keys live in memory only, inside `Secret`, which shows itself to nob
 
 from __future__ import annotations
 
-import asyncio
 import os
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal, NoReturn, TypeAlias
 
 from pulsing.node.token_file import read_or_create_token, token_path
+from pulsing.transport.threads import in_own_thread
 from pulsing.wire.handshake import link_key, root_of_passphrase, root_of_token
 
 DEFAULT_CLUSTER = "pulsing"
@@ -63,7 +62,7 @@ class Credentials:
     async def roots(self) -> tuple[Secret, ...]:
         """The stretched secrets, the newest first; computed in a worker thread, once."""
         if self._roots is None and self.mode == "passphrase":
-            await _in_thread(self._derive)
+            await in_own_thread("pulsing-credentials", self._derive)
         return self._derive()
 
     async def keys(self) -> tuple[Secret, ...]:
@@ -140,12 +139,3 @@ def _paths(token_file: Path | Sequence[Path] | None, environ: Mapping[str, str])
     if token_file is None:
         return [token_path(environ)]
     return [token_file] if isinstance(token_file, Path) else token_file
-
-
-async def _in_thread(function: Callable[[], object]) -> None:
-    """Run `function` in a thread that ends with it, where the loop's own pool would keep one for later."""
-    with_one = ThreadPoolExecutor(1, thread_name_prefix="pulsing-credentials")
-    try:
-        await asyncio.get_running_loop().run_in_executor(with_one, function)
-    finally:
-        with_one.shutdown(wait=False)

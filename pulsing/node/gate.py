@@ -39,7 +39,7 @@ class LinkGate:
         self._node_id = node_id
         self._terms = terms
         self._random_bytes = random_bytes
-        self._keys: tuple[Secret, ...] = ()
+        self._keys: tuple[Secret, ...] | None = None
         self._own_dials: dict[bytes, bool] = {}
 
     @property
@@ -50,7 +50,7 @@ class LinkGate:
     @property
     def attempts(self) -> int:
         """How many secrets a dialler may try: all of them, the newest first."""
-        return max(1, len(self._keys))
+        return max(1, len(self._ready_keys()))
 
     async def ready(self) -> None:
         """Derive the keys."""
@@ -58,7 +58,7 @@ class LinkGate:
 
     def dial(self, attempt: int) -> ClientHandshake:
         """A fresh proof by secret number `attempt`; to be forgotten when the attempt is over."""
-        key = self._keys[attempt].reveal() if self._keys else None
+        key = self._ready_keys()[attempt].reveal() if self._credentials.secure else None
         nonce = self._random_bytes(NONCE_BYTES)
         self._own_dials[nonce] = False
         return ClientHandshake(key, self._node_id, self._credentials.cluster, self._terms, nonce)
@@ -69,7 +69,7 @@ class LinkGate:
 
     def answer(self) -> ServerHandshake:
         """The acceptor's side of a fresh handshake."""
-        keys = [key.reveal() for key in self._keys]
+        keys = [key.reveal() for key in self._ready_keys()] if self._credentials.secure else None
         nonce = self._random_bytes(NONCE_BYTES)
         return ServerHandshake(
             keys, self._node_id, self._credentials.cluster, self._terms, nonce, self._own_dials.keys()
@@ -85,3 +85,8 @@ class LinkGate:
         if channel.certificate is not None:
             return tls_binding(channel.certificate)
         return plain_binding(channel.host, channel.port)
+
+    def _ready_keys(self) -> tuple[Secret, ...]:
+        if self._keys is None:
+            raise RuntimeError("the gate is not ready: its keys are not derived yet")
+        return self._keys

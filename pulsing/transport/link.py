@@ -252,13 +252,12 @@ class WebSocketLink(asyncio.Protocol):
 
     def _ending(self, error: Exception | None) -> Exception | None:
         """Why the connection is gone, None where it was closed in good order."""
-        received = self.core.close_rcvd
-        if self._fault is not None:
+        if self._fault is not None or self._closing:
             return self._fault
-        if received is not None and received.code not in _ENDS:
-            return ConnectionError(f"the other end closed with {received.code} {received.reason!r}")
-        if self._closing or received is not None:
-            return None
+        received = self.core.close_rcvd
+        if received is not None:
+            good = received.code in _ENDS
+            return None if good else ConnectionError(f"the other end closed with {received.code} {received.reason!r}")
         fault = self.core.parser_exc
         if fault is not None and not isinstance(fault, EOFError):
             return ConnectionError(f"the other end broke the protocol: {fault}")

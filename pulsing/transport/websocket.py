@@ -9,6 +9,7 @@ import logging
 import socket
 import ssl
 from collections.abc import Coroutine
+from functools import partial
 from typing import cast
 
 from websockets.client import ClientProtocol
@@ -24,6 +25,7 @@ from pulsing.transport.doorkeeper import Doorkeeper
 from pulsing.transport.gate import Gate
 from pulsing.transport.limits import Limits
 from pulsing.transport.link import WebSocketLink
+from pulsing.transport.threads import in_own_thread
 from pulsing.transport.tls import TlsIdentity, dials_with_tls, listens_with_tls
 
 LINK_PATH = "/v1/link"
@@ -251,7 +253,9 @@ async def _resolve(host: str, port: int, addr: str | None = None) -> list[str]:
     except ValueError:
         pass
     try:
-        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        found = await in_own_thread(
+            "pulsing-resolver", partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
+        )
     except OSError as error:
         raise DialFailed(addr or join_address(host, port), f"the name is not known ({error.strerror})") from None
     return list(dict.fromkeys(cast(str, entry[4][0]) for entry in found))

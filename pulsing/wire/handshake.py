@@ -288,7 +288,7 @@ class ServerHandshake:
     """The acceptor's side of one attempt.
 
     Args:
-        keys: the link keys that are accepted, the newest first; empty in insecure mode.
+        keys: the link keys that are accepted, the newest first; None in insecure mode. Empty: nobody gets in.
         node_id: this node.
         cluster: the cluster's name.
         terms: what this node agrees to.
@@ -298,7 +298,7 @@ class ServerHandshake:
 
     def __init__(
         self,
-        keys: Sequence[bytes],
+        keys: Sequence[bytes] | None,
         node_id: NodeId,
         cluster: str,
         terms: Terms,
@@ -322,7 +322,9 @@ class ServerHandshake:
         authorization, offer = _only(headers, AUTHORIZATION) or "", _only(headers, LINK) or ""
         if not _TERMS.fullmatch(offer):
             authorization = ""
-        return self._open(authorization, offer) if not self._keys else self._check(authorization, offer, binding)
+        if self._keys is None:
+            return self._open(authorization, offer)
+        return self._check(self._keys, authorization, offer, binding)
 
     def confirms(self, message: bytes | bytearray) -> bool:
         """Whether the first message proves that the dialler answers this acceptor's nonce."""
@@ -341,23 +343,19 @@ class ServerHandshake:
         node_id = NodeId.from_str(claim[1])
         return Accepted(node_id, choice.version, False, choice.control_port, authenticated=False, headers=headers)
 
-    def _check(self, authorization: str, offer: str, binding: bytes) -> Outcome:
+    def _check(self, keys: Sequence[bytes], authorization: str, offer: str, binding: bytes) -> Outcome:
         credential = _CREDENTIAL.fullmatch(authorization)
         # Malformed input is judged by the same arithmetic as a wrong proof, so that time tells nothing.
         id_text, nonce_text, proof_text = credential.groups() if credential else ("0" * 16, "0" * 64, "0" * 64)
         node_id, nonce = NodeId.from_str(id_text), bytes.fromhex(nonce_text)
         client = (_id(node_id), nonce, binding, self._cluster, offer)
-        key = self._key_that_proves(client, bytes.fromhex(proof_text))
+        key = _key_that_proves(keys, client, bytes.fromhex(proof_text))
         if credential is None or key is None:
             return self._denied("mode" if _CLAIM.fullmatch(authorization) else "unproven", _PROVEN)
         if node_id == self._node_id:
             self.own_nonce = nonce if nonce in self._own_nonces else None
             return self._denied("itself", _PROVEN)
         return self._agree(key, node_id, client, offer)
-
-    def _key_that_proves(self, client: tuple[bytes | str, ...], proof: bytes) -> bytes | None:
-        matches = [hmac.compare_digest(_proof(key, "client", client), proof) for key in self._keys]
-        return next((key for key, match in zip(self._keys, matches, strict=True) if match), None)
 
     def _agree(self, key: bytes, node_id: NodeId, client: tuple[bytes | str, ...], offer: str) -> Outcome:
         choice = self._terms.choose(offer)
@@ -372,6 +370,13 @@ class ServerHandshake:
 
     def _denied(self, fault: Fault, challenge: str) -> Refused:
         return Refused(401, [(CHALLENGE, challenge)], "no valid proof", fault, body=_DENIED)
+
+
+def _key_that_proves(keys: Sequence[bytes], client: Iterable[bytes | str], proof: bytes) -> bytes | None:
+    """The key under which the proof holds; all are tried, so that time does not tell which."""
+    items = tuple(client)
+    matches = [hmac.compare_digest(_proof(key, "client", items), proof) for key in keys]
+    return next((key for key, match in zip(keys, matches, strict=True) if match), None)
 
 
 def _proof(key: bytes, role: str, items: Iterable[bytes | str]) -> bytes:

@@ -8,16 +8,19 @@ import os
 import pickle
 import stat
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from pulsing.exceptions import AuthFailed
+from pulsing.ids import NodeId
 from pulsing.node import credentials as credentials_module
 from pulsing.node.credentials import Credentials, Secret, find_credentials
+from pulsing.node.gate import LinkGate
 from pulsing.node.token_file import read_or_create_token, token_path
-from pulsing.wire.handshake import link_key, root_of_passphrase, root_of_token
+from pulsing.wire.handshake import Terms, link_key, root_of_passphrase, root_of_token
 
 CANARY = "canary-secret-7c1e"
 
@@ -221,3 +224,10 @@ def test_credentials_show_their_kind_only() -> None:
 def test_a_secret_is_not_copied_or_pickled(leak: object) -> None:
     with pytest.raises(TypeError, match="secret"):
         leak(Secret(b"x"))  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("use", [LinkGate.answer, lambda gate: gate.dial(0), lambda gate: gate.attempts])
+def test_a_gate_that_is_not_ready_is_not_an_open_one(use: Callable[[LinkGate], object]) -> None:
+    gate = LinkGate(Credentials("token", [Secret(bytes(32))]), NodeId(), Terms())
+    with pytest.raises(RuntimeError, match="not ready"):
+        use(gate)

@@ -42,7 +42,7 @@ def client(key: bytes | None = KEY, **changes: object) -> ClientHandshake:
 
 def server(*keys: bytes, **changes: object) -> ServerHandshake:
     arguments: dict[str, object] = {"node_id": ID_S, "cluster": CLUSTER, "terms": TERMS_S, "nonce": N_S, **changes}
-    return ServerHandshake(keys, **arguments)  # type: ignore[arg-type]
+    return ServerHandshake(keys or None, **arguments)  # type: ignore[arg-type]
 
 
 def header(headers: Headers, name: str) -> str:
@@ -141,6 +141,12 @@ def test_another_key_cluster_or_channel_is_refused_with_one_answer() -> None:
         (401, "[('WWW-Authenticate', 'Pulsing')]", answers[0].body)
     }
     assert all(refused(answer).counts for answer in answers)
+
+
+def test_an_acceptor_without_a_single_key_lets_nobody_in() -> None:
+    acceptor = ServerHandshake([], ID_S, CLUSTER, TERMS_S, N_S)
+    assert not acceptor.receive(client(None).request(CB), CB).accepted
+    assert not acceptor.receive(client().request(CB), CB).accepted
 
 
 def test_a_replayed_request_does_not_confirm_on_a_fresh_nonce() -> None:

@@ -77,7 +77,7 @@ def actor(
 
     async def start_actor(system: ActorSystem) -> None:
         if hasattr(cls, "spawn"):
-            await cls.spawn.__func__(cls, *positional, name=name, system=system, **keywords)
+            await cls.with_options(name=name, system=system).spawn(*positional, **keywords)
         else:
             await system.spawn(cls(*positional, **keywords), name=name, public=True)
         write_line(f"actor     {name}")

@@ -1,0 +1,73 @@
+"""The programs of the README and the documentation, run as they are written."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+_BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_FILE_NAME = re.compile(r"# (\w+\.py)\n")
+_LIMIT_S = 30
+
+
+def blocks(page: Path) -> list[str]:
+    return _BLOCK.findall(page.read_text())
+
+
+def pages() -> list[Path]:
+    return [page for page in sorted((ROOT / "docs").rglob("*.md")) if blocks(page)]
+
+
+def run_program(program: Path) -> str:
+    """The standard output of a Python program that must end well."""
+    done = subprocess.run(
+        [sys.executable, program.name], cwd=program.parent, capture_output=True, text=True, timeout=_LIMIT_S
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@contextmanager
+def running(program: Path) -> Iterator[None]:
+    """A Python program that runs as long as the block does."""
+    process = subprocess.Popen([sys.executable, program.name], cwd=program.parent)
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.wait(_LIMIT_S)
+
+
+@pytest.fixture
+def readme(tmp_path: Path) -> Path:
+    """A folder with the files of the README, each named by its first line."""
+    for block in blocks(ROOT / "README.md"):
+        name = _FILE_NAME.match(block)
+        assert name is not None, f"a block without a file name:\n{block}"
+        (tmp_path / name[1]).write_text(block)
+    return tmp_path
+
+
+def test_the_two_actors_greet_in_one_process(readme: Path) -> None:
+    assert run_program(readme / "hello.py") == "Hello Ada, you are number 1\n"
+
+
+def test_the_two_actors_greet_across_two_processes(readme: Path) -> None:
+    with running(readme / "first.py"):
+        assert run_program(readme / "second.py") == "Hello Grace, you are number 1\n"
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda page: os.fspath(page.relative_to(ROOT)))
+def test_the_programs_of_a_page_run_as_written(page: Path, tmp_path: Path) -> None:
+    for number, block in enumerate(blocks(page)):
+        program = tmp_path / f"block_{number}.py"
+        program.write_text(block)
+        run_program(program)

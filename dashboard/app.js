@@ -1,0 +1,134 @@
+/** The page as a whole: who is logged in, what this node offers, which page is open. */
+import { logout, session, get } from "./lib/api.js";
+import { me } from "./lib/actions.js";
+import { Confirmation, Modal, Toasts } from "./lib/dialog.js";
+import { html, render, signal, useEffect, useState } from "./lib/html.js";
+import { claim, startKeys } from "./lib/keys.js";
+import { Palette, paletteOpen } from "./lib/palette.js";
+import { Skeleton, nodeNames } from "./lib/parts.js";
+import { go, link, route, startRouter } from "./lib/router.js";
+import { NavigationBar, TopBar, navigationOpen } from "./lib/shell.js";
+import { now, startStream, useLive } from "./lib/stream.js";
+import { KEYS, PAGES } from "./lib/text.js";
+import { remember } from "./lib/trail-seen.js";
+import { nextTheme, startTheme } from "./lib/theme.js";
+import { Login, takeCode } from "./pages/login.js";
+
+/** Pages load when they are first opened. @type {Record<string, [() => Promise<any>, (() => Promise<any>)?]>} list and detail */
+const MODULES = {
+  overview: [() => import("./pages/overview.js")],
+  actors: [() => import("./pages/actors.js"), () => import("./pages/actor.js")],
+  agents: [() => import("./pages/agents.js")],
+  classes: [() => import("./pages/classes.js"), () => import("./pages/class.js")],
+  queues: [() => import("./pages/queues.js"), () => import("./pages/queue.js")],
+  topics: [() => import("./pages/topics.js"), () => import("./pages/topic.js")],
+  "dead-letters": [() => import("./pages/dead-letters.js")],
+  nodes: [() => import("./pages/nodes.js"), () => import("./pages/node.js")],
+  cluster: [() => import("./pages/cluster.js")],
+  links: [() => import("./pages/links.js")],
+  events: [() => import("./pages/events.js")],
+  health: [() => import("./pages/health.js")],
+  metrics: [() => import("./pages/metrics.js")],
+  audit: [() => import("./pages/audit.js")],
+  config: [() => import("./pages/config.js")],
+  about: [() => import("./pages/about.js")],
+};
+
+/** What each page reads first: without it the page is not offered. */
+const NEEDS = {
+  overview: "/overview", actors: "/actors", agents: "/agents", classes: "/classes", queues: "/queues", topics: "/topics",
+  "dead-letters": "/dead-letters", nodes: "/nodes", cluster: "/cluster", links: "/links", events: "/events",
+  health: "/health/checks", metrics: "", audit: "/audit", config: "/config", about: "/whoami",
+};
+const ADMIN_ONLY = new Set(["audit", "config"]);
+
+/** @type {import("./vendor/signals-core.js").Signal<Set<string>>} */
+const offered = signal(new Set());
+
+/** @param {any} index the answer of the API's root @param {string} role @returns {Set<string>} */
+export function offeredPages(index, role) {
+  const routes = index?.routes ?? index?.items ?? index ?? [];
+  const paths = new Set([...routes].map((each) => String(each.path ?? each.href ?? each).replace(/^\/?(api\/v1)?\/?/, "/").replace(/\/$/, "")));
+  return new Set(Object.keys(NEEDS).filter((page) => (!NEEDS[page] || paths.has(NEEDS[page])) && (role === "admin" || !ADMIN_ONLY.has(page))));
+}
+
+async function introduce() {
+  const [who, index] = await Promise.all([get("whoami").catch(() => null), get("").catch(() => null)]);
+  me.value = who;
+  offered.value = offeredPages(index, who?.role ?? session.peek()?.role ?? "viewer");
+}
+
+/** @type {Map<string, any>} */
+const loaded = new Map();
+
+/** @param {{page: string, id: string, query: Record<string, string>}} props */
+function Page({ page, id, query }) {
+  const load = MODULES[page]?.[id ? 1 : 0] ?? MODULES[page]?.[0];
+  const name = `${page}${id ? "/" : ""}`;
+  const [, redraw] = useState(0);
+  useEffect(() => {
+    if (load && !loaded.has(name)) load().then((module) => (loaded.set(name, module.default), redraw((n) => n + 1)), () => (loaded.set(name, Unloaded), redraw((n) => n + 1)));
+    document.title = `${id ? `${id} · ` : ""}${PAGES[page]?.title ?? "Not found"} · Pulsing`;
+  }, [name, id]);
+  if (!load) return html`<${NotFound} />`;
+  const Content = loaded.get(name);
+  return Content ? html`<${Content} key=${name + id} id=${id} query=${query} />` : html`<${Skeleton} lines=${10} />`;
+}
+
+const NotFound = () => html`<div class="empty"><h3>No such page</h3><p><a href=${link("overview")}>Go to the overview</a></p></div>`;
+
+const Unloaded = () => html`<div class="empty"><h3>This page could not be loaded</h3><p>The node did not answer. <a href="." onClick=${() => location.reload()}>Load again</a></p></div>`;
+
+function Shell() {
+  const overview = useLive({ topic: "overview" });
+  const nodes = useLive({ topic: "nodes" });
+  const [help, setHelp] = useState(false);
+  useEffect(() => void introduce(), []);
+  useEffect(() => claim({
+    "/": () => /** @type {HTMLElement | null} */ (document.querySelector("[data-search]"))?.focus(),
+    "Ctrl-k": () => (paletteOpen.value = !paletteOpen.value),
+    "?": () => setHelp(true),
+    Escape: () => (navigationOpen.value = false),
+  }), []);
+  for (const node of nodes.view.value.rows) nodeNames.set(node.id, node.name || node.id.slice(0, 8));
+  const where = route.value;
+  useEffect(() => {
+    navigationOpen.value = false;
+    document.querySelector("main")?.scrollTo(0, 0);
+  }, [where.page, where.id]);
+  const actions = [
+    { icon: "plus", title: "Spawn an actor", note: "action", run: () => go(link("actors", "", { spawn: "1" })) },
+    { icon: "auto", title: "Change the theme", note: "action", run: nextTheme },
+    { icon: "help", title: "Keyboard help", note: "action", run: () => setHelp(true) },
+    { icon: "out", title: "Log out", note: "action", run: logout },
+  ];
+  const summary = overview.view.value.rows[0];
+  const beat = now.value;
+  useEffect(() => remember(summary, beat), [beat, Boolean(summary)]);
+  return html`<div class="shell">
+    <a class="skip" href="#main" onClick=${(/** @type {Event} */ event) => (event.preventDefault(), /** @type {HTMLElement | null} */ (document.querySelector("main"))?.focus())}>Skip to the content</a>
+    <${NavigationBar} overview=${summary} pages=${offered.value} page=${where.page} />
+    <${TopBar} overview=${summary} nodes=${nodes.view.value.rows} onHelp=${() => setHelp(true)} />
+    <main id="main" tabindex="-1"><${Page} ...${where} /></main>
+    ${paletteOpen.value && html`<${Palette} pages=${offered.value} actions=${actions} />`}
+    ${help && html`<${Help} onClose=${() => setHelp(false)} />`}
+  </div>`;
+}
+
+/** @param {{onClose: () => void}} props */
+const Help = ({ onClose }) => html`<${Modal} title="Keyboard" onClose=${onClose}><div class="keys">
+  <dl>${KEYS.map(([keys, what]) => html`<div><dt><kbd>${keys}</kbd></dt><dd>${what}</dd></div>`)}</dl>
+  <dl>${[...offered.value].map((page) => html`<div><dt><kbd>g</kbd> <kbd>${PAGES[page].key}</kbd></dt><dd>${PAGES[page].title}</dd></div>`)}</dl></div><//>`;
+
+function App() {
+  const who = session.value;
+  return html`${who ? html`<${Shell} key=${who.token} />` : html`<${Login} />`}<${Confirmation} /><${Toasts} />`;
+}
+
+startTheme();
+startRouter();
+startKeys();
+takeCode().finally(() => {
+  startStream();
+  render(html`<${App} />`, /** @type {HTMLElement} */ (document.getElementById("app")));
+});

@@ -1,0 +1,81 @@
+/** The frame around every page: navigation with counts, and a bar that says where, how fresh and who. */
+import { logout } from "./api.js";
+import { me } from "./actions.js";
+import { age, count } from "./format.js";
+import { html, signal, useEffect, useState } from "./html.js";
+import { Icon } from "./icons.js";
+import { paletteOpen } from "./palette.js";
+import { Menu } from "./parts.js";
+import { link } from "./router.js";
+import { channel } from "./stream.js";
+import { NAVIGATION, PAGES } from "./text.js";
+import { choice, nextTheme } from "./theme.js";
+
+export const navigationOpen = signal(false);
+
+/** Id of the node that lists are narrowed to, or "" for all. */
+export const nodeFilter = signal("");
+
+/** @param {any} overview @returns {Record<string, number | undefined>} */
+const counts = (overview) => ({
+  actors: overview?.totals?.actors, agents: overview?.totals?.agents, queues: overview?.totals?.queues, topics: overview?.totals?.topics,
+  "dead-letters": overview?.totals?.dead_letters_total || undefined, nodes: overview?.cluster?.size, links: overview?.totals?.links,
+});
+
+/** @param {{overview: any, pages: Set<string>, page: string}} props */
+export function NavigationBar({ overview, pages, page }) {
+  const numbers = counts(overview);
+  const bad = new Set((overview?.checks ?? []).length ? ["health"] : []);
+  return html`<nav class="nav ${navigationOpen.value ? "open" : ""}" aria-label="Pages">
+    <a class="brand" href=${link("overview")}><img src="icon.svg" alt="" width="24" height="24" /><span>Pulsing</span><small>${overview?.cluster?.name ?? ""}</small></a>
+    <div class="nav-scroll">${NAVIGATION.map(([title, names]) => {
+      const offered = /** @type {string[]} */ (names).filter((name) => pages.has(name));
+      return offered.length > 0 && html`<section key=${title}>${title && html`<h3>${title}</h3>`}<ul>${offered.map((name) => html`<li key=${name}><a href=${link(name)} aria-current=${name === page ? "page" : undefined}
+        title="${PAGES[name].about} (g ${PAGES[name].key})"><${Icon} name=${name} size=${17} /><span>${PAGES[name].title}</span>
+        ${bad.has(name) ? html`<b class="count bad">${overview.checks.length}</b>` : numbers[name] !== undefined && html`<b class="count ${name === "dead-letters" ? "warn" : ""}">${count(numbers[name])}</b>`}</a></li>`)}</ul></section>`;
+    })}</div>
+    <div class="nav-foot faint">${me.value && html`<span title=${me.value.node?.id}>${me.value.node?.name}</span><span>v${me.value.version}</span>`}</div></nav>
+    ${navigationOpen.value && html`<div class="veil" onClick=${() => (navigationOpen.value = false)}></div>`}`;
+}
+
+/** @param {{overview: any, nodes: any[], onHelp: () => void}} props */
+export function TopBar({ overview, nodes, onHelp }) {
+  const failing = overview?.checks ?? [];
+  return html`<header class="top">
+    <button type="button" class="button ghost icon-only only-narrow" aria-label="Pages" aria-expanded=${navigationOpen.value} onClick=${() => (navigationOpen.value = !navigationOpen.value)}><${Icon} name="menu" size=${18} /></button>
+    <button type="button" class="jump" onClick=${() => (paletteOpen.value = true)}><${Icon} name="search" size=${15} /><span>Go to…</span><kbd>Ctrl K</kbd></button>
+    <span class="grow"></span>
+    ${failing.length > 0 && html`<a class="chip ${failing.some((/** @type {any} */ each) => each.status === "critical") ? "bad" : "warn"}" href=${link("health")} title=${failing.map((/** @type {any} */ each) => each.name).join(", ")}><${Icon} name="warn" size=${13} />${failing.length} <span class="wide-only">${failing.length === 1 ? "check" : "checks"}</span></a>`}
+    ${me.value?.read_only && html`<span class="chip warn" title="admin.read_only refuses every action"><${Icon} name="eye" size=${13} /><span class="wide-only">read-only</span></span>`}
+    ${nodes.length > 1 && html`<select class="node-pick wide-only" aria-label="Node" value=${nodeFilter.value} onChange=${(/** @type {any} */ event) => (nodeFilter.value = event.target.value)}>
+      <option value="">All nodes</option>${nodes.map((node) => html`<option key=${node.id} value=${node.id}>${node.name || node.id.slice(0, 8)}</option>`)}</select>`}
+    <${Freshness} />
+    <button type="button" class="button ghost icon-only" title="Theme: ${choice.value}" aria-label="Theme: ${choice.value}" onClick=${nextTheme}><${Icon} name=${{ light: "sun", dark: "moon" }[choice.value] ?? "auto"} /></button>
+    <${Menu} class="button ghost" title="You" label=${html`<${Icon} name="key" /><span class="wide-only">${me.value?.role ?? ""}</span>`}>
+      <p class="pop-title">${me.value?.name ?? "You"}<small>${me.value?.role}</small></p>
+      <button type="button" data-close onClick=${onHelp}><${Icon} name="help" />Keyboard help</button>
+      <button type="button" data-close onClick=${() => navigator.clipboard.writeText(location.href).catch(() => {})}><${Icon} name="copy" />Copy link to this view</button>
+      <button type="button" data-close onClick=${logout}><${Icon} name="out" />Log out</button><//>
+  </header>`;
+}
+
+const WORDS = { live: "live", polling: "polling", connecting: "connecting", lost: "no connection", paused: "paused" };
+const TONES = { live: "good", polling: "warn", connecting: "mute", lost: "bad", paused: "mute" };
+
+/** The live dot with the age of the data; dims the page when that is too old. */
+function Freshness() {
+  const [at, setAt] = useState(Date.now());
+  useEffect(() => {
+    const timer = setInterval(() => setAt(Date.now()), 1000);
+    return () => clearInterval(timer);
+  }, []);
+  const { state, at: last, tick, note } = channel.value;
+  const old = last ? Math.max(0, (at - last) / 1000) : 0;
+  const stale = state === "lost" || (last > 0 && old > 3 * tick + 5);
+  useEffect(() => {
+    document.documentElement.classList.toggle("stale", stale);
+  }, [stale]);
+  const shown = stale || state !== "live" ? (last ? age(old) : "") : "";
+  return html`<span class="fresh ${stale ? "bad" : TONES[state]}" role="status" title=${note || `data is ${age(old)} old; updates every ${tick} s`}>
+    <i aria-hidden="true"></i><span class="fresh-word">${stale && state === "live" ? "stale" : WORDS[state]}</span><b>${shown}</b></span>`;
+}

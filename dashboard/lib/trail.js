@@ -1,0 +1,71 @@
+/** The recent past of a few numbers: what the node remembers, continued by what this page has seen. */
+
+/** @typedef {{times: number[], series: Record<string, Array<number | null>>}} Trail times in seconds */
+
+/** @type {Trail} */
+export const NO_TRAIL = Object.freeze({ times: [], series: {} });
+
+const KEPT = 900;
+
+/** Numbers of an overview under the names that the history uses. @param {any} overview @returns {Record<string, number | null>} */
+export function numbersOf(overview) {
+  const { totals = {}, latency = {}, cluster = {} } = overview;
+  return {
+    ...totals,
+    handle_p99_s: latency.handle_s?.p99 ?? null, handle_p50_s: latency.handle_s?.p50 ?? null,
+    wait_p99_s: latency.wait_s?.p99 ?? null, wait_p50_s: latency.wait_s?.p50 ?? null,
+    members: cluster.by_status?.alive ?? cluster.size ?? null,
+  };
+}
+
+/** @param {Trail} trail @param {number} at seconds @param {Record<string, number | null>} numbers @returns {Trail} */
+export function extend(trail, at, numbers) {
+  const last = trail.times[trail.times.length - 1];
+  if (last !== undefined && at <= last) return trail;
+  const names = new Set([...Object.keys(trail.series), ...Object.keys(numbers)]);
+  const blank = trail.times.map(() => null);
+  const series = Object.fromEntries([...names].map((name) => [name, [...(trail.series[name] ?? blank), numbers[name] ?? null].slice(-KEPT)]));
+  return { times: [...trail.times, at].slice(-KEPT), series };
+}
+
+/** An answer of `timeseries` as a trail. @param {any} body @returns {Trail} */
+export function fromHistory(body) {
+  const start = Date.parse(body.start_at) / 1000;
+  const length = Math.max(0, ...body.series.map((/** @type {any} */ one) => one.values.length));
+  return {
+    times: Array.from({ length }, (_, index) => start + index * body.step_s),
+    series: Object.fromEntries(body.series.map((/** @type {any} */ one) => [one.name, one.values])),
+  };
+}
+
+/** The node's memory, then what came after it. @param {Trail} history @param {Trail} seen @returns {Trail} */
+export function joined(history, seen) {
+  const last = history.times[history.times.length - 1] ?? -Infinity;
+  const from = seen.times.findIndex((at) => at > last);
+  if (from < 0) return history;
+  const names = new Set([...Object.keys(history.series), ...Object.keys(seen.series)]);
+  const times = [...history.times, ...seen.times.slice(from)];
+  const series = Object.fromEntries([...names].map((name) => [name, [
+    ...(history.series[name] ?? history.times.map(() => null)), ...(seen.series[name] ?? seen.times.map(() => null)).slice(from),
+  ]]));
+  return { times, series };
+}
+
+/** The last `seconds` of a trail. @param {Trail} trail @param {number} seconds @returns {Trail} */
+export function recent(trail, seconds) {
+  const end = trail.times[trail.times.length - 1] ?? 0;
+  const from = Math.max(0, trail.times.findIndex((at) => at >= end - seconds));
+  return { times: trail.times.slice(from), series: Object.fromEntries(Object.entries(trail.series).map(([name, values]) => [name, values.slice(from)])) };
+}
+
+/** Growth a second of a counter, smoothed over `over` seconds; null where it fell or is unknown.
+ * @param {number[]} times @param {Array<number | null> | undefined} values @param {number} [over] @returns {Array<number | null>} */
+export function growth(times, values = [], over = 5) {
+  let from = 0;
+  return times.map((at, index) => {
+    while (from < index - 1 && times[from] < at - over) from += 1;
+    const [first, last] = [values[from], values[index]];
+    if (index === 0 || first == null || last == null || last < first) return null;
+    return (last - first) / (at - times[from]);
+  });
+}

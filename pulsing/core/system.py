@@ -47,7 +47,10 @@ class Router(Protocol):
     """Carries messages to other nodes."""
 
     def ask(self, envelope: Envelope) -> None:
-        """Send an ask; its answer, or the reason why there is none, goes to `envelope.reply`."""
+        """Send an ask; its answer, or the reason why there is none, goes to `envelope.reply`.
+
+        The router says `deadlines.done` when the reply is settled, by the answer or by a caller who left.
+        """
         ...
 
     def tell(self, envelope: Envelope) -> Awaitable[None]:
@@ -97,6 +100,10 @@ class System:
         self.members_view: Callable[[], list[MemberView]] = self._only_this_node
         self.inspectors: dict[str, Inspector] = {}
         self.creates_for_others = True
+        self.leaving: list[Callable[[], Awaitable[None]]] = []
+        """What else has to be told when the system is about to end, before mailboxes run empty."""
+        self.closing: list[Callable[[], Awaitable[None]]] = []
+        """What else has to be closed when all actors have ended; the last added goes first."""
         self.tasks = TaskScope("pulsing")
         self.deadlines = Deadlines(self.loop, self.now)
         self.events = EventStream(self.clock)
@@ -362,6 +369,8 @@ class System:
         if self._draining:
             return
         self._draining = True
+        for tell in self.leaving:
+            await tell()
         started = self.now()
         while drain != 0 and any(cell.busy and not cell.spec.internal for cell in self.registry):
             if drain is not None and self.now() - started >= drain:
@@ -375,6 +384,8 @@ class System:
         for envelope in self.deadlines.pending():
             envelope.fail(SystemStopped())
         self.deadlines.close()
+        for close in reversed(self.closing):
+            await close()
         await self.tasks.close()
         self.events.close()
 
@@ -427,7 +438,6 @@ class System:
             )
         else:
             self.deadlines.add(envelope)
-            reply.add_done_callback(lambda _: self.deadlines.done(envelope))
             self.router.ask(envelope)
         return reply
 

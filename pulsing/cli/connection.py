@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Any
 
 import typer
 
@@ -34,11 +34,9 @@ def connected(command: Callable[..., None]) -> Callable[..., None]:
 
     A command with a `timeout` of its own keeps it.
     """
-    hints = get_type_hints(command, include_extras=True)
-    own = [
-        parameter.replace(annotation=hints[parameter.name], kind=inspect.Parameter.KEYWORD_ONLY)
-        for parameter in list(inspect.signature(command).parameters.values())[1:]
-    ]
+    # Not get_type_hints: before Python 3.11 it wraps an annotation once more where the default is None.
+    _, *given = inspect.signature(command, eval_str=True).parameters.values()
+    own = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in given]
     has_timeout = any(parameter.name == "timeout" for parameter in own)
     options = [
         _option("endpoint", None, Endpoint),

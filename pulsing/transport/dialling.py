@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 from websockets.client import ClientProtocol
 from websockets.http11 import Response
@@ -10,6 +11,9 @@ from websockets.http11 import Response
 from pulsing.transport.base import Attach, PeerInfo
 from pulsing.transport.gate import Channel, Denied, DialProof, Gate, Proven
 from pulsing.transport.link import WebSocketLink
+
+_END_OF_HEADERS = b"\r\n\r\n"
+_MAX_HEAD = 64 * 1024
 
 
 class Dialling:
@@ -33,6 +37,8 @@ class Dialling:
         self._attach = attach
         self._link: WebSocketLink
         self._tls = False
+        self._head = bytearray()
+        self._reading_head = True
 
     def connected(self, link: WebSocketLink) -> None:
         """Send the request, bound to the channel that turned out to be underneath."""
@@ -49,13 +55,26 @@ class Dialling:
 
     def received(self, data: bytes) -> None:
         """Judge the response once it is complete."""
-        events = self._link.feed(data)
-        if not events:
-            if self._link.core.handshake_exc is not None:
-                self._give_up(NotUnderstood("it does not speak the protocol of nodes"))
-            return
-        response, *frames = events
-        assert isinstance(response, Response)
+        events, rest = self._read_head(data) if self._reading_head else (self._link.feed(data), b"")
+        if events:
+            response = events[0]
+            assert isinstance(response, Response)
+            self._judge(response, rest)
+        elif self._link.core.handshake_exc is not None:
+            self._give_up(NotUnderstood("it does not speak the protocol of nodes"))
+        elif rest:
+            self.received(rest)
+
+    def _read_head(self, data: bytes) -> tuple[Sequence[object], bytes]:
+        """Let the core read the headers only: what follows those of an upgrade is for the link's own reader."""
+        self._head += data
+        head, end, rest = bytes(self._head).partition(_END_OF_HEADERS)
+        if not end and len(head) < _MAX_HEAD:
+            return (), b""
+        self._reading_head = False
+        return self._link.feed(head + end), rest
+
+    def _judge(self, response: Response, rest: bytes) -> None:
         verdict = self._proof.receive(response.status_code, list(response.headers.raw_items()))
         if not verdict.accepted:
             self._give_up(DialRefused(verdict))
@@ -63,7 +82,8 @@ class Dialling:
             self._give_up(NotUnderstood("its answer is no upgrade to WebSocket"))
         else:
             self._succeed(verdict)
-            self._link.deliver(frames)
+            if rest:
+                self._link.data_received(rest)
 
     def lost(self, error: Exception | None) -> None:
         """The other end hung up instead of answering."""

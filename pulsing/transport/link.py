@@ -7,9 +7,7 @@ the socket and the handler. What happens before the connection is proven is the 
 from __future__ import annotations
 
 import asyncio
-import secrets
 import socket
-import struct
 from collections.abc import Sequence
 from typing import Protocol, cast
 
@@ -17,14 +15,13 @@ from websockets.frames import CloseCode, Frame, Opcode
 from websockets.http11 import Request, Response
 from websockets.protocol import OPEN, SEND_EOF, Side
 from websockets.protocol import Protocol as WebSocketCore
-from websockets.speedups import apply_mask
 
 from pulsing.transport.address import join_address
 from pulsing.transport.base import Attach, Buffer, ConnectionHandler, PeerInfo
+from pulsing.transport.framing import FrameReader, frame_parts
 from pulsing.transport.limits import Limits
 
 _ENDS = (CloseCode.NORMAL_CLOSURE, CloseCode.GOING_AWAY)
-_BINARY_FIN = 0x80 | Opcode.BINARY
 
 # From here on a second system call costs less than copying the message behind its header.
 _JOIN_BELOW = 64 * 1024
@@ -57,8 +54,15 @@ class WebSocketLink(asyncio.Protocol):
         self._opening: Opening | None = opening
         self._handler: ConnectionHandler | None = None
         self._masks = core.side is Side.CLIENT
+        self._reader = FrameReader(
+            masked=not self._masks,
+            max_frame=min(limits.max_message, limits.max_fragment),
+            on_message=self._pass_on,
+            on_other=self._read_by_core,
+        )
         self._fragments: list[bytes | bytearray] = []
         self._closing = False
+        self._deaf = False
         self._gone = False
         self._fault: Exception | None = None
         self._deadline: asyncio.TimerHandle | None = None
@@ -94,7 +98,7 @@ class WebSocketLink(asyncio.Protocol):
 
     def abort(self) -> None:
         """Drop the connection at once, with what is queued. Idempotent."""
-        self._closing = True
+        self._closing = self._deaf = True
         if not self._gone:
             self.transport.abort()
 
@@ -106,7 +110,7 @@ class WebSocketLink(asyncio.Protocol):
         self._opening = None
         self._handler = attach(self)
 
-    def feed(self, data: bytes) -> list[Request | Response | Frame]:
+    def feed(self, data: bytes | bytearray) -> list[Request | Response | Frame]:
         """Let the core read, send what it answers, and return what it has read."""
         self.core.receive_data(data)
         self.flush()
@@ -121,16 +125,6 @@ class WebSocketLink(asyncio.Protocol):
                 self.transport.write(data)
         if self._deadline is None and self.core.close_expected():
             self._expect_progress(self._limits.close_timeout)
-
-    def deliver(self, events: Sequence[Request | Response | Frame]) -> None:
-        """Pass the messages among `events` to the handler."""
-        for frame in cast(Sequence[Frame], events):
-            if frame.opcode is Opcode.BINARY and frame.fin:
-                self._pass_on(cast("bytes | bytearray", frame.data))
-            elif frame.opcode is Opcode.TEXT:
-                self._fail(CloseCode.UNSUPPORTED_DATA, "text message")
-            elif frame.opcode is Opcode.BINARY or frame.opcode is Opcode.CONT:
-                self._collect(frame)
 
     @property
     def remote_address(self) -> str:
@@ -149,12 +143,8 @@ class WebSocketLink(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._opening is not None:
             self._opening.received(data)
-            return
-        core = self.core
-        core.receive_data(data)
-        if core.writes or core.state is not OPEN:
-            self.flush()
-        self.deliver(core.events_received())
+        elif not self._deaf:
+            self._reader.feed(data)
 
     def eof_received(self) -> None:
         self.core.receive_eof()
@@ -186,26 +176,12 @@ class WebSocketLink(asyncio.Protocol):
     # How it is done
 
     def _send_frame(self, parts: Sequence[Buffer], size: int) -> None:
-        # The core would copy the message twice to build the same frame.
-        header = self._header(size)
-        if self._masks:
-            key = secrets.token_bytes(4)
-            masked = apply_mask(parts[0] if len(parts) == 1 else b"".join(parts), key)
-            header, parts = header + key, (masked,)
+        frame = frame_parts(parts, size, masked=self._masks)
         if size < _JOIN_BELOW:
-            self.transport.write(b"".join((header, *parts)))
+            self.transport.write(b"".join(frame))
         else:
-            self.transport.write(header)
-            for part in parts:
+            for part in frame:
                 self.transport.write(part)
-
-    def _header(self, size: int) -> bytes:
-        mask = 0x80 if self._masks else 0
-        if size < 126:
-            return bytes((_BINARY_FIN, mask | size))
-        if size < 65536:
-            return struct.pack("!BBH", _BINARY_FIN, mask | 126, size)
-        return struct.pack("!BBQ", _BINARY_FIN, mask | 127, size)
 
     def _send_fragments(self, message: bytes) -> None:
         step, view = self._limits.max_fragment, memoryview(message)
@@ -214,6 +190,17 @@ class WebSocketLink(asyncio.Protocol):
             self.core.send_continuation(view[start : start + step], fin=start + step >= len(message))
         self.flush()
 
+    def _read_by_core(self, data: bytes | bytearray) -> None:
+        """Leave a frame to the core: control frames, fragments, and whatever breaks the protocol."""
+        for event in self.feed(data):
+            frame = cast(Frame, event)
+            if frame.opcode is Opcode.TEXT:
+                self._fail(CloseCode.UNSUPPORTED_DATA, "text message")
+            elif frame.opcode is Opcode.BINARY or frame.opcode is Opcode.CONT:
+                self._collect(frame)
+        if self.core.close_rcvd is not None or self.core.parser_exc is not None:
+            self._deaf = True
+
     def _collect(self, frame: Frame) -> None:
         self._fragments.append(cast("bytes | bytearray", frame.data))
         if frame.fin:
@@ -221,12 +208,12 @@ class WebSocketLink(asyncio.Protocol):
             self._pass_on(message)
 
     def _pass_on(self, message: bytes | bytearray) -> None:
-        if self._handler is not None and not (self._closing and self.transport.is_closing()):
+        if self._handler is not None and not self._deaf:
             self._handler.on_message(message)
 
     def _fail(self, code: CloseCode, reason: str) -> None:
         self._fault = ConnectionError(f"the other end sent a {reason}")
-        self._closing = True
+        self._closing = self._deaf = True
         self.core.fail(code, reason)
         self.flush()
 

@@ -5,7 +5,10 @@ Secrets and keys live in memory only, inside `Secret`, which shows itself to nob
 
 from __future__ import annotations
 
+import logging
+import math
 import os
+import re
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,6 +21,12 @@ from pulsing.wire.handshake import link_key, root_of_passphrase, root_of_token
 DEFAULT_CLUSTER = "pulsing"
 
 Mode: TypeAlias = Literal["passphrase", "token", "insecure"]
+
+_WEAK_BITS = 50
+_BITS_OF_A_WORD = 13
+"""A word out of a list of 7,776, as dice choose it."""
+
+_log = logging.getLogger(__name__)
 
 _TRUE = ("1", "true", "yes", "on")
 
@@ -116,8 +125,10 @@ def find_credentials(
     if phrases and insecure:
         raise ValueError("insecure mode and a passphrase exclude each other: unset one of them")
     if phrases:
+        _warn_of_weakness(phrases[0])
         return Credentials("passphrase", phrases, cluster)
     if insecure:
+        _log.warning("running insecure: whoever reaches this node can call its actors")
         return Credentials("insecure", (), cluster)
     return Credentials("token", [Secret(read_or_create_token(path)) for path in _paths(token_file, environ)], cluster)
 
@@ -139,3 +150,20 @@ def _paths(token_file: Path | Sequence[Path] | None, environ: Mapping[str, str])
     if token_file is None:
         return [token_path(environ)]
     return [token_file] if isinstance(token_file, Path) else token_file
+
+
+def _warn_of_weakness(phrase: Secret) -> None:
+    bits = estimated_bits(phrase.reveal().decode())
+    if bits < _WEAK_BITS:
+        _log.warning("the passphrase has about %d bits; six random words, or 32 random bytes, cannot be guessed", bits)
+
+
+def estimated_bits(passphrase: str) -> float:
+    """A rough measure of how hard a passphrase is to guess; generous to those that only look random."""
+    words = re.split(r"[\s_.-]+", passphrase.strip())
+    if len(words) > 1 and all(word.isalpha() for word in words):
+        return float(_BITS_OF_A_WORD * len(words))
+    classes = ((str.islower, 26), (str.isupper, 26), (str.isdigit, 10))
+    alphabet = sum(size for of_class, size in classes if any(map(of_class, passphrase)))
+    alphabet += 0 if passphrase.isalnum() else 20
+    return min(len(passphrase), 2 * len(set(passphrase))) * math.log2(max(alphabet, 2))

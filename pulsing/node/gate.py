@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from pulsing.ids import NodeId
 from pulsing.node.credentials import Credentials, Mode, Secret
-from pulsing.transport.gate import Channel
+from pulsing.transport import Channel
 from pulsing.wire.handshake import (
     NONCE_BYTES,
     ClientHandshake,

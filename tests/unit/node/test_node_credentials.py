@@ -231,3 +231,23 @@ def test_a_gate_that_is_not_ready_is_not_an_open_one(use: Callable[[LinkGate], o
     gate = LinkGate(Credentials("token", [Secret(bytes(32))]), NodeId(), Terms())
     with pytest.raises(RuntimeError, match="not ready"):
         use(gate)
+
+
+@pytest.mark.parametrize(
+    "weak", ["secret", "correct horse battery", "hunter2!", "aaaaaaaaaaaaaaaaaaaaaaaa", "1234567890"]
+)
+def test_a_weak_passphrase_is_warned_of_and_not_shown(weak: str, caplog: pytest.LogCaptureFixture) -> None:
+    assert find_credentials(passphrase=weak, environ={}).mode == "passphrase"
+    assert "bits" in caplog.text
+    assert weak not in caplog.text
+
+
+@pytest.mark.parametrize("strong", ["ostrich lamp velvet quartz binder sole", "x7Kp2mQ9vL4w", "0123456789abcdef" * 4])
+def test_a_strong_passphrase_is_taken_without_a_word(strong: str, caplog: pytest.LogCaptureFixture) -> None:
+    find_credentials(passphrase=strong, environ={})
+    assert caplog.text == ""
+
+
+def test_insecure_mode_is_loud(caplog: pytest.LogCaptureFixture) -> None:
+    find_credentials(insecure=True, environ={})
+    assert "insecure" in caplog.text

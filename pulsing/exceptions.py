@@ -459,7 +459,9 @@ def _translate(raised: BaseException, operation: str) -> PulsingError:
 
 
 def _own_error(raised: PulsingError) -> PulsingError:
-    bases = _bases_of(nearest_pulsing(raised))
+    nearest = nearest_pulsing(raised)
+    builtin = nearest_builtin(raised)
+    bases = (nearest,) if builtin is None or issubclass(nearest, builtin) else (nearest, builtin)
     error = rebuild(bases, (str(raised),), raised.__dict__)
     if isinstance(error, PulsingRuntimeError) and hasattr(error, "maybe_executed"):
         # The flag speaks of the caller's own message, and that one did run.
@@ -470,8 +472,8 @@ def _own_error(raised: PulsingError) -> PulsingError:
 def nearest_pulsing(error: PulsingError) -> type[PulsingError]:
     """The first class of this module among the ancestors of `error`."""
     for cls in type(error).__mro__:
-        if cls.__module__ == __name__ and issubclass(cls, PulsingError):
-            return cls
+        if PULSING_ERRORS.get(cls.__name__) is cls:
+            return PULSING_ERRORS[cls.__name__]
     return PulsingError
 
 

@@ -80,7 +80,7 @@ class ActorProxy:
 
     def __reduce__(self) -> tuple[Any, ...]:
         names = None if self._method_names is None else sorted(self._method_names)
-        return _rebuild_proxy, (self._ref, names, self._async_methods, self._streams, self._class_name)
+        return rebuild_proxy, (self._ref, names, self._async_methods, self._streams, self._class_name)
 
     def __dir__(self) -> list[str]:
         return [*super().__dir__(), *(self._method_names or ())]
@@ -97,16 +97,17 @@ def typed_proxy(ref: ActorRef, cls: Any) -> ActorProxy:
 
 def proxy_of_table(ref: ActorRef, table: MethodTable) -> ActorProxy:
     """A proxy of `ref` with the methods of a table."""
-    return _rebuild_proxy(ref, list(table.names), set(table.async_names), table.stream_names, table.class_name)
+    return rebuild_proxy(ref, list(table.names), set(table.async_names), table.stream_names, table.class_name)
 
 
-def _rebuild_proxy(
+def rebuild_proxy(
     ref: ActorRef,
     names: list[str] | None,
     async_methods: set[str] | None,
     streams: frozenset[str],
     class_name: str | None,
 ) -> ActorProxy:
+    """Make a proxy from its parts, as `__reduce__` gives them."""
     proxy = ActorProxy(ref, names, async_methods)
     proxy._streams = frozenset(streams)
     proxy._class_name = class_name

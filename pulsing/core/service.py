@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 PYTHON_ACTOR_SERVICE_NAME = "system/python_actor_service"
 SERVICE_NUMBER = 2
 
+UNBOUNDED = 1 << 30
+"""Standing questions of other nodes must not use up the turns of the system actor."""
+
 
 class SystemActor:
     """Answers questions about its node, to this node and to others."""
@@ -49,6 +52,19 @@ class SystemActor:
     async def stop_actor(self, actor_id: str, timeout: float | None = 30.0) -> bool:
         """Stop an actor of this node."""
         return await self._system.stop(ActorId.from_str(actor_id), timeout=timeout)
+
+    async def wait_for_end(self, actor_id: str) -> dict[str, Any]:
+        """Answer when an actor of this node has ended, with its name and the reason.
+
+        Raises:
+            ActorNotFound: this node has never known it, or has forgotten it.
+        """
+        ended: asyncio.Future[Terminated] = self._system.loop.create_future()
+        self._system.watch(
+            self._system.bind(ActorId.from_str(actor_id)), lambda end: ended.done() or ended.set_result(end)
+        )
+        end = await ended
+        return {"name": end.name, "reason": end.reason}
 
     def restart_actor(self, actor_id: str) -> None:
         """Start an actor of this node afresh."""
@@ -344,7 +360,13 @@ def start_system_actors(system: System) -> None:
         (PythonActorService(system), PYTHON_ACTOR_SERVICE_NAME, SERVICE_NUMBER),
     ):
         cls = type(actor)
-        spec = CellSpec(f"{cls.__module__}.{cls.__qualname__}", "system", method_table(cls), internal=True)
+        spec = CellSpec(
+            f"{cls.__module__}.{cls.__qualname__}",
+            "system",
+            method_table(cls),
+            max_concurrency=UNBOUNDED,
+            internal=True,
+        )
         system.start_actor(actor, spec, name=name, number=number)
 
 

@@ -138,6 +138,12 @@ class StreamReader(AsyncIterator[Any]):
         """Leave now; the producer's `finally` runs."""
         self._channel.close()
 
+    def detach(self) -> Channel:
+        """Give up the channel to somebody else who reads it from now on."""
+        channel, self._channel = self._channel, Channel()
+        self._channel.close()
+        return channel
+
     async def cancel(self) -> None:
         """The same as `aclose`."""
         self._channel.close()

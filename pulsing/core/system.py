@@ -102,6 +102,8 @@ class System:
         self.creates_for_others = True
         self.leaving: list[Callable[[], Awaitable[None]]] = []
         """What else has to be told when the system is about to end, before mailboxes run empty."""
+        self.member_listeners: list[Callable[[], None]] = []
+        """Called after each change among the members of the cluster."""
         self.closing: list[Callable[[], Awaitable[None]]] = []
         """What else has to be closed when all actors have ended; the last added goes first."""
         self.tasks = TaskScope("pulsing")

@@ -1,0 +1,54 @@
+"""The open request of another node, as the actor that answers it sees it: a place to put a result or an error."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pulsing.node.link import Link
+
+
+class Answer:
+    """Stands where a local caller's future would: one result, one error, or a caller who no longer waits."""
+
+    __slots__ = ("_callbacks", "_cancelled", "_done", "_link", "_request_id")
+
+    def __init__(self, link: Link, request_id: int) -> None:
+        self._link = link
+        self._request_id = request_id
+        self._done = False
+        self._cancelled = False
+        self._callbacks: list[Callable[[Answer], None]] | None = None
+
+    def done(self) -> bool:
+        """Whether it was answered, or its caller left."""
+        return self._done
+
+    def cancelled(self) -> bool:
+        """Whether its caller left."""
+        return self._cancelled
+
+    def set_result(self, value: Any, /) -> None:
+        """Send the result, or open the stream that it stands for."""
+        self._done = True
+        self._link.answer(self._request_id, value)
+
+    def set_exception(self, error: BaseException, /) -> None:
+        """Send the error."""
+        self._done = True
+        self._link.answer_error(self._request_id, error)
+
+    def add_done_callback(self, callback: Callable[[Answer], None]) -> None:
+        """Call back when the caller has left."""
+        if self._callbacks is None:
+            self._callbacks = []
+        self._callbacks.append(callback)
+
+    def cancel(self) -> None:
+        """The caller has left, or can no longer be reached."""
+        if self._done:
+            return
+        self._done = self._cancelled = True
+        for callback in self._callbacks or ():
+            callback(self)

@@ -1,0 +1,113 @@
+"""From settings to a node that is part of a cluster."""
+
+from __future__ import annotations
+
+import ipaddress
+import platform
+import socket
+from importlib.metadata import PackageNotFoundError, version
+
+from pulsing.cluster import JoinPlan, Member, parse_address
+from pulsing.config import SystemConfig
+from pulsing.core.system import System
+from pulsing.exceptions import AuthFailed, JoinTimeout
+from pulsing.node.credentials import find_credentials
+from pulsing.node.gate import LinkGate
+from pulsing.node.node import Node
+from pulsing.transport.address import join_address, split_address
+from pulsing.transport.base import Transport
+from pulsing.transport.websocket import WebSocketTransport
+from pulsing.wire.handshake import Terms
+
+
+async def join_network(system: System, config: SystemConfig, transport: Transport | None = None) -> Node:
+    """Open this node's listener, join the cluster, and put the system on both.
+
+    Raises:
+        ValueError: an address cannot be read, or is a wildcard where one is needed that others can dial.
+        AddressInUse: the port is taken.
+        AuthFailed: no seed could be joined because secrets, cluster names or modes differ.
+        JoinTimeout: no seed answered within `join_timeout`.
+    """
+    plan = JoinPlan.of(config.addr, list(config.seeds), config.head_addr, config.is_head_node)
+    _check_advertised(config.advertise)
+    bind = config.addr or _default_bind(plan)
+    credentials = find_credentials(passphrase=config.passphrase, insecure=config.insecure, cluster=config.cluster)
+    system.creates_for_others = credentials.secure
+    if transport is None:
+        transport = WebSocketTransport(LinkGate(credentials, system.node_id, Terms(pickle=config.allow_pickle)))
+    node = Node(system, transport, allow_pickle=config.allow_pickle and credentials.secure)
+    listener = await transport.listen(bind, node.attach_accepted)
+    system.closing.append(listener.close)
+    system.addr = config.advertise or _dialable(listener.addr, plan)
+    me = Member(
+        system.node_id.id,
+        system.addr,
+        name=config.node_name or platform.node(),
+        version=_version(),
+    )
+    node.begin(me, name=config.cluster, mode=plan.mode, head=plan.head, random=system.random)
+    system.leaving.append(node.say_leaving)
+    system.closing.append(node.close)
+    node.cluster.start(())
+    if plan.seeds:
+        await _join(node, plan, config)
+    return node
+
+
+async def _join(node: Node, plan: JoinPlan, config: SystemConfig) -> None:
+    if await node.cluster.join(plan.seeds, config.join_timeout):
+        return
+    if node.auth_failure is not None:
+        raise AuthFailed(node.auth_failure.addr, node.auth_failure.hint)
+    if config.join_timeout is not None:
+        raise JoinTimeout(list(plan.seeds), config.join_timeout)
+
+
+def _check_advertised(advertise: str | None) -> None:
+    if advertise is None:
+        return
+    if is_wildcard(parse_address(advertise).host):
+        raise ValueError(f"others cannot dial {advertise}: advertise an address of this machine")
+
+
+def is_wildcard(host: str) -> bool:
+    """Whether a host stands for all interfaces."""
+    try:
+        return ipaddress.ip_address(host).is_unspecified
+    except ValueError:
+        return False
+
+
+def _default_bind(plan: JoinPlan) -> str:
+    """A free port on the interface that leads to the first contact; loopback where there is none."""
+    host = _interface_to(plan.seeds[0]) if plan.seeds else "127.0.0.1"
+    return join_address(host, 0)
+
+
+def _dialable(bound: str, plan: JoinPlan) -> str:
+    """The bound address, with a wildcard replaced by the interface that leads to the first contact."""
+    host, port = split_address(bound)
+    if not is_wildcard(host):
+        return bound
+    contact = plan.seeds[0] if plan.seeds else "192.0.2.1:9"
+    return join_address(_interface_to(contact), port)
+
+
+def _interface_to(contact: str) -> str:
+    """The local address from which packets to `contact` would leave; nothing is sent to find it."""
+    address = parse_address(contact)
+    try:
+        family, _, _, _, target = socket.getaddrinfo(address.host, address.port or 9, type=socket.SOCK_DGRAM)[0]
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.connect(target)
+            return str(probe.getsockname()[0])
+    except OSError:
+        return "127.0.0.1"
+
+
+def _version() -> str:
+    try:
+        return version("pulsing")
+    except PackageNotFoundError:
+        return "0"

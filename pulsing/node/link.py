@@ -1,0 +1,481 @@
+"""One connection to another node at work: requests go out and are answered, and come in and are served.
+
+All frames that are queued within one turn of the loop leave as one message. Large values follow in chunks between
+later messages, so that nothing small waits behind them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from pulsing.core.envelope import Envelope
+from pulsing.core.messages import Message
+from pulsing.core.streams import StreamReader
+from pulsing.exceptions import LinkLost, NotSendable, PulsingError, PulsingRuntimeError
+from pulsing.ids import ActorId
+from pulsing.node.answer import Answer
+from pulsing.node.streaming import IncomingStream, OutgoingStream
+from pulsing.node.window import CREDIT_EVERY, SendWindow
+from pulsing.tasks import TaskScope
+from pulsing.transport.base import Connection
+from pulsing.wire.codec import FrameCodec
+from pulsing.wire.errors import ProtocolError
+from pulsing.wire.failures import FailureRecord, from_failure, to_failure
+from pulsing.wire.frames import (
+    Ask,
+    Cancel,
+    Credit,
+    End,
+    Failure,
+    Frame,
+    Goodbye,
+    Gossip,
+    Ping,
+    Pong,
+    Reply,
+    StreamItem,
+    Tell,
+    Undecodable,
+)
+from pulsing.wire.values import Codec
+
+if TYPE_CHECKING:
+    from pulsing.core.system import System
+    from pulsing.node.peer import Peer
+
+logger = logging.getLogger(__name__)
+
+MESSAGE_TARGET = 1024 * 1024
+"""A WebSocket message is closed when it has grown to so many bytes; the other end takes 16 MiB at most."""
+PENDING_ASKS = 10_000
+
+PROTOCOL_ERROR = 1002
+
+
+class Link:
+    """A connection with a peer, from its handshake to its loss.
+
+    Args:
+        peer: whose link it is.
+        connection: open and proven.
+        codec: encodes the values; knows whether both ends agreed to pickle.
+        dialled: whether this node dialled it.
+    """
+
+    def __init__(self, peer: Peer, connection: Connection, codec: Codec, dialled: bool) -> None:
+        self.peer = peer
+        self.connection = connection
+        self.dialled = dialled
+        self.system: System = peer.system
+        self.window = SendWindow()
+        self.pending: dict[int, Envelope] = {}
+        self.frames_in = self.frames_out = self.bytes_in = self.bytes_out = 0
+        self.opened_at = self.system.clock.wall()
+        self.lost = False
+        self.closing = False
+        self._codec = FrameCodec(codec)
+        self._tasks = TaskScope(f"link {peer.node_id}")
+        self._outbox: list[bytes] = []
+        self._bulk: deque[Iterator[tuple[Any, ...]]] = deque()
+        self._flushing = False
+        self._blocked = False
+        self._last_request = 0
+        self._incoming: dict[int, IncomingStream] = {}
+        self._answers: dict[int, Answer] = {}
+        self._outgoing: dict[int, OutgoingStream] = {}
+        self._taken = 0
+        self._handlers: dict[type, Callable[[Any], None]] = {
+            Ask: self._on_ask,
+            Tell: self._on_tell,
+            Reply: self._on_reply,
+            Failure: self._on_failure,
+            Cancel: self._on_cancel,
+            StreamItem: self._on_items,
+            Credit: self._on_credit,
+            End: self._on_end,
+            Ping: self._on_ping,
+            Pong: self._on_pong,
+            Goodbye: self._on_goodbye,
+            Gossip: self._on_gossip,
+        }
+
+    # --- sending ---------------------------------------------------------------------------------------------------
+
+    @property
+    def has_room(self) -> bool:
+        """Whether one more message to an actor may go out now."""
+        return self.window.open and len(self.pending) < PENDING_ASKS and not self.closing
+
+    @property
+    def idle(self) -> bool:
+        """Whether no request is open in either direction."""
+        return not (self.pending or self._answers or self._incoming or self._outgoing)
+
+    @property
+    def streams(self) -> int:
+        """Open streams in both directions."""
+        return len(self._incoming) + len(self._outgoing)
+
+    def send_message(self, envelope: Envelope, sequence: int) -> None:
+        """Send an envelope.
+
+        Raises:
+            NotSendable: a value in it has no encoding; nothing was sent.
+        """
+        target = envelope.target.id
+        sender = None if envelope.sender is None else envelope.sender.id
+        kwargs = envelope.kwargs or {}
+        frame: Frame
+        if not envelope.is_ask:
+            frame = Tell(target, envelope.method, envelope.args, kwargs, envelope.trace, sender, sequence)
+            self.send(frame, windowed=True)
+            return
+        self._last_request += 1
+        request_id = self._last_request
+        left_ms = None
+        if envelope.deadline is not None:
+            left_ms = max(1, round((envelope.deadline - self.system.now()) * 1000))
+        frame = Ask(
+            request_id,
+            target,
+            envelope.method,
+            envelope.args,
+            kwargs,
+            left_ms,
+            envelope.stream,
+            envelope.trace,
+            sender,
+            sequence,
+        )
+        self.send(frame, windowed=True)
+        self.pending[request_id] = envelope
+        assert isinstance(envelope.reply, asyncio.Future)
+        envelope.reply.add_done_callback(lambda _: self._settled(request_id))
+
+    def _settled(self, request_id: int) -> None:
+        """A request has its answer, or its caller has left or timed out."""
+        envelope = self.pending.pop(request_id, None)
+        if envelope is not None:
+            self.system.deadlines.done(envelope)
+            self.send(Cancel(request_id))
+            self.peer.room_again()
+
+    def send(self, frame: Frame, windowed: bool = False) -> None:
+        """Queue a frame; what is queued in this turn of the loop goes out together."""
+        if self.lost:
+            return
+        encoded = self._codec.encode(frame)
+        if windowed:
+            self.window.take(len(encoded.head) + encoded.attached)
+        self.frames_out += 1
+        self._outbox.append(encoded.head)
+        if encoded.chunks is not None:
+            self._bulk.append(encoded.chunks)
+        if not self._flushing and not self._blocked:
+            self._flushing = True
+            self.system.loop.call_soon(self._flush)
+
+    def _flush(self) -> None:
+        self._flushing = False
+        if self.lost:
+            return
+        outbox, self._outbox = self._outbox, []
+        for parts in _portions(outbox):
+            self._send_parts(parts)
+        if self._bulk and not self._blocked:
+            self._send_chunk()
+            self._flushing = True
+            self.system.loop.call_soon(self._flush)
+
+    def _send_chunk(self) -> None:
+        """One chunk of the large value whose turn it is."""
+        chunks = self._bulk.popleft()
+        parts = next(chunks, None)
+        if parts is not None:
+            self._send_parts(parts)
+            self._bulk.append(chunks)
+
+    def _send_parts(self, parts: Sequence[Any]) -> None:
+        if parts:
+            self.bytes_out += sum(map(len, parts))
+            self.connection.send(parts)
+
+    def on_blocked(self) -> None:
+        self._blocked = True
+
+    def on_writable(self) -> None:
+        self._blocked = False
+        if (self._outbox or self._bulk) and not self._flushing:
+            self._flushing = True
+            self.system.loop.call_soon(self._flush)
+
+    # --- answering the other side ----------------------------------------------------------------------------------
+
+    def answer(self, request_id: int, value: Any) -> None:
+        """Send the result of a request, or open the stream that it stands for."""
+        self._answers.pop(request_id, None)
+        if isinstance(value, StreamReader):
+            self._open_stream(request_id, value, None)
+        elif isinstance(value, Message) and value.is_stream:
+            self._open_stream(request_id, value.stream_reader(), value.msg_type)
+        else:
+            try:
+                self.send(Reply(request_id, value))
+            except NotSendable as error:
+                error.maybe_executed = True
+                self.answer_error(request_id, error)
+        self._close_if_done()
+
+    def answer_error(self, request_id: int, error: BaseException) -> None:
+        """Send the error of a request."""
+        self._answers.pop(request_id, None)
+        self.send(Failure(request_id, self._failure(error)))
+        self._close_if_done()
+
+    def _failure(self, error: BaseException) -> FailureRecord:
+        return to_failure(error, node=self.system.node_id)
+
+    def _open_stream(self, request_id: int, reader: StreamReader, msg_type: str | None) -> None:
+        stream = OutgoingStream(self, request_id, reader.detach())
+        self._outgoing[request_id] = stream
+        self.send(Reply(request_id, msg_type, "async"))
+        self._tasks.start(stream.run(), f"stream {request_id}")
+
+    def end_stream(self, request_id: int, error: BaseException | None) -> None:
+        """Tell the reader that a stream is over."""
+        if self._outgoing.pop(request_id, None) is not None:
+            self.send(End(request_id, None if error is None else self._failure(error)))
+        self._close_if_done()
+
+    def leave_stream(self, request_id: int) -> None:
+        """Tell the producer that the reader has left."""
+        if self._incoming.pop(request_id, None) is not None:
+            self.send(Cancel(request_id))
+
+    # --- receiving -------------------------------------------------------------------------------------------------
+
+    def on_message(self, data: bytes | bytearray) -> None:
+        self.bytes_in += len(data)
+        self.peer.heard()
+        try:
+            frames = self._codec.decode(data)  # type: ignore[arg-type]
+            self.frames_in += len(frames)
+            handlers = self._handlers
+            for frame in frames:
+                handlers[type(frame)](frame)
+        except ProtocolError as error:
+            logger.warning("node %s broke the protocol: %s", self.peer.node_id, error)
+            self.connection.close(PROTOCOL_ERROR, "protocol error")
+
+    def _on_ask(self, frame: Ask) -> None:
+        self.peer.admit(self, frame)
+
+    def _on_tell(self, frame: Tell) -> None:
+        self.peer.admit(self, frame)
+
+    def deliver(self, frame: Ask | Tell) -> None:
+        """Hand a message that has its turn to its actor."""
+        envelope = self._envelope(frame)
+        if isinstance(frame.args, Undecodable):
+            self._refuse(envelope, frame.args)
+        elif frame.target >> 64 != self.system.node_id.id:
+            self._refuse(envelope, None)
+        else:
+            self._hand_over(envelope)
+
+    def _envelope(self, frame: Ask | Tell) -> Envelope:
+        system = self.system
+        now = system.now()
+        args: tuple[Any, ...] = () if isinstance(frame.args, Undecodable) else frame.args
+        sender = None if frame.sender is None else ActorId(frame.sender)
+        if isinstance(frame, Tell):
+            return Envelope(
+                ActorId(frame.target),
+                frame.method,
+                args,
+                frame.kwargs,
+                accepted_at=now,
+                sender=sender,
+                trace=frame.trace,
+            )
+        answer = self._answers[frame.request_id] = Answer(self, frame.request_id)
+        timeout = None if frame.deadline_ms is None else frame.deadline_ms / 1000
+        deadline = None if timeout is None else now + timeout
+        return Envelope(
+            ActorId(frame.target),
+            frame.method,
+            args,
+            frame.kwargs,
+            answer,
+            timeout,
+            deadline,
+            now,
+            sender,
+            frame.trace,
+            frame.stream,
+        )
+
+    def _hand_over(self, envelope: Envelope) -> None:
+        try:
+            accepted = self.system.deliver(envelope)
+        except PulsingRuntimeError:
+            accepted = None  # a tell that was refused; the dead letters have it
+        if accepted is None:
+            self._give_room()
+        else:
+            accepted.add_done_callback(lambda _: self._give_room())
+
+    def _refuse(self, envelope: Envelope, undecodable: Undecodable | None) -> None:
+        if undecodable is None:
+            self.system.dead_letters.record(envelope, "no_actor")
+            envelope.fail(PulsingRuntimeError(f"{envelope.target} is not an actor of node {self.system.node_id}"))
+        else:
+            self.system.dead_letters.record(envelope, "decode")
+            envelope.fail(PulsingRuntimeError(f"arguments cannot be read by the other node: {undecodable.error}"))
+        self._give_room()
+
+    def _give_room(self) -> None:
+        self._taken += 1
+        if self._taken >= CREDIT_EVERY:
+            self.send(Credit(0, self._taken))
+            self._taken = 0
+
+    def _on_reply(self, frame: Reply) -> None:
+        envelope = self.pending.pop(frame.request_id, None)
+        if envelope is None:
+            if frame.stream_kind is not None:
+                self.send(Cancel(frame.request_id))
+            return
+        value = frame.value
+        if frame.stream_kind is not None:
+            stream = self._incoming[frame.request_id] = IncomingStream(self, frame.request_id)
+            value = StreamReader(stream.channel) if value is None else Message.streaming(str(value), stream.channel)
+        if isinstance(value, Undecodable):
+            error = PulsingRuntimeError(f"the answer cannot be read by this node: {value.error}")
+            self._finish(envelope, error=error)
+        else:
+            self._finish(envelope, value)
+
+    def _on_failure(self, frame: Failure) -> None:
+        envelope = self.pending.pop(frame.request_id, None)
+        if envelope is not None:
+            self._finish(envelope, error=from_failure(frame.failure))
+
+    def _finish(self, envelope: Envelope, value: Any = None, error: PulsingError | None = None) -> None:
+        self.system.deadlines.done(envelope)
+        reply = envelope.reply
+        if reply is not None and not reply.done():
+            if error is None:
+                reply.set_result(value)
+            else:
+                reply.set_exception(error)
+        self.peer.room_again()
+        self._close_if_done()
+
+    def _on_cancel(self, frame: Cancel) -> None:
+        if (answer := self._answers.pop(frame.request_id, None)) is not None:
+            answer.cancel()
+        elif (stream := self._outgoing.get(frame.request_id)) is not None:
+            stream.close()
+        else:
+            self.peer.forget_held(self, frame.request_id)
+
+    def _on_items(self, frame: StreamItem) -> None:
+        stream = self._incoming.get(frame.request_id)
+        if stream is None:
+            return
+        if isinstance(frame.items, Undecodable):
+            stream.finish(PulsingRuntimeError(f"an item cannot be read by this node: {frame.items.error}"))
+            self.leave_stream(frame.request_id)
+        elif not stream.take(frame.items):
+            raise ProtocolError("more stream items than there was credit for")
+
+    def _on_credit(self, frame: Credit) -> None:
+        if frame.request_id == 0:
+            self.window.give_back(frame.amount)
+            self.peer.room_again()
+        elif (stream := self._outgoing.get(frame.request_id)) is not None:
+            stream.give(frame.amount)
+
+    def _on_end(self, frame: End) -> None:
+        stream = self._incoming.pop(frame.request_id, None)
+        if stream is not None:
+            stream.finish(None if frame.failure is None else from_failure(frame.failure))
+        self._close_if_done()
+
+    def _on_ping(self, frame: Ping) -> None:
+        self.send(Pong(frame.nonce))
+
+    def _on_pong(self, frame: Pong) -> None:
+        """Being heard is all that a pong is for."""
+
+    def _on_goodbye(self, frame: Goodbye) -> None:
+        self.closing = True
+        self.peer.link_closing(self)
+
+    def _on_gossip(self, frame: Gossip) -> None:
+        self.peer.node.gossip_received(self.peer.node_id, frame.payload)
+
+    # --- the end ---------------------------------------------------------------------------------------------------
+
+    def retire(self) -> None:
+        """Carry nothing new; close when all that is open has ended."""
+        self.closing = True
+        self._close_if_done()
+
+    def _close_if_done(self) -> None:
+        if self.closing and self.idle and not self.lost:
+            self.system.loop.call_soon(self._close_now)
+
+    def _close_now(self) -> None:
+        if self.idle and not self.lost:
+            self._flush()
+            self.connection.close(1000, "replaced")
+
+    def on_lost(self, error: Exception | None) -> None:
+        """The connection is gone: whoever waits on it learns of it now."""
+        if self.lost:
+            return
+        self.lost = True
+        detail = "" if error is None else str(error)
+        for envelope in list(self.pending.values()):
+            self.system.deadlines.done(envelope)
+            envelope.fail(LinkLost(self.peer.node_id, True, detail))
+        self.pending.clear()
+        for incoming in self._incoming.values():
+            incoming.finish(LinkLost(self.peer.node_id, True, detail))
+        self._incoming.clear()
+        for answer in list(self._answers.values()):
+            answer.cancel()
+        self._answers.clear()
+        for outgoing in list(self._outgoing.values()):
+            outgoing.close()
+        self.peer.link_lost(self, detail)
+
+    async def close(self) -> None:
+        """Say goodbye, send what is queued, and wait for the streams' tasks."""
+        if not self.lost:
+            self.send(Goodbye("shutdown"))
+            self._flush()
+            self.connection.close(1001, "shutdown")
+        await self._tasks.close()
+
+
+def _portions(outbox: list[bytes]) -> Iterator[Sequence[bytes]]:
+    """Cut what is to be sent into messages of about a megabyte."""
+    if len(outbox) == 1 or sum(map(len, outbox)) <= MESSAGE_TARGET:
+        yield outbox
+        return
+    portion: list[bytes] = []
+    size = 0
+    for part in outbox:
+        if portion and size + len(part) > MESSAGE_TARGET:
+            yield portion
+            portion, size = [], 0
+        portion.append(part)
+        size += len(part)
+    yield portion

@@ -1,0 +1,57 @@
+"""What a node tells of its links, for listings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from pulsing.core.inspection import timestamp
+from pulsing.node.link import Link
+
+
+def link_row(link: Link) -> dict[str, Any]:
+    """One open link."""
+    peer = link.peer
+    member = peer.node.cluster.member(peer.node_id.id)
+    return {
+        "id": f"{peer.node_id}-{'out' if link.dialled else 'in'}",
+        "peer": str(peer.node_id),
+        "peer_name": member.name if member is not None else None,
+        "addr": link.connection.peer.addr,
+        "direction": "out" if link.dialled else "in",
+        "state": "open",
+        "opened_at": timestamp(link.opened_at),
+        "rtt_s": peer.node.cluster.membership.rtt(peer.node_id.id),
+        "tls": link.connection.peer.tls,
+        "pickle": link.connection.peer.pickle,
+        "frames_in_total": link.frames_in,
+        "frames_out_total": link.frames_out,
+        "bytes_in_total": link.bytes_in,
+        "bytes_out_total": link.bytes_out,
+        "pending_frames": link.window.pending_frames + peer.waiting,
+        "pending_bytes": link.window.pending_bytes,
+        "pending_asks": len(link.pending),
+        "streams": link.streams,
+        "reconnects": peer.reconnects,
+        "last_error": peer.last_error,
+        "node": str(peer.system.node_id),
+    }
+
+
+def closed_row(link: Link, reason: str, at: float) -> dict[str, Any]:
+    """One link that is gone."""
+    return {
+        **link_row(link),
+        "state": "closed",
+        "closed_at": timestamp(at),
+        "close_reason": reason or "closed",
+        "pending_frames": 0,
+        "pending_bytes": 0,
+        "pending_asks": 0,
+        "streams": 0,
+    }
+
+
+def link_rows(links: Iterable[Link], closed: Iterable[dict[str, Any]], wants_closed: bool) -> list[dict[str, Any]]:
+    """The open links, or with `wants_closed` those that were closed of late."""
+    return list(closed) if wants_closed else [link_row(link) for link in links]

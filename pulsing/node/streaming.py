@@ -1,0 +1,103 @@
+"""Streams between nodes: items go out as credit allows, and credit comes back as the reader takes them."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from pulsing.core.streams import STREAM_CAPACITY, Channel
+from pulsing.wire.frames import Credit, StreamItem
+
+if TYPE_CHECKING:
+    from pulsing.node.link import Link
+
+CREDIT_EVERY = STREAM_CAPACITY // 4
+
+
+class OutgoingStream:
+    """Carries the items of a channel of this node to its reader on another."""
+
+    def __init__(self, link: Link, request_id: int, channel: Channel) -> None:
+        self._link = link
+        self._request_id = request_id
+        self._channel = channel
+        self._credit = STREAM_CAPACITY
+        self._more: asyncio.Future[None] | None = None
+
+    async def run(self) -> None:
+        """Send until the producer or the reader ends it."""
+        error: BaseException | None = None
+        try:
+            while await self._has_credit():
+                items = await self._next_items()
+                self._credit -= len(items)
+                self._link.send(StreamItem(self._request_id, items))
+        except StopAsyncIteration:
+            pass
+        except asyncio.CancelledError:
+            self._channel.close()
+            raise
+        except Exception as raised:
+            error = raised
+        self._channel.close()
+        self._link.end_stream(self._request_id, error)
+
+    def give(self, amount: int) -> None:
+        """The reader has room for `amount` items more."""
+        self._credit += amount
+        self._wake()
+
+    def close(self) -> None:
+        """The reader has left."""
+        self._channel.close()
+        self._wake()
+
+    async def _has_credit(self) -> bool:
+        while self._credit <= 0 and not self._channel.closed:
+            self._more = asyncio.get_running_loop().create_future()
+            await self._more
+        return not self._channel.closed
+
+    async def _next_items(self) -> tuple[Any, ...]:
+        """Whatever is there, at least one item: a frame costs more than the items in it."""
+        items = [await self._channel.next()]
+        while len(self._channel) and len(items) < self._credit:
+            items.append(await self._channel.next())
+        return tuple(items)
+
+    def _wake(self) -> None:
+        if self._more is not None and not self._more.done():
+            self._more.set_result(None)
+
+
+class IncomingStream:
+    """Feeds a channel of this node with the items of a stream on another one."""
+
+    def __init__(self, link: Link, request_id: int) -> None:
+        self._link = link
+        self._request_id = request_id
+        self._read = 0
+        self.channel = Channel()
+        self.channel.on_read = self._on_read
+        self.channel.on_close = self._on_close
+
+    def take(self, items: tuple[Any, ...]) -> bool:
+        """Add items; False when the sender did not keep to its credit."""
+        for item in items:
+            self.channel.put_nowait(item)
+        return len(self.channel) <= STREAM_CAPACITY
+
+    def finish(self, error: BaseException | None) -> None:
+        """The producer has ended, or can no longer be reached."""
+        self.channel.on_close = None
+        self.channel.on_read = None
+        self.channel.finish(error)
+
+    def _on_read(self) -> None:
+        self._read += 1
+        if self._read >= CREDIT_EVERY or not len(self.channel):
+            self._link.send(Credit(self._request_id, self._read))
+            self._read = 0
+
+    def _on_close(self) -> None:
+        self._link.leave_stream(self._request_id)

@@ -36,6 +36,13 @@ def make_token_file(path: Path) -> None:
         file.write(secrets.token_urlsafe(32) + "\n")
 
 
+def token_path(settings: AdminSettings) -> Path | None:
+    """The file that the token is in, or None when it is in the settings or comes from another app."""
+    if settings.token_file is not None:
+        return settings.token_file
+    return None if settings.configured_credentials else default_token_file()
+
+
 class TokenFile:
     """The token in a file, read again when the file changes; one that others may read is refused."""
 
@@ -76,11 +83,11 @@ class Tokens:
             self._fixed.append((_digest(settings.token), Principal("token", "admin")))
         for named in settings.tokens:
             self._fixed.append((bytes.fromhex(named.sha256), Principal(named.name, named.role)))
-        if settings.token_file is not None:
-            self._file = TokenFile(settings.token_file)
-        elif not settings.configured_credentials:
-            make_token_file(default_token_file())
-            self._file = TokenFile(default_token_file())
+        path = token_path(settings)
+        if path is not None:
+            if not settings.configured_credentials:
+                make_token_file(path)
+            self._file = TokenFile(path)
 
     def principal(self, token: str) -> Principal | None:
         """Whose token this is. Every known digest is compared, so that the time taken tells nothing."""

@@ -160,5 +160,6 @@ class RouteTable:
 
 
 def _operation_id(route: Route) -> str:
-    words = re.findall(r"[a-z0-9]+", route.path.replace(API, "").lower())
-    return "_".join([route.method.lower(), *(words or ["index"])])
+    words = re.findall(r"[a-z0-9]+", route.path.removeprefix(API).lower())
+    where = [] if route.path.startswith(API) else ["root"]
+    return "_".join([*where, route.method.lower(), *(words or ["index"])])

@@ -560,6 +560,7 @@ class TopicRow(Row):
     dropped_total: int | None = None
     bytes_total: int | None = None
     last_published_at: str | None = None
+    by_mode: dict[str, int] | None = None
     href: str | None = None
 
 
@@ -584,7 +585,6 @@ class SubscriberRow(Row):
 class TopicDetail(TopicRow):
     """One topic with its subscribers."""
 
-    by_mode: dict[str, int] | None = None
     publish_s: Percentiles | None = None
     subscriber_rows: list[SubscriberRow] = Field(default_factory=list)
     writers: list[dict[str, Any]] | None = None
@@ -657,3 +657,14 @@ class AuditRow(Row):
     status: int
     took_s: float
     trace_id: str | None = None
+
+
+class ConfigRow(Row):
+    """One setting."""
+
+    key: str
+    value: Any = None
+    default: Any = None
+    source: str
+    type: str
+    restart_required: bool = True

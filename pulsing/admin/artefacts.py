@@ -1,0 +1,65 @@
+"""Files for Prometheus, made from what this node knows: whom to scrape, and how."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+
+def discovery(rows: Sequence[Mapping[str, Any]], cluster: str) -> tuple[list[dict[str, Any]], int]:
+    """The targets of http_sd, and how many live nodes cannot be listed for want of an address.
+
+    A loopback address is good for this machine only, and is listed for nodes of this machine only.
+    """
+    targets: list[dict[str, Any]] = []
+    omitted = 0
+    hosts_here = {row.get("host") for row in rows if row.get("self")}
+    for row in rows:
+        if row.get("status") not in ("alive", "suspect", "leaving"):
+            continue
+        url = urlsplit(str(row.get("admin_url") or ""))
+        if not url.hostname or (is_loopback(url.hostname) and row.get("host") not in hosts_here):
+            omitted += 1
+            continue
+        targets.append(_target(row, cluster, url.scheme or "http", url.netloc, url.path.rstrip("/")))
+    return targets, omitted
+
+
+def _target(row: Mapping[str, Any], cluster: str, scheme: str, netloc: str, prefix: str) -> dict[str, Any]:
+    labels = {
+        "node": str(row.get("name") or row["id"]),
+        "cluster": cluster,
+        "__scheme__": scheme,
+        "__metrics_path__": f"{prefix}/metrics",
+        "__meta_pulsing_node_id": str(row["id"]),
+        "__meta_pulsing_version": str(row.get("version") or ""),
+    }
+    return {"targets": [netloc], "labels": labels}
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches a host name or address."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def scrape_config(base_url: str, token_file: str) -> str:
+    """A scrape job that works as it is."""
+    return f"""\
+scrape_configs:
+  - job_name: pulsing
+    scrape_interval: 15s
+    # convert_classic_histograms_to_nhcb: true   # Prometheus 3
+    authorization:
+      credentials_file: {token_file}
+    http_sd_configs:
+      - url: {base_url}/api/v1/prometheus/sd
+        authorization:
+          credentials_file: {token_file}
+"""

@@ -1,0 +1,241 @@
+"""Calls an actor for somebody outside: arguments from JSON, the answer as JSON, an actor's own error as a result."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncGenerator, AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+from pulsing.admin.classes import checked_call, registered_type
+from pulsing.admin.problems import ProblemError, problem_of
+from pulsing.admin.replies import encode
+from pulsing.admin.subjects import actor_id_of, did_you_mean
+from pulsing.admin.values import from_json, to_json
+from pulsing.core import ActorRef, Message
+from pulsing.exceptions import (
+    DeadlineExceeded,
+    PulsingActorError,
+    PulsingBusinessError,
+    PulsingRuntimeError,
+    PulsingSystemError,
+    PulsingTimeoutError,
+    PulsingUnsupportedError,
+)
+
+Row = dict[str, Any]
+
+MAX_GATHERED = 1_000
+KEEP_ALIVE_S = 15.0
+
+
+@dataclass(frozen=True)
+class Order:
+    """A call that is ready to be made."""
+
+    ref: ActorRef
+    actor: Row
+    method: str | None
+    """None: one message for `receive`"""
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    timeout: float | None
+    streams: bool
+    trace_id: str
+    reply_bytes: int
+
+    def about(self, began: float) -> Row:
+        """What every answer says beside its result."""
+        return {
+            "took_s": round(time.perf_counter() - began, 6),
+            "actor": self.actor["id"],
+            "node": self.actor["node"],
+            "trace_id": self.trace_id,
+        }
+
+
+def read_values(value: Any, system: Any) -> Any:
+    """Python values of a JSON view; see `from_json`."""
+
+    def make_ref(text: str) -> ActorRef:
+        actor_id = actor_id_of(text)
+        if actor_id is None:
+            raise ValueError(f"no actor id: {text[:80]!r}")
+        ref: ActorRef = system.bind(actor_id)
+        return ref
+
+    return from_json(value, resolve=registered_type, make_ref=make_ref)
+
+
+def method_kind(actor: Row, method: str) -> str:
+    """What kind of method an actor has under a name.
+
+    Raises:
+        ProblemError: `method-not-found`, the same for hidden and absent ones.
+    """
+    kinds = {m["name"]: m["kind"] for m in actor.get("methods") or ()}
+    if actor["kind"] == "receive" or method not in kinds:
+        hint = did_you_mean(method, kinds) or f"methods: {', '.join(sorted(kinds))}"[:500]
+        raise ProblemError("method-not-found", f"{actor['class']} has no method {method[:100]!r}", hint=hint)
+    return str(kinds[method])
+
+
+def checked_arguments(actor: Row, method: str, args: list[Any], kwargs: Row, system: Any) -> tuple[list[Any], Row]:
+    """Arguments from JSON, fitted to the signature where this process knows it."""
+    return checked_call(str(actor["class"]), method, read_values(args, system), read_values(kwargs, system))
+
+
+def read_message(message: Any, message_type: str | None, system: Any) -> Any:
+    """The message for a `receive` actor."""
+    return read_values(message, system) if message_type is None else Message.from_json(message_type, message)
+
+
+async def answer(order: Order) -> Row:
+    """Make a call and describe how it went.
+
+    Raises:
+        ProblemError: the message did not reach the actor, or its fate is unknown.
+    """
+    began = time.perf_counter()
+    try:
+        if order.streams:
+            return {**await _gathered(order), **order.about(began)}
+        value = await _value(order)
+    except PulsingActorError as error:
+        return {"ok": False, "error": described(error), **order.about(began)}
+    except DeadlineExceeded as error:
+        return {"ok": False, "error": described(error), **order.about(began)}
+    except PulsingRuntimeError as error:
+        raise problem_of(error) from error
+    view, truncated = shown(value, order.reply_bytes)
+    result = {"ok": True, "result": view, "type": type(value).__name__, "truncated": truncated}
+    return {**result, **order.about(began)}
+
+
+def shown(value: Any, reply_bytes: int) -> tuple[Any, bool]:
+    """The JSON view of a result, small enough to be sent."""
+    if isinstance(value, Message) and not value.is_stream:
+        value = {"msg_type": value.msg_type, "payload": _payload(value)}
+    view, truncated = to_json(value)
+    if len(encode(view)) > reply_bytes:
+        return {"$repr": repr(value)[:512], "type": type(value).__name__}, True
+    return view, truncated
+
+
+def _payload(message: Message) -> Any:
+    try:
+        return message.to_json()
+    except ValueError:
+        return message.payload
+
+
+async def _value(order: Order) -> Any:
+    if order.method is None:
+        return await order.ref.ask(order.args[0], timeout=order.timeout)
+    return await order.ref.request(order.method, order.args, order.kwargs, order.timeout)
+
+
+async def _gathered(order: Order) -> Row:
+    items: list[Any] = []
+    size, cut = 0, False
+    async with contextlib.aclosing(_items(order)) as stream:
+        async for item in stream:
+            view, truncated = to_json(item)
+            size += len(encode(view))
+            if len(items) == MAX_GATHERED or size > order.reply_bytes:
+                cut = True
+                break
+            items.append(view)
+            cut = cut or truncated
+    return {"ok": True, "items": items, "truncated": cut}
+
+
+async def _items(order: Order) -> AsyncGenerator[Any, None]:
+    assert order.method is not None
+    method = getattr(order.ref.as_any().with_options(timeout=order.timeout), order.method)
+    iterator = method(*order.args, **order.kwargs).__aiter__()
+    try:
+        async for item in iterator:
+            yield item
+    finally:
+        await iterator.aclose()
+
+
+async def frames(order: Order) -> AsyncIterator[bytes]:
+    """A streaming call as SSE: `item` frames, then `end` or `error`; a comment while nothing comes."""
+    began = time.perf_counter()
+    count = 0
+    async with contextlib.aclosing(_items(order)) as stream:
+        try:
+            async for item in _with_pauses(stream):
+                if item is _PAUSE:
+                    yield b": still here\n\n"
+                    continue
+                view, truncated = shown(item, order.reply_bytes)
+                body = {"n": count, "value": view, **({"truncated": True} if truncated else {})}
+                count += 1
+                yield _frame("item", body)
+            yield _frame("end", {"items": count, **order.about(began)})
+        except (PulsingActorError, PulsingRuntimeError) as error:
+            yield _frame("error", {**described(error), "items": count})
+
+
+_PAUSE = object()
+
+
+async def _with_pauses(stream: AsyncIterator[Any]) -> AsyncIterator[Any]:
+    iterator = stream.__aiter__()
+    step: asyncio.Future[Any] | None = None
+    try:
+        while True:
+            if step is None:
+                step = asyncio.ensure_future(_next(iterator))
+            done, _ = await asyncio.wait({step}, timeout=KEEP_ALIVE_S)
+            if not done:
+                yield _PAUSE
+                continue
+            finished, step = step, None
+            try:
+                yield finished.result()
+            except StopAsyncIteration:
+                return
+    finally:
+        if step is not None:
+            step.cancel()
+            await asyncio.wait({step})
+
+
+async def _next(iterator: AsyncIterator[Any]) -> Any:
+    return await iterator.__anext__()
+
+
+def _frame(event: str, body: Row) -> bytes:
+    return f"event: {event}\ndata: ".encode() + encode(body) + b"\n\n"
+
+
+_CATEGORIES: tuple[tuple[type, str], ...] = (
+    (PulsingBusinessError, "business"),
+    (PulsingSystemError, "system"),
+    (PulsingTimeoutError, "timeout"),
+    (PulsingUnsupportedError, "unsupported"),
+    (DeadlineExceeded, "timeout"),
+)
+
+
+def described(error: PulsingActorError | PulsingRuntimeError) -> Row:
+    """An error as a result shows it."""
+    category = next((name for kind, name in _CATEGORIES if isinstance(error, kind)), "system")
+    return {
+        "category": category,
+        "type": type(error).__name__,
+        "code": getattr(error, "code", None),
+        "message": str(getattr(error, "message", None) or error),
+        "details": getattr(error, "details", None),
+        "remote_type": error.remote_type,
+        "recoverable": getattr(error, "recoverable", None),
+        "maybe_executed": getattr(error, "maybe_executed", True),
+        "actor_name": getattr(error, "actor_name", None),
+        "traceback": error.remote_traceback,
+    }

@@ -1,0 +1,143 @@
+"""The metric families of `/metrics`: one table of names, kinds, labels and meanings, for collector, docs and checks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal, NamedTuple
+
+PREFIX = "pulsing_"
+DETAILED_PREFIX = "pulsing_detailed_"
+
+MetricKind = Literal["counter", "gauge", "histogram"]
+
+
+class Family(NamedTuple):
+    """One metric family, its name without the prefix."""
+
+    kind: MetricKind
+    labels: tuple[str, ...]
+    help: str
+
+
+FAMILIES: Mapping[str, Family] = {
+    "build_info": Family("gauge", ("version", "python", "loop"), "Versions of this node; always 1"),
+    "node_info": Family("gauge", ("node_id", "node", "cluster", "addr"), "Who this node is; always 1"),
+    "node_start_time_seconds": Family("gauge", (), "When the system was made, seconds since 1970"),
+    "tasks": Family("gauge", (), "Background tasks that Pulsing has started and that still run"),
+    "long_turns_total": Family("counter", ("class", "method"), "Turns that held the loop for more than 100 ms"),
+    "actors": Family("gauge", ("class", "state"), "Live actors"),
+    "actors_spawned_total": Family("counter", ("class",), "Actors spawned"),
+    "actors_stopped_total": Family("counter", ("class", "reason"), "Actors that ended"),
+    "messages_total": Family("counter", ("kind",), "Messages that mailboxes of this node accepted"),
+    "actor_messages_total": Family("counter", ("class", "method", "outcome"), "Messages that were handled"),
+    "actor_restarts_total": Family("counter", ("class", "cause"), "Restarts of actors"),
+    "actor_errors_total": Family("counter", ("class", "method", "category"), "Messages whose handling failed"),
+    "actor_handle_seconds": Family("histogram", ("class", "method"), "Time from the start of a turn to its end"),
+    "actor_mailbox_wait_seconds": Family("histogram", ("class",), "Time from acceptance to the start of the turn"),
+    "actor_mailbox_messages": Family("gauge", ("class",), "Messages that wait, all actors of the class together"),
+    "actor_mailbox_max_messages": Family("gauge", ("class",), "Messages that wait in the fullest mailbox"),
+    "actor_mailbox_oldest_seconds": Family("gauge", ("class",), "Age of the message that waits longest"),
+    "actor_mailbox_dropped_total": Family(
+        "counter", ("class", "policy"), "Messages that a full mailbox refused or lost"
+    ),
+    "asks_inflight": Family("gauge", (), "Asks of this node that wait for their answer"),
+    "streams_open": Family("gauge", ("class",), "Streams that actors produce at the moment"),
+    "stream_items_total": Family("counter", ("class", "method"), "Items that streams produced"),
+    "dead_letters_total": Family("counter", ("reason",), "Messages that reached nobody"),
+    "queues": Family("gauge", ("backend",), "Queues with a bucket on this node"),
+    "queue_buckets": Family("gauge", ("queue",), "Buckets of the queue"),
+    "queue_records": Family("gauge", ("queue",), "Records kept in this node's buckets"),
+    "queue_bytes": Family("gauge", ("queue",), "Bytes kept in this node's buckets"),
+    "queue_oldest_record_seconds": Family("gauge", ("queue",), "Age of the oldest record"),
+    "queue_readers": Family("gauge", ("queue",), "Readers that this node's buckets remember"),
+    "queue_reader_lag_records": Family("gauge", ("queue",), "Records that the slowest reader has not read"),
+    "queue_put_records_total": Family("counter", ("queue",), "Records put"),
+    "queue_read_records_total": Family("counter", ("queue",), "Records read"),
+    "topics": Family("gauge", (), "Topics whose broker is on this node"),
+    "topic_subscribers": Family("gauge", ("topic",), "Subscribers"),
+    "topic_slow_subscribers": Family("gauge", ("topic",), "Subscribers that lag behind or fail"),
+    "topic_published_messages_total": Family("counter", ("topic", "mode"), "Messages published"),
+    "topic_deliveries_total": Family("counter", ("topic", "outcome"), "Deliveries to subscribers"),
+    "cluster_members": Family("gauge", ("status",), "Members as this node sees them"),
+    "names": Family("gauge", (), "Public names that this node knows"),
+    "links": Family("gauge", ("direction", "state"), "Links to other nodes"),
+    "link_frames_total": Family("counter", ("direction",), "Frames over links"),
+    "link_bytes_total": Family("counter", ("direction",), "Bytes over links"),
+    "link_pending_frames": Family("gauge", (), "Frames that wait on the fullest link"),
+    "link_pending_bytes": Family("gauge", (), "Bytes that wait on the fullest link"),
+    "link_backpressure_seconds_total": Family("counter", (), "Time that senders waited for a link's window"),
+    "admin_requests_total": Family("counter", ("route", "code"), "Requests to the admin plane"),
+    "admin_request_seconds": Family("histogram", ("route",), "Time to answer a request to the admin plane"),
+    "admin_actions_total": Family("counter", ("action", "outcome"), "Actions asked of the admin plane"),
+    "admin_auth_failures_total": Family("counter", ("reason",), "Requests that the admin plane refused at its door"),
+    "admin_stream_clients": Family("gauge", (), "Open live streams"),
+    "admin_stream_gaps_total": Family("counter", (), "Times that a live stream had to start from a snapshot again"),
+    "metrics_render_seconds": Family("gauge", ("endpoint",), "Time that the last rendering of metrics took"),
+    "metrics_capped_total": Family("counter", ("label",), "Label values that were counted under _other"),
+}
+
+
+class DetailedFamily(NamedTuple):
+    """Series a single object: the labels and, by suffix, kind, field of the row and meaning."""
+
+    labels: tuple[str, ...]
+    series: Mapping[str, tuple[MetricKind, str, str]]
+
+
+DETAILED: Mapping[str, DetailedFamily] = {
+    "actor_mailbox": DetailedFamily(
+        ("actor", "class"),
+        {
+            "messages": ("gauge", "mailbox", "Messages that wait"),
+            "oldest_seconds": ("gauge", "mailbox_oldest_s", "Age of the message that waits longest"),
+        },
+    ),
+    "actor_messages": DetailedFamily(
+        ("actor", "class"),
+        {
+            "total": ("counter", "messages_total", "Messages handled"),
+            "errors_total": ("counter", "errors_total", "Messages whose handling failed"),
+            "restarts_total": ("counter", "restarts", "Restarts"),
+        },
+    ),
+    "actor_latency": DetailedFamily(
+        ("actor", "class"),
+        {
+            "handle_seconds_total": ("counter", "handle_total_s", "Time spent handling"),
+            "handle_max_seconds": ("gauge", "handle_max_s", "Longest handling"),
+        },
+    ),
+    "queue_bucket": DetailedFamily(
+        ("queue", "bucket"),
+        {
+            "records": ("gauge", "records", "Records kept"),
+            "bytes": ("gauge", "bytes", "Bytes kept"),
+            "next_offset": ("gauge", "next", "Offset of the next record"),
+            "earliest_offset": ("gauge", "earliest", "Offset of the oldest record"),
+        },
+    ),
+    "queue_reader": DetailedFamily(
+        ("queue", "reader"),
+        {
+            "lag_records": ("gauge", "lag", "Records not read yet"),
+            "oldest_unread_seconds": ("gauge", "oldest_unread_s", "Age of the oldest unread record"),
+        },
+    ),
+    "topic_subscriber": DetailedFamily(
+        ("topic", "subscriber"),
+        {
+            "pending_messages": ("gauge", "pending", "Messages on their way"),
+            "delivered_total": ("counter", "delivered_total", "Messages delivered"),
+            "failed_total": ("counter", "failed_total", "Deliveries that failed"),
+        },
+    ),
+    "link": DetailedFamily(
+        ("peer", "direction"),
+        {
+            "in_bytes_total": ("counter", "bytes_in_total", "Bytes received"),
+            "out_bytes_total": ("counter", "bytes_out_total", "Bytes sent"),
+            "pending_bytes": ("gauge", "pending_bytes", "Bytes that wait"),
+            "rtt_seconds": ("gauge", "rtt_s", "Round trip time"),
+        },
+    ),
+}

@@ -1,0 +1,122 @@
+"""One question to many nodes, each with a deadline: what came back, and who did not answer.
+
+Nodes are asked over their links, never over HTTP, so that a node without an admin app answers as well.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pulsing.admin.problems import ProblemError, problem_of
+from pulsing.exceptions import PulsingActorError, PulsingRuntimeError
+from pulsing.ids import NodeId
+
+Params = Mapping[str, Any]
+AskRemote = Callable[[Any, str, str, Params], Awaitable[Any]]
+
+
+async def ask_over_link(system: Any, node: str, kind: str, params: Params) -> Any:
+    """Ask another node's system actor."""
+    from pulsing.core import get_system_actor
+
+    actor = await get_system_actor(system, NodeId.from_str(node))
+    return await actor.inspect(kind, dict(params))
+
+
+@dataclass
+class Answers:
+    """What the asked nodes said, by node, and the faults of those that said nothing."""
+
+    values: dict[str, Any] = field(default_factory=dict)
+    faults: list[dict[str, str]] = field(default_factory=list)
+    asked: int = 0
+
+    @property
+    def partial(self) -> bool:
+        """Whether a node is missing."""
+        return bool(self.faults)
+
+    def rows(self) -> list[dict[str, Any]]:
+        """All rows of all lists, each with its node; a single object counts as a list of one."""
+        lists = ((node, [value] if isinstance(value, dict) else value or ()) for node, value in self.values.items())
+        return [{"node": node, **row} for node, rows in lists for row in rows]
+
+    def require_one(self) -> None:
+        """Fail when no node at all answered.
+
+        Raises:
+            ProblemError: with the reason of the first.
+        """
+        if self.asked and not self.values:
+            raise ProblemError("unavailable", f"no node answered: {self.faults[0]['detail']}", nodes=self.faults)
+
+
+class Fanout:
+    """Asks this node and the others.
+
+    Args:
+        system: the actor system of this node.
+        deadline_s: how long one node may take.
+        ask_remote: how another node is asked.
+    """
+
+    def __init__(self, system: Any, deadline_s: float, ask_remote: AskRemote = ask_over_link) -> None:
+        self._system = system
+        self._deadline_s = deadline_s
+        self._ask_remote = ask_remote
+
+    @property
+    def here(self) -> str:
+        """This node's id."""
+        return str(self._system.node_id)
+
+    async def nodes(self) -> list[str]:
+        """Ids of the nodes that are worth asking: this one, and members that may still answer."""
+        members = await self._system.members()
+        others = [
+            f"{int(m['node_id']):016x}" for m in members if str(m["status"]).lower() in ("alive", "suspect", "leaving")
+        ]
+        return [self.here, *(node for node in others if node != self.here)]
+
+    def offers(self, kind: str) -> bool:
+        """Whether this node answers a kind of question."""
+        return kind in self._system.inspectors
+
+    async def ask(self, kind: str, params: Params | None = None, nodes: Sequence[str] | None = None) -> Answers:
+        """Ask `nodes` (all, when None) at the same time."""
+        asked = await self.nodes() if nodes is None else list(nodes)
+        answers = Answers(asked=len(asked))
+        await asyncio.gather(*(self._ask_one(node, kind, params or {}, answers) for node in asked))
+        return answers
+
+    async def ask_here(self, kind: str, params: Params | None = None) -> Any:
+        """Ask this node alone."""
+        value = self._system.inspect(kind, dict(params or {}))
+        return await value if inspect.isawaitable(value) else value
+
+    async def _ask_one(self, node: str, kind: str, params: Params, answers: Answers) -> None:
+        try:
+            # A future that the wait cancels must not be one that others share: each question is its own task.
+            answers.values[node] = await asyncio.wait_for(self._value(node, kind, params), self._deadline_s)
+        except asyncio.TimeoutError:
+            answers.faults.append(_fault(node, "node-timeout", f"no answer in {self._deadline_s:g} s"))
+        except PulsingRuntimeError as error:
+            problem = problem_of(error)
+            answers.faults.append(_fault(node, problem.slug, problem.detail))
+        except PulsingActorError as error:
+            answers.faults.append(_fault(node, "unavailable", str(error)))
+
+    async def _value(self, node: str, kind: str, params: Params) -> Any:
+        if node == self.here:
+            if not self.offers(kind):
+                return []
+            return await self.ask_here(kind, params)
+        return await self._ask_remote(self._system, node, kind, params)
+
+
+def _fault(node: str, slug: str, detail: str) -> dict[str, str]:
+    return {"node": node, "type": f"/problems/{slug}", "detail": detail}

@@ -1,0 +1,119 @@
+"""The whole cluster on one page: totals, the busiest mailboxes, the methods that matter, the last events."""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from pulsing.admin.catalogue import ACTORS, AGENTS, EVENTS, LINKS, METHODS, NODES, QUEUES, TOPICS, Listing
+from pulsing.admin.fanout import Answers, Fanout
+
+Row = dict[str, Any]
+
+TOP = 10
+LAST_EVENTS = 20
+_BUSY_FIELDS = ("id", "name", "class", "node", "mailbox", "mailbox_oldest_s", "href")
+
+
+async def cluster_view(fanout: Fanout) -> tuple[Row, Answers]:
+    """The cluster as this node sees it, and whether the others see the same."""
+    mine = dict(await fanout.ask_here("cluster")) if fanout.offers("cluster") else _alone(fanout)
+    answers = await fanout.ask("cluster")
+    views = {node: (view["size"], view["by_status"]) for node, view in answers.values.items() if view}
+    own = (mine["size"], mine["by_status"])
+    disagreeing = sorted(node for node, view in views.items() if view != own)
+    return {**mine, "agreed": not disagreeing and not answers.partial, "disagreeing": disagreeing}, answers
+
+
+def _alone(fanout: Fanout) -> Row:
+    return {"name": "pulsing", "mode": "standalone", "size": 1, "by_status": {"alive": 1}}
+
+
+async def overview(fanout: Fanout) -> tuple[Row, Answers]:
+    """Everything that the first page shows, in one answer."""
+    asked = (NODES, ACTORS, METHODS, AGENTS, QUEUES, TOPICS, LINKS)
+    (cluster, answers), lists, events = await asyncio.gather(
+        cluster_view(fanout),
+        asyncio.gather(*(_rows(fanout, listing) for listing in asked)),
+        _rows(fanout, EVENTS, limit=LAST_EVENTS),
+    )
+    nodes, actors, methods, agents, queues, topics, links = lists
+    here = next((row for row in nodes if row.get("self")), {})
+    return {
+        "cluster": {name: cluster.get(name) for name in ("name", "mode", "size", "by_status", "agreed")},
+        "node": {name: here.get(name) for name in ("id", "name", "uptime_s", "version", "started_at")},
+        "totals": _totals(nodes, actors, agents, queues, topics, links),
+        "busiest": _busiest(actors),
+        "methods": _top_methods(methods),
+        "events": sorted(events, key=lambda row: str(row["at"]), reverse=True)[:LAST_EVENTS],
+        "partial": answers.partial,
+        "errors": answers.faults,
+    }, answers
+
+
+async def _rows(fanout: Fanout, listing: Listing, **params: Any) -> list[Row]:
+    rows, _ = await listing.rows(fanout, **params)
+    return rows
+
+
+def _totals(
+    nodes: Sequence[Row],
+    actors: Sequence[Row],
+    agents: Sequence[Row],
+    queues: Sequence[Row],
+    topics: Sequence[Row],
+    links: Sequence[Row],
+) -> Row:
+    return {
+        "nodes": len(nodes),
+        "actors": len(actors),
+        "actors_by_state": dict(Counter(str(row["state"]) for row in actors)),
+        "agents": len(agents),
+        "messages_total": _sum(nodes, "messages_total"),
+        "errors_total": _sum(nodes, "errors_total"),
+        "restarts_total": _sum(nodes, "restarts_total"),
+        "dead_letters_total": _sum(nodes, "dead_letters_total"),
+        "mailbox_messages": _sum(actors, "mailbox"),
+        "mailbox_oldest_s": _most(actors, "mailbox_oldest_s"),
+        "queues": len(queues),
+        "queue_records": _sum(queues, "records"),
+        "queue_puts_total": _sum(queues, "put_total"),
+        "queue_reads_total": _sum(queues, "read_total"),
+        "queue_max_lag": _most(queues, "max_lag"),
+        "topics": len(topics),
+        "subscribers": _sum(topics, "subscribers"),
+        "publishes_total": _sum(topics, "published_total"),
+        "deliveries_total": _sum(topics, "delivered_total"),
+        "links": len(links),
+        "rss_bytes": _sum(nodes, "rss_bytes"),
+        "cpu_s_total": _sum(nodes, "cpu_s_total"),
+    }
+
+
+def _sum(rows: Iterable[Row], field: str) -> Any:
+    known = [row[field] for row in rows if row.get(field) is not None]
+    return sum(known) if known else None
+
+
+def _most(rows: Iterable[Row], field: str) -> Any:
+    return max((row[field] for row in rows if row.get(field) is not None), default=None)
+
+
+def _busiest(actors: Sequence[Row]) -> list[Row]:
+    waiting = [row for row in actors if row.get("mailbox")]
+    top = heapq.nlargest(TOP, waiting, key=lambda row: row["mailbox"])
+    return [{name: row.get(name) for name in _BUSY_FIELDS} for row in top]
+
+
+def _top_methods(methods: Sequence[Row]) -> dict[str, list[Row]]:
+    called = [row for row in methods if row.get("messages_total")]
+    return {
+        "by_calls": heapq.nlargest(TOP, called, key=lambda row: row["messages_total"]),
+        "by_latency": heapq.nlargest(TOP, called, key=lambda row: (row.get("handle_s") or {}).get("p99") or 0),
+        "by_errors": heapq.nlargest(
+            TOP, (row for row in called if row.get("errors_total")), key=lambda row: row["errors_total"]
+        ),
+    }

@@ -1,0 +1,121 @@
+"""What the routes of one admin app share: the system, the settings and the plane's own state."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from pulsing.admin.audit import Audit, redact
+from pulsing.admin.auth import FailedLogins, Sessions, Tokens
+from pulsing.admin.catalogue import Listing
+from pulsing.admin.fanout import Answers, Fanout
+from pulsing.admin.feed import Feed
+from pulsing.admin.gate import visit_of
+from pulsing.admin.idempotency import Repeats
+from pulsing.admin.metrics import Metrics, Own
+from pulsing.admin.paging import ListQuery, Window, select
+from pulsing.admin.replies import reply
+from pulsing.admin.settings import AdminSettings
+from pulsing.admin.static import Files, dashboard_folder
+from pulsing.admin.times import rfc3339
+from pulsing.admin.traffic import Traffic
+from pulsing.clock import Clock
+from pulsing.ids import NodeId
+
+
+class Plane:
+    """The state of one admin app; made by `create_admin_app`, ended by `close`."""
+
+    def __init__(self, system: Any, settings: AdminSettings, clock: Clock) -> None:
+        self.system = system
+        self.settings = settings
+        self.clock = clock
+        self.files = Files(dashboard_folder())
+        self.epoch = secrets.token_hex(4)
+        self.tokens = Tokens(settings)
+        self.sessions = Sessions(clock, settings.session_hours * 3600)
+        self.failed = FailedLogins(clock)
+        self.traffic = Traffic()
+        self.repeats = Repeats(clock)
+        self.audit = Audit(settings.audit_capacity, self._tell_action)
+        self.fanout = Fanout(system, settings.fanout_s)
+        self.feed = Feed(self.fanout, settings, clock, self.epoch)
+        self.metrics = Metrics(system, self.fanout, settings, Own(self.traffic, self.audit, self.feed))
+
+    def record_audit(self, row: Mapping[str, Any]) -> None:
+        """Write one audit row, its parameters redacted."""
+        self.audit.record(
+            {**row, "at": rfc3339(row["at"]), "parameters": redact(row["parameters"], self.settings.redact)}
+        )
+
+    async def clear_dead_letters(self) -> int:
+        """Forget the kept dead letters of every node that answers; returns how many there were."""
+        nodes = [NodeId.from_str(node) for node in await self.fanout.nodes()]
+        asked = [self.system.ask_node(node, "clear_dead_letters", timeout=self.settings.fanout_s) for node in nodes]
+        counts = await asyncio.gather(*asked, return_exceptions=True)
+        return sum(count for count in counts if isinstance(count, int))
+
+    async def close(self) -> None:
+        """End every stream and what feeds it."""
+        await self.feed.close()
+        self.metrics.close()
+
+    def _tell_action(self, row: Mapping[str, Any]) -> None:
+        if row["action"] == "request":
+            return
+        data = {name: row[name] for name in ("action", "principal", "target", "outcome", "reason")}
+        self.system.events.publish(
+            "admin.action", kind="admin", name=str(row["action"]), data=data, trace_id=row["trace_id"]
+        )
+
+
+def plane_of(request: Request) -> Plane:
+    """The plane of the app that a request came to."""
+    plane: Plane = request.app.state.plane
+    return plane
+
+
+async def answer_list(request: Request, listing: Listing, **params: Any) -> Response:
+    """Answer a list route."""
+    plane = plane_of(request)
+    began = time.perf_counter()
+    query = ListQuery.read(request.query_params.multi_items(), listing.spec)
+    nodes = listing.nodes_of(query)
+    if nodes is not None:
+        known = await plane.fanout.nodes()
+        nodes = tuple(node for node in known if node in nodes)
+    rows, answers = await listing.rows(plane.fanout, query.scope, nodes, **params)
+    answers.require_one()
+    rows = listing.shown_to(rows, operator=visit_of(request).known.may("operator"))
+    return reply(page(select(rows, query, listing.spec), query, answers, time.perf_counter() - began))
+
+
+def page(window: Window, query: ListQuery, answers: Answers, took_s: float) -> dict[str, Any]:
+    """The body of a list answer."""
+    return {
+        "items": window.rows,
+        "total": window.total,
+        "filtered": window.filtered,
+        "returned": len(window.rows),
+        "limit": query.limit,
+        "offset": query.offset,
+        "next": window.next,
+        "scope": query.scope,
+        "nodes": {"asked": answers.asked, "answered": len(answers.values)},
+        "partial": answers.partial,
+        "errors": answers.faults,
+        "took_ms": round(took_s * 1000, 3),
+    }
+
+
+def select_own(request: Request, listing: Listing, rows: Sequence[dict[str, Any]]) -> Response:
+    """Answer a list whose rows this app keeps itself."""
+    query = ListQuery.read(request.query_params.multi_items(), listing.spec)
+    here = plane_of(request).fanout.here
+    return reply(page(select(rows, query, listing.spec), query, Answers({here: rows}, asked=1), 0.0))

@@ -1,0 +1,365 @@
+"""Actors: list, look at, spawn, call, stop."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from fastapi import Query, Request
+from pydantic import Field, field_validator
+from starlette.responses import Response, StreamingResponse
+
+from pulsing.admin import calls
+from pulsing.admin.catalogue import ACTORS, AGENTS, from_path
+from pulsing.admin.classes import checked_constructor, spawnable_class
+from pulsing.admin.documents import answers, lists
+from pulsing.admin.gate import visit_of
+from pulsing.admin.plane import Plane, answer_list, plane_of
+from pulsing.admin.problems import ProblemError
+from pulsing.admin.replies import reply
+from pulsing.admin.routes.cluster import find_node
+from pulsing.admin.routing import Routes
+from pulsing.admin.schemas import ActorDetail, ActorRow, AgentRow, Input, Row
+from pulsing.admin.subjects import actor_id_of, actor_path, find_actor, shown_actor
+from pulsing.core.registry import check_name
+from pulsing.exceptions import ActorNotFound, PulsingRuntimeError
+from pulsing.ids import ActorId, NodeId
+
+actors = Routes("actors")
+
+MAX_TELL = 64 * 1024
+SUMMARY_KEYS = ("class", "node", "state", "kind")
+
+
+@actors.get("/actors", role="viewer", **lists(ActorRow, ACTORS.spec))
+async def list_actors(request: Request) -> Response:
+    """The actors of the cluster; with `state=stopped` or `failed` the last that ended."""
+    states = set(request.query_params.getlist("state"))
+    ended = bool(states) and states <= {"stopped", "failed"}
+    return await answer_list(request, ACTORS, system=_flag(request, "system"), ended=ended)
+
+
+def _flag(request: Request, name: str) -> bool:
+    text = request.query_params.get(name, "false")
+    if text not in ("true", "false"):
+        raise ProblemError("bad-filter", f"{name} is true or false")
+    return text == "true"
+
+
+@actors.get("/actors/summary", role="viewer", **answers(Row))
+async def summarise(request: Request, by: str = "class") -> Response:
+    """Counts of actors by class, node, state or kind."""
+    keys = by.split(",")
+    if not 1 <= len(keys) <= 2 or not set(keys) <= set(SUMMARY_KEYS):
+        raise ProblemError("bad-filter", f"by is one or two of {', '.join(SUMMARY_KEYS)}")
+    rows, faults = await ACTORS.rows(plane_of(request).fanout)
+    faults.require_one()
+    groups: dict[tuple[str, ...], list[Mapping[str, Any]]] = {}
+    for row in rows:
+        groups.setdefault(tuple(str(row[key]) for key in keys), []).append(row)
+    items = [{"key": dict(zip(keys, key, strict=True)), **_summary(group)} for key, group in sorted(groups.items())]
+    return reply({"by": keys, "items": items, "partial": faults.partial, "errors": faults.faults})
+
+
+def _summary(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    states: dict[str, int] = {}
+    for row in rows:
+        states[row["state"]] = states.get(row["state"], 0) + 1
+    return {
+        "actors": len(rows),
+        "by_state": states,
+        "messages_total": sum(row["messages_total"] for row in rows),
+        "errors_total": sum(row["errors_total"] for row in rows),
+        "restarts_total": sum(row["restarts"] for row in rows),
+        "mailbox_messages": sum(row["mailbox"] for row in rows),
+        "mailbox_max": max(row["mailbox"] for row in rows),
+        "handle_total_s": sum(row["handle_total_s"] or 0.0 for row in rows),
+    }
+
+
+@actors.get("/actors/{actor}", role="viewer", **answers(ActorDetail))
+async def show_actor(request: Request, actor: str, node: str | None = None) -> Response:
+    """One actor by id or name."""
+    row = await _find(plane_of(request), actor, node)
+    return reply(shown_actor(row, operator=visit_of(request).known.may("operator")))
+
+
+async def _find(plane: Plane, actor: str, node: str | None = None) -> dict[str, Any]:
+    where = (await find_node(plane, node))["id"] if node is not None else None
+    row, _ = await find_actor(plane.fanout, from_path(actor), where)
+    return row
+
+
+async def _find_live(plane: Plane, actor: str, node: str | None = None) -> dict[str, Any]:
+    row = await _find(plane, actor, node)
+    if row["state"] in ("stopped", "failed"):
+        raise ProblemError("actor-stopped", f"the actor has ended: {(row.get('exit') or {}).get('reason', '')}")
+    return row
+
+
+class Spawn(Input):
+    """What to spawn and how."""
+
+    class_: str = Field(alias="class", max_length=500)
+    args: list[Any] = Field(default_factory=list)
+    kwargs: dict[str, Any] = Field(default_factory=dict)
+    name: str | None = Field(default=None, max_length=300)
+    public: bool | None = None
+    placement: str = Field(default="local", max_length=200)
+    restart_policy: str | None = Field(default=None, max_length=20)
+    max_restarts: int | None = Field(default=None, ge=0, le=1_000_000)
+    min_backoff: float | None = Field(default=None, ge=0, le=3600)
+    max_backoff: float | None = Field(default=None, ge=0, le=86400)
+    mailbox: int | None = Field(default=None, ge=1, le=10_000_000)
+    tags: dict[str, str] = Field(default_factory=dict, max_length=32)
+
+    @field_validator("name")
+    @classmethod
+    def _named(cls, name: str | None) -> str | None:
+        if name is None:
+            return None
+        check_name(name)
+        if name.startswith("system/"):
+            raise ValueError("names under system/ belong to Pulsing")
+        return name
+
+    def options(self) -> dict[str, Any]:
+        """The options of the class that this order changes."""
+        named = ("restart_policy", "max_restarts", "min_backoff", "max_backoff", "mailbox")
+        return {name: value for name in named if (value := getattr(self, name)) is not None}
+
+
+@actors.post("/actors", role="operator", action="actor.spawn", **answers(ActorRow, 201))
+async def spawn(request: Request, order: Spawn, dry_run: bool = False) -> Response:
+    """Spawn an actor of a registered class."""
+    plane, visit = plane_of(request), visit_of(request)
+    visit.target = order.name or order.class_
+    visit.parameters = order.model_dump(by_alias=True, exclude_defaults=True)
+
+    async def act() -> Response:
+        return await _spawn(plane, order, dry_run)
+
+    return await plane.repeats.once(request, visit.known.name, act)
+
+
+async def _spawn(plane: Plane, order: Spawn, dry_run: bool) -> Response:
+    actor_class = spawnable_class(order.class_, plane.settings.spawnable)
+    args, kwargs = checked_constructor(
+        actor_class, calls.read_values(order.args, plane.system), calls.read_values(order.kwargs, plane.system)
+    )
+    placement = await _placement(plane, order.placement)
+    public = order.public if order.public is not None else order.name is not None
+    try:
+        chosen = actor_class.with_options(
+            **order.options(), name=order.name, public=public, system=plane.system, placement=placement
+        )
+    except ValueError as error:
+        raise _does_not_fit(str(error)) from error
+    if dry_run:
+        return reply({"dry_run": True, "class": order.class_, "name": order.name})
+    try:
+        proxy = await chosen.spawn(*args, **kwargs)
+    except PulsingRuntimeError:
+        raise
+    except Exception as error:
+        # The constructor is the user's: what it raises is about the arguments that it was given.
+        raise ProblemError("bad-arguments", f"the constructor raised {type(error).__name__}: {error}") from error
+    actor_id = proxy.ref.actor_id
+    if order.tags:
+        await plane.system.ask_node(actor_id.node_id, "tag_actor", str(actor_id), dict(order.tags))
+    row, _ = await find_actor(plane.fanout, str(actor_id))
+    return reply(row, 201, {"location": f"actors/{actor_id}"})
+
+
+async def _placement(plane: Plane, placement: str) -> Any:
+    if placement in ("local", "remote", "process", "ray"):
+        return placement
+    return NodeId.from_str((await find_node(plane, placement))["id"])
+
+
+def _does_not_fit(message: str) -> ProblemError:
+    return ProblemError("validation", message, errors=[{"loc": ["body"], "msg": message}])
+
+
+class Call(Input):
+    """A method call, or one message for a class with `receive`."""
+
+    method: str | None = Field(default=None, max_length=200)
+    args: list[Any] = Field(default_factory=list)
+    kwargs: dict[str, Any] = Field(default_factory=dict)
+    message: Any = None
+    message_type: str | None = Field(default=None, max_length=200)
+    timeout: float = Field(default=30.0, gt=0, le=600)
+
+
+class Tell(Input):
+    """A message that nobody waits for."""
+
+    method: str | None = Field(default=None, max_length=200)
+    args: list[Any] = Field(default_factory=list)
+    kwargs: dict[str, Any] = Field(default_factory=dict)
+    message: Any = None
+    message_type: str | None = Field(default=None, max_length=200)
+
+
+@actors.post(
+    "/actors/{actor}/call", role="operator", action="actor.call", unbounded=True,
+    responses={200: {"description": "How the call went", "content": {"application/json": {}, "text/event-stream": {}}}},
+)  # fmt: skip
+async def call(request: Request, actor: str, asked: Call) -> Response:
+    """Call a method and answer what it gave; a generator streams where the caller accepts events."""
+    plane, visit = plane_of(request), visit_of(request)
+    visit.target = actor
+    visit.parameters = asked.model_dump(exclude_defaults=True)
+
+    async def act() -> Response:
+        order = await _order(plane, actor, asked, asked.timeout, visit.trace_id)
+        if order.streams and "text/event-stream" in request.headers.get("accept", ""):
+            return StreamingResponse(calls.frames(order), media_type="text/event-stream", headers=UNBUFFERED)
+        return reply(await calls.answer(order))
+
+    if "text/event-stream" in request.headers.get("accept", ""):
+        return await act()
+    return await plane.repeats.once(request, visit.known.name, act)
+
+
+UNBUFFERED = {"x-accel-buffering": "no"}
+
+
+async def _order(plane: Plane, actor: str, asked: Call | Tell, timeout: float | None, trace_id: str) -> calls.Order:
+    row = await _target(plane, from_path(actor))
+    ref = plane.system.bind(ActorId.from_str(row["id"]), row.get("name"))
+    args, kwargs, streams = _arguments(plane, row, asked)
+    limit = plane.settings.reply_bytes
+    return calls.Order(ref, row, asked.method, tuple(args), kwargs, timeout, streams, trace_id, limit)
+
+
+async def _target(plane: Plane, text: str) -> dict[str, Any]:
+    """The live actor that a call goes to: of several with the name, the one whose turn it is."""
+    if actor_id_of(text) is not None:
+        return await _find_live(plane, text)
+    try:
+        ref = await plane.system.resolve(actor_path(text))
+    except (ActorNotFound, ValueError):
+        return await _find_live(plane, text)
+    return await _find_live(plane, str(ref.actor_id))
+
+
+def _arguments(plane: Plane, row: dict[str, Any], asked: Call | Tell) -> tuple[list[Any], dict[str, Any], bool]:
+    if row["kind"] == "system":
+        raise ProblemError("forbidden", "the node's own actors are not called from here")
+    if asked.method is None:
+        if row["kind"] != "receive" and "message" not in asked.model_fields_set:
+            raise _does_not_fit("method is missing")
+        return [calls.read_message(asked.message, asked.message_type, plane.system)], {}, False
+    kind = calls.method_kind(row, asked.method)
+    args, kwargs = calls.checked_arguments(row, asked.method, asked.args, asked.kwargs, plane.system)
+    return args, kwargs, kind == "stream"
+
+
+@actors.post("/actors/{actor}/tell", role="operator", action="actor.tell", **answers(Row, 202))
+async def tell(request: Request, actor: str, asked: Tell) -> Response:
+    """Send a message that nobody waits for."""
+    plane, visit = plane_of(request), visit_of(request)
+    visit.target = actor
+    visit.parameters = asked.model_dump(exclude_defaults=True)
+    if len(await request.body()) > MAX_TELL:
+        raise ProblemError("too-large", f"a message has at most {MAX_TELL} bytes")
+
+    async def act() -> Response:
+        order = await _order(plane, actor, asked, None, visit.trace_id)
+        if order.method is None:
+            await order.ref.tell(order.args[0])
+        else:
+            await order.ref.send(order.method, order.args, order.kwargs)
+        return reply({"accepted": True, "actor": order.actor["id"], "node": order.actor["node"]}, 202)
+
+    return await plane.repeats.once(request, visit.known.name, act)
+
+
+@actors.delete("/actors/{actor}", role="operator", action="actor.stop", **answers(Row))
+async def stop(
+    request: Request, actor: str, node: str | None = None, timeout: float = Query(default=30.0, ge=0, le=30)
+) -> Response:
+    """Stop an actor: its running message finishes, what waits fails, its name is free."""
+    plane, visit = plane_of(request), visit_of(request)
+    visit.target = actor
+    row = await _stoppable(plane, actor, node)
+    visit.target = str(row.get("name") or row["id"])
+    began = time.perf_counter()
+    stopped = await plane.system.stop(ActorId.from_str(row["id"]), timeout=timeout)
+    return reply({"stopped": bool(stopped), "took_s": round(time.perf_counter() - began, 6)})
+
+
+async def _stoppable(plane: Plane, actor: str, node: str | None) -> dict[str, Any]:
+    row = await _find_live(plane, actor, node)
+    if row["kind"] == "system":
+        raise ProblemError("forbidden", "the node's own actors cannot be stopped or restarted")
+    return row
+
+
+@actors.post("/actors/{actor}/restart", role="operator", action="actor.restart", **answers(ActorRow))
+async def restart(request: Request, actor: str, node: str | None = None) -> Response:
+    """Start an actor afresh: same id, name and mailbox, new state."""
+    plane, visit = plane_of(request), visit_of(request)
+    visit.target = actor
+    row = await _stoppable(plane, actor, node)
+    actor_id = ActorId.from_str(row["id"])
+    try:
+        await plane.system.ask_node(actor_id.node_id, "restart_actor", row["id"])
+    except PulsingRuntimeError:
+        raise
+    except Exception as error:
+        raise ProblemError("cannot-restart", str(error)) from error
+    found, _ = await find_actor(plane.fanout, row["id"])
+    return reply(found)
+
+
+@actors.get("/actors/{actor}/metadata", role="viewer", **answers(Row))
+async def metadata(request: Request, actor: str, node: str | None = None) -> Response:
+    """What the actor says of itself: its `metadata()`, its card, its tags."""
+    plane = plane_of(request)
+    row = await _find_live(plane, actor, node)
+    found = await plane.fanout.ask("metadata", {"actor": row["id"]}, [row["node"]])
+    found.require_one()
+    said = next(iter(found.values.values()))
+    if not said:
+        raise ProblemError("actor-not-found", "the actor has just ended")
+    return reply(said)
+
+
+@actors.patch("/actors/{actor}/tags", role="operator", action="actor.tag", **answers(Row))
+async def tag(request: Request, actor: str, changes: dict[str, str | None], node: str | None = None) -> Response:
+    """Set tags, and take away those that are null."""
+    plane, visit = plane_of(request), visit_of(request)
+    visit.target, visit.parameters = actor, changes
+    _check_tags(changes)
+    row = await _find_live(plane, actor, node)
+    kept = {**(row.get("tags") or {}), **changes}
+    if sum(value is not None for value in kept.values()) > 32:
+        raise _does_not_fit("an actor has at most 32 tags")
+    tags = await plane.system.ask_node(ActorId.from_str(row["id"]).node_id, "tag_actor", row["id"], changes)
+    return reply({"tags": tags})
+
+
+def _check_tags(changes: Mapping[str, str | None]) -> None:
+    for key, value in changes.items():
+        try:
+            check_name(key, "tag")
+        except ValueError as error:
+            raise _does_not_fit(str(error)) from error
+        if len(key) > 64 or (value is not None and len(value.encode("utf-8", "surrogatepass")) > 256):
+            raise _does_not_fit("a tag has at most 64 characters, its value at most 256 bytes")
+
+
+@actors.get("/agents", role="viewer", **lists(AgentRow, AGENTS.spec))
+async def list_agents(request: Request) -> Response:
+    """The live agents with their cards."""
+    return await answer_list(request, AGENTS)
+
+
+@actors.get("/agents/{actor}", role="viewer", **answers(ActorDetail))
+async def show_agent(request: Request, actor: str, node: str | None = None) -> Response:
+    """One agent: the actor, with its card."""
+    return await show_actor(request, actor, node)

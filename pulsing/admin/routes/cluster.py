@@ -1,0 +1,113 @@
+"""The cluster: overview, nodes, members, names, links."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import Request
+from starlette.responses import Response
+
+from pulsing.admin.catalogue import LINKS, MEMBERS, NAMES, NODES, from_path
+from pulsing.admin.documents import answers, lists
+from pulsing.admin.overview import cluster_view, overview
+from pulsing.admin.plane import Plane, answer_list, plane_of
+from pulsing.admin.problems import ProblemError
+from pulsing.admin.replies import reply
+from pulsing.admin.routing import Routes
+from pulsing.admin.schemas import ClusterView, LinkRow, MemberRow, NameRow, NodeDetail, NodeRow, Row
+from pulsing.admin.subjects import actor_path, did_you_mean
+
+cluster = Routes("cluster")
+
+
+@cluster.get("/overview", role="viewer", **answers(Row))
+async def show_overview(request: Request) -> Response:
+    """The whole cluster on one page."""
+    row, _ = await overview(plane_of(request).fanout)
+    return reply(row)
+
+
+@cluster.get("/nodes", role="viewer", **lists(NodeRow, NODES.spec))
+async def list_nodes(request: Request) -> Response:
+    """The nodes, each as it sees itself."""
+    return await answer_list(request, NODES)
+
+
+@cluster.get("/nodes/{node}", role="viewer", **answers(NodeDetail))
+async def show_node(request: Request, node: str) -> Response:
+    """One node by id or name."""
+    plane = plane_of(request)
+    row = await find_node(plane, node)
+    found, _ = await NODES.rows(plane.fanout, nodes=[row["id"]], detail=True)
+    return reply(found[0] if found else row)
+
+
+async def find_node(plane: Plane, text: str) -> dict[str, Any]:
+    """The row of a node by id or name.
+
+    Raises:
+        ProblemError: `node-not-found`.
+    """
+    rows, _ = await NODES.rows(plane.fanout)
+    for row in rows:
+        if text in (row["id"], row.get("name")):
+            return row
+    known = [str(value) for row in rows for value in (row["id"], row.get("name")) if value]
+    raise ProblemError("node-not-found", f"no node {text[:200]!r}", hint=did_you_mean(text, known))
+
+
+@cluster.get("/cluster", role="viewer", **answers(ClusterView))
+async def show_cluster(request: Request) -> Response:
+    """The cluster as this node sees it, and whether the others agree."""
+    row, _ = await cluster_view(plane_of(request).fanout)
+    return reply(row)
+
+
+@cluster.get("/cluster/members", role="viewer", **lists(MemberRow, MEMBERS.spec))
+async def list_members(request: Request) -> Response:
+    """The members, as this node sees them."""
+    return await answer_list(request, MEMBERS)
+
+
+@cluster.get("/cluster/members/{node}", role="viewer", **answers(MemberRow))
+async def show_member(request: Request, node: str) -> Response:
+    """One member by id or name, with its history."""
+    rows, _ = await MEMBERS.rows(plane_of(request).fanout, detail=True)
+    for row in rows:
+        if node in (row["id"], row.get("name")):
+            return reply(row)
+    raise ProblemError("node-not-found", f"no member {node[:200]!r}")
+
+
+@cluster.get("/names", role="viewer", **lists(NameRow, NAMES.spec))
+async def list_names(request: Request) -> Response:
+    """The public names and who holds them."""
+    return await answer_list(request, NAMES)
+
+
+@cluster.get("/names/{name}", role="viewer", **answers(NameRow))
+async def show_name(request: Request, name: str) -> Response:
+    """One public name."""
+    path = actor_path(from_path(name))
+    rows, _ = await NAMES.rows(plane_of(request).fanout)
+    for row in rows:
+        if row["name"] == path:
+            return reply(row)
+    raise ProblemError("name-not-found", f"no name {path[:300]!r}", hint=did_you_mean(path, [r["name"] for r in rows]))
+
+
+@cluster.get("/links", role="viewer", **lists(LinkRow, LINKS.spec))
+async def list_links(request: Request) -> Response:
+    """The links between nodes; closed ones with `state=closed`."""
+    closed = "closed" in request.query_params.getlist("state")
+    return await answer_list(request, LINKS, closed=closed)
+
+
+@cluster.get("/links/{id}", role="viewer", **answers(LinkRow))
+async def show_link(request: Request, id: str) -> Response:
+    """One link."""
+    rows, _ = await LINKS.rows(plane_of(request).fanout, closed=True)
+    for row in rows:
+        if str(row["id"]) == from_path(id):
+            return reply(row)
+    raise ProblemError("link-not-found", f"no link {id[:200]!r}")

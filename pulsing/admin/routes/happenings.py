@@ -1,0 +1,109 @@
+"""What happens: the live stream, events, dead letters."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Sequence
+from typing import Annotated
+
+from fastapi import Header, Query, Request
+from pydantic import TypeAdapter, ValidationError
+from starlette.responses import Response, StreamingResponse
+
+from pulsing.admin.catalogue import DEAD_LETTERS, EVENTS, from_path
+from pulsing.admin.documents import answers, lists, streams
+from pulsing.admin.feed import Change, Client, Feed
+from pulsing.admin.follow import follow
+from pulsing.admin.gate import visit_of
+from pulsing.admin.plane import answer_list, plane_of
+from pulsing.admin.problems import ProblemError, input_problem
+from pulsing.admin.replies import empty, reply
+from pulsing.admin.routing import Routes
+from pulsing.admin.schemas import DeadLetterRow, EventRow, Row
+from pulsing.admin.sources import Subscribe
+
+happenings = Routes("live")
+
+UNBUFFERED = {"x-accel-buffering": "no"}
+
+_SUBSCRIPTIONS: TypeAdapter[list[Subscribe]] = TypeAdapter(list[Subscribe])
+
+LastEventId = Annotated[str | None, Header(alias="Last-Event-ID", max_length=64)]
+
+
+@happenings.get("/stream", role="viewer", **streams())
+async def stream(
+    request: Request, sub: Annotated[str, Query(max_length=32_768)] = "[]", last_event_id: LastEventId = None
+) -> Response:
+    """One stream for everything on a page: snapshots, then what changes."""
+    plane = plane_of(request)
+    client = plane.feed.open(_subscriptions(sub), visit_of(request).known, last_event_id)
+    return StreamingResponse(_frames(plane.feed, client), media_type="text/event-stream", headers=UNBUFFERED)
+
+
+def _subscriptions(text: str) -> Sequence[Subscribe]:
+    try:
+        return _SUBSCRIPTIONS.validate_json(text)
+    except ValidationError as error:
+        raise input_problem([{"loc": ("query", "sub", *e["loc"]), "msg": e["msg"]} for e in error.errors()]) from None
+
+
+async def _frames(feed: Feed, client: Client) -> AsyncGenerator[bytes, None]:
+    try:
+        async for frame in client.frames():
+            yield frame
+    finally:
+        feed.leave(client)
+
+
+@happenings.post("/stream/{sid}", role="viewer", action=None, **answers(None, 204))
+async def change_stream(request: Request, sid: str, change: Change) -> Response:
+    """Add and remove subscriptions of an open stream."""
+    plane_of(request).feed.change(sid, change, visit_of(request).known)
+    return empty()
+
+
+_EVENTS = lists(EventRow, EVENTS.spec)
+_EVENTS["responses"][200]["content"] = {"text/event-stream": {"schema": {"type": "string"}}}
+
+
+@happenings.get("/events", role="viewer", unbounded=True, **_EVENTS)
+async def events(request: Request, last_event_id: LastEventId = None) -> Response:
+    """What happened, newest first; or, where the caller accepts events, what happens from now on."""
+    if "text/event-stream" not in request.headers.get("accept", ""):
+        return await answer_list(request, EVENTS)
+    plane = plane_of(request)
+    types = request.query_params.getlist("type") or None
+    subscription = plane.feed.hold(plane.system.events.subscribe(types))
+
+    async def frames() -> AsyncGenerator[bytes, None]:
+        try:
+            async for frame in follow(plane.system, subscription, plane.epoch, types, last_event_id):
+                yield frame
+        finally:
+            plane.feed.release(subscription)
+
+    return StreamingResponse(frames(), media_type="text/event-stream", headers=UNBUFFERED)
+
+
+@happenings.get("/dead-letters", role="viewer", **lists(DeadLetterRow, DEAD_LETTERS.spec))
+async def dead_letters(request: Request) -> Response:
+    """Messages that reached nobody, newest first."""
+    return await answer_list(request, DEAD_LETTERS)
+
+
+@happenings.get("/dead-letters/{id}", role="viewer", **answers(DeadLetterRow))
+async def dead_letter(request: Request, id: str) -> Response:
+    """One message that reached nobody."""
+    rows, _ = await DEAD_LETTERS.rows(plane_of(request).fanout)
+    for row in DEAD_LETTERS.shown_to(rows, operator=visit_of(request).known.may("operator")):
+        if str(row["id"]) == from_path(id):
+            return reply(row)
+    raise ProblemError("route-not-found", "no such dead letter is kept")
+
+
+@happenings.delete("/dead-letters", role="operator", action="dead_letter.clear", **answers(Row))
+async def clear_dead_letters(request: Request) -> Response:
+    """Forget the kept dead letters of every node."""
+    plane = plane_of(request)
+    visit_of(request).target = "dead-letters"
+    return reply({"cleared": await plane.clear_dead_letters()})

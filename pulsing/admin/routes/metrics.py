@@ -1,0 +1,90 @@
+"""What Prometheus reads: metrics, discovery, a scrape job."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+from fastapi import Query, Request
+from starlette.responses import PlainTextResponse, Response
+
+from pulsing.admin.artefacts import discovery, scrape_config
+from pulsing.admin.auth import token_path
+from pulsing.admin.catalogue import NODES
+from pulsing.admin.families import DETAILED
+from pulsing.admin.metrics import MAX_OBJECTS
+from pulsing.admin.overview import cluster_view
+from pulsing.admin.plane import plane_of
+from pulsing.admin.problems import ProblemError
+from pulsing.admin.replies import reply
+from pulsing.admin.routing import Routes
+from pulsing.admin.settings import AdminSettings
+
+prometheus = Routes("prometheus")
+
+_PLAIN = {"responses": {200: {"description": "Metrics", "content": {"text/plain": {"schema": {"type": "string"}}}}}}
+
+
+def metric_routes(settings: AdminSettings) -> Routes:
+    """The routes of the metrics themselves, as far as the settings want them."""
+    routes = Routes("prometheus", prefix="")
+    if settings.metrics_enabled:
+        role: Literal["viewer"] | None = None if settings.metrics_auth == "open" else "viewer"
+        routes.get("/metrics", role=role, **_PLAIN)(metrics)
+        if settings.metrics_detailed:
+            routes.get("/metrics/detailed", role="viewer", **_PLAIN)(detailed)
+    return routes
+
+
+async def metrics(request: Request, format: Literal["text", "openmetrics"] = "text") -> Response:
+    """Everything that is counted on this node, with bounded labels."""
+    body, content_type = await plane_of(request).metrics.render(as_openmetrics=format == "openmetrics")
+    return _sent(request, body, content_type)
+
+
+async def detailed(
+    request: Request,
+    family: Annotated[list[str] | None, Query()] = None,
+    actor: str | None = None,
+    class_: Annotated[str | None, Query(alias="class")] = None,
+    queue: str | None = None,
+    topic: str | None = None,
+    limit: Annotated[int, Query(ge=1, le=MAX_OBJECTS)] = MAX_OBJECTS,
+) -> Response:
+    """Series of single objects, by family."""
+    families = list(dict.fromkeys(family or ()))
+    if not families or not set(families) <= set(DETAILED):
+        known = ", ".join(DETAILED)
+        raise ProblemError(
+            "bad-filter", "name the families with family=", hint=f"families: {known}", allowed=[*DETAILED]
+        )
+    globs = {"actor": actor, "class": class_, "queue": queue, "topic": topic}
+    wanted: Mapping[str, str] = {name: glob for name, glob in globs.items() if glob is not None}
+    body, content_type = await plane_of(request).metrics.render_detailed(families, wanted, limit)
+    return _sent(request, body, content_type)
+
+
+def _sent(request: Request, body: bytes, content_type: str) -> Response:
+    headers = {"vary": "Accept-Encoding", "content-type": content_type}
+    if "gzip" in request.headers.get("accept-encoding", ""):
+        return Response(gzip.compress(body, compresslevel=1, mtime=0), headers={**headers, "content-encoding": "gzip"})
+    return Response(body, headers=headers)
+
+
+@prometheus.get("/prometheus/sd", role="viewer")
+async def service_discovery(request: Request) -> Response:
+    """The nodes of the cluster as targets for http_sd."""
+    plane = plane_of(request)
+    rows, _ = await NODES.rows(plane.fanout)
+    cluster, _ = await cluster_view(plane.fanout)
+    targets, omitted = discovery(rows, str(cluster["name"]))
+    return reply(targets, headers={"x-pulsing-omitted": str(omitted)})
+
+
+@prometheus.get("/prometheus/scrape.yml", role="viewer", **_PLAIN)
+async def scrape_job(request: Request) -> Response:
+    """A scrape job that finds every node from this one."""
+    settings = plane_of(request).settings
+    base = settings.public_url or str(request.base_url)
+    return PlainTextResponse(scrape_config(base.rstrip("/"), str(token_path(settings) or "/path/to/token")))

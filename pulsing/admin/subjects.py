@@ -1,0 +1,145 @@
+"""Finds the one actor, queue or topic that a path speaks of, wherever in the cluster it is."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from pulsing.admin import merging
+from pulsing.admin.catalogue import hidden, in_path
+from pulsing.admin.fanout import Answers, Fanout
+from pulsing.admin.problems import ProblemError
+from pulsing.ids import ActorId
+
+Row = dict[str, Any]
+
+SECRET_FIELDS = ("arguments",)
+
+
+def actor_id_of(text: str) -> ActorId | None:
+    """The id that a text is, if it is one."""
+    try:
+        return ActorId.from_str(text)
+    except ValueError:
+        return None
+
+
+def actor_path(name: str) -> str:
+    """The path of a name: a bare one stands under `actors/`."""
+    return name if name.startswith(("actors/", "system/")) else f"actors/{name}"
+
+
+async def find_actor(fanout: Fanout, text: str, node: str | None = None) -> tuple[Row, Answers]:
+    """The detail of one actor, by id or name.
+
+    Raises:
+        ProblemError: `actor-not-found`; `ambiguous-name` where several nodes hold the name; `node-dead` and the like
+            where the node that should know does not answer.
+    """
+    actor_id = actor_id_of(text)
+    asked = str(actor_id) if actor_id is not None else actor_path(text)
+    nodes = await _nodes_to_ask(fanout, actor_id, node)
+    answers = await fanout.ask("actor", {"actor": asked}, nodes)
+    found = [{"node": where, **row} for where, row in answers.values.items() if row]
+    if len(found) > 1:
+        candidates = [{"node": row["node"], "id": row["id"], "href": f"actors/{row['id']}"} for row in found]
+        raise ProblemError(
+            "ambiguous-name", f"{len(found)} nodes hold {asked!r}", hint="add ?node=", candidates=candidates
+        )
+    if found:
+        return {**found[0], "href": f"actors/{found[0]['id']}"}, answers
+    if not answers.values:
+        answers.require_one()
+    raise ProblemError("actor-not-found", f"no actor {asked!r}", hint=await _nearest_name(fanout, asked))
+
+
+async def _nodes_to_ask(fanout: Fanout, actor_id: ActorId | None, node: str | None) -> Sequence[str] | None:
+    known = await fanout.nodes()
+    wanted = str(actor_id.node_id) if actor_id is not None else node
+    if wanted is None:
+        return None
+    if wanted not in known:
+        raise ProblemError("actor-not-found", f"no live node {wanted} that could hold it")
+    return [wanted]
+
+
+async def _nearest_name(fanout: Fanout, asked: str) -> str | None:
+    if not fanout.offers("names"):
+        return None
+    names = [str(row["name"]) for row in await fanout.ask_here("names")]
+    return did_you_mean(asked, names)
+
+
+def did_you_mean(asked: str, known: Iterable[str]) -> str | None:
+    """A hint at the nearest known name, if one is near."""
+    near = difflib.get_close_matches(asked[:200], list(known)[:5_000], n=1)
+    return f"did you mean {near[0]!r}?" if near else None
+
+
+def shown_actor(row: Row, *, operator: bool) -> Row:
+    """An actor's detail as its reader may see it, with commands to paste."""
+    shown = {**row, "commands": commands(row)}
+    if operator:
+        return shown
+    errors = [{**error, "message": None} for error in row.get("errors") or ()]
+    exit_ = row.get("exit")
+    if exit_:
+        exit_ = {**exit_, "error": None, "traceback": None}
+    return {**hidden(shown, SECRET_FIELDS), "errors": errors, "exit": exit_, "redacted": True}
+
+
+def commands(row: Row) -> dict[str, str]:
+    """How to call the actor from a shell and from Python, without the token."""
+    target = str(row.get("name") or row["id"])
+    short = target.removeprefix("actors/")
+    methods = [m["name"] for m in row.get("methods") or ()]
+    method = methods[0] if methods else "method"
+    body = f'{{"method": "{method}"}}' if methods else '{"message": {}}'
+    find = f"await pul.resolve({short!r})" if row.get("name") else f"(await pul.refer({target!r})).as_any()"
+    call = f"await actor.{method}()" if methods else "await actor.ref.ask({})"
+    return {
+        "curl": (
+            f"curl -H \"Authorization: Bearer $TOKEN\" -H 'Content-Type: application/json' -d '{body}' "
+            f"$PULSING_ENDPOINT/api/v1/actors/{in_path(short)}/call"
+        ),
+        "python": f"actor = {find}\n{call}",
+        "cli": f"pulsing call {short} {method}" if methods else f"pulsing call {short} --message '{{}}'",
+    }
+
+
+async def find_queue(fanout: Fanout, queue: str) -> tuple[Row, Answers]:
+    """The detail of one queue, from all nodes that own a bucket of it.
+
+    Raises:
+        ProblemError: `queue-not-found`.
+    """
+    answers = await fanout.ask("queue", {"queue": queue})
+    answers.require_one()
+    rows = merging.merge_queues(row for row in answers.rows() if row.get("queue"))
+    if not rows:
+        raise ProblemError(
+            "queue-not-found", f"no queue {queue!r}", hint=await _nearest(fanout, "queues", "queue", queue)
+        )
+    return {**rows[0], "href": f"queues/{in_path(queue)}"}, answers
+
+
+async def find_topic(fanout: Fanout, topic: str) -> tuple[Row, Answers]:
+    """The detail of one topic, from the node of its broker.
+
+    Raises:
+        ProblemError: `topic-not-found`.
+    """
+    answers = await fanout.ask("topic", {"topic": topic})
+    answers.require_one()
+    rows = merging.merge_topics(row for row in answers.rows() if row.get("topic"))
+    if not rows:
+        raise ProblemError(
+            "topic-not-found", f"no topic {topic!r}", hint=await _nearest(fanout, "topics", "topic", topic)
+        )
+    return {**rows[0], "href": f"topics/{in_path(topic)}"}, answers
+
+
+async def _nearest(fanout: Fanout, kind: str, field: str, asked: str) -> str | None:
+    answers = await fanout.ask(kind)
+    return did_you_mean(asked, {str(row[field]) for row in answers.rows()})

@@ -59,7 +59,7 @@ demo: $(READY)
 	@$(BIN)/pulsing demo $(DEMO_ARGS)
 
 bench: $(READY)
-	$(BIN)/python -m benchmarks
+	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
 
 docs: $(READY)
 	$(BIN)/mkdocs build --strict --quiet

@@ -1,0 +1,28 @@
+"""Every program of `examples/`, run as it is."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+PRINTED = {
+    "two_actors.py": "Hello Ada, you are number 1\nHello Grace, you are number 2\nHello Mary, you are number 3\n",
+    "restarts.py": (
+        "requests: 1 2\nfailed: the other side is gone\nrequests: 1\nfailed: the other side is gone\n"
+        "given up: restart_limit\n"
+    ),
+    "work_queue.py": "[(0, 0), (1, 1), (2, 4), (3, 9), (4, 16), (5, 25), (6, 36), (7, 49)]\n",
+}
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in EXAMPLES.glob("*.py")))
+def test_an_example_prints_what_it_promises(name: str) -> None:
+    done = subprocess.run([sys.executable, EXAMPLES / name], capture_output=True, text=True, timeout=30)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == PRINTED[name]

@@ -19,7 +19,7 @@ from pulsing.exceptions import LinkLost, NotSendable, PulsingError, PulsingRunti
 from pulsing.ids import ActorId
 from pulsing.node.answer import Answer
 from pulsing.node.streaming import IncomingStream, OutgoingStream
-from pulsing.node.window import CREDIT_EVERY, SendWindow
+from pulsing.node.window import CREDIT_EVERY, CREDIT_EVERY_BYTES, SendWindow
 from pulsing.tasks import TaskScope
 from pulsing.transport.base import Connection
 from pulsing.wire.codec import FrameCodec
@@ -88,6 +88,7 @@ class Link:
         self._answers: dict[int, Answer] = {}
         self._outgoing: dict[int, OutgoingStream] = {}
         self._taken = 0
+        self._credited_bytes = 0
         self._handlers: dict[type, Callable[[Any], None]] = {
             Ask: self._on_ask,
             Tell: self._on_tell,
@@ -340,9 +341,10 @@ class Link:
 
     def _give_room(self) -> None:
         self._taken += 1
-        if self._taken >= CREDIT_EVERY:
+        if self._taken >= CREDIT_EVERY or self.bytes_in - self._credited_bytes >= CREDIT_EVERY_BYTES:
             self.send(Credit(0, self._taken))
             self._taken = 0
+            self._credited_bytes = self.bytes_in
 
     def _on_reply(self, frame: Reply) -> None:
         envelope = self.pending.pop(frame.request_id, None)

@@ -7,7 +7,9 @@ from collections import deque
 WINDOW_FRAMES = 256
 WINDOW_BYTES = 8 * 1024 * 1024
 CREDIT_EVERY = 64
-"""The receiver gives room back in portions of so many messages."""
+"""The receiver gives room back in portions of so many messages,"""
+CREDIT_EVERY_BYTES = WINDOW_BYTES // 8
+"""or as soon as so many bytes have come since the last time: two large values fill the window."""
 
 
 class SendWindow:

@@ -12,7 +12,7 @@ import ssl
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -49,7 +49,8 @@ class Certificate:
     """A self-signed certificate and its key, made for one process."""
 
     der: bytes
-    pem: bytes
+    pem: bytes = field(repr=False)
+    """Certificate and key."""
 
 
 class TlsIdentity:

@@ -243,7 +243,12 @@ class WebSocketListener:
     def _start(self, work: Coroutine[None, None, None], what: str) -> None:
         task = asyncio.get_running_loop().create_task(work, name=f"pulsing-{what}-{self._addr}")
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._finished)
+
+    def _finished(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _log.error("the listener on %s failed", self._addr, exc_info=error)
 
 
 async def _resolve(host: str, port: int, addr: str | None = None) -> list[str]:

@@ -60,6 +60,10 @@ def test_the_certificate_is_kept_by_its_identity() -> None:
     assert identity.certificate is identity.certificate
 
 
+def test_the_key_of_a_certificate_does_not_show() -> None:
+    assert "PRIVATE" not in repr(make_certificate())
+
+
 def test_certificates_are_left_unverified_in_one_place_only() -> None:
     package = Path(tls.__file__).parents[1]
     found = [

@@ -21,6 +21,7 @@ from pulsing.node.credentials import Credentials, Mode, Secret
 from pulsing.node.gate import LinkGate
 from pulsing.testing import wait_until
 from pulsing.transport import Channel, Connection, DialFailed, DialledSelf, Limits
+from pulsing.transport.tls import TlsIdentity, unverified_client_context
 from pulsing.transport.websocket import WebSocketListener, WebSocketTransport
 from pulsing.wire.handshake import Terms
 
@@ -235,6 +236,21 @@ async def test_an_abort_is_a_loss_at_the_other_end() -> None:
         at_a.connection.abort()
         assert isinstance(await at_b.ending(), ConnectionError)
         assert await at_a.ending() is None
+
+
+@pytest.mark.shared_resources  # uvloop keeps a pipe of its own for good
+@pytest.mark.parametrize("mode", ["token", "passphrase"])
+def test_a_pair_talks_on_uvloop_too(mode: Mode) -> None:
+    uvloop = pytest.importorskip("uvloop")
+
+    async def talk() -> None:
+        async with pair(End(A, mode), End(B, mode)) as (at_a, at_b):
+            at_a.connection.send([bytes(3 << 20), b"end"])
+            await wait_until(lambda: at_b.messages)
+            at_b.connection.close()
+            assert (await at_a.ending(), at_b.messages) == (None, [bytes(3 << 20) + b"end"])
+
+    uvloop.run(talk())
 
 
 async def test_a_sender_is_told_to_hold_back_and_to_go_on() -> None:
@@ -458,6 +474,15 @@ async def test_a_proof_for_another_listener_is_refused() -> None:
 
 
 @pytest.mark.parametrize("mode", ["token", "passphrase"])
+async def test_a_relay_in_the_middle_is_refused_by_the_far_end(mode: Mode) -> None:
+    b = End(B, mode)
+    async with b.listening() as listener, _relay(listener.addr, tls=mode == "passphrase") as addr:
+        with pytest.raises(AuthFailed):
+            await End(A, mode).dial(addr)
+        assert b.handlers == []
+
+
+@pytest.mark.parametrize("mode", ["token", "passphrase"])
 async def test_somebody_who_says_nothing_is_hung_up_on(mode: Mode) -> None:
     async with End(B, mode).listening() as listener, raw(listener.addr) as (reader, _):
         assert await rest(reader) == b""
@@ -584,3 +609,28 @@ async def _squatter(reply: Callable[[bytes], bytes]) -> AsyncIterator[str]:
         server.close()
         for caller in callers:
             caller.close()
+
+
+@asynccontextmanager
+async def _relay(target: str, *, tls: bool) -> AsyncIterator[str]:
+    """Somebody between a dialler and its target, who reads along and passes everything on."""
+    host, port = target.rsplit(":", 1)
+    client = unverified_client_context() if tls else None
+    passing: list[asyncio.Task[None]] = []
+
+    async def carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError):
+            while data := await reader.read(65536):
+                writer.write(data)
+        writer.close()
+
+    async def meet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        far_reader, far_writer = await asyncio.open_connection(host, int(port), ssl=client)
+        passing.extend(map(asyncio.ensure_future, (carry(reader, far_writer), carry(far_reader, writer))))
+
+    server = await asyncio.start_server(meet, "127.0.0.1", 0, ssl=TlsIdentity().server_context if tls else None)
+    try:
+        yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    finally:
+        server.close()
+        await asyncio.wait_for(asyncio.gather(*passing), 5)

@@ -1,0 +1,34 @@
+/** The checks: each value beside the thresholds that make it a warning or worse. */
+import { count, duration, percent } from "../lib/format.js";
+import { html } from "../lib/html.js";
+import { Ago, Chip, ProblemBox, State } from "../lib/parts.js";
+import { useRest } from "../lib/stream.js";
+import { Table } from "../lib/table.js";
+
+const ORDER = ["critical", "warn", "ok", "off"];
+
+/** @param {any} value @param {string} unit */
+function measure(value, unit) {
+  if (value === null || value === undefined) return "–";
+  if (unit === "s") return duration(value);
+  if (unit === "ratio" || unit === "share") return percent(value);
+  return typeof value === "number" ? `${count(value)}${unit === "1/s" ? "/s" : ""}` : String(value);
+}
+
+export default function Health() {
+  const { data, problem, loaded } = useRest("health/checks", { limit: 100 }, 5_000);
+  const rows = [...(data?.items ?? [])].sort((one, two) => ORDER.indexOf(one.status) - ORDER.indexOf(two.status) || one.name.localeCompare(two.name));
+  const bad = rows.filter((row) => row.status === "warn" || row.status === "critical").length;
+  const end = /** @type {"end"} */ ("end");
+  const columns = [
+    { key: "name", title: "Check", width: 160, grow: 1, rank: 0, cell: (/** @type {any} */ row) => html`<b>${row.name}</b>` },
+    { key: "status", title: "State", width: 100, rank: 0, cell: (/** @type {any} */ row) => html`<${State} value=${row.status} />` },
+    { key: "value", title: "Value", width: 100, align: end, rank: 0, cell: (/** @type {any} */ row) => html`<span title=${row.unit}>${measure(row.value, row.unit)}</span>` },
+    { key: "warn", title: "Warns at", width: 96, align: end, rank: 2, cell: (/** @type {any} */ row) => measure(row.warn, row.unit) },
+    { key: "critical", title: "Critical at", width: 96, align: end, rank: 3, cell: (/** @type {any} */ row) => measure(row.critical, row.unit) },
+    { key: "since", title: "Since", width: 110, align: end, rank: 1, cell: (/** @type {any} */ row) => (row.since_at ? html`<${Ago} at=${row.since_at} />` : html`<span class="faint">–</span>`) },
+    { key: "detail", title: "About", width: 260, rank: 4, cell: (/** @type {any} */ row) => html`<span class="faint" title=${row.detail}>${row.detail}</span>` },
+  ];
+  return html`<div class="page-head"><div><h1>Health</h1><p>${loaded && !problem ? `${rows.length} checks every 5 s` : " "}</p></div>${loaded && rows.length > 0 && html`<${Chip} tone=${bad ? "warn" : "good"}>${bad ? `${bad} failing` : "all well"}<//>`}</div>
+    <${ProblemBox} problem=${problem} /><${Table} label="Checks" columns=${columns} rows=${rows} loaded=${loaded} empty=${html`<p class="empty">No checks run on this node.</p>`} />`;
+}

@@ -1,0 +1,62 @@
+/** Every queue: how much lies in it, how fast it moves, who lags behind. */
+import { Act, act } from "../lib/actions.js";
+import { part } from "../lib/api.js";
+import { Drawer } from "../lib/dialog.js";
+import { age, bytes, count, rate } from "../lib/format.js";
+import { Field } from "../lib/form.js";
+import { html, useState } from "../lib/html.js";
+import { Chip, Empty, NodeLink, Num, Partial, ProblemBox, SearchBox, State } from "../lib/parts.js";
+import { ratesOf } from "../lib/rates.js";
+import { go, link, setQuery } from "../lib/router.js";
+import { CopyAs, python, shellQuoted } from "../lib/snippets.js";
+import { sortRows } from "../lib/store.js";
+import { useLive } from "../lib/stream.js";
+import { Table } from "../lib/table.js";
+
+/** @param {{query: Record<string, string>}} props */
+export default function Queues({ query }) {
+  const subscription = useLive({ topic: "queues" });
+  const view = subscription.view.value;
+  const rates = ratesOf(subscription);
+  const sort = query.sort ?? "queue";
+  const rows = sortRows(view.rows.filter((row) => !query.search || row.queue.includes(query.search)), sort);
+  const end = /** @type {"end"} */ ("end");
+  const columns = [
+    { key: "queue", title: "Queue", width: 150, grow: 1, rank: 0, cell: (/** @type {any} */ row) => html`<a class="name" href=${link("queues", row.queue)}>${row.queue}</a>` },
+    { key: "state", title: "State", width: 104, rank: 1, cell: (/** @type {any} */ row) => html`<${State} value=${row.state} />` },
+    { key: "backend", title: "Backend", width: 96, rank: 6, cell: (/** @type {any} */ row) => html`<${Chip}>${row.backend ?? "–"}<//>` },
+    { key: "num_buckets", title: "Buckets", width: 80, align: end, rank: 5, cell: (/** @type {any} */ row) => row.num_buckets },
+    { key: "records", title: "Records", width: 90, align: end, rank: 1, cell: (/** @type {any} */ row) => html`<${Num} value=${row.records} as=${count} metric="pulsing_queue_records" />` },
+    { key: "bytes", title: "Size", width: 90, align: end, rank: 8, cell: (/** @type {any} */ row) => bytes(row.bytes) },
+    { key: "put", title: "Put", width: 84, align: end, rank: 2, sort: /** @type {false} */ (false), cell: (/** @type {any} */ row) => html`<${Num} value=${rates(row, "put_total")} as=${rate} metric="pulsing_queue_put_records_total" />` },
+    { key: "read", title: "Read", width: 84, align: end, rank: 2, sort: /** @type {false} */ (false), cell: (/** @type {any} */ row) => html`<${Num} value=${rates(row, "read_total")} as=${rate} metric="pulsing_queue_read_records_total" />` },
+    { key: "oldest_s", title: "Oldest", width: 96, align: end, rank: 7, cell: (/** @type {any} */ row) => age(row.oldest_s) },
+    { key: "readers", title: "Readers", width: 80, align: end, rank: 4, cell: (/** @type {any} */ row) => html`<${Num} value=${row.readers} as=${count} />` },
+    { key: "max_lag", title: "Lag", width: 84, align: end, rank: 2, hint: "records that the slowest reader has before it", cell: (/** @type {any} */ row) => html`<${Num} value=${row.max_lag} as=${count} metric="pulsing_queue_reader_lag_records" />` },
+    { key: "nodes", title: "Owners", width: 130, rank: 6, sort: /** @type {false} */ (false), cell: (/** @type {any} */ row) => (row.nodes ?? []).map((/** @type {string} */ id, /** @type {number} */ at) => html`${at ? ", " : ""}<${NodeLink} id=${id} />`) },
+  ];
+  return html`<div class="page-head"><div><h1>Queues</h1><p>${view.loaded ? `${count(view.total)} ${view.total === 1 ? "queue" : "queues"}` : " "}</p></div><div class="toolbar"><${Act} action="queue.create" icon="plus" class="button primary" onClick=${() => setQuery({ create: "1" })}>Create<//></div></div>
+    ${view.total > 5 && html`<div class="toolbar"><${SearchBox} value=${query.search ?? ""} placeholder="Queue" onInput=${(/** @type {string} */ search) => setQuery({ search })} /></div>`}
+    <${Partial} view=${view} /><${ProblemBox} problem=${view.problem} />
+    <${Table} label="Queues" columns=${columns} rows=${rows} loaded=${view.loaded} sort=${sort} onSort=${(/** @type {string} */ next) => setQuery({ sort: next })} onOpen=${(/** @type {any} */ row) => go(link("queues", row.queue))} empty=${html`<${Empty} name="queues" />`} />
+    ${query.create && html`<${CreateDrawer} onClose=${() => setQuery({ create: "" })} />`}`;
+}
+
+/** @param {{onClose: () => void}} props */
+function CreateDrawer({ onClose }) {
+  const [texts, setTexts] = useState(/** @type {Record<string, string>} */ ({ name: "", num_buckets: "4", bucket_column: "id", backend: "memory" }));
+  const set = (/** @type {string} */ key) => (/** @type {string} */ text) => setTexts({ ...texts, [key]: text });
+  const body = { num_buckets: Number(texts.num_buckets), bucket_column: texts.bucket_column, backend: texts.backend };
+  const submit = async (/** @type {Event} */ event) => {
+    event.preventDefault();
+    if (!(await act(`Created ${texts.name}`, "PUT", `queues/${part(texts.name.trim())}`, { body }))) return;
+    onClose();
+    go(link("queues", texts.name.trim()));
+  };
+  const footer = html`<${CopyAs} request=${() => ({ method: "PUT", path: `queues/${part(texts.name)}`, body })} python=${() => `queue = await system.queue.write(${python(texts.name)}, bucket_column=${python(body.bucket_column)}, num_buckets=${body.num_buckets}, backend=${python(body.backend)})`}
+    cli=${() => `pulsing queue create ${shellQuoted(texts.name)} --buckets ${body.num_buckets} --column ${shellQuoted(body.bucket_column)} --backend ${shellQuoted(body.backend)}`} /><span class="grow"></span><${Act} action="queue.create" type="submit" form="create" class="button primary" disabled=${!texts.name.trim()}>Create<//>`;
+  return html`<${Drawer} title="Create a queue" onClose=${onClose} footer=${footer}><form id="create" class="form" onSubmit=${submit}>
+    <${Field} name="name" label="Name" schema=${{ type: "string" }} required text=${texts.name} onInput=${set("name")} />
+    <div class="fields"><${Field} name="num_buckets" label="Buckets" schema=${{ type: "integer" }} text=${texts.num_buckets} onInput=${set("num_buckets")} /><${Field} name="bucket_column" label="Bucket by" schema=${{ type: "string", description: "records of one value stay in order" }} text=${texts.bucket_column} onInput=${set("bucket_column")} /></div>
+    <${Field} name="backend" label="Backend" schema=${{ type: "string", description: "memory is gone with its node" }} text=${texts.backend} onInput=${set("backend")} /></form><//>`;
+}

@@ -49,7 +49,8 @@ def take_apart(array: Any) -> ArrayParts:
         NotSendable: the element type holds objects, or does not survive its description.
     """
     order = "F" if array.flags.f_contiguous and not array.flags.c_contiguous else "C"
-    return ArrayParts(_describe(array.dtype), list(array.shape), order, array.tobytes(order))
+    data = array.tobytes(order) if array.dtype.itemsize else b""
+    return ArrayParts(_describe(array.dtype), list(array.shape), order, data)
 
 
 def build_array(descr: Any, shape: Any, order: Any, data: bytearray) -> Any:
@@ -77,8 +78,10 @@ def build_scalar(descr: Any, data: bytearray) -> Any:
     Raises:
         ValueError, TypeError, ImportError: as `build_array`.
     """
-    array = build_array(descr, [], "C", data)
-    return array[()]
+    if not data:
+        # No array has elements of size 0: an empty text in one takes the room of one letter.
+        return _dtype(descr).type()
+    return build_array(descr, [], "C", data)[()]
 
 
 def _describe(dtype: Any) -> Any:

@@ -66,6 +66,8 @@ _TRANSFER = struct.Struct(">II")
 
 _CALL_SIZE = _CALL.size - _HEAD.size
 _REQUEST_SIZE = _REQUEST.size - _HEAD.size
+_CREDIT_SIZE = _CREDIT.size - _HEAD.size
+_NONCE_SIZE = _NONCE.size - _HEAD.size
 
 _NO_DEADLINE = 0xFFFFFFFF
 _TRACE_SIZE = 25
@@ -154,7 +156,10 @@ class FrameCodec:
                 if tag == _CHUNK_TAG:
                     frames += self._take_chunk(message, start, offset)
                     continue
-                frame = _DECODERS[tag](self, message, start, offset)
+                decoder, least, most = _DECODERS[tag]
+                if not least <= length <= most:
+                    raise ProtocolError(f"a frame of tag {tag} has {length} bytes")
+                frame = decoder(self, message, start, offset)
                 if frame is not None and not (assembler.lanes and assembler.hold(frame, length)):
                     frames.append(frame)
         except (ProtocolError, MemoryError):
@@ -295,7 +300,7 @@ class FrameCodec:
         except DecodeError as error:
             return Undecodable(error), {}
         args, kwargs = value if flags & _HAS_KWARGS else (value, {})
-        if type(args) is not list or (kwargs and not _are_named(kwargs)):
+        if type(args) is not list or (flags & _HAS_KWARGS and not _are_named(kwargs)):
             raise ProtocolError("the value of a call is a list of arguments, and a map of named ones")
         return tuple(args), kwargs
 
@@ -379,19 +384,19 @@ class FrameCodec:
         return Cancel(_REQUEST.unpack_from(message, start - 5)[3])
 
     def _encode_credit(self, frame: Credit) -> EncodedFrame:
-        return EncodedFrame(_CREDIT.pack(_CREDIT_TAG, _CREDIT.size - 5, *frame))
+        return EncodedFrame(_CREDIT.pack(_CREDIT_TAG, _CREDIT_SIZE, *frame))
 
     def _decode_credit(self, message: bytes, start: int, end: int) -> Credit:
         return Credit(*_CREDIT.unpack_from(message, start - 5)[2:])
 
     def _encode_ping(self, frame: Ping) -> EncodedFrame:
-        return EncodedFrame(_NONCE.pack(_PING, _NONCE.size - 5, frame.nonce))
+        return EncodedFrame(_NONCE.pack(_PING, _NONCE_SIZE, frame.nonce))
 
     def _decode_ping(self, message: bytes, start: int, end: int) -> Ping:
         return Ping(_NONCE.unpack_from(message, start - 5)[2])
 
     def _encode_pong(self, frame: Pong) -> EncodedFrame:
-        return EncodedFrame(_NONCE.pack(_PONG, _NONCE.size - 5, frame.nonce))
+        return EncodedFrame(_NONCE.pack(_PONG, _NONCE_SIZE, frame.nonce))
 
     def _decode_pong(self, message: bytes, start: int, end: int) -> Pong:
         return Pong(_NONCE.unpack_from(message, start - 5)[2])
@@ -401,8 +406,6 @@ class FrameCodec:
         return EncodedFrame(_HEAD.pack(_GOODBYE, len(reason)) + reason)
 
     def _decode_goodbye(self, message: bytes, start: int, end: int) -> Goodbye:
-        if end - start > REASON_LIMIT:
-            raise ProtocolError(f"a reason of {end - start} bytes exceeds the limit of {REASON_LIMIT}")
         return Goodbye(str(message[start:end], "utf-8"))
 
     def _encode_gossip(self, frame: Gossip) -> EncodedFrame:
@@ -411,8 +414,6 @@ class FrameCodec:
         return EncodedFrame(_HEAD.pack(_GOSSIP, len(frame.payload)) + frame.payload)
 
     def _decode_gossip(self, message: bytes, start: int, end: int) -> Gossip:
-        if end - start > GOSSIP_LIMIT:
-            raise ProtocolError(f"gossip of {end - start} bytes exceeds the limit of {GOSSIP_LIMIT}")
         return Gossip(message[start:end])
 
 
@@ -492,17 +493,20 @@ _ENCODERS: dict[type, Callable[[FrameCodec, Any], EncodedFrame]] = {
     Gossip: FrameCodec._encode_gossip,
 }
 
-_DECODERS: dict[int, Callable[[FrameCodec, bytes, int, int], Frame | None]] = {
-    _ASK: FrameCodec._decode_ask,
-    _TELL: FrameCodec._decode_tell,
-    _REPLY: FrameCodec._decode_reply,
-    _FAILURE: FrameCodec._decode_failure,
-    _CANCEL: FrameCodec._decode_cancel,
-    _STREAM_ITEM: FrameCodec._decode_stream_item,
-    _CREDIT_TAG: FrameCodec._decode_credit,
-    _END: FrameCodec._decode_end,
-    _PING: FrameCodec._decode_ping,
-    _PONG: FrameCodec._decode_pong,
-    _GOODBYE: FrameCodec._decode_goodbye,
-    _GOSSIP: FrameCodec._decode_gossip,
+_ANY = 0xFFFFFFFF
+
+# For each tag its decoder, and the least and the greatest length of the rest of its frame.
+_DECODERS: dict[int, tuple[Callable[[FrameCodec, bytes, int, int], Frame | None], int, int]] = {
+    _ASK: (FrameCodec._decode_ask, _CALL_SIZE, _ANY),
+    _TELL: (FrameCodec._decode_tell, _CALL_SIZE, _ANY),
+    _REPLY: (FrameCodec._decode_reply, _REQUEST_SIZE, _ANY),
+    _FAILURE: (FrameCodec._decode_failure, _REQUEST_SIZE, _ANY),
+    _CANCEL: (FrameCodec._decode_cancel, _REQUEST_SIZE, _REQUEST_SIZE),
+    _STREAM_ITEM: (FrameCodec._decode_stream_item, _REQUEST_SIZE, _ANY),
+    _CREDIT_TAG: (FrameCodec._decode_credit, _CREDIT_SIZE, _CREDIT_SIZE),
+    _END: (FrameCodec._decode_end, _REQUEST_SIZE, _ANY),
+    _PING: (FrameCodec._decode_ping, _NONCE_SIZE, _NONCE_SIZE),
+    _PONG: (FrameCodec._decode_pong, _NONCE_SIZE, _NONCE_SIZE),
+    _GOODBYE: (FrameCodec._decode_goodbye, 0, REASON_LIMIT),
+    _GOSSIP: (FrameCodec._decode_gossip, 0, GOSSIP_LIMIT),
 }

@@ -166,7 +166,7 @@ def failure_from_fields(content: Any) -> FailureRecord:
 
 
 def _from_fields(content: Any, causes: int) -> FailureRecord:
-    if type(content) is not dict or not content.keys() <= _NAMES:
+    if type(content) is not dict or not {"category", "message"} <= content.keys() <= _NAMES:
         raise ValueError("not a failure")
     cause = content.get("cause")
     if cause is not None and causes == 0:

@@ -186,4 +186,6 @@ def _shape(cls: type, encode: Callable[[Any], Any] | None, decode: Callable[[Any
 
 
 default_registry = TypeRegistry()
-"""The classes of this process, which every system knows; `pulsing.register_type` writes here."""
+"""The classes of this process, which every system knows."""
+
+register_type = default_registry.register

@@ -93,7 +93,10 @@ _SMALLEST_ATTACHMENT = 512
 
 # Every byte that can open a container or an extension. A text in another script contains some of them as well: a
 # small count proves that a value is shallow, a large one proves nothing.
-_OPENERS = bytes([*range(0x80, 0xA0), *range(0xC7, 0xCA), *range(0xD4, 0xD9), *range(0xDC, 0xE0)])
+_CONTAINER_OPENERS = bytes([*range(0x80, 0xA0), *range(0xDC, 0xE0)])
+_OPENERS = bytes([*_CONTAINER_OPENERS, *range(0xC7, 0xCA), *range(0xD4, 0xD9)])
+
+_FEW_KEYS = 256
 
 # Never begins a msgpack value, and so marks the form with attachments.
 _WITH_ATTACHMENTS = 0xC1
@@ -130,6 +133,8 @@ class Codec:
         self.registry = registry
         self.allow_pickle = allow_pickle
         self.limits = limits
+        # So short that neither a text nor the number of entries can exceed its limit.
+        self._plain_size = min(limits.inline, limits.entries)
         self._packer = msgpack.Packer(strict_types=True)
         self._shallow = _Raising(self)
         self._unpackers: list[msgpack.Unpacker] = []
@@ -204,7 +209,7 @@ class Codec:
             head: bytes = self._packer.pack(value)
         except (OverflowError, UnicodeEncodeError):
             return None
-        return head if len(head) <= self.limits.inline else None
+        return head if len(head) <= self._plain_size else None
 
     def pack_lowered(self, value: Any, outer: int = 0) -> Packed:
         """Encode any sendable value; as `pack`, for what `pack_plain` has declined."""
@@ -295,6 +300,10 @@ def _too_much(value: Any, detail: str) -> NotSendable:
     return NotSendable(type(value).__qualname__, detail=detail)
 
 
+def _too_deep(value: Any, limits: Limits) -> NotSendable:
+    return _too_much(value, f"nested deeper than {limits.depth} levels, or it contains itself")
+
+
 class _Lowering:
     """One value on its way into msgpack: replaces all that msgpack has no word for."""
 
@@ -320,7 +329,11 @@ class _Lowering:
 
     def lower_content(self, content: Any, depth: int) -> Any:
         """What an object at `depth` consists of: a container of its fields counts as the object itself."""
-        return self.lower(content, depth if type(content) in (dict, list, tuple) else depth + 1)
+        if type(content) in (dict, list, tuple):
+            return self.lower(content, depth)
+        if depth > self._limits.depth:
+            raise _too_deep(content, self._limits)
+        return self.lower(content, depth + 1)
 
     def parts(self, tag: Tag, *parts: Any) -> msgpack.ExtType:
         """An extension made of parts that are no containers."""
@@ -335,8 +348,7 @@ class _Lowering:
     def entering(self, value: Any, depth: int) -> None:
         """Refuse containers that are too deep or too large, and those that contain themselves."""
         if depth >= self._limits.depth:
-            detail = f"nested deeper than {self._limits.depth} levels, or it contains itself"
-            raise NotSendable(type(value).__qualname__, detail=detail)
+            raise _too_deep(value, self._limits)
         if len(value) > self._limits.entries:
             raise _too_much(value, f"it has {len(value)} entries, {self._limits.entries} at most")
         # Shared parts are sent once for each place, which can grow without bound; every entry takes a byte.
@@ -447,7 +459,6 @@ class _Lowering:
         return msgpack.ExtType(Tag.NODE_ID, value.id.to_bytes(8, "big"))
 
     def _lower_other(self, value: Any, depth: int) -> Any:
-        self.entering((), depth)
         cls = type(value)
         registry = self._codec.registry
         if (extension := registry.extension_for(cls)) is not None:
@@ -565,11 +576,11 @@ class _Raising:
 
     def build_map(self, payload: bytes) -> dict[Any, Any]:
         keys, items = self.read(payload)
-        return dict(zip(keys, items, strict=True))
+        return dict(zip(_scattered(keys), items, strict=True))
 
     def build_ordered_dict(self, payload: bytes) -> OrderedDict[Any, Any]:
         keys, items = self.read(payload)
-        return OrderedDict(zip(keys, items, strict=True))
+        return OrderedDict(zip(_scattered(keys), items, strict=True))
 
     def build_deque(self, payload: bytes) -> deque[Any]:
         elements, maximum = self.read(payload)
@@ -669,12 +680,14 @@ class _DeepRaising(_Raising):
         self._level = 0
 
     def read(self, data: bytes) -> Any:
+        if self._level and data and data[0] in _CONTAINER_OPENERS and _openers(data) == 1:
+            self._read_height = 1
+            return self._codec._read_shallow(data)
         limits = self._codec.limits
         outer, self._heights = self._heights, {}
         self._level += 1
         # An object may be a level beside the container of its fields.
-        if self._level > 2 * self._depth + 2:
-            raise ProtocolError(f"a value is deeper than {self._depth} levels")
+        self._check(self._level, 2 * self._depth + 2)
         value = msgpack.unpackb(
             data,
             ext_hook=self.build,
@@ -683,16 +696,24 @@ class _DeepRaising(_Raising):
             max_map_len=limits.entries,
             timestamp=_TIMESTAMP_AS_INT,
         )
-        self._read_height = _height(value, self._heights, self._depth)
+        # The list around a wrapped container is one level more.
+        self._read_height = _height(value, self._heights, self._depth + 1)
         self._heights = outer
         self._level -= 1
+        if self._level == 0:
+            self._check(self._read_height, self._depth)
         return value
+
+    def _check(self, height: int, limit: int) -> None:
+        if height > limit:
+            raise ProtocolError(f"a value is deeper than {self._depth} levels")
 
     def build(self, tag: int, payload: bytes) -> Any:
         self._read_height = 0
         value = super().build(tag, payload)
         height = 0 if tag in _LEAVES else self._read_height - (tag in _WRAPPED)
         if height > 0:
+            self._check(height, self._depth)
             self._heights[id(value)] = height
         return value
 
@@ -732,6 +753,18 @@ def _elements(value: Any) -> Iterable[Any]:
     return chain(value, value.values()) if type(value) is dict else ()
 
 
+def _scattered(keys: Any) -> list[Any]:
+    """Let keys pass unless they were made to meet in one slot of a hash table, where each costs a look at all others.
+
+    The keys of plain maps need no look: texts and bytes have secret hashes, numbers of 64 bits too few that collide.
+    """
+    if type(keys) is not list:
+        raise ValueError("keys are a list")
+    if len(keys) > _FEW_KEYS and 2 * len(set(map(hash, keys))) < len(keys):
+        raise ProtocolError("most keys of a set or map have the same hash")
+    return keys
+
+
 def _constructed(what: str, build: Callable[[Any], Any], content: Any) -> Any:
     """Run code that is not ours on content that came from elsewhere."""
     try:
@@ -760,8 +793,8 @@ _RAISERS: dict[int, Callable[[Any, bytes], Any]] = {
     Tag.STR: _Raising.build_str,
     Tag.BYTEARRAY: lambda _, payload: bytearray(payload),
     Tag.TUPLE: lambda raising, payload: tuple(raising.read(payload)),
-    Tag.SET: lambda raising, payload: set(raising.read(payload)),
-    Tag.FROZENSET: lambda raising, payload: frozenset(raising.read(payload)),
+    Tag.SET: lambda raising, payload: set(_scattered(raising.read(payload))),
+    Tag.FROZENSET: lambda raising, payload: frozenset(_scattered(raising.read(payload))),
     Tag.MAP: _Raising.build_map,
     Tag.DATETIME: _Raising.build_datetime,
     Tag.DATE: _Raising.build_date,

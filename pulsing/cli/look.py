@@ -31,7 +31,6 @@ class Listing(str, Enum):
     topics = "topics"
     links = "links"
     dead_letters = "dead-letters"
-    checks = "checks"
     audit = "audit"
 
 
@@ -46,10 +45,9 @@ class Thing(str, Enum):
     topic = "topic"
     link = "link"
     name = "name"
-    check = "check"
 
 
-_PATHS = {Listing.members: "cluster/members", Listing.checks: "health/checks"}
+_PATHS = {Listing.members: "cluster/members"}
 
 # The first column is what `-o name` prints.
 _COLUMNS: dict[Listing, tuple[str, ...]] = {
@@ -64,7 +62,6 @@ _COLUMNS: dict[Listing, tuple[str, ...]] = {
     Listing.topics: ("topic", "node", "subscribers", "published_total", "delivered_total", "failed_total", "state"),
     Listing.links: ("id", "peer_name", "peer", "direction", "state", "rtt_s", "pending_frames"),
     Listing.dead_letters: ("id", "at", "reason", "recipient", "kind", "method"),
-    Listing.checks: ("name", "status", "value", "warn", "critical", "unit", "detail"),
     Listing.audit: ("seq", "at", "principal", "action", "target", "outcome", "status"),
 }
 
@@ -77,7 +74,6 @@ _THING_PATHS = {
     Thing.topic: "topics",
     Thing.link: "links",
     Thing.name: "names",
-    Thing.check: "health/checks",
 }
 
 
@@ -154,18 +150,21 @@ def status_lines(overview: dict[str, Any]) -> list[str]:
     """The overview as a few lines of text."""
     cluster, totals = overview["cluster"], overview["totals"]
     by_status = ", ".join(f"{count} {name}" for name, count in cluster["by_status"].items())
-    checks = overview.get("checks") or []
-    failing = [check for check in checks if check["status"] in ("warn", "critical")]
-    lines = [
-        f"cluster {cluster['name']}   {cluster['size']} nodes: {by_status}",
-        f"actors    {totals['actors']:,}  agents {totals['agents']:,}  messages {totals['messages_total']:,}"
-        f"  errors {totals['errors_total']:,}  waiting {totals['mailbox_messages']:,}",
-        f"queues    {totals['queues']:,}  records {totals['queue_records']:,}  max lag {totals['queue_max_lag']:,}"
-        f"   topics {totals['topics']:,}, {totals['subscribers']:,} subscribers",
-        f"dead letters {totals['dead_letters_total']:,}  restarts {totals['restarts_total']:,}",
+
+    def number(name: str) -> str:
+        value = totals.get(name)
+        return "-" if value is None else f"{value:,}"
+
+    checks = [check for check in overview.get("checks") or [] if check["status"] in ("warn", "critical")]
+    return [
+        f"cluster {cluster['name']}   nodes {cluster['size']}: {by_status}",
+        f"actors    {number('actors')}   agents {number('agents')}   messages {number('messages_total')}   "
+        f"errors {number('errors_total')}   waiting {number('mailbox_messages')}",
+        f"queues    {number('queues')}   records {number('queue_records')}   max lag {number('queue_max_lag')}   "
+        f"topics {number('topics')}   subscribers {number('subscribers')}",
+        f"troubles  restarts {number('restarts_total')}   dead letters {number('dead_letters_total')}",
+        *(f"check     {check['name']}: {check['status']}" for check in checks),
     ]
-    lines += [f"check     {check['status']}: {check['name']}" for check in failing]
-    return lines
 
 
 def _pages(

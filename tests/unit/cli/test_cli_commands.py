@@ -79,6 +79,26 @@ def test_a_kind_that_does_not_exist_is_a_mistake_of_usage(pulsing: Pulsing) -> N
     assert pulsing("list", "ghosts").exit_code == USAGE
 
 
+def test_status_fits_on_one_screen_and_fails_on_a_critical_check(pulsing: Pulsing, server: ScriptedServer) -> None:
+    overview = {
+        "cluster": {"name": "pulsing", "size": 2, "by_status": {"alive": 1, "suspect": 1}},
+        "totals": {"actors": 10_000, "errors_total": 3},
+        "checks": [{"name": "loop_lag", "status": "critical"}, {"name": "members", "status": "ok"}],
+    }
+    server.answers(200, overview)
+
+    outcome = pulsing("status")
+
+    assert outcome.exit_code == FAILED
+    assert outcome.out.splitlines() == [
+        "cluster pulsing   nodes 2: 1 alive, 1 suspect",
+        "actors    10,000   agents -   messages -   errors 3   waiting -",
+        "queues    -   records -   max lag -   topics -   subscribers -",
+        "troubles  restarts -   dead letters -",
+        "check     loop_lag: critical",
+    ]
+
+
 def test_get_writes_slashes_as_tildes(pulsing: Pulsing, server: ScriptedServer) -> None:
     server.answers(200, {"id": "1:2"})
 

@@ -21,6 +21,7 @@ from pulsing.core.remote import spawn_any
 from pulsing.core.service import start_system_actors
 from pulsing.core.system import System
 from pulsing.exceptions import NotInitialized
+from pulsing.ids import NodeId
 
 if TYPE_CHECKING:
     from pulsing.transport.base import Transport
@@ -138,11 +139,13 @@ class ActorSystem:
 async def start_system(
     config: SystemConfig,
     *,
-    transport: Transport | None = None,
+    transport_for: Callable[[NodeId], Transport] | None = None,
     clock: Clock | None = None,
     random: random.Random | None = None,
 ) -> ActorSystem:
     """Start a system; time, chance and network may be given, as tests do.
+
+    A given network has no credentials: it is one that does not leave the process.
 
     A failure leaves nothing open.
     """
@@ -154,7 +157,7 @@ async def start_system(
         if config.networked:
             from pulsing.node import join_network
 
-            await join_network(inner, config, transport)
+            await join_network(inner, config, transport_for)
         for prepare in starters:
             await prepare(system, config)
     except BaseException:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import ipaddress
 import platform
 import socket
+from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 
 from pulsing.cluster import JoinPlan, Member, parse_address
 from pulsing.config import SystemConfig
 from pulsing.core.system import System
 from pulsing.exceptions import AuthFailed, JoinTimeout
+from pulsing.ids import NodeId
 from pulsing.node.credentials import find_credentials
 from pulsing.node.gate import LinkGate
 from pulsing.node.node import Node
@@ -20,8 +22,15 @@ from pulsing.transport.websocket import WebSocketTransport
 from pulsing.wire.handshake import Terms
 
 
-async def join_network(system: System, config: SystemConfig, transport: Transport | None = None) -> Node:
+async def join_network(
+    system: System, config: SystemConfig, transport_for: Callable[[NodeId], Transport] | None = None
+) -> Node:
     """Open this node's listener, join the cluster, and put the system on both.
+
+    Args:
+        system: the actors of this node.
+        config: where to listen, whom to join, by what secret.
+        transport_for: makes the way to other nodes; by default WebSocket, with the node's credentials.
 
     Raises:
         ValueError: an address cannot be read, or is a wildcard where one is needed that others can dial.
@@ -31,21 +40,13 @@ async def join_network(system: System, config: SystemConfig, transport: Transpor
     """
     plan = JoinPlan.of(config.addr, list(config.seeds), config.head_addr, config.is_head_node)
     _check_advertised(config.advertise)
-    bind = config.addr or _default_bind(plan)
-    credentials = find_credentials(passphrase=config.passphrase, insecure=config.insecure, cluster=config.cluster)
-    system.creates_for_others = credentials.secure
-    if transport is None:
-        transport = WebSocketTransport(LinkGate(credentials, system.node_id, Terms(pickle=config.allow_pickle)))
-    node = Node(system, transport, allow_pickle=config.allow_pickle and credentials.secure)
-    listener = await transport.listen(bind, node.attach_accepted)
+    transport = transport_for(system.node_id) if transport_for is not None else _secured(system, config)
+    node = Node(system, transport, allow_pickle=config.allow_pickle)
+    listener = await transport.listen(config.addr or _default_bind(plan), node.attach_accepted)
     system.closing.append(listener.close)
     system.addr = config.advertise or _dialable(listener.addr, plan)
-    me = Member(
-        system.node_id.id,
-        system.addr,
-        name=config.node_name or platform.node(),
-        version=_version(),
-    )
+    name = config.node_name or platform.node()
+    me = Member(system.node_id.id, system.addr, name=name, version=_version())
     node.begin(me, name=config.cluster, mode=plan.mode, head=plan.head, random=system.random)
     system.leaving.append(node.say_leaving)
     system.closing.append(node.close)
@@ -53,6 +54,14 @@ async def join_network(system: System, config: SystemConfig, transport: Transpor
     if plan.seeds:
         await _join(node, plan, config)
     return node
+
+
+def _secured(system: System, config: SystemConfig) -> Transport:
+    """WebSocket links that are opened only to those who prove the node's secret."""
+    credentials = find_credentials(passphrase=config.passphrase, insecure=config.insecure, cluster=config.cluster)
+    system.creates_for_others = credentials.secure
+    terms = Terms(pickle=config.allow_pickle and credentials.secure)
+    return WebSocketTransport(LinkGate(credentials, system.node_id, terms))
 
 
 async def _join(node: Node, plan: JoinPlan, config: SystemConfig) -> None:

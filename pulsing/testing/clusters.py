@@ -1,0 +1,143 @@
+"""Whole clusters in one process, over a network in memory or over loopback, with the faults that real ones have."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, overload
+
+from pulsing.clock import Clock
+from pulsing.config import SystemConfig
+from pulsing.ids import NodeId
+from pulsing.runtime import ActorSystem, start_system
+from pulsing.testing.virtual import VirtualLoop
+from pulsing.testing.wait import wait_until
+from pulsing.transport.memory import Network
+
+PORT = 7000
+
+
+class TestCluster(Sequence[ActorSystem]):
+    """Joined systems, in the order in which they were started.
+
+    Faults are those of a network in memory; a cluster over loopback has none of them.
+    """
+
+    __test__ = False  # pytest collects classes of this name otherwise
+
+    def __init__(self, network: Network | None) -> None:
+        self._network = network
+        self._systems: list[ActorSystem] = []
+        self._killed: set[int] = set()
+
+    @overload
+    def __getitem__(self, index: int) -> ActorSystem: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[ActorSystem]: ...
+    def __getitem__(self, index: int | slice) -> ActorSystem | Sequence[ActorSystem]:
+        return self._systems[index]
+
+    def __len__(self) -> int:
+        return len(self._systems)
+
+    def __iter__(self) -> Iterator[ActorSystem]:
+        return iter(self._systems)
+
+    def kill(self, i: int) -> None:
+        """End system `i` as `kill -9` does: no farewell, its connections are reset, its port refuses."""
+        self._killed.add(i)
+        self._net().kill(_host(i))
+
+    def freeze(self, i: int, seconds: float) -> None:
+        """Let nothing reach or leave system `i` for so long."""
+        self._net().freeze(_host(i), seconds)
+
+    def partition(self, a: int, b: int, *, one_way: bool = False) -> None:
+        """Lose what `a` and `b` send each other, or only what `a` sends to `b`."""
+        self._net().partition(_host(a), _host(b), one_way=one_way)
+
+    def heal(self) -> None:
+        """End all partitions."""
+        self._net().heal()
+
+    async def add(self, **options: Any) -> ActorSystem:
+        """Start one more system and let it join."""
+        number = len(self._systems)
+        seeds = () if not self._systems else (self._systems[0].addr,)
+        config = SystemConfig(addr=self._addr(number), seeds=seeds, admin=False, node_name=f"n{number}", **options)
+        network = self._network
+        if network is None:
+            system = await start_system(config)
+        else:
+            system = await start_system(
+                config,
+                transport_for=lambda node_id: network.transport(_host(number), node_id),
+                clock=_clock(),
+                random=random.Random(number),  # noqa: S311 - the same choices in every run
+            )
+        self._systems.append(system)
+        return system
+
+    async def wait_joined(self, timeout: float = 10.0) -> None:
+        """Wait until every living system sees every other one alive."""
+        await wait_until(self._all_agree, timeout)
+
+    async def close(self) -> None:
+        """Shut all systems down, the last started first."""
+        for i in reversed(range(len(self._systems))):
+            await self._systems[i].shutdown(drain=0)
+
+    def _all_agree(self) -> bool:
+        living = {s.node_id for i, s in enumerate(self._systems) if i not in self._killed}
+        return all(_alive(s) >= living for i, s in enumerate(self._systems) if i not in self._killed)
+
+    def _addr(self, number: int) -> str:
+        return "127.0.0.1:0" if self._network is None else f"{_host(number)}:{PORT}"
+
+    def _net(self) -> Network:
+        if self._network is None:
+            raise ValueError("faults need transport='memory'")
+        return self._network
+
+
+@asynccontextmanager
+async def cluster(
+    n: int, *, transport: str = "memory", delay: float = 0.0, **options: Any
+) -> AsyncIterator[TestCluster]:
+    """`n` joined systems.
+
+    Args:
+        n: how many.
+        transport: "memory", which can be partitioned, frozen and killed, also in virtual time; or "websocket", over
+            loopback with the user's token.
+        delay: seconds that a message takes in memory.
+        options: further fields of `SystemConfig`.
+
+    Raises:
+        ValueError: another transport.
+    """
+    if transport not in ("memory", "websocket"):
+        raise ValueError(f"transport is 'memory' or 'websocket', not {transport!r}")
+    systems = TestCluster(Network(delay=delay) if transport == "memory" else None)
+    try:
+        for _ in range(n):
+            await systems.add(**options)
+        await systems.wait_joined()
+        yield systems
+    finally:
+        await systems.close()
+
+
+def _host(i: int) -> str:
+    return f"n{i}"
+
+
+def _alive(system: ActorSystem) -> set[NodeId]:
+    return {member.node_id for member in system.inner.members_view() if member.status == "Alive"}
+
+
+def _clock() -> Clock | None:
+    loop = asyncio.get_running_loop()
+    return loop.clock if isinstance(loop, VirtualLoop) else None

@@ -1,0 +1,368 @@
+"""Actors of several nodes: calls, errors, streams, references and order over a network in memory."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+import pulsing as pul
+from pulsing.exceptions import (
+    ActorNotFound,
+    ActorStopped,
+    DeadlineExceeded,
+    LinkLost,
+    NameTaken,
+    NodeDead,
+    NodeNotFound,
+    NotSendable,
+    PulsingBusinessError,
+    PulsingError,
+    PulsingRuntimeError,
+)
+from pulsing.testing import cluster, run_virtual, wait_until
+
+Run = Any
+
+
+@dataclass(frozen=True)
+class Point:
+    x: int
+    y: int
+
+
+@pul.remote
+class Worker:
+    def __init__(self) -> None:
+        self.seen: list[int] = []
+        self.closed = 0
+
+    def note(self, n: int) -> int:
+        self.seen.append(n)
+        return n
+
+    def noted(self) -> list[int]:
+        return self.seen
+
+    def moved(self, point: Point) -> Point:
+        return Point(point.x + 1, point.y)
+
+    def missing(self) -> None:
+        raise KeyError("gone")
+
+    def unsendable(self) -> object:
+        return object()
+
+    def me(self) -> Any:
+        return pul.current_actor().ref
+
+    async def ask_other(self, other: pul.ActorProxy, n: int) -> int:
+        return int(await other.note(n))
+
+    async def hang(self) -> None:
+        await asyncio.Event().wait()
+
+    def numbers(self, n: int) -> Iterator[int]:
+        yield from range(n)
+
+    async def endless(self) -> AsyncIterator[int]:
+        n = 0
+        try:
+            while True:
+                yield n
+                n += 1
+        finally:
+            self.closed += 1
+
+    async def failing(self) -> AsyncIterator[int]:
+        yield 1
+        yield 2
+        raise ValueError("no more")
+
+    def closings(self) -> int:
+        return self.closed
+
+
+@pytest.fixture
+def virtual() -> Run:
+    return run_virtual
+
+
+async def worker_elsewhere(systems: Any) -> pul.ActorProxy:
+    await Worker.spawn(name="worker", system=systems[0])
+    return await Worker.resolve("worker", system=systems[1], timeout=5)
+
+
+def test_a_method_of_another_node_is_called_and_answers(virtual: Run) -> None:
+    async def scenario() -> None:
+        async with cluster(2) as systems:
+            worker = await worker_elsewhere(systems)
+            assert await worker.note(3) == 3
+            assert await worker.moved(Point(1, 2)) == Point(2, 2)
+
+    virtual(scenario)
+
+
+def test_an_error_arrives_as_both_kinds_with_the_remote_traceback(virtual: Run) -> None:
+    async def scenario() -> None:
+        async with cluster(2) as systems:
+            worker = await worker_elsewhere(systems)
+            with pytest.raises(KeyError) as caught:
+                await worker.missing()
+            error = caught.value
+            assert isinstance(error, PulsingBusinessError)
+            assert (error.code, error.remote_type, error.actor_name) == (400, "KeyError", "actors/worker")
+            assert "raise KeyError" in str(error.__cause__)
+
+    virtual(scenario)
+
+
+def test_a_value_that_cannot_travel_is_refused_before_anything_is_sent(virtual: Run) -> None:
+    async def scenario() -> None:
+        async with cluster(2) as systems:
+            worker = await worker_elsewhere(systems)
+            with pytest.raises(NotSendable) as sent:
+                await worker.note(object())
+            assert sent.value.maybe_executed is False
+            with pytest.raises(NotSendable) as answered:
+                await worker.unsendable()
+            assert answered.value.maybe_executed is True
+            assert await worker.noted() == []
+
+    virtual(scenario)
+
+
+def test_streams_of_both_kinds_arrive_in_order(virtual: Run) -> None:
+    async def scenario() -> None:
+        async with cluster(2) as systems:
+            worker = await worker_elsewhere(systems)
+            assert [n async for n in worker.numbers(500)] == list(range(500))
+            got = []
+            with pytest.raises(ValueError, match="no more"):
+                async for n in worker.failing():
+                    got.append(n)  # noqa: PERF401 - what came before the error counts
+            assert got == [1, 2]
+
+    virtual(scenario)
+
+
+def test_leaving_a_stream_early_ends_its_producer(virtual: Run) -> None:
+    async def scenario() -> None:
+        async with cluster(2) as systems:
+            worker = await worker_elsewhere(systems)
+            async for n in worker.endless():
+                if n == 50:
+                    break
+
+            async def closed() -> bool:
+                return bool(await worker.closings() == 1)
+
+            await wait_until(closed)
+
+    virtual(scenario)
+
+
+def test_refs_and_proxies_travel_and_work_where_they_arrive(virtual: Run) -> None:
+    async def scenario() -> None:
+        async with cluster(3) as systems:
+            first = await worker_elsewhere(systems)
+            second = await Worker.spawn(name="second", system=systems[2])
+            assert await first.ask_other(second, 9) == 9
+            assert await second.noted() == [9]
+            ref = await first.me()
+            assert ref == first.ref
+            assert await ref.as_type(Worker).note(1) == 1
+
+    virtual(scenario)
+
+
+def test_any_node_refers_to_an_actor_by_its_id(virtual: Run) -> None:
+    async def scenario() -> None:
+        async with cluster(2) as systems:
+            made = await Worker.spawn(system=systems[0])
+            ref = await systems[1].refer(str(made.ref.actor_id))
+            assert await ref.as_type(Worker).note(5) == 5
+            unknown = pul.ActorId.of(systems[0].node_id.id, 999_999)
+            with pytest.raises(ActorNotFound):
+                await systems[1].refer(unknown)
+            with pytest.raises(NodeNotFound):
+                await systems[1].refer(pul.ActorId.of(12345, 1))
+
+    virtual(scenario)
+
+
+def test_messages_issued_at_once_arrive_in_the_order_of_issue(virtual: Run) -> None:
+    async def scenario() -> None:
+        async with cluster(2) as systems:
+            worker = await worker_elsewhere(systems)
+            await asyncio.gather(*(worker.note(n) for n in range(2_000)))
+            assert await worker.noted() == list(range(2_000))
+
+    virtual(scenario)
+
+
+def test_ten_thousand_asks_at_once_all_succeed() -> None:
+    async def scenario() -> None:
+        async with cluster(2, transport="websocket") as systems:
+            worker = await worker_elsewhere(systems)
+            answers = await asyncio.gather(*(worker.note(n) for n in range(10_000)))
+            assert answers == list(range(10_000))
+
+    asyncio.run(scenario())
+
+
+def test_a_killed_node_fails_open_asks_at_once_and_is_then_dead(virtual: Run) -> None:
+    async def scenario() -> None:
+        async with cluster(3) as systems:
+            worker = await worker_elsewhere(systems)
+            hanging = asyncio.ensure_future(worker.hang())
+            await worker.note(1)
+            systems.kill(0)
+            with pytest.raises(LinkLost) as caught:
+                await hanging
+            assert caught.value.maybe_executed is True
+
+            def dead_for_all() -> bool:
+                return all(
+                    [m.status for m in s.inner.members_view() if m.node_id == systems[0].node_id] == ["Dead"]
+                    for s in systems[1:]
+                )
+
+            await wait_until(dead_for_all)
+            with pytest.raises(NodeDead) as refused:
+                await worker.note(2)
+            assert refused.value.maybe_executed is False
+            with pytest.raises(ActorNotFound):
+                await systems[1].resolve("worker")
+
+    virtual(scenario)
+
+
+def test_a_watch_tells_of_the_end_of_an_actor_and_of_its_node(virtual: Run) -> None:
+    async def scenario() -> None:
+        async with cluster(2) as systems:
+            first, second = await Worker.spawn(system=systems[0]), await Worker.spawn(system=systems[0])
+            watched = await systems[1].refer(first.ref.actor_id)
+            other = await systems[1].refer(second.ref.actor_id)
+            ended, lost = watched.watch(), other.watch()
+            assert await systems[1].stop(watched)
+            assert (await ended).reason == "stopped"
+            systems.kill(0)
+            assert (await lost).reason == "node_dead"
+
+    virtual(scenario)
+
+
+def test_a_call_that_nobody_answers_ends_at_its_deadline(virtual: Run) -> None:
+    async def scenario() -> None:
+        async with cluster(2) as systems:
+            worker = await worker_elsewhere(systems)
+            with pytest.raises(DeadlineExceeded):
+                await worker.with_options(timeout=2).hang()
+            with pytest.raises(ValueError, match="deadline"):
+                await worker.with_options(timeout=None).note(1)
+
+    virtual(scenario)
+
+
+def test_spawn_places_actors_on_other_nodes(virtual: Run) -> None:
+    async def scenario() -> None:
+        async with cluster(2) as systems:
+            away = await Worker.spawn(name="away", system=systems[1], placement="remote")
+            assert away.ref.node_id == systems[0].node_id
+            assert await away.note(1) == 1
+            there = await Worker.spawn(system=systems[1], placement=systems[0].node_id)
+            assert await there.note(2) == 2
+            with pytest.raises(NodeNotFound):
+                await Worker.spawn(system=systems[1], placement=77)
+            with pytest.raises(NameTaken):
+                await Worker.spawn(name="away", system=systems[1], placement=systems[0].node_id.id)
+
+    virtual(scenario)
+
+
+def test_replicas_are_resolved_in_turn_and_each_by_its_node(virtual: Run) -> None:
+    async def scenario() -> None:
+        async with cluster(3) as systems:
+            for system in systems[:2]:
+                await Worker.spawn(name="replica", system=system)
+            await wait_until(lambda: len(systems[2].inner.names.instances("actors/replica")) == 2)
+            nodes = {(await systems[2].resolve("replica")).node_id for _ in range(4)}
+            assert nodes == {systems[0].node_id, systems[1].node_id}
+            pinned = await systems[2].resolve("replica", node_id=systems[1].node_id)
+            assert pinned.node_id == systems[1].node_id
+            with pytest.raises(NodeNotFound):
+                await systems[2].resolve("replica", node_id=systems[2].node_id)
+
+    virtual(scenario)
+
+
+def test_a_private_name_stays_on_its_node(virtual: Run) -> None:
+    async def scenario() -> None:
+        async with cluster(2) as systems:
+            await Worker.spawn(name="hidden", public=False, system=systems[0])
+            await Worker.spawn(name="shown", system=systems[0])
+            await systems[1].resolve("shown", timeout=5)
+            with pytest.raises(ActorNotFound):
+                await systems[1].resolve("hidden")
+
+    virtual(scenario)
+
+
+def test_asks_to_an_actor_that_has_ended_elsewhere_say_so(virtual: Run) -> None:
+    async def scenario() -> None:
+        async with cluster(2) as systems:
+            worker = await worker_elsewhere(systems)
+            await systems[0].stop("worker")
+            with pytest.raises(ActorStopped):
+                await worker.note(1)
+
+    virtual(scenario)
+
+
+def test_both_ways_at_once_two_nodes_end_with_one_link_and_lose_nothing(virtual: Run) -> None:
+    async def scenario() -> None:
+        async with cluster(3) as systems:
+            left = await Worker.spawn(name="left", system=systems[1])
+            right = await Worker.spawn(name="right", system=systems[2])
+            to_left = await Worker.resolve("left", system=systems[2], timeout=5)
+            to_right = await Worker.resolve("right", system=systems[1], timeout=5)
+            for one, other in ((systems[1], systems[2]), (systems[2], systems[1])):
+                for link in list(one.inner.router.peer(other.node_id).links):
+                    link.connection.abort()
+            calls = [call for n in range(200) for call in (to_left.note(n), to_right.note(n))]
+            results = await asyncio.gather(*calls, return_exceptions=True)
+            assert all(isinstance(r, (int, LinkLost)) for r in results)
+            for worker in (left, right):
+                seen = await worker.noted()
+                assert seen == sorted(seen)
+            await wait_until(lambda: len(systems[1].inner.router.peer(systems[2].node_id).links) == 1)
+
+    virtual(scenario)
+
+
+def test_a_message_to_a_node_nobody_knows_is_a_typed_error(virtual: Run) -> None:
+    async def scenario() -> None:
+        async with cluster(2) as systems:
+            ref = systems[0].inner.bind(pul.ActorId.of(4711, 5))
+            with pytest.raises(NodeNotFound):
+                await ref.ask("hello")
+            with pytest.raises(PulsingError):
+                await ref.tell("hello")
+
+    virtual(scenario)
+
+
+def test_a_node_that_shuts_down_says_so_and_is_no_member_any_more(virtual: Run) -> None:
+    async def scenario() -> None:
+        async with cluster(3) as systems:
+            leaving = systems[2]
+            await leaving.shutdown()
+            await wait_until(lambda: len(systems[0].inner.members_view()) == 2)
+            with pytest.raises(PulsingRuntimeError):
+                await Worker.spawn(system=leaving)
+
+    virtual(scenario)

@@ -16,6 +16,7 @@ from pulsing.core.registry import lookup_path
 from pulsing.core.remote import ActorClass, registered_classes
 from pulsing.core.statistics import ClassStatistics, Latency, MethodStatistics
 from pulsing.core.system import System
+from pulsing.core.vitals import Vitals
 from pulsing.ids import ActorId
 
 LIST_LIMIT = 1_000
@@ -23,7 +24,9 @@ LIST_LIMIT = 1_000
 
 def register_inspectors(system: System) -> None:
     """Let the system answer for its actors."""
+    vitals = Vitals(system)
     system.inspectors.update(
+        node=lambda params: {**vitals.row(params), "started_at": timestamp(system.started_wall)},
         actors=lambda params: actor_rows(system, params),
         actor=lambda params: actor_detail(system, str(params.get("actor", ""))),
         metadata=lambda params: actor_metadata(system, str(params.get("actor", ""))),

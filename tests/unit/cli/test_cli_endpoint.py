@@ -47,13 +47,6 @@ def test_the_file_of_a_dead_node_is_passed_over(environ: dict[str, str]) -> None
     assert find_endpoint(None, environ) == DEFAULT_ENDPOINT
 
 
-def test_a_broken_file_is_passed_over(environ: dict[str, str]) -> None:
-    write_run_file(environ, os.getpid(), "http://127.0.0.1:3")
-    (Path(environ["XDG_RUNTIME_DIR"]) / "pulsing" / "broken.json").write_text("{")
-
-    assert find_endpoint(None, environ) == "http://127.0.0.1:3"
-
-
 def test_of_several_nodes_one_must_be_named(environ: dict[str, str]) -> None:
     write_run_file(environ, os.getpid(), "http://127.0.0.1:3")
     write_run_file(environ, os.getppid(), "http://127.0.0.1:4")

@@ -35,6 +35,7 @@ def register_inspectors(system: System) -> None:
         agents=lambda params: agent_rows(system),
         names=lambda params: name_rows(system),
         members=lambda params: member_rows(system),
+        cluster=lambda params: cluster_row(system),
         events=lambda params: [event_row(system, e) for e in system.events.recent(_limit(params))],
         dead_letters=lambda params: [letter_row(system, e) for e in system.dead_letters.recent(_limit(params))],
     )
@@ -291,6 +292,11 @@ def member_rows(system: System) -> list[dict[str, Any]]:
         {"id": str(m.node_id), "addr": m.addr, "status": m.status.lower(), "self": m.node_id == system.node_id}
         for m in system.members_view()
     ]
+
+
+def cluster_row(system: System) -> dict[str, Any]:
+    """The cluster of a node that has no other."""
+    return {"name": "pulsing", "mode": "standalone", "size": 1, "by_status": {"alive": 1}, "agreed": True}
 
 
 def event_row(system: System, event: Event) -> dict[str, Any]:

@@ -390,12 +390,10 @@ def _spec_of_instance(actor: Any, options: dict[str, Any]) -> CellSpec:
             f"{cls.__name__} has no receive method: decorate the class with @remote, "
             "or make the object an actor as it is with mount"
         )
-    return _receive_spec(cls, tuple(sorted(options.items())))
+    return _receive_spec(cls, options)
 
 
-@functools.lru_cache(maxsize=1024)
-def _receive_spec(cls: Any, options: tuple[tuple[str, Any], ...]) -> CellSpec:
-    chosen = dict(options)
+def _receive_spec(cls: type, chosen: Mapping[str, Any]) -> CellSpec:
     policy = RestartPolicy(
         chosen.get("restart_policy", "never"),
         chosen.get("max_restarts", 3),

@@ -59,11 +59,7 @@ class SystemActor:
         Raises:
             ActorNotFound: this node has never known it, or has forgotten it.
         """
-        ended: asyncio.Future[Terminated] = self._system.loop.create_future()
-        self._system.watch(
-            self._system.bind(ActorId.from_str(actor_id)), lambda end: ended.done() or ended.set_result(end)
-        )
-        end = await ended
+        end = await self._system.bind(ActorId.from_str(actor_id)).watch()
         return {"name": end.name, "reason": end.reason}
 
     def restart_actor(self, actor_id: str) -> None:

@@ -102,6 +102,10 @@ class System:
         self.creates_for_others = True
         self.leaving: list[Callable[[], Awaitable[None]]] = []
         """What else has to be told when the system is about to end, before mailboxes run empty."""
+        self.admin_url: str | None = None
+        """Where the admin app of this node is served, without a path."""
+        self.announce: Callable[..., None] = lambda **_: None
+        """Tells the other nodes something of this one."""
         self.member_listeners: list[Callable[[], None]] = []
         """Called after each change among the members of the cluster."""
         self.closing: list[Callable[[], Awaitable[None]]] = []

@@ -72,6 +72,7 @@ class Node(Channel):
         system.names = names
         system.router = self
         system.members_view = self.members
+        system.announce = self.cluster.describe
         system.inspectors.update(
             members=lambda params: self._member_rows(params),
             cluster=lambda params: {**cluster_row(self.cluster), "tls": self.encrypted},

@@ -24,6 +24,7 @@ from collections.abc import Awaitable
 from typing import Any
 
 from pulsing import runtime
+from pulsing.config import SystemConfig
 from pulsing.core import (
     Actor,
     ActorClass,
@@ -160,8 +161,18 @@ def _topic_door(system: ActorSystem) -> Any:
     return TopicAPI(system)
 
 
+async def _start_admin(system: ActorSystem, config: SystemConfig) -> None:
+    wanted = config.admin if config.admin is not None else config.networked or config.admin_addr is not None
+    if not wanted:
+        return
+    from pulsing.admin.serving import serve_admin
+
+    await serve_admin(system, config.admin_addr)
+
+
 runtime.features["queue"] = _queue_door
 runtime.features["topic"] = _topic_door
+runtime.starters.append(_start_admin)
 
 
 def __getattr__(name: str) -> Any:

@@ -78,6 +78,7 @@ _HAS_KWARGS = 2
 _WANTS_STREAM = 4
 _HAS_TRACE = 8
 _HAS_SENDER = 16
+_UNKNOWN_FLAGS = 32 | 64
 
 # Flags of reply; of end, the first says that a failure follows.
 _KIND_OF_FLAG: tuple[StreamKind, ...] = (None, "sync", "async")
@@ -443,6 +444,8 @@ def _call_options(
 ) -> tuple[str | None, bytes | None, int | None, int]:
     """Method, trace, sender, and where the value begins."""
     trace = sender = method = None
+    if flags & _UNKNOWN_FLAGS:
+        raise ProtocolError(f"a call has unknown flags {flags:#x}")
     if flags & _HAS_TRACE:
         trace = message[offset : offset + _TRACE_SIZE]
         offset += _TRACE_SIZE

@@ -19,7 +19,7 @@ import struct
 import uuid
 import zoneinfo
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import IntEnum
 from itertools import chain
 from typing import Any, NamedTuple, TypeAlias
@@ -213,11 +213,20 @@ class Codec:
 
     def pack_lowered(self, value: Any, outer: int = 0) -> Packed:
         """Encode any sendable value; as `pack`, for what `pack_plain` has declined."""
-        packed = _Lowering(self, self.limits.inline).run(value, outer)
+        packed = self._lowered_quickly(value, outer)
+        if packed is None:
+            packed = _Lowering(self, self.limits.inline, _LOWERERS).run(value, outer)
         if len(packed.head) > self.limits.structured:
-            packed = _Lowering(self, _SMALLEST_ATTACHMENT).run(value, outer)
+            packed = _Lowering(self, _SMALLEST_ATTACHMENT, _LOWERERS).run(value, outer)
         self._check_size(value, packed)
         return packed
+
+    def _lowered_quickly(self, value: Any, outer: int) -> Packed | None:
+        try:
+            packed = _Lowering(self, self.limits.inline, _QUICK_LOWERERS).run(value, outer)
+        except (OverflowError, UnicodeEncodeError):
+            return None
+        return packed if len(packed.head) <= self._plain_size else None
 
     def _check_size(self, value: Any, packed: Packed) -> None:
         if len(packed.head) > self.limits.structured:
@@ -304,14 +313,28 @@ def _too_deep(value: Any, limits: Limits) -> NotSendable:
     return _too_much(value, f"nested deeper than {limits.depth} levels, or it contains itself")
 
 
-class _Lowering:
-    """One value on its way into msgpack: replaces all that msgpack has no word for."""
+Lowerer: TypeAlias = "Callable[[_Lowering, Any, int], Any]"
 
-    def __init__(self, codec: Codec, inline: int) -> None:
+# The constructor of the extension type checks what is known here, at twice the cost of making it.
+_extension = msgpack.ExtType._make
+
+
+class _Lowering:
+    """One value on its way into msgpack: replaces all that msgpack has no word for.
+
+    Args:
+        codec: whose registry and limits hold.
+        inline: bytes-like values and texts above this become attachments.
+        lowerers: what to do with each type. The quick ones leave texts and integers as they are: either what they
+            make is so short that no text can be too long, or msgpack raises, or the others have to be asked.
+    """
+
+    def __init__(self, codec: Codec, inline: int, lowerers: Mapping[type, Lowerer]) -> None:
         self._codec = codec
         self._limits = codec.limits
         self._pack = codec._packer.pack
         self._inline = inline
+        self._lowerers = lowerers
         self._attachments: list[bytes] = []
         self._nodes = 0
 
@@ -324,7 +347,7 @@ class _Lowering:
 
     def lower(self, value: Any, depth: int) -> Any:
         """A value that msgpack packs exactly, inside of `depth` containers."""
-        lowerer = _LOWERERS.get(type(value))
+        lowerer = self._lowerers.get(type(value))
         return lowerer(self, value, depth) if lowerer is not None else self._lower_other(value, depth)
 
     def lower_content(self, content: Any, depth: int) -> Any:
@@ -337,13 +360,13 @@ class _Lowering:
 
     def parts(self, tag: Tag, *parts: Any) -> msgpack.ExtType:
         """An extension made of parts that are no containers."""
-        return msgpack.ExtType(tag, self._pack([self.lower(part, 0) for part in parts]))
+        return _extension((tag, self._pack([self.lower(part, 0) for part in parts])))
 
     def pairs(self, tag: Tag, value: dict[Any, Any], depth: int) -> msgpack.ExtType:
         """An extension for a map: its keys and its values, each in order."""
         self.entering(value, depth)
         keys = [self.lower(key, depth + 1) for key in value]
-        return msgpack.ExtType(tag, self._pack([keys, [self.lower(item, depth + 1) for item in value.values()]]))
+        return _extension((tag, self._pack([keys, [self.lower(item, depth + 1) for item in value.values()]])))
 
     def entering(self, value: Any, depth: int) -> None:
         """Refuse containers that are too deep or too large, and those that contain themselves."""
@@ -359,11 +382,11 @@ class _Lowering:
     def data(self, value: bytes, inline_tag: Tag | None, attached_tag: Tag) -> Any:
         """Bytes, beside the structure where they are large."""
         if len(value) <= self._inline:
-            return value if inline_tag is None else msgpack.ExtType(inline_tag, value)
+            return value if inline_tag is None else _extension((inline_tag, value))
         if len(self._attachments) >= self._limits.entries:
             raise NotSendable("value", detail=f"it has more than {self._limits.entries} attachments")
         self._attachments.append(value)
-        return msgpack.ExtType(attached_tag, (len(self._attachments) - 1).to_bytes(4, "big"))
+        return _extension((attached_tag, (len(self._attachments) - 1).to_bytes(4, "big")))
 
     def lower_int(self, value: int, depth: int) -> Any:
         if -(1 << 63) <= value < 1 << 64:
@@ -371,7 +394,7 @@ class _Lowering:
         payload = value.to_bytes(value.bit_length() // 8 + 1, "big", signed=True)
         if len(payload) > self._limits.structured:
             raise NotSendable("int", detail=f"it takes {len(payload)} bytes")
-        return msgpack.ExtType(Tag.INT, payload)
+        return _extension((Tag.INT, payload))
 
     def lower_str(self, value: str, depth: int) -> Any:
         if len(value) <= self._inline // 4 and value.isascii():
@@ -382,7 +405,7 @@ class _Lowering:
         try:
             encoded.decode()
         except UnicodeDecodeError:
-            return msgpack.ExtType(Tag.STR, encoded)
+            return _extension((Tag.STR, encoded))
         return value
 
     def lower_bytes(self, value: bytes, depth: int) -> Any:
@@ -404,31 +427,41 @@ class _Lowering:
         # Two keys that differ may lower to equal extensions, so a map of them could lose entries.
         return self.pairs(Tag.MAP, value, depth)
 
+    def quick_list(self, value: list[Any], depth: int) -> list[Any]:
+        self.entering(value, depth)
+        if _PLAIN.issuperset(map(type, value)):
+            return value
+        return [self.lower(element, depth + 1) for element in value]
+
+    def quick_dict(self, value: dict[Any, Any], depth: int) -> Any:
+        if not _PLAIN_KEYS.issuperset(map(type, value)):
+            return self.pairs(Tag.MAP, value, depth)
+        self.entering(value, depth)
+        if _PLAIN.issuperset(map(type, value.values())):
+            return value
+        return {key: self.lower(item, depth + 1) for key, item in value.items()}
+
     def lower_tuple(self, value: tuple[Any, ...], depth: int) -> Any:
-        return self._sequence(Tag.TUPLE, value, depth)
+        return _extension((Tag.TUPLE, self._pack(self.lower(list(value), depth))))
 
     def lower_set(self, value: set[Any], depth: int) -> Any:
-        return self._sequence(Tag.SET, value, depth)
+        return _extension((Tag.SET, self._pack(self.lower(list(value), depth))))
 
     def lower_frozenset(self, value: frozenset[Any], depth: int) -> Any:
-        return self._sequence(Tag.FROZENSET, value, depth)
-
-    def _sequence(self, tag: Tag, value: Any, depth: int) -> Any:
-        self.entering(value, depth)
-        return msgpack.ExtType(tag, self._pack([self.lower(element, depth + 1) for element in value]))
+        return _extension((Tag.FROZENSET, self._pack(self.lower(list(value), depth))))
 
     def lower_ordered_dict(self, value: OrderedDict[Any, Any], depth: int) -> Any:
         return self.pairs(Tag.ORDERED_DICT, value, depth)
 
     def lower_deque(self, value: deque[Any], depth: int) -> Any:
-        return msgpack.ExtType(Tag.DEQUE, self._pack([self.lower_list(list(value), depth), value.maxlen]))
+        return _extension((Tag.DEQUE, self._pack([self.lower(list(value), depth), value.maxlen])))
 
     def lower_datetime(self, value: dt.datetime, depth: int) -> Any:
         fields = [value.year, value.month, value.day, value.hour, value.minute, value.second, value.microsecond]
         return self.parts(Tag.DATETIME, *fields, value.fold, *_zone(value.tzinfo))
 
     def lower_date(self, value: dt.date, depth: int) -> Any:
-        return msgpack.ExtType(Tag.DATE, value.toordinal().to_bytes(4, "big"))
+        return _extension((Tag.DATE, value.toordinal().to_bytes(4, "big")))
 
     def lower_time(self, value: dt.time, depth: int) -> Any:
         fields = [value.hour, value.minute, value.second, value.microsecond, value.fold]
@@ -438,13 +471,13 @@ class _Lowering:
         return self.parts(Tag.TIMEDELTA, value.days, value.seconds, value.microseconds)
 
     def lower_decimal(self, value: decimal.Decimal, depth: int) -> Any:
-        return msgpack.ExtType(Tag.DECIMAL, str(value).encode())
+        return _extension((Tag.DECIMAL, str(value).encode()))
 
     def lower_uuid(self, value: uuid.UUID, depth: int) -> Any:
-        return msgpack.ExtType(Tag.UUID, value.bytes)
+        return _extension((Tag.UUID, value.bytes))
 
     def lower_complex(self, value: complex, depth: int) -> Any:
-        return msgpack.ExtType(Tag.COMPLEX, _COMPLEX.pack(value.real, value.imag))
+        return _extension((Tag.COMPLEX, _COMPLEX.pack(value.real, value.imag)))
 
     def lower_range(self, value: range, depth: int) -> Any:
         return self.parts(Tag.RANGE, value.start, value.stop, value.step)
@@ -453,18 +486,18 @@ class _Lowering:
         return self.parts(Tag.PATH, _PATHS.index(type(value)), str(value))
 
     def lower_actor_id(self, value: ActorId, depth: int) -> Any:
-        return msgpack.ExtType(Tag.ACTOR_ID, value.id.to_bytes(16, "big"))
+        return _extension((Tag.ACTOR_ID, value.id.to_bytes(16, "big")))
 
     def lower_node_id(self, value: NodeId, depth: int) -> Any:
-        return msgpack.ExtType(Tag.NODE_ID, value.id.to_bytes(8, "big"))
+        return _extension((Tag.NODE_ID, value.id.to_bytes(8, "big")))
 
     def _lower_other(self, value: Any, depth: int) -> Any:
         cls = type(value)
         registry = self._codec.registry
         if (extension := registry.extension_for(cls)) is not None:
-            return msgpack.ExtType(extension.tag, self._pack(self.lower_content(extension.encode(value), depth)))
+            return _extension((extension.tag, self._pack(self.lower_content(extension.encode(value), depth))))
         if (entry := registry.entry_for(cls)) is not None:
-            return msgpack.ExtType(Tag.OBJECT, self._pack([entry.name, self.lower_content(entry.encode(value), depth)]))
+            return _extension((Tag.OBJECT, self._pack([entry.name, self.lower_content(entry.encode(value), depth)])))
         if arrays.is_array(cls) or arrays.is_scalar(cls):
             return self._lower_array(value, depth)
         if isinstance(value, PulsingError) and is_rebuilt_exactly(value):
@@ -479,8 +512,8 @@ class _Lowering:
         data = self.data(parts.data, Tag.BYTEARRAY, Tag.ATTACHED_BYTEARRAY)
         descr = self.lower(parts.descr, depth + 1)
         if arrays.is_scalar(type(value)):
-            return msgpack.ExtType(Tag.SCALAR, self._pack([descr, data]))
-        return msgpack.ExtType(Tag.ARRAY, self._pack([descr, parts.shape, parts.order, data]))
+            return _extension((Tag.SCALAR, self._pack([descr, data])))
+        return _extension((Tag.ARRAY, self._pack([descr, parts.shape, parts.order, data])))
 
     def _lower_pickled(self, value: Any, depth: int) -> Any:
         if not self._codec.allow_pickle:
@@ -516,7 +549,7 @@ def _as_is(lowering: _Lowering, value: Any, depth: int) -> Any:
     return value
 
 
-_LOWERERS: dict[type, Callable[[_Lowering, Any, int], Any]] = {
+_LOWERERS: dict[type, Lowerer] = {
     type(None): _as_is,
     bool: _as_is,
     float: _as_is,
@@ -542,6 +575,15 @@ _LOWERERS: dict[type, Callable[[_Lowering, Any, int], Any]] = {
     ActorId: _Lowering.lower_actor_id,
     NodeId: _Lowering.lower_node_id,
     **dict.fromkeys(_PATHS, _Lowering.lower_path),
+}
+
+
+_QUICK_LOWERERS: dict[type, Lowerer] = {
+    **_LOWERERS,
+    int: _as_is,
+    str: _as_is,
+    list: _Lowering.quick_list,
+    dict: _Lowering.quick_dict,
 }
 
 

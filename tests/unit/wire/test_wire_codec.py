@@ -337,9 +337,11 @@ def test_a_transfer_that_does_not_add_up_ends_the_link(message: bytes) -> None:
         struct.pack(">BIBBIQQ16s", FrameTag.TELL, 41, 2, 0, 0, 0, 0, b"") + b"\x92\x90\x90",
         struct.pack(">BIBBIQQ16s", FrameTag.TELL, 42, 2, 0, 0, 0, 0, b"") + b"\x92\x90\x81\x01",
         struct.pack(">BIBBIQQ16s", FrameTag.ASK, 38, 1, 200, 0, 0, 0, b""),
-        struct.pack(">BIBBIQQ16s", FrameTag.ASK, 38, 31, 3, 0, 0, 0, b"") + bytes(5),
+        struct.pack(">BIBBIQQ16s", FrameTag.ASK, 43, 31, 3, 0, 0, 0, b"") + bytes(5),
+        struct.pack(">BIBBIQQ16s", FrameTag.TELL, 39, 32, 0, 0, 0, 0, b"") + b"\x90",
+        struct.pack(">BIBBIQQ16s", FrameTag.TELL, 39, 64, 0, 0, 0, 0, b"") + b"\x90",
     ],
-    ids=range(17),
+    ids=range(19),
 )
 def test_a_malformed_frame_ends_the_link(message: bytes) -> None:
     with pytest.raises(ProtocolError):

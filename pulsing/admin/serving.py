@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import os
 from typing import Any
 
+from pulsing.admin.run_file import RunningNode, leave_note, runtime_directory
 from pulsing.exceptions import AddressInUse
 
 logger = logging.getLogger("pulsing.admin")
@@ -34,4 +36,22 @@ async def serve_admin(system: Any, addr: str | None) -> None:
         return
     inner.admin_url = server.url
     inner.closing.append(server.stop)
+    inner.admin_server = server
     inner.announce(admin_url=server.url)
+    _leave_note(inner, server.url)
+
+
+def login_link(system: Any) -> str | None:
+    """A link to the dashboard that logs in once, within 15 minutes; None where no admin app is served."""
+    server = getattr(system.inner, "admin_server", None)
+    return None if server is None else str(server.login_url())
+
+
+def _leave_note(inner: Any, url: str) -> None:
+    note = leave_note(runtime_directory(os.environ), RunningNode(os.getpid(), url, str(inner.node_id)))
+
+    async def take_away() -> None:
+        if note is not None:
+            note.unlink(missing_ok=True)
+
+    inner.closing.append(take_away)

@@ -172,6 +172,7 @@ class Accepting:
         self._keeper.failed(self._host, self._now())
         if slowly:
             # The seat stays taken although the guesser may have left: that is what bounds the guesses.
+            self._keeper.hold(self)
             self._link.transport.pause_reading()
             self._start_timer(self._limits.refusal_delay, self._respond, response)
         else:

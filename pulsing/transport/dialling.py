@@ -44,6 +44,9 @@ class Dialling:
         """Send the request, bound to the channel that turned out to be underneath."""
         self._link = link
         channel = _channel_of(link.transport)
+        if channel is None:
+            self._give_up(NotUnderstood("it hung up at once"))
+            return
         self._tls = channel.certificate is not None
         core = link.core
         assert isinstance(core, ClientProtocol)
@@ -127,7 +130,11 @@ class TlsMismatch(NotUnderstood):
     """One end speaks TLS and the other does not."""
 
 
-def _channel_of(transport: asyncio.Transport) -> Channel:
-    host, port = transport.get_extra_info("peername")[:2]
+def _channel_of(transport: asyncio.Transport) -> Channel | None:
+    """What the connection runs through; None where it has broken already, which leaves it without an address."""
+    peer = transport.get_extra_info("peername")
+    if peer is None:
+        return None
+    host, port = peer[:2]
     tls = transport.get_extra_info("ssl_object")
     return Channel(host, port, None if tls is None else tls.getpeercert(binary_form=True))

@@ -23,7 +23,8 @@ class Doorkeeper(Generic[Guest]):
 
     Args:
         max_guests: unproven connections in all.
-        max_guests_per_origin: of these from one address (of IPv6: from one /64 network).
+        max_guests_per_origin: of these from one address (of IPv6: from one /64 network). Loopback may take all
+            places, because a whole cluster may start there at once; of those whose refusal is delayed, no more.
         max_failures: refused proofs a minute from one address before it is limited.
     """
 
@@ -33,6 +34,7 @@ class Doorkeeper(Generic[Guest]):
         self._max_failures = max_failures
         self._origins: dict[Guest, str] = {}
         self._busy: set[Guest] = set()
+        self._held: set[Guest] = set()
         self._failures: dict[str, deque[float]] = {}
 
     def enter(self, guest: Guest, host: str) -> Guest | None:
@@ -43,24 +45,29 @@ class Doorkeeper(Generic[Guest]):
             cannot keep honest nodes out; or `guest` itself where there is none.
         """
         origin = origin_of(host)
-        crowd = [other for other, its_origin in self._origins.items() if its_origin == origin]
-        if len(crowd) < self._max_guests_per_origin:
-            crowd = list(self._origins) if len(self._origins) >= self._max_guests else []
-        displaced = next((other for other in crowd if other not in self._busy), guest) if crowd else None
-        if displaced != guest:
-            self._origins[guest] = origin
+        neighbours = [other for other, its_origin in self._origins.items() if its_origin == origin]
+        if sum(other in self._held for other in neighbours) >= self._max_guests_per_origin:
+            return guest
+        displaced = self._displaced_by(guest, neighbours, shared=self.shared(host))
         if displaced is not None:
             self.leave(displaced)
+        if displaced != guest:
+            self._origins[guest] = origin
         return displaced
 
     def asked(self, guest: Guest) -> None:
         """The guest has made its request: it is not displaced any more."""
         self._busy.add(guest)
 
+    def hold(self, guest: Guest) -> None:
+        """The guest waits for its delayed refusal: as many as one address may have, and it is not heard any more."""
+        self._held.add(guest)
+
     def leave(self, guest: Guest) -> None:
         """The guest is gone, or proven and a guest no longer. Idempotent."""
         self._origins.pop(guest, None)
         self._busy.discard(guest)
+        self._held.discard(guest)
 
     def failed(self, host: str, now: float) -> None:
         """A proof from `host` was refused."""
@@ -81,6 +88,15 @@ class Doorkeeper(Generic[Guest]):
     def guests(self) -> list[Guest]:
         """The unproven connections, the oldest first."""
         return list(self._origins)
+
+    def _displaced_by(self, guest: Guest, neighbours: list[Guest], *, shared: bool) -> Guest | None:
+        if len(self._origins) >= self._max_guests:
+            crowd = list(self._origins)
+        elif len(neighbours) >= self._max_guests_per_origin and not shared:
+            crowd = neighbours
+        else:
+            return None
+        return next((other for other in crowd if other not in self._busy), guest)
 
     def _forget_old(self, now: float) -> None:
         if len(self._failures) >= _MAX_ORIGINS:

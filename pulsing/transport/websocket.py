@@ -134,7 +134,7 @@ class WebSocketTransport:
             except OSError as error:
                 failures.append(error)
         refused = all(isinstance(failure, ConnectionRefusedError) for failure in failures)
-        raise DialFailed(addr, "nobody listens there" if refused else str(failures[-1]), refused=refused)
+        raise DialFailed(addr, "nobody listens there" if refused else _text_of(failures[-1]), refused=refused)
 
     async def _reach_one(self, host: str, port: int, tls: bool, dialling: Dialling) -> WebSocketLink:
         uri = WebSocketURI(tls, host, port, self._path, "", None, None)
@@ -264,3 +264,7 @@ async def _resolve(host: str, port: int, addr: str | None = None) -> list[str]:
     except OSError as error:
         raise DialFailed(addr or join_address(host, port), f"the name is not known ({error.strerror})") from None
     return list(dict.fromkeys(cast(str, entry[4][0]) for entry in found))
+
+
+def _text_of(error: OSError) -> str:
+    return error.strerror or str(error) or "the connection broke while it was made"

@@ -39,6 +39,24 @@ def test_the_oldest_idle_guest_of_all_gives_way_when_the_house_is_full() -> None
     assert keeper.enter("c", "h3") == "a"
 
 
+def test_loopback_may_take_all_places() -> None:
+    keeper = Doorkeeper[int](max_guests=9, max_guests_per_origin=2)
+    assert [keeper.enter(guest, "127.0.0.1") for guest in range(9)] == [None] * 9
+    assert keeper.enter(9, "127.0.0.1") == 0
+
+
+def test_an_address_with_enough_delayed_refusals_is_not_heard_until_one_is_over() -> None:
+    keeper = Doorkeeper[str](max_guests=9, max_guests_per_origin=2)
+    for guest in "ab":
+        keeper.enter(guest, "127.0.0.1")
+        keeper.asked(guest)
+        keeper.hold(guest)
+    assert keeper.enter("c", "127.0.0.1") == "c"
+    assert keeper.enter("d", "192.0.2.1") is None
+    keeper.leave("a")
+    assert keeper.enter("c", "127.0.0.1") is None
+
+
 def test_who_leaves_makes_room() -> None:
     keeper = Doorkeeper[str](max_guests=1, max_guests_per_origin=1)
     keeper.enter("a", "h1")

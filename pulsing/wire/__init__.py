@@ -23,7 +23,8 @@ from pulsing.wire.frames import (
 )
 from pulsing.wire.limits import CHUNK, Limits
 from pulsing.wire.registry import TypeRegistry, default_registry, wire_name
-from pulsing.wire.values import Codec, Packed
+from pulsing.wire.tags import Packed
+from pulsing.wire.values import Codec
 
 __all__ = [
     "CHUNK",

@@ -14,7 +14,7 @@ from typing import TypeAlias
 from pulsing.wire.errors import ProtocolError
 from pulsing.wire.frames import Ask, Cancel, Credit, End, Failure, Frame, Reply, StreamItem, Tell
 from pulsing.wire.limits import Limits
-from pulsing.wire.values import Attachment, Buffer
+from pulsing.wire.tags import Attachment, Buffer
 
 Lane: TypeAlias = tuple[str, int]
 Finish: TypeAlias = Callable[[Sequence[Attachment]], Frame]

@@ -44,7 +44,8 @@ from pulsing.wire.frames import (
     Undecodable,
 )
 from pulsing.wire.limits import CHUNK, KIB
-from pulsing.wire.values import Attachment, Buffer, Codec
+from pulsing.wire.tags import Attachment, Buffer
+from pulsing.wire.values import Codec
 
 Call = TypeVar("Call", Ask, Tell)
 

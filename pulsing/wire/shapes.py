@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import enum
 import functools
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Set
 from typing import Any, NamedTuple
 
 _CONTAINERS = (str, bytes, bytearray, int, float, complex, list, tuple, dict, set, frozenset)
@@ -53,9 +53,10 @@ def _enum_shape(cls: type[enum.Enum]) -> Shape:
 
 def _named_tuple_shape(cls: type) -> Shape:
     names: tuple[str, ...] = cls._fields  # type: ignore[attr-defined]
+    known = set(names)
 
     def decode(content: Any) -> Any:
-        return cls(**_known(cls, content, names))
+        return cls(**_known(cls, content, known))
 
     return Shape(lambda value: dict(zip(names, value, strict=True)), decode)
 
@@ -92,7 +93,7 @@ def _attrs_shape(cls: type) -> Shape:
 def _fields_shape(cls: type, arguments: Mapping[str, str], computed: Iterable[str]) -> Shape:
     """The shape of a class whose fields are constructor arguments, or set by the object itself (`computed`)."""
     computed = tuple(computed)
-    names = (*arguments, *computed)
+    names = {*arguments, *computed}
 
     def encode(value: Any) -> dict[str, Any]:
         content = {name: getattr(value, name) for name in arguments}
@@ -130,7 +131,7 @@ def _pydantic_shape(cls: Any) -> Shape:
     def decode(content: Any) -> Any:
         given, names_set = content
         if not open_ended:
-            _known(cls, given, fields)
+            _known(cls, given, fields.keys())
         value = cls(**{arguments.get(name, name): field for name, field in given.items()})
         value.__pydantic_fields_set__.intersection_update(names_set)
         return value
@@ -138,10 +139,11 @@ def _pydantic_shape(cls: Any) -> Shape:
     return Shape(encode, decode)
 
 
-def _known(cls: type, content: Any, names: Iterable[str]) -> dict[str, Any]:
+def _known(cls: type, content: Any, names: Set[str]) -> dict[str, Any]:
     """Check that `content` is a map of fields that the class has."""
     if type(content) is not dict:
         raise TypeError(f"the content of {cls.__qualname__} is a map of fields, got {type(content).__name__}")
-    if unknown := content.keys() - set(names):
+    if not content.keys() <= names:
+        unknown = content.keys() - names
         raise ValueError(f"{cls.__qualname__} has no field {', '.join(sorted(map(repr, unknown)))}")
     return content

@@ -80,7 +80,7 @@ def actor(
             await cls.with_options(name=name, system=system).spawn(*positional, **keywords)
         else:
             await system.spawn(cls(*positional, **keywords), name=name, public=True)
-        write_line(f"actor     {name}")
+        write_line(f"actor      {name}")
 
     _run(options, start_actor)
 
@@ -157,14 +157,18 @@ def _run(options: NodeOptions, begin: Callable[[ActorSystem], Awaitable[None]]) 
 
 async def _node(options: NodeOptions, begin: Callable[[ActorSystem], Awaitable[None]]) -> None:
     import pulsing as pul
+    from pulsing.admin.serving import login_link
 
     asked_to_stop = _stop_signals()
-    system = await pul.init(
-        options.addr, seeds=list(options.seeds) or None, admin=options.admin, admin_addr=options.admin_addr
-    )
+    try:
+        system = await pul.init(
+            options.addr, seeds=list(options.seeds) or None, admin=options.admin, admin_addr=options.admin_addr
+        )
+    except (pul.PulsingRuntimeError, ValueError) as error:
+        raise CliError(f"the node cannot start: {error}") from error
     try:
         await begin(system)
-        for line in introduction(system.addr, system.admin_url):
+        for line in introduction(system.addr, system.admin_url, login_link(system)):
             write_line(line)
         sys.stdout.flush()
         await asked_to_stop.wait()
@@ -172,18 +176,13 @@ async def _node(options: NodeOptions, begin: Callable[[ActorSystem], Awaitable[N
         await pul.shutdown()
 
 
-def introduction(addr: str, admin_url: str | None) -> list[str]:
+def introduction(addr: str, admin_url: str | None, login: str | None) -> list[str]:
     """What a node says at its start: where it is, and what to do next."""
-    lines = [f"node      {addr}"]
+    lines = [f"node       {addr}"]
     if admin_url is not None:
-        lines += [
-            f"admin     {admin_url}",
-            "",
-            "next: pulsing status",
-            "      pulsing list actors",
-            "      pulsing dashboard",
-        ]
-    lines.append(f"join      pulsing serve --seeds {addr}")
+        lines += [f"admin      {admin_url}", f"dashboard  {login}"]
+        lines += [f"try        pulsing {command}" for command in ("status", "list actors", "events -f")]
+    lines.append(f"join       pulsing serve --seeds {addr}")
     return lines
 
 

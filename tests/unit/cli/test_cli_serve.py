@@ -50,14 +50,21 @@ def test_options_are_read_as_typed() -> None:
 
 
 def test_a_node_says_where_it_is_and_what_to_try() -> None:
-    lines = introduction("127.0.0.1:4000", "http://127.0.0.1:8700")
+    lines = introduction("127.0.0.1:4000", "http://127.0.0.1:8700", "http://127.0.0.1:8700/ui/#login=x")
 
-    assert lines[:2] == ["node      127.0.0.1:4000", "admin     http://127.0.0.1:8700"]
-    assert lines[-1] == "join      pulsing serve --seeds 127.0.0.1:4000"
+    assert lines == [
+        "node       127.0.0.1:4000",
+        "admin      http://127.0.0.1:8700",
+        "dashboard  http://127.0.0.1:8700/ui/#login=x",
+        "try        pulsing status",
+        "try        pulsing list actors",
+        "try        pulsing events -f",
+        "join       pulsing serve --seeds 127.0.0.1:4000",
+    ]
 
 
 def test_a_node_without_admin_has_nothing_to_look_at() -> None:
-    assert introduction("127.0.0.1:4000", None) == [
-        "node      127.0.0.1:4000",
-        "join      pulsing serve --seeds 127.0.0.1:4000",
+    assert introduction("127.0.0.1:4000", None, None) == [
+        "node       127.0.0.1:4000",
+        "join       pulsing serve --seeds 127.0.0.1:4000",
     ]

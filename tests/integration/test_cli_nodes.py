@@ -1,0 +1,109 @@
+"""Nodes started from a shell, and looked at and acted on from another."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+
+LIMIT_S = 30.0
+
+MODULE = """
+import pulsing as pul
+
+@pul.remote
+class Worker:
+    def __init__(self, size: int = 1) -> None:
+        self.size = size
+
+    def add(self, number: int) -> int:
+        self.size += number
+        return self.size
+"""
+
+COMMAND = [sys.executable, "-c", "from pulsing.cli import main; main()"]
+
+
+class Node:
+    """A process that is a node, with what it said at its start by keyword."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        assert process.stdout is not None
+        self.process = process
+        self.said: dict[str, str] = {}
+        for line in process.stdout:
+            keyword, _, rest = line.partition(" ")
+            self.said[keyword] = rest.strip()
+            if keyword == "join":
+                break
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "app.py").write_text(MODULE)
+    return tmp_path
+
+
+@pytest.fixture
+def start(folder: Path) -> Iterator[Callable[..., Node]]:
+    """Starts `pulsing WORDS`, and ends it after the test."""
+    with ExitStack() as stack:
+        yield lambda *words: stack.enter_context(running(folder, words))
+
+
+@contextmanager
+def running(folder: Path, words: tuple[str, ...]) -> Iterator[Node]:
+    with subprocess.Popen([*COMMAND, *words], cwd=folder, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            yield Node(process)
+        finally:
+            process.terminate()
+            process.wait(LIMIT_S)
+
+
+def pulsing(*words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*COMMAND, *words], capture_output=True, text=True, timeout=LIMIT_S)
+
+
+def test_an_actor_of_one_node_is_called_through_another(start: Callable[..., Node]) -> None:
+    first = start("serve", "app")
+    start("actor", "app.Worker", "--seeds", first.said["node"], "--name", "w", "--", "size=40")
+    endpoint = ("--endpoint", first.said["admin"])
+
+    assert pulsing("call", "w", "add", "number=2", *endpoint).stdout == "42\n"
+    assert pulsing("list", "actors", "-o", "name", *endpoint).stdout == "actors/w\n"
+    assert len(pulsing("list", "nodes", "-o", "name", *endpoint).stdout.splitlines()) == 2
+
+
+def test_the_only_node_here_needs_no_name_and_a_class_of_its_module_can_be_spawned(start: Callable[..., Node]) -> None:
+    start("serve", "app")
+
+    assert pulsing("spawn", "app.Worker", "size=3", "--name", "w").returncode == 0
+    assert pulsing("call", "w", "add", "number=2").stdout == "5\n"
+    assert pulsing("stop", "w", "--yes").stdout == "w: stopped\n"
+    assert pulsing("call", "w", "add", "number=2").returncode == 3
+    assert pulsing("status").stdout.startswith("cluster pulsing   nodes 1: 1 alive\n")
+
+
+def test_a_node_that_is_told_to_stop_ends_well_and_its_note_is_gone(start: Callable[..., Node]) -> None:
+    node = start("serve")
+
+    node.process.send_signal(signal.SIGTERM)
+
+    assert node.process.wait(LIMIT_S) == 0
+    assert "no node answers" in pulsing("status", "--endpoint", node.said["admin"]).stderr
+
+
+def test_a_port_in_use_is_said_to_be_in_use(start: Callable[..., Node]) -> None:
+    taken = start("serve").said["node"]
+
+    outcome = pulsing("serve", "--addr", taken)
+
+    assert outcome.returncode == 1
+    assert outcome.stderr.startswith("pulsing: the node cannot start: ")
+    assert taken in outcome.stderr

@@ -2,8 +2,9 @@
 import { logout, session, get } from "./lib/api.js";
 import { me } from "./lib/actions.js";
 import { Confirmation, Modal, Toasts } from "./lib/dialog.js";
-import { html, render, signal, useEffect, useState } from "./lib/html.js";
+import { computed, html, render, useEffect, useState } from "./lib/html.js";
 import { claim, startKeys } from "./lib/keys.js";
+import { learn, routes } from "./lib/offers.js";
 import { Palette, paletteOpen } from "./lib/palette.js";
 import { Skeleton, nodeNames } from "./lib/parts.js";
 import { go, link, route, startRouter } from "./lib/router.js";
@@ -38,24 +39,19 @@ const MODULES = {
 const NEEDS = {
   overview: "/overview", actors: "/actors", agents: "/agents", classes: "/classes", queues: "/queues", topics: "/topics",
   "dead-letters": "/dead-letters", nodes: "/nodes", cluster: "/cluster", links: "/links", events: "/events",
-  health: "/health/checks", metrics: "", audit: "/audit", config: "/config", about: "/whoami",
+  health: "/health/checks", metrics: "/overview", audit: "/audit", config: "/config", about: "/whoami",
 };
 const ADMIN_ONLY = new Set(["audit", "config"]);
 
-/** @type {import("./vendor/signals-core.js").Signal<Set<string>>} */
-const offered = signal(new Set());
-
-/** @param {any} index the answer of the API's root @param {string} role @returns {Set<string>} */
-export function offeredPages(index, role) {
-  const routes = index?.routes ?? index?.items ?? index ?? [];
-  const paths = new Set([...routes].map((each) => String(each.path ?? each.href ?? each).replace(/^\/?(api\/v1)?\/?/, "/").replace(/\/$/, "")));
-  return new Set(Object.keys(NEEDS).filter((page) => (!NEEDS[page] || paths.has(NEEDS[page])) && (role === "admin" || !ADMIN_ONLY.has(page))));
-}
+const offered = computed(() => {
+  const role = me.value?.role ?? session.value?.role ?? "viewer";
+  return new Set(Object.keys(NEEDS).filter((page) => routes.value.has(`GET ${NEEDS[page]}`) && (role === "admin" || !ADMIN_ONLY.has(page))));
+});
 
 async function introduce() {
   const [who, index] = await Promise.all([get("whoami").catch(() => null), get("").catch(() => null)]);
   me.value = who;
-  offered.value = offeredPages(index, who?.role ?? session.peek()?.role ?? "viewer");
+  if (index) learn(index);
 }
 
 /** @type {Map<string, any>} */
@@ -79,9 +75,17 @@ const NotFound = () => html`<div class="empty"><h3>No such page</h3><p><a href=$
 
 const Unloaded = () => html`<div class="empty"><h3>This page could not be loaded</h3><p>The node did not answer. <a href="." onClick=${() => location.reload()}>Load again</a></p></div>`;
 
+/** Nodes of one host may share a name: those are told apart by the head of their id. @param {any[]} nodes */
+function nameNodes(nodes) {
+  for (const { id, name } of nodes) {
+    const shared = nodes.some((other) => other.id !== id && other.name === name);
+    nodeNames.set(id, name && !shared ? name : `${name ? `${name}·` : ""}${id.slice(0, 4)}`);
+  }
+}
+
 function Shell() {
   const overview = useLive({ topic: "overview" });
-  const nodes = useLive({ topic: "nodes" });
+  const nodes = useLive({ topic: "nodes", limit: 200 });
   const [help, setHelp] = useState(false);
   useEffect(() => void introduce(), []);
   useEffect(() => claim({
@@ -90,7 +94,7 @@ function Shell() {
     "?": () => setHelp(true),
     Escape: () => (navigationOpen.value = false),
   }), []);
-  for (const node of nodes.view.value.rows) nodeNames.set(node.id, node.name || node.id.slice(0, 8));
+  nameNodes(nodes.view.value.rows);
   const where = route.value;
   useEffect(() => {
     navigationOpen.value = false;

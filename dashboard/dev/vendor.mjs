@@ -49,7 +49,7 @@ for (const pack of PACKAGES) {
   const tarball = execFileSync("npm", ["pack", "--silent", `${pack.name}@${pack.version}`], { cwd: room, encoding: "utf8" }).trim();
   execFileSync("tar", ["xzf", tarball], { cwd: room });
   const take = (path) => readFileSync(join(room, "package", path), "utf8");
-  const licence = `LICENSE.${pack.name.replace("@", "").replace("/", "-")}`;
+  const licence = `LICENSE-${pack.name.replace("@", "").replace("/", "-")}.txt`;
   for (const [from, to] of [...Object.entries(pack.files), ["LICENSE", licence]]) {
     const text = adapted(to, take(from));
     writeFileSync(join(VENDOR, to), text);
@@ -57,4 +57,4 @@ for (const pack of PACKAGES) {
   }
   rmSync(room, { recursive: true });
 }
-writeFileSync(join(VENDOR, "VERSIONS"), `${lines.join("\n")}\n`);
+writeFileSync(join(VENDOR, "VERSIONS.txt"), `${lines.join("\n")}\n`);

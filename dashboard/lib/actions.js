@@ -3,6 +3,7 @@ import { Problem, request, session } from "./api.js";
 import { toast } from "./dialog.js";
 import { html, signal } from "./html.js";
 import { Icon } from "./icons.js";
+import { canDo } from "./offers.js";
 
 /** @type {import("../vendor/signals-core.js").Signal<any>} the answer of `whoami` */
 export const me = signal(null);
@@ -17,9 +18,10 @@ export function whyNot(action) {
   return "";
 }
 
-/** A button that is grey and says why when its action is not allowed.
+/** A button that is grey and says why when its action is not allowed, and absent where the node does not know it.
  * @param {{action: string, icon?: string, class?: string, onClick?: () => void, type?: string, title?: string, disabled?: boolean, children?: any, form?: string}} props */
 export function Act({ action, icon, class: name = "button", onClick, type = "button", title, disabled, children, form }) {
+  if (!canDo(action)) return null;
   const why = whyNot(action);
   return html`<button type=${type} form=${form} class=${name} disabled=${Boolean(why) || disabled} title=${why || title} onClick=${onClick}>
     ${icon && html`<${Icon} name=${icon} size=${14} />`}${children}</button>`;

@@ -21,6 +21,9 @@ export function Sparkline({ values, tone = "" }) {
     ${line && html`<polygon points="${start},28 ${line} ${end},28" /><polyline points=${line} />`}</svg>`;
 }
 
+const SHORTEST_S = 60;
+const STEPS_S = [1, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600, 7200, 14400, 28800, 86400];
+
 /** @type {Promise<any> | null} */
 let library = null;
 
@@ -66,11 +69,11 @@ const last = (values) => values.findLast((value) => value !== null && value !== 
 function options(lines, as, width, height) {
   const axis = { stroke: colour("--text-3"), grid: { stroke: colour("--line"), width: 1 }, ticks: { show: false }, font: "11px sans-serif" };
   return {
-    width, height, padding: [8, 8, 0, 0], legend: { show: false }, cursor: { y: false, points: { size: 6 }, drag: { x: false, y: false }, sync: { key: "time" } },
-    scales: { y: { range: (/** @type {any} */ _plot, /** @type {number} */ low, /** @type {number} */ high) => [Math.min(0, low ?? 0), high > 0 ? high * 1.1 : 1] } },
+    width, height, padding: [8, 18, 0, 0], legend: { show: false }, cursor: { y: false, points: { size: 6 }, drag: { x: false, y: false }, sync: { key: "time" } },
+    scales: { x: { range: (/** @type {any} */ _plot, /** @type {number} */ low, /** @type {number} */ high) => [Math.min(low ?? 0, (high ?? 0) - SHORTEST_S), high ?? 0] }, y: { range: (/** @type {any} */ _plot, /** @type {number} */ low, /** @type {number} */ high) => [Math.min(0, low ?? 0), high > 0 ? high * 1.1 : 1] } },
     axes: [
-      { ...axis, size: 24, space: 64, values: (/** @type {any} */ _plot, /** @type {number[]} */ ticks) => ticks.map(hour) },
-      { ...axis, size: 58, space: 28, gap: 6, values: (/** @type {any} */ _plot, /** @type {number[]} */ ticks) => ticks.map(as) },
+      { ...axis, size: 24, space: 72, incrs: STEPS_S, values: (/** @type {any} */ _plot, /** @type {number[]} */ ticks) => ticks.map(hour) },
+      { ...axis, size: 58, space: 28, gap: 6, values: (/** @type {any} */ _plot, /** @type {number[]} */ ticks) => ticks.map((tick) => as(tick)) },
     ],
     series: [{}, ...lines.map((line, index) => ({
       label: line.label, stroke: colour(line.colour), width: 1.5, dash: line.dash ? [4, 3] : undefined, points: { show: false }, spanGaps: false,

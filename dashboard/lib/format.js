@@ -34,7 +34,7 @@ export const exact = (value) => (known(value) ? value.toLocaleString("en-US", { 
 export function rate(value, unit = "/s") {
   if (!known(value)) return NONE;
   const size = Math.abs(value);
-  return (size >= 1e4 ? count(value) : size > 0 && size < 0.01 ? "<0.01" : short(value)) + unit;
+  return (size >= 1e3 ? count(value) : size > 0 && size < 0.01 ? "<0.01" : short(value)) + unit;
 }
 
 /** @param {unknown} value */

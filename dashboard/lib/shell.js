@@ -5,7 +5,7 @@ import { age, count } from "./format.js";
 import { html, signal, useEffect, useState } from "./html.js";
 import { Icon } from "./icons.js";
 import { paletteOpen } from "./palette.js";
-import { Menu } from "./parts.js";
+import { Menu, nodeNames } from "./parts.js";
 import { link } from "./router.js";
 import { channel } from "./stream.js";
 import { NAVIGATION, PAGES } from "./text.js";
@@ -48,7 +48,7 @@ export function TopBar({ overview, nodes, onHelp }) {
     ${failing.length > 0 && html`<a class="chip ${failing.some((/** @type {any} */ each) => each.status === "critical") ? "bad" : "warn"}" href=${link("health")} title=${failing.map((/** @type {any} */ each) => each.name).join(", ")}><${Icon} name="warn" size=${13} />${failing.length} <span class="wide-only">${failing.length === 1 ? "check" : "checks"}</span></a>`}
     ${me.value?.read_only && html`<span class="chip warn" title="admin.read_only refuses every action"><${Icon} name="eye" size=${13} /><span class="wide-only">read-only</span></span>`}
     ${nodes.length > 1 && html`<select class="node-pick wide-only" aria-label="Node" value=${nodeFilter.value} onChange=${(/** @type {any} */ event) => (nodeFilter.value = event.target.value)}>
-      <option value="">All nodes</option>${nodes.map((node) => html`<option key=${node.id} value=${node.id}>${node.name || node.id.slice(0, 8)}</option>`)}</select>`}
+      <option value="">All nodes</option>${nodes.map((node) => html`<option key=${node.id} value=${node.id}>${nodeNames.get(node.id) ?? node.id}</option>`)}</select>`}
     <${Freshness} />
     <button type="button" class="button ghost icon-only" title="Theme: ${choice.value}" aria-label="Theme: ${choice.value}" onClick=${nextTheme}><${Icon} name=${{ light: "sun", dark: "moon" }[choice.value] ?? "auto"} /></button>
     <${Menu} class="button ghost" title="You" label=${html`<${Icon} name="key" /><span class="wide-only">${me.value?.role ?? ""}</span>`}>

@@ -173,6 +173,7 @@ const HANDLERS = {
       return;
     }
     subscription.view.value = { ...subscription.view.peek(), problem: data.problem, loaded: true };
+    if (data.problem.status >= 500) setTimeout(() => subscriptions.has(subscription.name) && announce({ add: subscription.name }), POLL_MS);
   },
 };
 

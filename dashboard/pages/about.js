@@ -7,7 +7,7 @@ import { link } from "../lib/router.js";
 
 export default function About() {
   const [vendored, setVendored] = useState(/** @type {string[][]} */ ([]));
-  useEffect(() => void fetch("vendor/VERSIONS").then((answer) => answer.text()).then((text) => setVendored(text.trim().split("\n").slice(1).map((line) => line.split("\t"))), () => {}), []);
+  useEffect(() => void fetch("vendor/VERSIONS.txt").then((answer) => answer.text()).then((text) => setVendored(text.trim().split("\n").slice(1).map((line) => line.split("\t"))), () => {}), []);
   const who = me.value;
   const packages = [...new Map(vendored.map(([, name, version, licence]) => [name, [name, `${version} · ${licence}`]])).values()];
   const licences = vendored.filter(([file]) => file.startsWith("LICENSE"));

@@ -56,21 +56,24 @@ function Summary({ actor, messages }) {
   const mailbox = actor.mailbox_detail ?? {};
   const policy = actor.policy ?? {};
   const used = mailbox.capacity ? actor.mailbox / mailbox.capacity : 0;
-  return html`<div class="grid">
-    <${Panel} class="w8" title="Now"><${Facts} items=${[
-      ["Messages", html`<${Num} value=${actor.messages_total} as=${count} metric="pulsing_actor_messages_total" />`], ["Rate", rate(messages)],
-      ["Errors", html`<span class=${actor.errors_total ? "bad-text" : ""}>${count(actor.errors_total)}</span>`],
-      ["Mailbox", html`${count(actor.mailbox)}${mailbox.capacity ? html`<span class="faint"> of ${count(mailbox.capacity)}</span><${Bar} part=${used} />` : ""}`],
-      ["Oldest wait", duration(actor.mailbox_oldest_s)], ["Mean handle", duration(actor.handle_mean_s)], ["Longest handle", duration(actor.handle_max_s)], ["Busy in all", duration(actor.handle_total_s)],
-      ["Restarts", count(actor.restarts)], ["Age", age(since(actor.created_at, now.value) ?? actor.age_s), actor.created_at], ["Last message", html`<${Ago} at=${actor.last_message_at} />`], ["Public", actor.public ? "yes" : "no"],
-    ]} /><//>
-    <${Panel} class="w4" title="Handling now">${actor.current?.length ? html`<ul class="stack">${actor.current.map((/** @type {any} */ call) => html`<li class="doing"><${State} value="busy" /><b class="mono">${call.method}</b><span class="grow"></span>${duration(call.since_s)}</li>`)}</ul>` : html`<p class="faint">Idle: no message in hand.</p>`}<//>
-    ${actor.exit && html`<${Panel} class="w8" title="How it ended"><div class="stack"><${Facts} items=${[["Reason", actor.exit.reason], ["When", html`<${Ago} at=${actor.exit.at} />`], ["Error", actor.exit.error]]} />${actor.exit.traceback && html`<div class="value bad"><pre>${actor.exit.traceback}</pre></div>`}</div><//>`}
-    <${Panel} class="w8" title="Last errors" flush>${actor.errors?.length ? html`<ul class="log">${actor.errors.map((/** @type {any} */ error) => html`<li><${Ago} at=${error.at} /><span class="type bad">${error.type}</span><span class="what" title=${error.message}><span class="mono">${error.method}</span> ${error.message ?? "hidden from viewers"}</span></li>`)}</ul>` : html`<p class="pad faint">None.</p>`}<//>
-    <${Panel} class="w4" title="Supervision"><${Facts} items=${[["Restart", policy.restart_policy], ["At most", policy.max_restarts], ["Within", duration(policy.restart_window_s)], ["Left", policy.restarts_left], ["Backoff", policy.min_backoff !== undefined && policy.min_backoff !== null ? `${duration(policy.min_backoff)} to ${duration(policy.max_backoff)}` : null], ["Full mailbox", mailbox.policy], ["Dropped", count(mailbox.dropped_total)], ["Bytes waiting", bytes(mailbox.bytes)]]} /><//>
-    <${Panel} class="w8" title="By method" flush><${Table} label="By method" columns=${METHOD_COLUMNS} rows=${(actor.by_method ?? []).map((/** @type {any} */ row) => ({ ...row, id: row.method }))} empty=${html`<p class="pad faint">No method has been called yet.</p>`} /><//>
-    ${actor.arguments !== undefined && actor.arguments !== null && html`<${Panel} class="w4" title="Made with"><div class="value"><${Tree} value=${actor.arguments} /></div><//>`}</div>`;
+  return html`<div class="grid"><div class="w8 stack gap">
+      <${Panel} title="Now"><${Facts} items=${[
+        ["Messages", html`<${Num} value=${actor.messages_total} as=${count} metric="pulsing_actor_messages_total" />`], ["Rate", rate(messages)],
+        ["Errors", html`<span class=${actor.errors_total ? "bad-text" : ""}>${count(actor.errors_total)}</span>`],
+        ["Mailbox", html`${count(actor.mailbox)}${mailbox.capacity ? html`<span class="faint"> of ${count(mailbox.capacity)}</span><${Bar} part=${used} />` : ""}`],
+        ["Oldest wait", duration(actor.mailbox_oldest_s)], ["Mean handle", duration(actor.handle_mean_s)], ["Longest handle", duration(actor.handle_max_s)], ["Busy in all", duration(actor.handle_total_s)],
+        ["Restarts", count(actor.restarts)], ["Age", age(since(actor.created_at, now.value) ?? actor.age_s), actor.created_at], ["Last message", html`<${Ago} at=${actor.last_message_at} />`], ["Public", actor.public ? "yes" : "no"],
+      ]} /><//>
+      ${actor.exit && html`<${Exit} exit=${actor.exit} />`}
+      <${Panel} title="Last errors" flush>${actor.errors?.length ? html`<ul class="log">${actor.errors.map((/** @type {any} */ error) => html`<li><${Ago} at=${error.at} /><span class="type bad">${error.type}</span><span class="what" title=${error.message}><span class="mono">${error.method}</span> ${error.message ?? "hidden from viewers"}</span></li>`)}</ul>` : html`<p class="pad faint">None.</p>`}<//>
+      <${Panel} title="By method" flush><${Table} label="By method" columns=${METHOD_COLUMNS} rows=${(actor.by_method ?? []).map((/** @type {any} */ row) => ({ ...row, id: row.method }))} empty=${html`<p class="pad faint">No method has been called yet.</p>`} /><//></div>
+    <div class="w4 stack gap"><${Panel} title="Handling now">${actor.current?.length ? html`<ul class="stack">${actor.current.map((/** @type {any} */ call) => html`<li class="doing"><${State} value="busy" /><b class="mono">${call.method}</b><span class="grow"></span>${duration(call.since_s)}</li>`)}</ul>` : html`<p class="faint still">Idle: no message in hand.</p>`}<//>
+      <${Panel} title="Supervision"><${Facts} items=${[["Restart", policy.restart_policy], ["At most", policy.max_restarts], ["Within", duration(policy.restart_window_s)], ["Left", policy.restarts_left], ["Backoff", policy.min_backoff !== undefined && policy.min_backoff !== null ? `${duration(policy.min_backoff)} to ${duration(policy.max_backoff)}` : null], ["Full mailbox", mailbox.policy], ["Dropped", count(mailbox.dropped_total)], ["Bytes waiting", bytes(mailbox.bytes)]]} /><//>
+      ${actor.arguments !== undefined && actor.arguments !== null && html`<${Panel} title="Made with"><div class="value"><${Tree} value=${actor.arguments} /></div><//>`}</div></div>`;
 }
+
+/** @param {{exit: any}} props */
+const Exit = ({ exit }) => html`<${Panel} title="How it ended"><div class="stack"><${Facts} items=${[["Reason", exit.reason], ["When", html`<${Ago} at=${exit.at} />`], ["Error", exit.error]]} />${exit.traceback && html`<div class="value bad"><pre>${exit.traceback}</pre></div>`}</div><//>`;
 
 /** @param {{part: number}} props */
 const Bar = ({ part: used }) => html`<span class="bar ${used >= 1 ? "bad" : used >= 0.8 ? "warn" : ""}"><i style=${{ width: `${Math.min(100, used * 100)}%` }}></i></span>`;

@@ -12,7 +12,7 @@ import { Table } from "../lib/table.js";
 export default function Cluster() {
   const { data: cluster, problem, loaded } = useRest("cluster", {}, 2_000);
   const { data: list, problem: hidden } = useRest("cluster/members", { limit: 1000 }, 2_000);
-  const links = useLive({ topic: "links" }).view.value.rows;
+  const links = useLive({ topic: "links", limit: 200 }).view.value.rows;
   const members = list ? fromList(list, 0) : null;
   if (!loaded) return html`<${Skeleton} lines=${10} />`;
   if (!cluster) return html`<${ProblemBox} problem=${problem} />`;
@@ -37,7 +37,7 @@ function Join() {
 }
 
 const MEMBER_COLUMNS = [
-  { key: "name", title: "Member", width: 140, grow: 1, rank: 0, cell: (/** @type {any} */ row) => html`<a class="name" href=${link("nodes", row.id)} title=${row.id}>${row.name || row.id}</a> ${row.self && html`<${Chip}>this<//>`}` },
+  { key: "name", title: "Member", width: 140, grow: 1, rank: 0, cell: (/** @type {any} */ row) => html`<a class="name" href=${link("nodes", row.id)} title=${row.id}>${nodeNames.get(row.id) ?? row.name ?? row.id}</a> ${row.self && html`<${Chip}>this<//>`}` },
   { key: "status", title: "State", width: 100, rank: 0, cell: (/** @type {any} */ row) => html`<${State} value=${row.status} />` },
   { key: "since", title: "Since", width: 110, rank: 3, cell: (/** @type {any} */ row) => html`<${Ago} at=${row.since_at} />` },
   { key: "addr", title: "Address", width: 150, rank: 4, cell: (/** @type {any} */ row) => html`<span class="mono small">${row.addr}</span>` },
@@ -61,7 +61,7 @@ function Picture({ members, links }) {
   const lines = links.filter((one) => one.state !== "closed" && place.has(one.peer) && place.has(one.node)).map((one) => ({ id: one.id, bad: one.state !== "open", from: place.get(one.node), to: place.get(one.peer) }));
   return html`<svg class="graph" viewBox="0 0 ${wide} ${high}" role="img" aria-label="${members.length} members, ${lines.length} links">
     ${lines.map((line) => html`<line key=${line.id} class=${line.bad ? "bad" : ""} x1=${line.from?.[0]} y1=${line.from?.[1]} x2=${line.to?.[0]} y2=${line.to?.[1]} />`)}
-    ${members.map((member, index) => html`<g key=${member.id} class=${member.status}><title>${member.name ?? member.id}: ${member.status}</title><circle cx=${at(index)[0]} cy=${at(index)[1]} r="13" /><text x=${at(index)[0]} y=${at(index)[1] + 30}>${(member.name || member.id.slice(0, 8)).slice(0, 22)}</text>${member.status !== "alive" && html`<text class="faint" x=${at(index)[0]} y=${at(index)[1] + 44}>${member.status}</text>`}</g>`)}</svg>`;
+    ${members.map((member, index) => html`<g key=${member.id} class=${member.status}><title>${member.name ?? member.id}: ${member.status}</title><circle cx=${at(index)[0]} cy=${at(index)[1]} r="13" /><text x=${at(index)[0]} y=${at(index)[1] + 30}>${(nodeNames.get(member.id) ?? member.name ?? member.id).slice(0, 22)}</text>${member.status !== "alive" && html`<text class="faint" x=${at(index)[0]} y=${at(index)[1] + 44}>${member.status}</text>`}</g>`)}</svg>`;
 }
 
 function Names() {

@@ -1,10 +1,11 @@
 /** Messages that reached nobody, why, and a second chance for those that were kept. */
 import { Act, act } from "../lib/actions.js";
-import { get, request } from "../lib/api.js";
+import { request } from "../lib/api.js";
 import { confirm, toast } from "../lib/dialog.js";
 import { bytes, className, count } from "../lib/format.js";
-import { html, useEffect, useState } from "../lib/html.js";
+import { html, useState } from "../lib/html.js";
 import { Ago, Chip, Empty, Facts, NodeLink, Panel, Partial, ProblemBox } from "../lib/parts.js";
+import { canDo } from "../lib/offers.js";
 import { link, setQuery } from "../lib/router.js";
 import { useLive } from "../lib/stream.js";
 import { Table } from "../lib/table.js";
@@ -15,11 +16,8 @@ export default function DeadLetters({ query }) {
   const subscription = useLive({ topic: "dead_letters", filter, offset: 0, limit: 200 });
   const [selected, setSelected] = useState(/** @type {Set<string>} */ (new Set()));
   const [open, setOpen] = useState(/** @type {any} */ (null));
-  const [routes, setRoutes] = useState(/** @type {string[]} */ ([]));
-  useEffect(() => void get("").then((index) => setRoutes((index.routes ?? index.items ?? []).map((/** @type {any} */ each) => String(each.path))), () => {}), []);
   const view = subscription.view.value;
   const reasons = tally(view.rows.map((row) => row.reason), query.reason);
-  const offers = (/** @type {string} */ path) => routes.some((route) => route.endsWith(path));
   const replay = async () => {
     const ids = [...selected];
     const body = ids.length ? { ids } : { filter, limit: 1000 };
@@ -36,11 +34,11 @@ export default function DeadLetters({ query }) {
     if (reason !== null) await act("Cleared", "DELETE", "dead-letters", { reason }, (answer) => `${answer.cleared} forgotten`);
   };
   return html`<div class="page-head"><div><h1>Dead letters</h1><p>${view.loaded ? `${count(view.filtered)} kept` : " "}</p></div><div class="toolbar">
-      ${offers("/replay") && html`<${Act} action="dead_letter.replay" icon="restart" disabled=${!view.rows.length} onClick=${replay}>Replay ${selected.size ? selected.size : query.reason ?? "all"}<//>`}
-      ${offers("/replay") && html`<${Act} action="dead_letter.clear" class="button danger" disabled=${!view.rows.length} onClick=${clear}>Clear<//>`}</div></div>
+      <${Act} action="dead_letter.replay" icon="restart" disabled=${!view.rows.length} onClick=${replay}>Replay ${selected.size ? selected.size : query.reason ?? "all"}<//>
+      <${Act} action="dead_letter.clear" class="button danger" disabled=${!view.rows.length} onClick=${clear}>Clear<//></div></div>
     <div class="chips" role="group" aria-label="Reason">${reasons.map(([reason, n]) => html`<button key=${reason} type="button" class="chip" aria-pressed=${reason === query.reason} onClick=${() => setQuery({ reason: reason === query.reason ? "" : reason })}>${reason} <b>${n}</b></button>`)}</div>
     <${Partial} view=${view} /><${ProblemBox} problem=${view.problem} />
-    <${Table} fill label="Dead letters" columns=${COLUMNS} rows=${view.rows} loaded=${view.loaded} selected=${offers("/replay") ? selected : undefined} onSelect=${offers("/replay") ? setSelected : undefined} onOpen=${setOpen} empty=${html`<${Empty} name="dead-letters" />`} />
+    <${Table} fill label="Dead letters" columns=${COLUMNS} rows=${view.rows} loaded=${view.loaded} selected=${selected} onSelect=${canDo("dead_letter.replay") ? setSelected : undefined} onOpen=${setOpen} empty=${html`<${Empty} name="dead-letters" />`} />
     ${open && html`<${Letter} letter=${open} />`}`;
 }
 

@@ -16,7 +16,7 @@ export default function Links({ query }) {
 
 /** @param {{closed: boolean, query: Record<string, string>}} props */
 function List({ closed, query }) {
-  const subscription = useLive(closed ? { topic: "links", filter: { state: "closed" } } : { topic: "links" });
+  const subscription = useLive({ topic: "links", limit: 200, filter: closed ? { state: "closed" } : {} });
   const view = subscription.view.value;
   const rates = ratesOf(subscription);
   const sort = query.sort ?? "peer_name";

@@ -2,7 +2,7 @@
 import { part } from "../lib/api.js";
 import { age, bytes, className, count, duration, percent } from "../lib/format.js";
 import { html } from "../lib/html.js";
-import { Ago, Chip, Facts, Num, Panel, ProblemBox, Skeleton, State } from "../lib/parts.js";
+import { Ago, Chip, Facts, Num, Panel, ProblemBox, Skeleton, State, nodeNames } from "../lib/parts.js";
 import { go, link } from "../lib/router.js";
 import { useRest } from "../lib/stream.js";
 import { Table } from "../lib/table.js";
@@ -19,7 +19,7 @@ export default function NodePage({ id }) {
     { key: "messages", title: "Messages", width: 100, align: /** @type {"end"} */ ("end"), rank: 1, cell: (/** @type {any} */ row) => html`<${Num} value=${row.messages_total} as=${count} />` },
   ];
   const list = (/** @type {Record<string, any> | undefined} */ values) => Object.entries(values ?? {}).map(([key, value]) => /** @type {[string, any]} */ ([key, String(value)]));
-  return html`<div class="page-head"><div>${crumbs}<div class="row"><h1>${node.name || node.id}</h1><${State} value=${node.draining ? "leaving" : node.status} />${node.self && html`<${Chip}>answers this page<//>`}</div><p class="mono">${node.id} · ${node.addr}</p></div>
+  return html`<div class="page-head"><div>${crumbs}<div class="row"><h1>${nodeNames.get(node.id) ?? node.name}</h1><${State} value=${node.draining ? "leaving" : node.status} />${node.self && html`<${Chip}>answers this page<//>`}</div><p class="mono">${node.id} · ${node.addr}</p></div>
       <div class="toolbar"><a class="button" href=${link("actors", "", { node: node.id })}>${count(node.actors)} actors</a></div></div>
     <${ProblemBox} problem=${problem} />
     <div class="grid"><${Panel} class="w8" title="Process"><${Facts} items=${[["CPU", percent(node.cpu_ratio), "of one core"], ["CPU time", duration(node.cpu_s_total)], ["Memory", bytes(node.rss_bytes)], ["Open files", `${count(node.fds)} / ${count(node.fds_max)}`], ["Threads", count(node.threads)], ["Up", age(node.uptime_s)], ["Started", html`<${Ago} at=${node.started_at} />`], ["Host", node.host], ["Process id", node.pid], ["Python", node.python], ["Loop", node.loop], ["Version", node.version]]} /><//>

@@ -1,7 +1,7 @@
 /** The processes of the cluster: what each uses, and whether its loop keeps up. */
 import { age, bytes, count, duration, percent, rate } from "../lib/format.js";
 import { html } from "../lib/html.js";
-import { Chip, Empty, Num, Partial, ProblemBox, State } from "../lib/parts.js";
+import { Chip, Empty, Num, Partial, ProblemBox, State, nodeNames } from "../lib/parts.js";
 import { ratesOf } from "../lib/rates.js";
 import { go, link, setQuery } from "../lib/router.js";
 import { sortRows } from "../lib/store.js";
@@ -10,13 +10,13 @@ import { Table } from "../lib/table.js";
 
 /** @param {{query: Record<string, string>}} props */
 export default function Nodes({ query }) {
-  const subscription = useLive({ topic: "nodes" });
+  const subscription = useLive({ topic: "nodes", limit: 200 });
   const view = subscription.view.value;
   const rates = ratesOf(subscription);
   const sort = query.sort ?? "name";
   const end = /** @type {"end"} */ ("end");
   const columns = [
-    { key: "name", title: "Node", width: 150, grow: 1, rank: 0, cell: (/** @type {any} */ row) => html`<a class="name" href=${link("nodes", row.id)} title=${row.id}>${row.name || row.id}</a> ${row.self && html`<${Chip} title="answers this page">this<//>`}` },
+    { key: "name", title: "Node", width: 150, grow: 1, rank: 0, cell: (/** @type {any} */ row) => html`<a class="name" href=${link("nodes", row.id)} title=${row.id}>${nodeNames.get(row.id) ?? row.name}</a> ${row.self && html`<${Chip} title="answers this page">this<//>`}` },
     { key: "status", title: "State", width: 96, rank: 0, cell: (/** @type {any} */ row) => html`<${State} value=${row.draining ? "leaving" : row.status} />` },
     { key: "addr", title: "Address", width: 140, rank: 6, cell: (/** @type {any} */ row) => html`<span class="mono small">${row.addr}</span>` },
     { key: "cpu_ratio", title: "CPU", width: 76, align: end, rank: 1, cell: (/** @type {any} */ row) => html`<span title="of one core">${percent(row.cpu_ratio)}</span>` },

@@ -15,7 +15,7 @@ import { Table } from "../lib/table.js";
 
 /** @param {{query: Record<string, string>}} props */
 export default function Queues({ query }) {
-  const subscription = useLive({ topic: "queues" });
+  const subscription = useLive({ topic: "queues", limit: 200 });
   const view = subscription.view.value;
   const rates = ratesOf(subscription);
   const sort = query.sort ?? "queue";

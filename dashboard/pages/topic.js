@@ -8,6 +8,7 @@ import { html, useEffect, useRef, useState } from "../lib/html.js";
 import { Icon } from "../lib/icons.js";
 import { Tree } from "../lib/json.js";
 import { Ago, Clock, Facts, NodeLink, Num, Panel, Partial, ProblemBox, Skeleton, State } from "../lib/parts.js";
+import { offers } from "../lib/offers.js";
 import { ratesOf } from "../lib/rates.js";
 import { link } from "../lib/router.js";
 import { read } from "../lib/sse.js";
@@ -32,7 +33,7 @@ export default function TopicPage({ id }) {
     <div class="grid"><${Panel} class="w5" title="Now"><${Facts} items=${[["Subscribers", count(topic.subscribers)], ["Slow", count(topic.slow_subscribers)], ["Published", rate(rates(topic, "published_total"))], ["Delivered", rate(rates(topic, "delivered_total"))], ["Published in all", count(topic.published_total)], ["Delivered in all", count(topic.delivered_total)], ["Failed", count(topic.failed_total)], ["Dropped", count(topic.dropped_total)], ["Publish p99", duration(topic.publish_s?.p99)], ["Last message", html`<${Ago} at=${topic.last_published_at} />`], ["By mode", modes || null]]} /><//>
       <${Panel} class="w7" title="Flow" note="since this page was opened"><${Chart} label="Messages a second" height=${150} times=${trail.times} as=${rate} data=${[growth(trail.times, trail.series.published_total), growth(trail.times, trail.series.delivered_total)]} lines=${[{ label: "published", colour: "--c1" }, { label: "delivered", colour: "--c2" }]} /><//></div>
     <${Subscribers} topic=${topic} />
-    <div class="grid"><div class="w7"><${Tail} name=${topic.topic} /></div><${Panel} class="w5" title="Publish"><${PublishForm} topic=${topic.topic} /><//></div>`;
+    <div class="grid">${offers("GET", "/topics/{}/tail") && html`<div class="w7"><${Tail} name=${topic.topic} /></div>`}<${Panel} class=${offers("GET", "/topics/{}/tail") ? "w5" : ""} title="Publish"><${PublishForm} topic=${topic.topic} /><//></div>`;
 }
 
 /** @param {{topic: any}} props */

@@ -14,7 +14,7 @@ import { PublishForm } from "./publish.js";
 
 /** @param {{query: Record<string, string>}} props */
 export default function Topics({ query }) {
-  const subscription = useLive({ topic: "topics" });
+  const subscription = useLive({ topic: "topics", limit: 200 });
   const view = subscription.view.value;
   const rates = ratesOf(subscription);
   const sort = query.sort ?? "topic";

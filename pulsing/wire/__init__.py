@@ -21,12 +21,13 @@ from pulsing.wire.frames import (
     Tell,
     Undecodable,
 )
-from pulsing.wire.limits import CHUNK, Limits
+from pulsing.wire.limits import ACTIVE_TRANSFERS, CHUNK, Limits
 from pulsing.wire.registry import TypeRegistry, default_registry, wire_name
 from pulsing.wire.tags import Packed
 from pulsing.wire.values import Codec
 
 __all__ = [
+    "ACTIVE_TRANSFERS",
     "CHUNK",
     "Ask",
     "Cancel",

@@ -19,14 +19,16 @@ from pulsing.wire.tags import Attachment, Buffer
 Lane: TypeAlias = tuple[str, int]
 Finish: TypeAlias = Callable[[Sequence[Attachment]], Frame]
 
-TRANSFERS_LIMIT = 1024
+# As many answers may be announced at once as there are requests; their number is bounded elsewhere.
+TRANSFERS_LIMIT = 65_536
 
 
 class _Transfer:
     """One frame that waits for its attachments."""
 
-    def __init__(self, sizes: Sequence[int], finish: Finish) -> None:
+    def __init__(self, sizes: Sequence[int], head_size: int, finish: Finish) -> None:
         self.sizes = sizes
+        self.head_size = head_size
         self.total = sum(sizes)
         self.finish = finish
         self.received = 0
@@ -77,12 +79,21 @@ class Assembler:
         """Bytes of incomplete values and of the frames behind them."""
         return self._bytes
 
-    def begin(self, transfer_id: int, sizes: Sequence[int], lane: Lane, request_id: int | None, finish: Finish) -> None:
+    def begin(
+        self,
+        transfer_id: int,
+        sizes: Sequence[int],
+        head_size: int,
+        lane: Lane,
+        request_id: int | None,
+        finish: Finish,
+    ) -> None:
         """Await the attachments of a frame.
 
         Args:
             transfer_id: what its chunks will name.
             sizes: of its attachments, in bytes.
+            head_size: bytes of what is already here.
             lane: in which later frames wait for it.
             request_id: of the ask, if it is one.
             finish: makes the frame once the attachments are there.
@@ -94,7 +105,8 @@ class Assembler:
             raise ProtocolError(f"transfer {transfer_id} is already open, or too many are")
         if not all(sizes) or sum(sizes) > self._limits.message:
             raise ProtocolError(f"a value of {sum(sizes)} bytes in attachments exceeds the limits")
-        transfer = _Transfer(sizes, finish)
+        self._count(head_size)
+        transfer = _Transfer(sizes, head_size, finish)
         self._transfers[transfer_id] = transfer, lane
         self.lanes.setdefault(lane, deque()).append(transfer)
         if request_id is not None:
@@ -151,7 +163,7 @@ class Assembler:
             if isinstance(first, _Transfer):
                 if not first.is_complete:
                     return ready
-                self._bytes -= first.total
+                self._bytes -= first.total + first.head_size
                 frame = first.finish(first.attachments())
             else:
                 self._bytes -= first.size

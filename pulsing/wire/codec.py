@@ -102,7 +102,8 @@ class EncodedFrame:
 
     chunks: Iterator[tuple[Buffer, ...]] | None = None
     """What follows of a large value: for each chunk the buffers to be joined, to be sent in their order, between
-    whatever other frames. None for most frames."""
+    whatever other frames, and begun in the order of the heads with at most `ACTIVE_TRANSFERS` under way at a time.
+    None for most frames."""
 
     attached: int = 0
     """Bytes in all chunks together, without their heads."""
@@ -210,7 +211,8 @@ class FrameCodec:
             raise ProtocolError("the structure of a value exceeds its limit")
         lane = lane_of(frame)
         assert lane is not None
-        self.assembler.begin(transfer_id, sizes, lane, request_id, lambda attachments: finish(head, attachments))
+        size = len(body)
+        self.assembler.begin(transfer_id, sizes, size, lane, request_id, lambda attachments: finish(head, attachments))
 
     def _value(self, head: bytes, attachments: Sequence[Attachment], outer: int) -> Any:
         try:

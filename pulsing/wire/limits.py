@@ -10,6 +10,9 @@ MIB = 1024 * KIB
 CHUNK = 256 * KIB
 """Size of the pieces in which attachments travel, so that a small frame never waits behind more than one of them."""
 
+ACTIVE_TRANSFERS = 4
+"""How many large values a sender may have begun and not finished on one link; the others wait, but for their heads."""
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -33,9 +36,6 @@ class Limits:
     frames: int = 16_384
     """Frames in one WebSocket message."""
 
-    assembling: int = 64 * MIB
-    """Bytes of incomplete values that one link may hold on the receiving side."""
-
     def __post_init__(self) -> None:
         if not 0 < self.structured <= MIB:
             raise ValueError(f"the structured part of a value is limited to 1 MiB, got {self.structured} bytes")
@@ -43,3 +43,11 @@ class Limits:
             raise ValueError(f"a message has less than 4 GiB, got a limit of {self.message} bytes")
         if not 0 < self.depth <= 512:
             raise ValueError(f"a depth between 1 and 512 is needed, got {self.depth}")
+
+    @property
+    def assembling(self) -> int:
+        """Bytes of incomplete values that one link may hold on the receiving side.
+
+        Half of it is for the transfers that a correct peer has under way, half for the heads of those that wait.
+        """
+        return 2 * ACTIVE_TRANSFERS * self.message

@@ -5,8 +5,10 @@ Secrets are kept and compared as SHA-256 digests; nothing here ever shows one.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import hmac
+import logging
 import os
 import secrets
 from collections import OrderedDict
@@ -15,6 +17,8 @@ from pathlib import Path
 
 from pulsing.admin.settings import AdminSettings, Principal, Role, default_token_file
 from pulsing.clock import Clock
+
+logger = logging.getLogger("pulsing.admin")
 
 CODE_LIFE_S = 900.0
 MAX_SESSIONS = 1_000
@@ -28,12 +32,18 @@ def _digest(secret: str) -> bytes:
 def make_token_file(path: Path) -> None:
     """Write 32 random bytes as text to `path`, for the owner alone; an existing file is left as it is."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
+    if path.exists():
         return
-    with os.fdopen(descriptor, "w") as file:
-        file.write(secrets.token_urlsafe(32) + "\n")
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "w") as file:
+            file.write(secrets.token_urlsafe(32) + "\n")
+        # Of several nodes that start at once one wins, and nobody reads half a token.
+        with contextlib.suppress(FileExistsError):
+            os.link(draft, path)
+    finally:
+        draft.unlink()
 
 
 def token_path(settings: AdminSettings) -> Path | None:
@@ -65,6 +75,9 @@ class TokenFile:
 
     def _read(self, mode: int) -> bytes | None:
         if mode & 0o077:
+            logger.warning(
+                "%s can be read by others and is not used: chmod 600 it, after making a new token", self.path
+            )
             return None
         try:
             text = self.path.read_text().strip()

@@ -163,7 +163,7 @@ async def _items(order: Order) -> AsyncGenerator[Any, None]:
         await iterator.aclose()
 
 
-async def frames(order: Order) -> AsyncIterator[bytes]:
+async def frames(order: Order) -> AsyncGenerator[bytes, None]:
     """A streaming call as SSE: `item` frames, then `end` or `error`; a comment while nothing comes."""
     began = time.perf_counter()
     count = 0

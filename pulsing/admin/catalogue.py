@@ -83,13 +83,17 @@ class NodeListing(Listing):
         rows, answers = await super().rows(fanout, scope, nodes, **params)
         members = {row["id"]: row for row in await fanout.ask_here("members")} if fanout.offers("members") else {}
         spoke = {row["id"] for row in rows}
-        for row in rows:
-            row["self"] = row["id"] == fanout.here
-            row["status"] = members.get(row["id"], row).get("status", "alive")
+        rows = [_known_node(row, members.get(row["id"], {}), fanout.here) for row in rows]
         if scope == "cluster" and nodes is None:
             silent = [_silent_node(member) for node, member in members.items() if node not in spoke]
             rows = [*rows, *silent]
         return rows, answers
+
+
+def _known_node(row: Row, member: Row, here: str) -> Row:
+    # The cluster knows nodes by the names that they were given; a node alone has its host's.
+    name = member.get("name") or row.get("name")
+    return {**row, "name": name, "status": member.get("status", "alive"), "self": row["id"] == here}
 
 
 def _silent_node(member: Row) -> Row:

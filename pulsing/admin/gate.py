@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pulsing.admin.auth import ActionRate, FailedLogins, Sessions, Tokens
@@ -231,7 +231,7 @@ class Gate:
         except ProblemError as problem:
             refused = problem
             await answer.problem(problem)
-        except _HeadIsComplete:
+        except (_HeadIsComplete, ClientDisconnect):
             pass
         except Exception as error:
             if answer.status is None:

@@ -98,7 +98,10 @@ class Running:
 
     def totals(self, rows: Sequence[Row], fields: Sequence[str]) -> dict[str, float]:
         """The totals of `fields` over all objects ever seen, by field; fields that no row has are absent."""
-        current = {str(row["id"]): {f: float(row[f]) for f in fields if row.get(f) is not None} for row in rows}
+        current = {
+            f"{row['id']} {row.get('opened_at')}": {f: float(row[f]) for f in fields if row.get(f) is not None}
+            for row in rows
+        }
         for key, values in self._last.items():
             if key not in current:
                 for name, value in values.items():
@@ -247,7 +250,7 @@ class Metrics:
         return self._process
 
     async def _gather(self) -> Figures:
-        links = await self._ask("links", {"closed": True})
+        links = [*await self._ask("links", {}), *await self._ask("links", {"closed": True})]
         queues, topics, members, names, node = [
             await self._ask(kind, {}) for kind in ("queues", "topics", "members", "names", "node")
         ]

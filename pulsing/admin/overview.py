@@ -18,29 +18,23 @@ LAST_EVENTS = 20
 _BUSY_FIELDS = ("id", "name", "class", "node", "mailbox", "mailbox_oldest_s", "href")
 
 
-async def cluster_view(fanout: Fanout) -> tuple[Row, Answers]:
-    """The cluster as this node sees it, and whether the others see the same."""
-    mine = dict(await fanout.ask_here("cluster")) if fanout.offers("cluster") else _alone(fanout)
-    answers = await fanout.ask("cluster")
-    views = {node: (view["size"], view["by_status"]) for node, view in answers.values.items() if view}
-    own = (mine["size"], mine["by_status"])
-    disagreeing = sorted(node for node, view in views.items() if view != own)
-    return {**mine, "agreed": not disagreeing and not answers.partial, "disagreeing": disagreeing}, answers
-
-
-def _alone(fanout: Fanout) -> Row:
-    return {"name": "pulsing", "mode": "standalone", "size": 1, "by_status": {"alive": 1}}
+async def cluster_view(fanout: Fanout) -> Row:
+    """The cluster as this node sees it; a node without one is a cluster of itself."""
+    if fanout.offers("cluster"):
+        return dict(await fanout.ask_here("cluster"))
+    return {"name": "pulsing", "mode": "standalone", "size": 1, "by_status": {"alive": 1}, "agreed": True, "seeds": []}
 
 
 async def overview(fanout: Fanout) -> tuple[Row, Answers]:
     """Everything that the first page shows, in one answer."""
-    asked = (NODES, ACTORS, METHODS, AGENTS, QUEUES, TOPICS, LINKS)
-    (cluster, answers), lists, events = await asyncio.gather(
+    asked = (ACTORS, METHODS, AGENTS, QUEUES, TOPICS, LINKS)
+    cluster, (nodes, answers), lists, events = await asyncio.gather(
         cluster_view(fanout),
+        NODES.rows(fanout),
         asyncio.gather(*(_rows(fanout, listing) for listing in asked)),
         _rows(fanout, EVENTS, limit=LAST_EVENTS),
     )
-    nodes, actors, methods, agents, queues, topics, links = lists
+    actors, methods, agents, queues, topics, links = lists
     here = next((row for row in nodes if row.get("self")), {})
     return {
         "cluster": {name: cluster.get(name) for name in ("name", "mode", "size", "by_status", "agreed")},

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from typing import Any
 
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 
 def encode(value: Any) -> bytes:
@@ -25,3 +26,26 @@ def reply(value: Any, status: int = 200, headers: Mapping[str, str] | None = Non
 def empty() -> Response:
     """An answer that says nothing but that it was done."""
     return Response(status_code=204)
+
+
+class EventStream(StreamingResponse):
+    """Server-sent events.
+
+    Args:
+        frames: the frames; closed when the client has gone, wherever it was.
+        done: called once when all is over, even where no frame was ever asked for.
+    """
+
+    def __init__(self, frames: AsyncGenerator[bytes, None], done: Callable[[], None] = lambda: None) -> None:
+        super().__init__(frames, media_type="text/event-stream", headers={"x-accel-buffering": "no"})
+        self._frames = frames
+        self._done = done
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            try:
+                await self._frames.aclose()
+            finally:
+                self._done()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -65,7 +66,8 @@ class NamedToken:
 
 def default_token_file() -> Path:
     """The user's own token file, shared by all nodes of the user."""
-    return Path("~/.config/pulsing/admin.token").expanduser()
+    base = os.environ.get("XDG_CONFIG_HOME")
+    return Path(base or Path.home() / ".config") / "pulsing" / "admin.token"
 
 
 @dataclass(frozen=True)

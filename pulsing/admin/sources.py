@@ -147,8 +147,7 @@ class Sources:
             row, answers = await overview(self._fanout)
             return {"id": "overview", **row}, answers
         if question.topic == "cluster":
-            row, answers = await cluster_view(self._fanout)
-            return {"id": "cluster", **row}, answers
+            return {"id": "cluster", **await cluster_view(self._fanout)}, Answers()
         if question.topic == "queue":
             return await find_queue(self._fanout, name)
         if question.topic == "topic":

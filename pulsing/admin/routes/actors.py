@@ -8,7 +8,7 @@ from typing import Any
 
 from fastapi import Query, Request
 from pydantic import Field, field_validator
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from pulsing.admin import calls
 from pulsing.admin.catalogue import ACTORS, AGENTS, from_path
@@ -17,7 +17,7 @@ from pulsing.admin.documents import answers, lists
 from pulsing.admin.gate import visit_of
 from pulsing.admin.plane import Plane, answer_list, plane_of
 from pulsing.admin.problems import ProblemError
-from pulsing.admin.replies import reply
+from pulsing.admin.replies import EventStream, reply
 from pulsing.admin.routes.cluster import find_node
 from pulsing.admin.routing import Routes
 from pulsing.admin.schemas import ActorDetail, ActorRow, AgentRow, Input, Row
@@ -216,15 +216,12 @@ async def call(request: Request, actor: str, asked: Call) -> Response:
     async def act() -> Response:
         order = await _order(plane, actor, asked, asked.timeout, visit.trace_id)
         if order.streams and "text/event-stream" in request.headers.get("accept", ""):
-            return StreamingResponse(calls.frames(order), media_type="text/event-stream", headers=UNBUFFERED)
+            return EventStream(calls.frames(order))
         return reply(await calls.answer(order))
 
     if "text/event-stream" in request.headers.get("accept", ""):
         return await act()
     return await plane.repeats.once(request, visit.known.name, act)
-
-
-UNBUFFERED = {"x-accel-buffering": "no"}
 
 
 async def _order(plane: Plane, actor: str, asked: Call | Tell, timeout: float | None, trace_id: str) -> calls.Order:

@@ -59,8 +59,7 @@ async def find_node(plane: Plane, text: str) -> dict[str, Any]:
 @cluster.get("/cluster", role="viewer", **answers(ClusterView))
 async def show_cluster(request: Request) -> Response:
     """The cluster as this node sees it, and whether the others agree."""
-    row, _ = await cluster_view(plane_of(request).fanout)
-    return reply(row)
+    return reply(await cluster_view(plane_of(request).fanout))
 
 
 @cluster.get("/cluster/members", role="viewer", **lists(MemberRow, MEMBERS.spec))
@@ -106,8 +105,10 @@ async def list_links(request: Request) -> Response:
 @cluster.get("/links/{id}", role="viewer", **answers(LinkRow))
 async def show_link(request: Request, id: str) -> Response:
     """One link."""
-    rows, _ = await LINKS.rows(plane_of(request).fanout, closed=True)
-    for row in rows:
+    fanout = plane_of(request).fanout
+    opened, _ = await LINKS.rows(fanout)
+    closed, _ = await LINKS.rows(fanout, closed=True)
+    for row in (*opened, *closed):
         if str(row["id"]) == from_path(id):
             return reply(row)
     raise ProblemError("link-not-found", f"no link {id[:200]!r}")

@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import Sequence
 from typing import Annotated
 
 from fastapi import Header, Query, Request
 from pydantic import TypeAdapter, ValidationError
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from pulsing.admin.catalogue import DEAD_LETTERS, EVENTS, from_path
 from pulsing.admin.documents import answers, lists, streams
-from pulsing.admin.feed import Change, Client, Feed
+from pulsing.admin.feed import Change
 from pulsing.admin.follow import follow
 from pulsing.admin.gate import visit_of
 from pulsing.admin.plane import answer_list, plane_of
 from pulsing.admin.problems import ProblemError, input_problem
-from pulsing.admin.replies import empty, reply
+from pulsing.admin.replies import EventStream, empty, reply
 from pulsing.admin.routing import Routes
 from pulsing.admin.schemas import DeadLetterRow, EventRow, Row
 from pulsing.admin.sources import Subscribe
 
 happenings = Routes("live")
-
-UNBUFFERED = {"x-accel-buffering": "no"}
 
 _SUBSCRIPTIONS: TypeAdapter[list[Subscribe]] = TypeAdapter(list[Subscribe])
 
@@ -37,7 +35,7 @@ async def stream(
     """One stream for everything on a page: snapshots, then what changes."""
     plane = plane_of(request)
     client = plane.feed.open(_subscriptions(sub), visit_of(request).known, last_event_id)
-    return StreamingResponse(_frames(plane.feed, client), media_type="text/event-stream", headers=UNBUFFERED)
+    return EventStream(client.frames(), lambda: plane.feed.leave(client))
 
 
 def _subscriptions(text: str) -> Sequence[Subscribe]:
@@ -45,14 +43,6 @@ def _subscriptions(text: str) -> Sequence[Subscribe]:
         return _SUBSCRIPTIONS.validate_json(text)
     except ValidationError as error:
         raise input_problem([{"loc": ("query", "sub", *e["loc"]), "msg": e["msg"]} for e in error.errors()]) from None
-
-
-async def _frames(feed: Feed, client: Client) -> AsyncGenerator[bytes, None]:
-    try:
-        async for frame in client.frames():
-            yield frame
-    finally:
-        feed.leave(client)
 
 
 @happenings.post("/stream/{sid}", role="viewer", action=None, **answers(None, 204))
@@ -74,15 +64,8 @@ async def events(request: Request, last_event_id: LastEventId = None) -> Respons
     plane = plane_of(request)
     types = request.query_params.getlist("type") or None
     subscription = plane.feed.hold(plane.system.events.subscribe(types))
-
-    async def frames() -> AsyncGenerator[bytes, None]:
-        try:
-            async for frame in follow(plane.system, subscription, plane.epoch, types, last_event_id):
-                yield frame
-        finally:
-            plane.feed.release(subscription)
-
-    return StreamingResponse(frames(), media_type="text/event-stream", headers=UNBUFFERED)
+    frames = follow(plane.system, subscription, plane.epoch, types, last_event_id)
+    return EventStream(frames, lambda: plane.feed.release(subscription))
 
 
 @happenings.get("/dead-letters", role="viewer", **lists(DeadLetterRow, DEAD_LETTERS.spec))

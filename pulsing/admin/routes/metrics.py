@@ -77,7 +77,7 @@ async def service_discovery(request: Request) -> Response:
     """The nodes of the cluster as targets for http_sd."""
     plane = plane_of(request)
     rows, _ = await NODES.rows(plane.fanout)
-    cluster, _ = await cluster_view(plane.fanout)
+    cluster = await cluster_view(plane.fanout)
     targets, omitted = discovery(rows, str(cluster["name"]))
     return reply(targets, headers={"x-pulsing-omitted": str(omitted)})
 

@@ -1,0 +1,242 @@
+"""The live stream: a snapshot, then changes; gaps for the slow, and nothing at all for nobody."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator
+from typing import Any
+
+import pytest
+
+from pulsing.admin.feed import MAX_FRAMES, Change, Client, Feed
+from pulsing.admin.problems import ProblemError
+from pulsing.admin.settings import Principal
+from pulsing.admin.sources import Subscribe
+from tests.unit.admin.admin_world import Counter, Site, site
+
+OPERATOR = Principal("op", "operator")
+VIEWER = Principal("vi", "viewer")
+TICK = 0.25
+
+
+def subscribe(sub: str = "a", topic: str = "actors", **more: Any) -> Subscribe:
+    return Subscribe(sub=sub, topic=topic, **more)
+
+
+class Reader:
+    """Reads the frames of a client, one event at a time."""
+
+    def __init__(self, feed: Feed, client: Client) -> None:
+        self.feed = feed
+        self.client = client
+        self.last_id = ""
+        self._frames: AsyncGenerator[bytes, None] = client.frames()
+
+    async def next(self, *events: str) -> tuple[str, dict[str, Any]]:
+        """The next frame of one of some events, others but ticks being wrong."""
+        while True:
+            frame = (await asyncio.wait_for(anext(self._frames), 10)).decode()
+            fields = dict(line.split(": ", 1) for line in frame.strip().splitlines())
+            self.last_id = fields.get("id", self.last_id)
+            if "event" in fields and fields["event"] != "tick":
+                assert fields["event"] in events, frame
+                return fields["event"], json.loads(fields["data"])
+
+    async def leave(self) -> None:
+        await self._frames.aclose()
+        self.feed.leave(self.client)
+
+
+async def opened(world: Site, *asked: Subscribe, principal: Principal = OPERATOR, last: str | None = None) -> Reader:
+    reader = Reader(world.plane.feed, world.plane.feed.open(asked, principal, last))
+    _, hello = await reader.next("hello")
+    assert hello["sid"] == reader.client.sid
+    return reader
+
+
+async def test_a_subscription_gets_a_snapshot_and_then_only_what_changed() -> None:
+    async with site(tick_s=TICK) as world:
+        first = await Counter.spawn(name="first", system=world.system)
+        reader = await opened(world, subscribe(fields=["name", "messages_total"], sort="name"))
+        _, snapshot = await reader.next("snapshot")
+        await first.incr()
+        _, changed = await reader.next("delta")
+        await Counter.spawn(name="another", system=world.system)
+        _, added = await reader.next("delta")
+        await world.system.stop("first")
+        _, removed = await reader.next("delta")
+        await reader.leave()
+
+    identity = str(first.ref.actor_id)
+    assert [row["name"] for row in snapshot["rows"]] == ["actors/first"]
+    assert changed["set"] == [{"id": identity, "messages_total": 1}]
+    assert "order" not in changed
+    assert (changed["base"], added["base"]) == (snapshot["rev"], changed["rev"])
+    assert [row["name"] for row in added["set"]] == ["actors/another"]
+    assert added["order"][1] == identity
+    assert removed["del"] == [identity]
+    assert removed["total"] == 1
+
+
+async def test_events_are_appended() -> None:
+    async with site(tick_s=TICK) as world:
+        reader = await opened(world, subscribe("e", "events", filter={"type": "actor.*"}))
+        await reader.next("snapshot")
+        await Counter.spawn(name="born", system=world.system)
+        _, appended = await reader.next("append")
+        await reader.leave()
+    assert [row["type"] for row in appended["rows"]] == ["actor.spawned"]
+
+
+async def test_two_watchers_of_the_same_thing_share_one_question() -> None:
+    async with site(tick_s=TICK) as world:
+        asked = 0
+        inspect = world.system.inner.inspectors["actors"]
+
+        def counted(params: Any) -> Any:
+            nonlocal asked
+            asked += 1
+            return inspect(params)
+
+        world.system.inner.inspectors["actors"] = counted
+        readers = [await opened(world, subscribe(sort=sort)) for sort in ("name", "name", "-mailbox")]
+        for reader in readers:
+            await reader.next("snapshot")
+        before = asked
+        for _ in range(2):
+            await Counter.spawn(system=world.system)
+            await asyncio.gather(*(reader.next("delta") for reader in readers))
+        for reader in readers:
+            await reader.leave()
+        assert asked - before <= 4
+
+
+async def test_without_a_client_nothing_is_asked_and_nothing_runs() -> None:
+    async with site(tick_s=TICK) as world:
+        asked = False
+
+        def never(params: Any) -> Any:
+            nonlocal asked
+            asked = True
+            return []
+
+        reader = await opened(world, subscribe())
+        await reader.next("snapshot")
+        await reader.leave()
+        world.system.inner.inspectors["actors"] = never
+        names = {task.get_name() for task in asyncio.all_tasks()}
+        assert "pulsing-admin-feed" in names
+        await asyncio.wait_for(_gone("pulsing-admin-feed"), 5)
+        assert not asked
+
+
+async def _gone(name: str) -> None:
+    while any(task.get_name() == name for task in asyncio.all_tasks()):
+        await asyncio.sleep(0.01)
+
+
+async def test_a_stream_is_resumed_where_it_was_or_told_that_it_cannot_be() -> None:
+    async with site(tick_s=TICK) as world:
+        stays = await opened(world, subscribe())
+        reader = await opened(world, subscribe())
+        await reader.next("snapshot")
+        await stays.next("snapshot")
+        await reader.leave()
+        again = await opened(world, subscribe(), last=reader.last_id)
+        await Counter.spawn(name="later", system=world.system)
+        _, resumed = await again.next("delta")
+        stranger = await opened(world, subscribe(), last="deadbeef.7")
+        _, gap = await stranger.next("gap")
+        await stranger.next("snapshot")
+        for one in (stays, again, stranger):
+            await one.leave()
+    assert [row["name"] for row in resumed["set"]] == ["actors/later"]
+    assert gap["reason"] == "restart"
+
+
+async def test_a_client_that_does_not_read_loses_its_frames_and_is_told() -> None:
+    async with site(tick_s=TICK) as world:
+        slow, other = await opened(world, subscribe()), await opened(world, subscribe())
+        await slow.next("snapshot")
+        await other.next("snapshot")
+        for _ in range(MAX_FRAMES + 1):
+            slow.client.send(b"event: tick\ndata: {}\n\n")
+        await Counter.spawn(name="news", system=world.system)
+        _, gap = await slow.next("gap")
+        _, snapshot = await slow.next("snapshot")
+        await other.next("delta")
+        await slow.leave()
+        await other.leave()
+    assert (gap["reason"], gap["missed"]) == ("slow", MAX_FRAMES + 1)
+    assert [row["name"] for row in snapshot["rows"]] == ["actors/news"]
+
+
+async def test_subscriptions_are_changed_without_a_new_stream_and_only_by_their_owner() -> None:
+    async with site(tick_s=TICK) as world:
+        reader = await opened(world)
+        feed = world.plane.feed
+        with pytest.raises(ProblemError, match="no open stream of yours"):
+            feed.change(reader.client.sid, Change(add=[subscribe()]), VIEWER)
+        feed.change(reader.client.sid, Change(add=[subscribe("n", "nodes")]), OPERATOR)
+        _, nodes = await reader.next("snapshot")
+        feed.change(reader.client.sid, Change(remove=["n"], add=[subscribe("o", "overview")]), OPERATOR)
+        _, overview = await reader.next("snapshot")
+        await reader.leave()
+    assert (nodes["sub"], nodes["rows"][0]["self"]) == ("n", True)
+    assert (overview["sub"], overview["rows"][0]["totals"]["actors"]) == ("o", 0)
+
+
+async def test_what_does_not_exist_ends_its_subscription_and_not_the_stream() -> None:
+    async with site(tick_s=TICK) as world:
+        reader = await opened(world, subscribe("x", "actor", id="nobody"), subscribe("c", "cluster"))
+        frames = dict([await reader.next("error", "snapshot") for _ in range(2)])
+        await reader.leave()
+    assert frames["error"]["sub"] == "x"
+    assert frames["error"]["problem"]["type"] == "/problems/actor-not-found"
+    assert frames["snapshot"]["sub"] == "c"
+
+
+async def test_viewers_see_no_payloads_in_the_stream() -> None:
+    async with site(tick_s=TICK) as world:
+        counter = await Counter.spawn(name="c", system=world.system)
+        with pytest.raises(Exception, match="s3cret"):
+            await counter.fail("s3cret")
+        reader = await opened(world, subscribe("x", "actor", id="c"), principal=VIEWER)
+        _, snapshot = await reader.next("snapshot")
+        await reader.leave()
+    assert "s3cret" not in json.dumps(snapshot)
+    assert snapshot["rows"][0]["redacted"] is True
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        [subscribe(topic="surprise")],
+        [subscribe(topic="actor")],
+        [subscribe(sort="surprise")],
+        [subscribe(filter={"colour": "red"})],
+        [subscribe(filter={"state": "sideways"})],
+        [subscribe(str(n)) for n in range(17)],
+    ],
+)
+async def test_what_cannot_be_subscribed_to_is_refused_before_the_stream_opens(asked: list[Subscribe]) -> None:
+    async with site() as world:
+        with pytest.raises(ProblemError):
+            world.plane.feed.open(asked, OPERATOR, None)
+        assert world.plane.feed.clients == 0
+
+
+async def test_streams_are_limited_and_end_with_a_word() -> None:
+    async with site(streams=1, tick_s=TICK) as world:
+        reader = await opened(world)
+        with pytest.raises(ProblemError, match="1 streams are open"):
+            world.plane.feed.open([], OPERATOR, None)
+        await world.plane.close()
+        _, bye = await reader.next("bye")
+        with pytest.raises(StopAsyncIteration):
+            await anext(reader._frames)
+        with pytest.raises(ProblemError, match="shutting down"):
+            world.plane.feed.open([], OPERATOR, None)
+        await reader.leave()
+    assert bye == {"reason": "shutdown"}

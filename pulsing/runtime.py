@@ -155,7 +155,7 @@ async def start_system(
     system = ActorSystem(inner)
     try:
         if config.networked:
-            from pulsing.node import join_network
+            from pulsing.cluster.joining import join_network
 
             await join_network(inner, config, transport_for)
         for prepare in starters:

@@ -1,6 +1,5 @@
-"""Actors elsewhere: links to other nodes, the order of what goes over them, and the node's part in the cluster."""
+"""Actors elsewhere: links to other nodes, and the order of what goes over them."""
 
-from pulsing.node.joining import join_network
 from pulsing.node.node import Node
 
-__all__ = ["Node", "join_network"]
+__all__ = ["Node"]

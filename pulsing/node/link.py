@@ -41,6 +41,7 @@ from pulsing.wire.frames import (
     Tell,
     Undecodable,
 )
+from pulsing.wire.limits import ACTIVE_TRANSFERS
 from pulsing.wire.values import Codec
 
 if TYPE_CHECKING:
@@ -198,7 +199,8 @@ class Link:
         parts = next(chunks, None)
         if parts is not None:
             self._send_parts(parts)
-            self._bulk.append(chunks)
+            # The first few take turns; had all begun, the receiver would hold a part of each.
+            self._bulk.insert(ACTIVE_TRANSFERS - 1, chunks)
 
     def _send_parts(self, parts: Sequence[Any]) -> None:
         if parts:
@@ -420,7 +422,7 @@ class Link:
         self.peer.link_closing(self)
 
     def _on_gossip(self, frame: Gossip) -> None:
-        self.peer.node.gossip_received(self.peer.node_id, frame.payload)
+        self.peer.node.membership.gossip_received(self.peer.node_id, frame.payload)
 
     # --- the end ---------------------------------------------------------------------------------------------------
 

@@ -1,42 +1,36 @@
-"""A system's place in the network: its listener, its peers, and its cluster."""
+"""A system's place in the network: its peers, the links to them, and the dials by which links come about."""
 
 from __future__ import annotations
 
 import logging
-import random
 from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from pulsing.cluster import Channel, Cluster, Connected, DialFailed, Heard, LinkLost, Member, MemberChanged
-from pulsing.cluster.rows import cluster_row, member_detail, member_rows, name_rows
 from pulsing.core.envelope import Envelope
 from pulsing.core.lifecycle import Terminated
-from pulsing.core.system import MemberView, System
-from pulsing.exceptions import AuthFailed, NodeDead, NodeNotFound, PulsingRuntimeError
-from pulsing.exceptions import LinkLost as LinkLostError
+from pulsing.core.system import System
+from pulsing.exceptions import AuthFailed, LinkLost, NodeDead, PulsingRuntimeError
 from pulsing.ids import ActorId, NodeId
 from pulsing.node.link import Link
-from pulsing.node.names import ClusterNames
+from pulsing.node.membership import Membership
 from pulsing.node.peer import Peer
 from pulsing.node.references import teach
 from pulsing.node.rows import closed_row, link_rows
 from pulsing.node.watching import Watches
 from pulsing.tasks import TaskScope
-from pulsing.transport.base import Connection, ConnectionHandler, DialledSelf, Transport
-from pulsing.transport.base import DialFailed as TransportDialFailed
+from pulsing.transport.base import Connection, ConnectionHandler, DialFailed, DialledSelf, Transport
 from pulsing.wire.registry import default_registry
 from pulsing.wire.values import Codec
 
 logger = logging.getLogger(__name__)
 
 CLOSED_KEPT = 256
+"""Links whose end can still be looked at."""
 
-STATUS_SHOWN = {"alive": "Alive", "suspect": "Suspect", "leaving": "Leaving", "dead": "Dead", "left": "Dead"}
 
-
-class Node(Channel):
-    """Routes messages to other nodes, carries the cluster's gossip, and tells the system of its members.
+class Node:
+    """Routes messages to other nodes, and carries the gossip of the membership layer.
 
     Args:
         system: the actors of this node.
@@ -47,7 +41,7 @@ class Node(Channel):
     def __init__(self, system: System, transport: Transport, *, allow_pickle: bool = False) -> None:
         self.system = system
         self.auth_failure: AuthFailed | None = None
-        self.cluster: Cluster
+        self.membership: Membership
         self._transport = transport
         self._allow_pickle = allow_pickle
         self._registry = default_registry.child()
@@ -59,25 +53,12 @@ class Node(Channel):
         self._stopped = False
         teach(self._registry, system)
 
-    def begin(self, me: Member, *, name: str, mode: Any, head: str | None, random: random.Random) -> None:
-        """Take part in the cluster, and put the node between the system and its names, members and other nodes."""
-        system = self.system
-        self.cluster = Cluster(me, self, clock=system.clock, random=random, name=name, mode=mode, head=head)
-        self.cluster.on_change(self._member_changed)
-        self.cluster.on_conflict(self._name_conflict)
-        names = ClusterNames(self.cluster)
-        for cell in system.registry:
-            if cell.public:
-                names.publish(system.instance_of(cell))
-        system.names = names
-        system.router = self
-        system.members_view = self.members
-        system.announce = self.cluster.describe
-        system.inspectors.update(
-            members=lambda params: self._member_rows(params),
-            cluster=lambda params: {**cluster_row(self.cluster), "tls": self.encrypted},
-            names=lambda params: name_rows(self.cluster, str(params.get("prefix", ""))),
-            links=lambda params: link_rows(self.links(), self._closed, bool(params.get("closed"))),
+    def begin(self, membership: Membership) -> None:
+        """Carry the system's messages to the members that `membership` knows."""
+        self.membership = membership
+        self.system.router = self
+        self.system.inspectors["links"] = lambda params: link_rows(
+            self.links(), self._closed, bool(params.get("closed"))
         )
 
     # --- routing (pulsing.core.system.Router) ----------------------------------------------------------------------
@@ -100,11 +81,7 @@ class Node(Channel):
         self._watches.add(actor_id, told)
 
     def check_node(self, node_id: NodeId) -> None:
-        member = self.cluster.member(node_id.id)
-        if member is None:
-            raise NodeNotFound(node_id)
-        if not member.is_present:
-            raise NodeDead(node_id)
+        self.membership.address_of(node_id)
 
     def _peer_of(self, target: ActorId) -> Peer:
         peer = self._peers.get(target.id >> 64)
@@ -120,34 +97,27 @@ class Node(Channel):
             peer = self._peers[node_id.id] = Peer(self, node_id)
         return peer
 
-    # --- the cluster's way to other nodes (pulsing.cluster.Channel) ------------------------------------------------
+    # --- the way of gossip -----------------------------------------------------------------------------------------
 
     def send(self, node_id: int, payload: bytes) -> None:
+        """Send a payload of the membership layer, opening a link where there is none; it may be lost."""
         if not self._stopped:
             self.peer(NodeId(node_id)).gossip(payload)
 
     def dial(self, addr: str) -> None:
+        """Connect to an address; `connected` or `dial_failed` is reported when it is over."""
         self._dial(addr, None)
-
-    def gossip_received(self, node_id: NodeId, payload: bytes) -> None:
-        """A peer's payload for the cluster."""
-        self.cluster.received(node_id.id, payload)
-
-    def heard(self, node_id: NodeId) -> None:
-        """Bytes of a peer arrived."""
-        self.cluster.report(Heard(node_id.id))
 
     # --- dialling --------------------------------------------------------------------------------------------------
 
     def connect(self, peer: Peer) -> None:
         """Open a link to a peer for what waits there; if none comes about, what waits fails."""
-        member = self.cluster.member(peer.node_id.id)
-        if member is None or not member.addr:
-            peer.fail_waiting(NodeNotFound(peer.node_id))
-        elif not member.is_present:
-            peer.fail_waiting(NodeDead(peer.node_id))
+        try:
+            addr = self.membership.address_of(peer.node_id)
+        except PulsingRuntimeError as error:
+            peer.fail_waiting(error)
         else:
-            self._dial(member.addr, peer)
+            self._dial(addr, peer)
 
     def _dial(self, addr: str, peer: Peer | None) -> None:
         if self._stopped:
@@ -163,28 +133,29 @@ class Node(Channel):
         try:
             connection = await self._transport.dial(addr, self.attach_dialled)
         except DialledSelf:
-            self._dialled(addr, Connected(self.system.node_id.id, addr), "the address leads to this very node")
-        except TransportDialFailed as error:
-            self._dialled(addr, DialFailed(addr, error.refused, error.reason), error.reason)
+            self._hopes_end(addr, "the address leads to this very node")
+            self.membership.connected(self.system.node_id, addr)
+        except DialFailed as error:
+            self._hopes_end(addr, error.reason)
+            self.membership.dial_failed(addr, error.refused, error.reason)
         except AuthFailed as error:
             if self.auth_failure is None:
                 logger.warning("%s", error)
             self.auth_failure = error
-            self._dialled(addr, DialFailed(addr, False, str(error)), str(error))
+            self._hopes_end(addr, str(error))
+            self.membership.dial_failed(addr, False, str(error))
         except OSError as error:
-            self._dialled(addr, DialFailed(addr, False, str(error)), str(error))
+            self._hopes_end(addr, str(error))
+            self.membership.dial_failed(addr, False, str(error))
         else:
-            self._dialled(addr, Connected(connection.peer.node_id.id, addr), "another node answers there")
+            self._hopes_end(addr, "another node answers there")
+            self.membership.connected(connection.peer.node_id, addr)
 
-    def _dialled(self, addr: str, report: Connected | DialFailed, reason: str) -> None:
-        """An attempt is over: tell the cluster, and those that hoped for a link by it."""
-        hoping = self._dialling.pop(addr, [])
-        if self._stopped:
-            return
-        self.cluster.report(report)
-        for peer in hoping:
+    def _hopes_end(self, addr: str, reason: str) -> None:
+        """An attempt is over: what waited for a link that did not come by it fails."""
+        for peer in self._dialling.pop(addr, []):
             if peer.link is None:
-                peer.fail_waiting(LinkLostError(peer.node_id, False, reason))
+                peer.fail_waiting(LinkLost(peer.node_id, False, reason))
 
     def attach_dialled(self, connection: Connection) -> ConnectionHandler:
         """A connection that this node dialled is open."""
@@ -193,7 +164,7 @@ class Node(Channel):
     def attach_accepted(self, connection: Connection) -> ConnectionHandler:
         """A connection that another node dialled is open."""
         link = self.peer(connection.peer.node_id).attach(connection, dialled=False)
-        self.cluster.report(Connected(connection.peer.node_id.id))
+        self.membership.connected(connection.peer.node_id, "")
         return link
 
     def codec_for(self, connection: Connection) -> Codec:
@@ -214,65 +185,31 @@ class Node(Channel):
 
     def link_opened(self, link: Link) -> None:
         """A link is in use."""
-        self._publish("link.opened", "link", link.peer.node_id, {"direction": "out" if link.dialled else "in"})
+        self._publish("link.opened", link.peer.node_id, {"direction": "out" if link.dialled else "in"})
 
     def link_closed(self, link: Link, reason: str) -> None:
         """A link is gone."""
         if self._stopped:
             return
         self._closed.appendleft(closed_row(link, reason, self.system.clock.wall()))
-        self._publish("link.closed", "link", link.peer.node_id, {"reason": reason or "closed"})
+        self._publish("link.closed", link.peer.node_id, {"reason": reason or "closed"})
         if link.peer.link is None:
             link.peer.reconnects += 1
-            self.cluster.report(LinkLost(link.peer.node_id.id))
+            self.membership.link_lost(link.peer.node_id)
 
-    def members(self) -> list[MemberView]:
-        """The members of the cluster, this node first; those that have left are not among them."""
-        return [
-            MemberView(NodeId(member.node_id), member.addr, STATUS_SHOWN[member.status])
-            for member in self.cluster.members()
-            if member.status != "left"
-        ]
+    def forget(self, node_id: NodeId) -> None:
+        """A node is dead or has left: nobody waits for it any longer."""
+        peer = self._peers.pop(node_id.id, None)
+        if peer is not None:
+            peer.gone(NodeDead(node_id, maybe_executed=True))
+        self._watches.node_gone(node_id)
 
-    def _member_rows(self, params: Any) -> list[dict[str, Any]]:
-        if params.get("detail"):
-            rows = (member_detail(self.cluster, member.node_id) for member in self.cluster.members())
-            return [row for row in rows if row is not None]
-        return member_rows(self.cluster)
-
-    def _member_changed(self, change: MemberChanged) -> None:
-        member = change.after
-        if member.node_id == self.system.node_id.id:
-            return
-        node_id = NodeId(member.node_id)
-        if change.kind != "updated":
-            data = {"addr": member.addr, "by": str(NodeId(change.by))}
-            self._publish(f"member.{change.kind}", "member", node_id, data, member.name)
-        if not member.is_present:
-            peer = self._peers.pop(member.node_id, None)
-            if peer is not None:
-                peer.gone(NodeDead(node_id, maybe_executed=True))
-            self._watches.node_gone(node_id)
-        for listener in list(self.system.member_listeners):
-            listener()
-
-    def _name_conflict(self, path: str) -> None:
-        self.system.events.publish("name.conflict", kind="name", id=path, name=path)
-
-    def _publish(self, type: str, kind: str, node_id: NodeId, data: dict[str, Any], name: str = "") -> None:
-        self.system.events.publish(type, kind=kind, id=str(node_id), name=name, data=data)
-
-    # --- the end ---------------------------------------------------------------------------------------------------
-
-    async def say_leaving(self) -> None:
-        """Tell the others that this node takes no new work."""
-        self.cluster.start_leaving()
+    def _publish(self, type: str, node_id: NodeId, data: dict[str, Any]) -> None:
+        self.system.events.publish(type, kind="link", id=str(node_id), data=data)
 
     async def close(self) -> None:
-        """Leave the cluster and close every link."""
-        await self.cluster.leave()
+        """Close every link."""
         self._stopped = True
-        self.cluster.stop()
         for peer in list(self._peers.values()):
             await peer.close()
         await self._watches.close()

@@ -170,7 +170,7 @@ class Peer:
         now = self.system.now()
         if now - self._heard_at >= HEARD_EVERY_S:
             self._heard_at = now
-            self.node.heard(self.node_id)
+            self.node.membership.heard(self.node_id)
 
     async def close(self) -> None:
         """Close all links."""

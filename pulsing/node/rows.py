@@ -12,16 +12,16 @@ from pulsing.node.link import Link
 def link_row(link: Link) -> dict[str, Any]:
     """One open link."""
     peer = link.peer
-    member = peer.node.cluster.member(peer.node_id.id)
+    membership = peer.node.membership
     return {
         "id": f"{peer.node_id}-{'out' if link.dialled else 'in'}",
         "peer": str(peer.node_id),
-        "peer_name": member.name if member is not None else None,
+        "peer_name": membership.name_of(peer.node_id),
         "addr": link.connection.peer.addr,
         "direction": "out" if link.dialled else "in",
         "state": "open",
         "opened_at": timestamp(link.opened_at),
-        "rtt_s": peer.node.cluster.membership.rtt(peer.node_id.id),
+        "rtt_s": membership.rtt_of(peer.node_id),
         "tls": link.connection.peer.tls,
         "pickle": link.connection.peer.pickle,
         "frames_in_total": link.frames_in,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from pulsing.cluster import Cluster, Entry
-from pulsing.cluster import Instance as Found
+from pulsing.cluster.cluster import Cluster
+from pulsing.cluster.directory import Instance as Found
+from pulsing.cluster.names import Entry
 from pulsing.core.registry import Instance
 from pulsing.ids import ActorId, NodeId
 

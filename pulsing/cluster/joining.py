@@ -8,14 +8,18 @@ import socket
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 
-from pulsing.cluster import JoinPlan, Member, parse_address
+from pulsing.cluster.cluster import Cluster
+from pulsing.cluster.head import JoinPlan
+from pulsing.cluster.member import Member
+from pulsing.cluster.participation import Participation
+from pulsing.cluster.seeds import parse_address
 from pulsing.config import SystemConfig
 from pulsing.core.system import System
 from pulsing.exceptions import AuthFailed, JoinTimeout
 from pulsing.ids import NodeId
+from pulsing.node import Node
 from pulsing.node.credentials import find_credentials
 from pulsing.node.gate import LinkGate
-from pulsing.node.node import Node
 from pulsing.transport.address import join_address, split_address
 from pulsing.transport.base import Transport
 from pulsing.transport.websocket import WebSocketTransport
@@ -24,7 +28,7 @@ from pulsing.wire.handshake import Terms
 
 async def join_network(
     system: System, config: SystemConfig, transport_for: Callable[[NodeId], Transport] | None = None
-) -> Node:
+) -> Participation:
     """Open this node's listener, join the cluster, and put the system on both.
 
     Args:
@@ -45,15 +49,28 @@ async def join_network(
     listener = await transport.listen(config.addr or _default_bind(plan), node.attach_accepted)
     system.closing.append(listener.close)
     system.addr = config.advertise or _dialable(listener.addr, plan)
+    part = Participation(node, _cluster(node, config, plan))
+    system.leaving.append(part.say_leaving)
+    system.closing.append(part.close)
+    part.begin()
+    if plan.seeds:
+        await _join(part, plan, config)
+    return part
+
+
+def _cluster(node: Node, config: SystemConfig, plan: JoinPlan) -> Cluster:
+    system = node.system
     name = config.node_name or platform.node()
     me = Member(system.node_id.id, system.addr, name=name, version=_version())
-    node.begin(me, name=config.cluster, mode=plan.mode, head=plan.head, random=system.random)
-    system.leaving.append(node.say_leaving)
-    system.closing.append(node.close)
-    node.cluster.start(())
-    if plan.seeds:
-        await _join(node, plan, config)
-    return node
+    return Cluster(
+        me,
+        node,
+        clock=system.clock,
+        random=system.random,
+        name=config.cluster,
+        mode=plan.mode,
+        head=plan.head,
+    )
 
 
 def _secured(system: System, config: SystemConfig) -> Transport:
@@ -64,11 +81,11 @@ def _secured(system: System, config: SystemConfig) -> Transport:
     return WebSocketTransport(LinkGate(credentials, system.node_id, terms))
 
 
-async def _join(node: Node, plan: JoinPlan, config: SystemConfig) -> None:
-    if await node.cluster.join(plan.seeds, config.join_timeout):
+async def _join(part: Participation, plan: JoinPlan, config: SystemConfig) -> None:
+    if await part.cluster.join(plan.seeds, config.join_timeout):
         return
-    if node.auth_failure is not None:
-        raise AuthFailed(node.auth_failure.addr, node.auth_failure.hint)
+    if (failure := part.node.auth_failure) is not None:
+        raise AuthFailed(failure.addr, failure.hint)
     if config.join_timeout is not None:
         raise JoinTimeout(list(plan.seeds), config.join_timeout)
 

@@ -1,0 +1,127 @@
+"""A node's part in its cluster: the cluster hears what links report, the system learns who its members are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pulsing.cluster.channel import Connected, DialFailed, Heard, LinkLost
+from pulsing.cluster.cluster import Cluster
+from pulsing.cluster.events import MemberChanged
+from pulsing.cluster.naming import ClusterNames
+from pulsing.cluster.rows import cluster_row, member_detail, member_rows, name_rows
+from pulsing.core.system import MemberView
+from pulsing.exceptions import NodeDead, NodeNotFound
+from pulsing.ids import NodeId
+from pulsing.node import Node
+
+STATUS_SHOWN = {"alive": "Alive", "suspect": "Suspect", "leaving": "Leaving", "dead": "Dead", "left": "Dead"}
+
+
+class Participation:
+    """Stands between a node and a cluster (`pulsing.node.membership.Membership`)."""
+
+    def __init__(self, node: Node, cluster: Cluster) -> None:
+        self.node = node
+        self.cluster = cluster
+        self._system = node.system
+
+    def begin(self) -> None:
+        """Take part: from here on the system's names and members are those of the cluster."""
+        system, cluster = self._system, self.cluster
+        cluster.on_change(self._member_changed)
+        cluster.on_conflict(self._name_conflict)
+        names = ClusterNames(cluster)
+        for cell in system.registry:
+            if cell.public:
+                names.publish(system.instance_of(cell))
+        system.names = names
+        system.members_view = self.members
+        system.announce = cluster.describe
+        system.inspectors.update(
+            members=self._member_rows,
+            cluster=lambda params: {**cluster_row(cluster), "tls": self.node.encrypted},
+            names=lambda params: name_rows(cluster, str(params.get("prefix", ""))),
+        )
+        self.node.begin(self)
+        cluster.start()
+
+    def members(self) -> list[MemberView]:
+        """The members of the cluster, this node first; those that have left are not among them."""
+        return [
+            MemberView(NodeId(member.node_id), member.addr, STATUS_SHOWN[member.status])
+            for member in self.cluster.members()
+            if member.status != "left"
+        ]
+
+    # --- what the node asks (pulsing.node.membership.Membership) ---------------------------------------------------
+
+    def address_of(self, node_id: NodeId) -> str:
+        member = self.cluster.member(node_id.id)
+        if member is None:
+            raise NodeNotFound(node_id)
+        if not member.is_present:
+            raise NodeDead(node_id)
+        return member.addr
+
+    def name_of(self, node_id: NodeId) -> str | None:
+        member = self.cluster.member(node_id.id)
+        return None if member is None else member.name
+
+    def rtt_of(self, node_id: NodeId) -> float | None:
+        return self.cluster.membership.rtt(node_id.id)
+
+    # --- what the node reports -------------------------------------------------------------------------------------
+
+    def connected(self, node_id: NodeId, addr: str) -> None:
+        self.cluster.report(Connected(node_id.id, addr))
+
+    def dial_failed(self, addr: str, refused: bool, reason: str) -> None:
+        self.cluster.report(DialFailed(addr, refused, reason))
+
+    def link_lost(self, node_id: NodeId) -> None:
+        self.cluster.report(LinkLost(node_id.id))
+
+    def heard(self, node_id: NodeId) -> None:
+        self.cluster.report(Heard(node_id.id))
+
+    def gossip_received(self, node_id: NodeId, payload: bytes) -> None:
+        self.cluster.received(node_id.id, payload)
+
+    # --- what the cluster reports ----------------------------------------------------------------------------------
+
+    def _member_changed(self, change: MemberChanged) -> None:
+        member = change.after
+        if member.node_id == self._system.node_id.id:
+            return
+        node_id = NodeId(member.node_id)
+        if change.kind != "updated":
+            data = {"addr": member.addr, "by": str(NodeId(change.by))}
+            self._system.events.publish(
+                f"member.{change.kind}", kind="member", id=str(node_id), name=member.name, data=data
+            )
+        if not member.is_present:
+            self.node.forget(node_id)
+        for listener in list(self._system.member_listeners):
+            listener()
+
+    def _name_conflict(self, path: str) -> None:
+        self._system.events.publish("name.conflict", kind="name", id=path, name=path)
+
+    def _member_rows(self, params: Mapping[str, Any]) -> list[dict[str, Any]]:
+        if not params.get("detail"):
+            return member_rows(self.cluster)
+        rows = (member_detail(self.cluster, member.node_id) for member in self.cluster.members())
+        return [row for row in rows if row is not None]
+
+    # --- the end ---------------------------------------------------------------------------------------------------
+
+    async def say_leaving(self) -> None:
+        """Tell the others that this node takes no new work."""
+        self.cluster.start_leaving()
+
+    async def close(self) -> None:
+        """Leave the cluster and close every link."""
+        await self.cluster.leave()
+        self.cluster.stop()
+        await self.node.close()

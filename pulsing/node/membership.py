@@ -1,0 +1,48 @@
+"""What a node asks of whoever knows the members of the cluster, and what it reports in return."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from pulsing.ids import NodeId
+
+
+class Membership(Protocol):
+    """The cluster, as links see it."""
+
+    def address_of(self, node_id: NodeId) -> str:
+        """Where to dial a member.
+
+        Raises:
+            NodeNotFound: it is not a member.
+            NodeDead: it was one.
+        """
+        ...
+
+    def name_of(self, node_id: NodeId) -> str | None:
+        """A member's name, for people."""
+        ...
+
+    def rtt_of(self, node_id: NodeId) -> float | None:
+        """A member's round trip in seconds, where it was measured."""
+        ...
+
+    def connected(self, node_id: NodeId, addr: str) -> None:
+        """A link is open; `addr` is empty where the other side dialled."""
+        ...
+
+    def dial_failed(self, addr: str, refused: bool, reason: str) -> None:
+        """Nobody proved an id at this address; `refused` says that nothing listens there."""
+        ...
+
+    def link_lost(self, node_id: NodeId) -> None:
+        """The last link to a node is gone."""
+        ...
+
+    def heard(self, node_id: NodeId) -> None:
+        """Bytes of a node arrived."""
+        ...
+
+    def gossip_received(self, node_id: NodeId, payload: bytes) -> None:
+        """A node sent something for the membership layer."""
+        ...

@@ -1,0 +1,391 @@
+"""The store that lives and dies with its process: a bounded list whose offsets never change."""
+
+from __future__ import annotations
+
+import asyncio
+from array import array
+from bisect import bisect_left, bisect_right
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from pulsing.clock import Clock, SystemClock
+from pulsing.exceptions import Overloaded
+
+Record = dict[str, Any]
+
+MAX_RECORDS = 1_000_000
+MAX_BYTES = 1 << 30
+DROP_OLDEST = "drop_oldest"
+REJECT = "reject"
+
+_CHUNK = 100
+# Of a full buffer this share goes at once, so that moving the rest forward is paid for by many records, not by each.
+_DROP_SHARE = 256
+
+_FLAT = frozenset({int, float, bool, type(None)})
+_TEXT = frozenset({str, bytes, bytearray})
+
+
+class Window(NamedTuple):
+    """Records that were read, and where reading goes on."""
+
+    records: list[Record]
+    next: int
+    """offset behind the last of them; the offset asked for where there are none"""
+    earliest: int
+    """the oldest offset that there still is"""
+
+
+class MemoryBackend:
+    """Keeps records in memory, up to a bound.
+
+    Args:
+        bucket_id: which bucket of its queue this is.
+        max_records: records kept; None for no bound.
+        max_bytes: their approximate size; None for no bound.
+        max_age: seconds after which a record is dropped; None for never.
+        overflow: at a bound, "drop_oldest" gives up the oldest records and "reject" raises Overloaded.
+        clock: where time comes from.
+    """
+
+    durable = False
+
+    def __init__(
+        self,
+        bucket_id: int,
+        *,
+        max_records: int | None = MAX_RECORDS,
+        max_bytes: int | None = MAX_BYTES,
+        max_age: float | None = None,
+        overflow: str = DROP_OLDEST,
+        clock: Clock | None = None,
+        **_: Any,
+    ) -> None:
+        if overflow not in (DROP_OLDEST, REJECT):
+            raise ValueError(f"overflow is 'drop_oldest' or 'reject', not {overflow!r}")
+        for name, bound in (("max_records", max_records), ("max_bytes", max_bytes), ("max_age", max_age)):
+            if bound is not None and bound <= 0:
+                raise ValueError(f"{name} must be positive, got {bound!r}")
+        self.bucket_id = bucket_id
+        self.buffer: list[Record] = []
+        self._max_records = max_records or (1 << 62)
+        self._max_bytes = max_bytes or (1 << 62)
+        self._max_age = max_age
+        self._overflow = overflow
+        clock = clock or SystemClock()
+        self._now = clock.monotonic
+        # Fixed at birth, so that the shown age of a record never jumps.
+        self._wall_ahead = clock.wall() - self._now()
+        self._first = 0
+        self._bytes = 0
+        self._sizes = array("q")
+        self._removed: set[int] = set()
+        self._batch_offsets: list[int] = []
+        self._batch_times: list[float] = []
+        self._waiting: list[asyncio.Future[None]] = []
+
+    # --- the seven ---------------------------------------------------------------------------------------------------
+
+    async def put(self, record: Record) -> None:
+        """Append one record."""
+        self.append([record])
+
+    async def put_batch(self, records: list[Record]) -> None:
+        """Append records in their order, all or none."""
+        self.append(records)
+
+    async def get(self, limit: int, offset: int) -> list[Record]:
+        """Up to `limit` records from `offset` on; rows that were removed are passed over."""
+        return self.read(limit, offset).records
+
+    async def get_stream(
+        self, limit: int, offset: int, wait: bool = False, timeout: float | None = None
+    ) -> AsyncIterator[list[Record]]:
+        """Lists of up to 100 records, until `limit` is reached, or the end, or `timeout` seconds without news."""
+        while limit > 0:
+            window = self.read(min(limit, _CHUNK), offset)
+            offset = window.next
+            if window.records:
+                limit -= len(window.records)
+                yield window.records
+            elif not wait or not await self.wait_beyond(offset, timeout):
+                return
+
+    async def flush(self) -> None:
+        """Nothing to do: memory is as durable as it gets."""
+
+    async def stats(self) -> dict[str, Any]:
+        """Figures in the fixed shape of this store."""
+        return {
+            "bucket_id": self.bucket_id,
+            "buffer_size": self.record_count(),
+            "persisted_count": 0,
+            "total_count": self.total_count(),
+            "backend": "memory",
+        }
+
+    def total_count(self) -> int:
+        """The offset that the next record gets."""
+        return self._first + len(self.buffer)
+
+    # --- the log, without awaiting -----------------------------------------------------------------------------------
+
+    def append(self, records: Sequence[Record]) -> int:
+        """Append copies of records and return the offset of the first.
+
+        Raises:
+            Overloaded: a bound is reached and `overflow` is "reject".
+        """
+        sizes = array("q", map(size_of, records))
+        added = sum(sizes)
+        if self._overflow == REJECT:
+            self._check_room(len(records), added)
+        first = self._first + len(self.buffer)
+        self.buffer.extend(map(dict, records))
+        self._sizes.extend(sizes)
+        self._bytes += added
+        self._batch_offsets.append(first)
+        self._batch_times.append(self._now())
+        if len(self.buffer) > self._max_records or self._bytes > self._max_bytes:
+            self._drop_excess()
+        if self._waiting:
+            self._wake()
+        return first
+
+    def read(self, limit: int, offset: int) -> Window:
+        """Up to `limit` records from `offset` on, as copies, with the place to go on from."""
+        if self._max_age is not None:
+            self._drop_aged(self._max_age)
+        start = max(offset - self._first, 0)
+        rows = self.buffer[start : start + limit]
+        if self._removed:
+            return self._read_around_removed(limit, start, offset)
+        if not rows:
+            return Window([], max(offset, self._first), self._first)
+        return Window([row.copy() for row in rows], self._first + start + len(rows), self._first)
+
+    def _read_around_removed(self, limit: int, start: int, offset: int) -> Window:
+        rows: list[Record] = []
+        at = self._first + start
+        for row in self.buffer[start:]:
+            if len(rows) == limit:
+                break
+            if at not in self._removed:
+                rows.append(row.copy())
+            at += 1
+        return Window(rows, max(at, offset), self._first)
+
+    async def wait_beyond(self, offset: int, timeout: float | None) -> bool:
+        """Wait until there is a record at `offset` or after it; False after `timeout` seconds (None for ever)."""
+        loop = asyncio.get_running_loop()
+        deadline = None if timeout is None else loop.time() + timeout
+        while self.total_count() <= offset:
+            left = None if deadline is None else deadline - loop.time()
+            if left is not None and left <= 0:
+                return False
+            arrival: asyncio.Future[None] = loop.create_future()
+            self._waiting.append(arrival)
+            try:
+                await asyncio.wait_for(arrival, left)
+            except asyncio.TimeoutError:
+                return False
+            finally:
+                if arrival in self._waiting:
+                    self._waiting.remove(arrival)
+        return True
+
+    def _wake(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        for arrival in waiting:
+            if not arrival.done():
+                arrival.set_result(None)
+
+    # --- bounds ------------------------------------------------------------------------------------------------------
+
+    def earliest(self) -> int:
+        """The oldest offset that there still is."""
+        return self._first
+
+    def record_count(self) -> int:
+        """Records that can be read."""
+        return len(self.buffer) - len(self._removed)
+
+    def byte_count(self) -> int:
+        """Their approximate size."""
+        return self._bytes
+
+    def size_at(self, offset: int) -> int:
+        """Approximate size of the record at an offset."""
+        return self._sizes[offset - self._first]
+
+    def put_at(self, offset: int) -> float | None:
+        """When the record at an offset was put, on the wall clock; None if it is not here."""
+        if not self._first <= offset < self.total_count():
+            return None
+        batch = bisect_right(self._batch_offsets, offset) - 1
+        return self._batch_times[batch] + self._wall_ahead
+
+    def offset_at(self, wall: float) -> int:
+        """The first offset whose record was put at that wall time or later."""
+        batch = bisect_left(self._batch_times, wall - self._wall_ahead)
+        if batch == len(self._batch_offsets):
+            return self.total_count()
+        return max(self._batch_offsets[batch], self._first)
+
+    async def bounds(self) -> dict[str, int]:
+        """Oldest and next offset, records and bytes."""
+        return {
+            "earliest": self._first,
+            "next": self.total_count(),
+            "records": self.record_count(),
+            "bytes": self._bytes,
+        }
+
+    async def trim(self, before_offset: int) -> int:
+        """Remove the records below an offset."""
+        return self._drop(min(before_offset, self.total_count()) - self._first)
+
+    async def clear_all(self) -> int:
+        """Remove every record; offsets go on."""
+        return self._drop(len(self.buffer))
+
+    async def destroy(self) -> None:
+        """Remove every record."""
+        self._drop(len(self.buffer))
+
+    def _check_room(self, records: int, size: int) -> None:
+        if len(self.buffer) + records > self._max_records:
+            raise Overloaded(f"bucket {self.bucket_id} (records)", self._max_records)
+        if self._bytes + size > self._max_bytes:
+            raise Overloaded(f"bucket {self.bucket_id} (bytes)", self._max_bytes)
+
+    def _drop_excess(self) -> None:
+        excess = len(self.buffer) - self._max_records
+        if excess > 0:
+            self._drop(max(excess, self._max_records // _DROP_SHARE))
+        surplus = self._bytes - self._max_bytes
+        if surplus > 0:
+            surplus = max(surplus, self._max_bytes // _DROP_SHARE)
+            count = 0
+            for size in self._sizes:
+                if surplus <= 0:
+                    break
+                surplus -= size
+                count += 1
+            self._drop(count)
+
+    def _drop_aged(self, max_age: float) -> None:
+        limit = self._now() - max_age
+        fresh = bisect_right(self._batch_times, limit)
+        if fresh:
+            end = self._batch_offsets[fresh] if fresh < len(self._batch_offsets) else self.total_count()
+            self._drop(end - self._first)
+
+    def _drop(self, count: int) -> int:
+        if count <= 0:
+            return 0
+        before = self.record_count()
+        self._bytes -= sum(self._sizes[:count])
+        del self.buffer[:count], self._sizes[:count]
+        self._first += count
+        if self._removed:
+            self._removed = {offset for offset in self._removed if offset >= self._first}
+        batches = bisect_right(self._batch_offsets, self._first) - 1
+        if batches > 0 or not self.buffer:
+            keep = len(self._batch_offsets) if not self.buffer else batches
+            del self._batch_offsets[:keep], self._batch_times[:keep]
+        return before - self.record_count()
+
+    # --- rows as training data ---------------------------------------------------------------------------------------
+
+    async def put_tensor(self, data: Any, **_: Any) -> dict[str, int]:
+        """Append a row or a list of rows."""
+        if isinstance(data, dict):
+            self.append([data])
+            return {"size": 1}
+        if isinstance(data, list):
+            if data:
+                self.append(data)
+            return {"size": len(data)}
+        raise TypeError("MemoryBackend.put_tensor expects dict or list[dict]")
+
+    async def get_meta(
+        self,
+        fields: Sequence[str],
+        batch_size: int,
+        task_name: str = "default",
+        sampler: Any = None,
+        **sampling_kwargs: Any,
+    ) -> dict[str, Any]:
+        """Describe the first rows that have all `fields`; who consumed which is the bucket's account."""
+        from pulsing.streaming.backend import build_batch_meta
+
+        ready = self.rows_with(fields)
+        sampled = ready[:batch_size] if sampler is None else sampler.sample(ready, batch_size, **sampling_kwargs)[0]
+        return build_batch_meta(sampled, fields)
+
+    def rows_with(self, fields: Sequence[str]) -> list[int]:
+        """Indexes of the rows that have all of `fields`; a field that begins with "_" is never ready."""
+        wanted = set(fields)
+        if any(field.startswith("_") for field in wanted):
+            return []
+        rows = enumerate(self.buffer, self._first)
+        return [index for index, row in rows if index not in self._removed and wanted <= row.keys()]
+
+    async def get_data(self, batch_meta: Mapping[str, Any], fields: Sequence[str] | None = None) -> list[Record]:
+        """The rows of a batch, with the named columns only."""
+        indexes = batch_meta.get("global_indexes")
+        if indexes is None:
+            indexes = [sample["global_index"] for sample in batch_meta["samples"]]
+        rows = await self.get_by_indices(indexes)
+        if fields is None:
+            return rows
+        return [{name: row[name] for name in fields if name in row} for row in rows]
+
+    async def get_by_indices(self, indexes: Sequence[int]) -> list[Record]:
+        """The rows of these indexes that there are."""
+        end = self.total_count()
+        there = [i for i in indexes if self._first <= i < end and i not in self._removed]
+        return [self.buffer[index - self._first].copy() for index in there]
+
+    async def clear(self, global_indexes: Sequence[int]) -> None:
+        """Remove rows; the others keep their indexes, and reads pass over the gaps."""
+        for index in global_indexes:
+            if self._first <= index < self.total_count() and index not in self._removed:
+                self._removed.add(index)
+                place = index - self._first
+                self.buffer[place] = {}
+                self._bytes -= self._sizes[place]
+                self._sizes[place] = 0
+
+    async def mark_consumed(self, task_name: str, global_indexes: Sequence[int]) -> None:
+        """Nothing to do: the bucket keeps the account."""
+
+    async def reset_consumption(self, task_name: str) -> None:
+        """Nothing to do: the bucket keeps the account."""
+
+
+def size_of(value: Any) -> int:
+    """About how many bytes a record takes; cheap rather than exact."""
+    total = 64
+    for item in value.values():
+        kind = type(item)
+        if kind in _TEXT:
+            total += 50 + len(item)
+        elif kind in _FLAT:
+            total += 32
+        else:
+            total += _deep_size(item, 8)
+    return total
+
+
+def _deep_size(value: Any, depth: int) -> int:
+    kind = type(value)
+    if kind in _TEXT:
+        return 50 + len(value)
+    if depth and isinstance(value, Mapping):
+        return 64 + sum(_deep_size(k, depth - 1) + _deep_size(v, depth - 1) for k, v in value.items())
+    if depth and isinstance(value, (list, tuple, set, frozenset)):
+        return 64 + sum(_deep_size(item, depth - 1) for item in value)
+    size = getattr(value, "nbytes", None)
+    return 64 + size if isinstance(size, int) else 64

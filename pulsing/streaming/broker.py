@@ -1,0 +1,471 @@
+"""The broker of a topic: an actor that knows the subscribers and hands every message to each of them, in order.
+
+It keeps no history. A subscriber that fails three times in a row is removed; one that is slow loses messages, and no
+other subscriber notices.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import AsyncIterator, Coroutine, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from pulsing.core import ActorId, ActorRef, remote
+from pulsing.core.registry import lookup_path
+from pulsing.core.system import System
+from pulsing.exceptions import PulsingRuntimeError
+
+logger = logging.getLogger("pulsing.streaming")
+
+DEFAULT_FANOUT_TIMEOUT = 30.0
+BEST_EFFORT_TIMEOUT = 5.0
+MAX_CONSECUTIVE_FAILURES = 3
+REF_TTL_SECONDS = 60.0
+LINK_PATIENCE_S = 1.0
+"""How long a message that needs no answer may wait for a link to take it."""
+SLOW_LIMIT_S = 10.0
+"""A subscriber whose mailbox has been full for so long is removed."""
+WRITERS_KEPT = 64
+TAIL_CAPACITY = 256
+
+FIRE_AND_FORGET = "fire_and_forget"
+WAIT_ALL_ACKS = "wait_all_acks"
+WAIT_ANY_ACK = "wait_any_ack"
+BEST_EFFORT = "best_effort"
+MODES = (FIRE_AND_FORGET, WAIT_ALL_ACKS, WAIT_ANY_ACK, BEST_EFFORT)
+
+NOT_ACKNOWLEDGED = "pulsing:not-acknowledged"
+"""The answer of a reader one of whose callbacks raised: alive, but no acknowledgement."""
+
+Outcome = dict[str, Any]
+
+
+@dataclass(slots=True)
+class Subscriber:
+    """An actor that gets the messages."""
+
+    id: str
+    actor_name: str
+    node_id: int | None
+    ref: ActorRef | None
+    resolved_at: float
+    subscribed_at: float
+    """wall clock, as all that ends in `_at` and is shown"""
+    delivered: int = 0
+    failed: int = 0
+    dropped: int = 0
+    failures_in_a_row: int = 0
+    pending: int = 0
+    full_since: float | None = None
+    last_delivered_at: float | None = None
+    last_error: str | None = None
+
+    @property
+    def state(self) -> str:
+        """ok, slow or failing."""
+        if self.failures_in_a_row:
+            return "failing"
+        return "slow" if self.full_since is not None else "ok"
+
+
+@dataclass(slots=True)
+class _Tail:
+    """Somebody who looks on without being a subscriber."""
+
+    waiting: deque[tuple[int, float, str | None, Any]] = field(default_factory=deque)
+    skipped: int = 0
+    arrival: asyncio.Future[None] | None = None
+
+
+@remote
+class TopicBroker:
+    """Knows the subscribers of one topic.
+
+    Args:
+        topic: name of the topic.
+        system: the system of the node.
+    """
+
+    def __init__(self, topic: str, system: Any) -> None:
+        self.topic = topic
+        self.subscribers: dict[str, Subscriber] = {}
+        self.published = 0
+        self.delivered = 0
+        self.failed = 0
+        self.dropped = 0
+        self.by_mode: dict[str, int] = {}
+        self.writers: dict[str, float] = {}
+        self.last_published_at: float | None = None
+        self._inner: System = getattr(system, "inner", system)
+        self._wall = self._inner.clock.wall
+        self._now = self._inner.now
+        self._tails: list[_Tail] = []
+
+    # --- subscribing -------------------------------------------------------------------------------------------------
+
+    async def subscribe(
+        self, subscriber_id: str, actor_name: str, node_id: int | None = None, actor_id: str | None = None
+    ) -> dict[str, Any]:
+        """Add a subscriber.
+
+        Args:
+            subscriber_id: its id; the same again replaces the actor.
+            actor_name: name of the actor that gets the messages.
+            node_id: node of that actor; None for whichever has the name.
+            actor_id: id of the actor where it is known, in decimal.
+
+        Returns:
+            `{"success": True, "topic"}`, or `{"success": True, "already": True}`.
+
+        Raises:
+            ValueError: an id or a name is missing.
+        """
+        if not subscriber_id or not actor_name:
+            raise ValueError("Missing subscriber_id or actor_name")
+        lookup_path(actor_name)
+        node = None if node_id is None else int(node_id)
+        ref = None if actor_id is None else self._inner.bind(ActorId(int(actor_id)), actor_name)
+        known = self.subscribers.get(subscriber_id)
+        if known is not None:
+            known.actor_name, known.node_id, known.ref, known.resolved_at = actor_name, node, ref, self._now()
+            return {"success": True, "already": True}
+        self.subscribers[subscriber_id] = Subscriber(subscriber_id, actor_name, node, ref, self._now(), self._wall())
+        self._event("topic.subscriber_added", {"subscriber": subscriber_id, "actor": actor_name})
+        return {"success": True, "topic": self.topic}
+
+    async def unsubscribe(self, subscriber_id: str) -> dict[str, Any]:
+        """Remove a subscriber.
+
+        Returns:
+            `{"success": whether there was one}`
+        """
+        removed = self.subscribers.pop(subscriber_id, None) is not None
+        if removed:
+            self._event("topic.subscriber_removed", {"subscriber": subscriber_id})
+        return {"success": removed}
+
+    async def evict(self, subscriber_id: str, by: str = "operator") -> bool:
+        """Remove a subscriber for somebody else; False if there is none."""
+        if self.subscribers.pop(subscriber_id, None) is None:
+            return False
+        self._event("topic.subscriber_evicted", {"subscriber": subscriber_id, "by": by})
+        return True
+
+    def is_subscribed(self, subscriber_id: str, actor_id: str) -> bool:
+        """Whether the subscriber is known, as this actor."""
+        known = self.subscribers.get(subscriber_id)
+        return known is not None and known.ref is not None and str(known.ref.actor_id.id) == actor_id
+
+    # --- publishing --------------------------------------------------------------------------------------------------
+
+    async def publish(
+        self,
+        payload: Any,
+        mode: str = FIRE_AND_FORGET,
+        sender_id: str | None = None,
+        timeout: float | None = DEFAULT_FANOUT_TIMEOUT,
+    ) -> Outcome:
+        """Hand a message to every subscriber but the sender.
+
+        Args:
+            payload: any value that can be sent.
+            mode: a value of `PublishMode`.
+            sender_id: a subscriber of this id is passed over.
+            timeout: seconds to wait for acknowledgements.
+
+        Returns:
+            `{"success", "delivered", "failed", "subscriber_count", "failed_subscribers", "timed_out"}`
+
+        Raises:
+            ValueError: an unknown mode.
+        """
+        outcome = self.fan_out(payload, mode, sender_id, timeout)
+        return outcome if isinstance(outcome, dict) else await outcome
+
+    def fan_out(
+        self, payload: Any, mode: str, sender_id: str | None, timeout: float | None
+    ) -> Outcome | Coroutine[Any, Any, Outcome]:
+        """The same as `publish`; answers in the same turn where nothing has to be waited for."""
+        if mode not in MODES:
+            raise ValueError(f"Unknown mode: {mode}")
+        at = self._wall()
+        self.published += 1
+        self.last_published_at = at
+        self.by_mode[mode] = self.by_mode.get(mode, 0) + 1
+        if sender_id is not None:
+            self._note_writer(sender_id, at)
+        if self._tails:
+            self._show(payload, sender_id, at)
+        message = {"topic": self.topic, "payload": payload, "sender_id": sender_id, "timestamp": at}
+        targets = [s for s in self.subscribers.values() if s.id != sender_id]
+        if mode == FIRE_AND_FORGET:
+            return self._tell_all(message, targets)
+        if not targets:
+            return _outcome(True, 0, 0, 0, [])
+        if timeout is None:
+            timeout = BEST_EFFORT_TIMEOUT if mode == BEST_EFFORT else DEFAULT_FANOUT_TIMEOUT
+        return self._ask_all(message, targets, mode, timeout)
+
+    def get_stats(self) -> dict[str, Any]:
+        """`{"topic", "subscriber_count", "total_published", "total_delivered", "total_failed"}`"""
+        return {
+            "topic": self.topic,
+            "subscriber_count": len(self.subscribers),
+            "total_published": self.published,
+            "total_delivered": self.delivered,
+            "total_failed": self.failed,
+        }
+
+    # --- without acknowledgement -------------------------------------------------------------------------------------
+
+    def _tell_all(self, message: Any, targets: list[Subscriber]) -> Outcome | Coroutine[Any, Any, Outcome]:
+        accepted = 0
+        slow: list[tuple[Subscriber, Any]] = []
+        for subscriber in targets:
+            taken = self._tell(subscriber, message)
+            if taken is True:
+                accepted += 1
+            elif taken is not False:
+                slow.append((subscriber, taken))
+        if not slow:
+            return _outcome(True, accepted, len(targets) - accepted, len(targets), None)
+        return self._finish_telling(slow, accepted, len(targets))
+
+    def _tell(self, subscriber: Subscriber, message: Any) -> Any:
+        """Send to one: True when taken, False when not, else an awaitable of the link that will take it."""
+        ref = self._ref_of(subscriber)
+        if ref is None:
+            self._note_failure(subscriber, "its name leads to no live actor")
+            return False
+        here = ref._cell is not None
+        if here and self._is_full(subscriber, ref):
+            return False
+        try:
+            sent = ref.send(None, (message,), None)
+        except PulsingRuntimeError as error:
+            self._note_failure(subscriber, str(error))
+            return False
+        if not here:
+            return asyncio.ensure_future(_awaited(sent))
+        self._note_success(subscriber)
+        return True
+
+    async def _finish_telling(self, slow: list[tuple[Subscriber, Any]], accepted: int, count: int) -> Outcome:
+        await asyncio.wait([sent for _, sent in slow], timeout=LINK_PATIENCE_S)
+        for subscriber, sent in slow:
+            if not sent.done():
+                sent.cancel()
+                self._note_failure(subscriber, "its link takes no messages")
+            elif (error := sent.exception()) is not None:
+                self._note_failure(subscriber, str(error))
+            else:
+                self._note_success(subscriber)
+                accepted += 1
+        return _outcome(True, accepted, count - accepted, count, None)
+
+    def _is_full(self, subscriber: Subscriber, ref: ActorRef) -> bool:
+        """Whether the mailbox has no room: then the message is dropped here, and others need not wait for it."""
+        mailbox = None if ref._cell is None else ref._cell.mailbox
+        if mailbox is None or (len(mailbox) < mailbox.capacity and not mailbox.in_line):
+            subscriber.full_since = None
+            return False
+        now = self._now()
+        if subscriber.full_since is None:
+            subscriber.full_since = now
+            self._event("topic.gap", {"subscriber": subscriber.id, "reason": "slow"})
+        subscriber.dropped += 1
+        subscriber.failed += 1
+        self.dropped += 1
+        self.failed += 1
+        if now - subscriber.full_since >= SLOW_LIMIT_S:
+            self._remove(subscriber, "slow")
+        return True
+
+    # --- with acknowledgement ----------------------------------------------------------------------------------------
+
+    def _ask_all(
+        self, message: Any, targets: list[Subscriber], mode: str, timeout: float
+    ) -> Coroutine[Any, Any, Outcome]:
+        # Sent in this turn already, so that messages leave in the order in which they were published.
+        answers = {subscriber.id: self._ask(subscriber, message, timeout) for subscriber in targets}
+        if mode == WAIT_ANY_ACK:
+            return self._first_ack(targets, answers, timeout)
+        return self._all_acks(targets, answers, mode, timeout)
+
+    def _ask(self, subscriber: Subscriber, message: Any, timeout: float) -> asyncio.Future[bool]:
+        """Send to one; the future says whether it acknowledged."""
+        acked: asyncio.Future[bool] = self._inner.loop.create_future()
+        ref = self._ref_of(subscriber)
+        if ref is None:
+            self._note_failure(subscriber, "its name leads to no live actor")
+            acked.set_result(False)
+            return acked
+        subscriber.pending += 1
+        # The ask outlives the wait of the publisher: late acknowledgements count.
+        answer = ref.request(None, (message,), None, max(timeout, DEFAULT_FANOUT_TIMEOUT))
+        answer.add_done_callback(lambda answer: self._answered(subscriber, answer, acked))
+        return acked
+
+    def _answered(self, subscriber: Subscriber, answer: asyncio.Future[Any], acked: asyncio.Future[bool]) -> None:
+        subscriber.pending -= 1
+        if answer.cancelled():
+            return
+        error = answer.exception()
+        counted = acked.done()
+        if error is not None:
+            if not counted:
+                self._note_failure(subscriber, str(error))
+        elif answer.result() == NOT_ACKNOWLEDGED:
+            subscriber.failures_in_a_row = 0
+            if not counted:
+                subscriber.failed += 1
+                self.failed += 1
+        else:
+            self._note_success(subscriber)
+        if not counted:
+            acked.set_result(error is None and answer.result() != NOT_ACKNOWLEDGED)
+
+    async def _all_acks(
+        self, targets: list[Subscriber], answers: dict[str, asyncio.Future[bool]], mode: str, timeout: float
+    ) -> Outcome:
+        await _wait_all(list(answers.values()), timeout)
+        late = self._give_up_on_late(targets, answers)
+        failed = [name for name, acked in answers.items() if not acked.result()]
+        success = mode == BEST_EFFORT or not failed
+        timed_out = late and mode != BEST_EFFORT
+        return _outcome(success, len(answers) - len(failed), len(failed), len(answers), failed, timed_out)
+
+    async def _first_ack(
+        self, targets: list[Subscriber], answers: dict[str, asyncio.Future[bool]], timeout: float
+    ) -> Outcome:
+        deadline = self._inner.loop.time() + timeout
+        pending = set(answers.values())
+        while pending:
+            left = deadline - self._inner.loop.time()
+            done, pending = await asyncio.wait(pending, timeout=max(left, 0), return_when=asyncio.FIRST_COMPLETED)
+            failed = [name for name, acked in answers.items() if acked.done() and not acked.result()]
+            if any(acked.result() for acked in done):
+                return _outcome(True, 1, len(failed), len(answers), failed)
+            if not done:
+                break
+        late = self._give_up_on_late(targets, answers)
+        return _outcome(False, 0, len(answers), len(answers), list(answers), late)
+
+    def _give_up_on_late(self, targets: list[Subscriber], answers: dict[str, asyncio.Future[bool]]) -> bool:
+        late = [subscriber for subscriber in targets if not answers[subscriber.id].done()]
+        for subscriber in late:
+            answers[subscriber.id].set_result(False)
+            self._note_failure(subscriber, "did not answer in time")
+        return bool(late)
+
+    # --- the account of subscribers ----------------------------------------------------------------------------------
+
+    def _ref_of(self, subscriber: Subscriber) -> ActorRef | None:
+        """The subscriber's actor: looked up again when it has ended here, and now and then when it is elsewhere."""
+        ref = subscriber.ref
+        cell = None if ref is None else ref._cell
+        if cell is not None and not cell.closed:
+            return ref
+        now = self._now()
+        if ref is not None and cell is None and now - subscriber.resolved_at < REF_TTL_SECONDS:
+            return ref
+        found = self._resolve(subscriber)
+        if found is not None or cell is not None:
+            subscriber.ref, subscriber.resolved_at = found, now
+        return subscriber.ref
+
+    def _resolve(self, subscriber: Subscriber) -> ActorRef | None:
+        inner = self._inner
+        path = lookup_path(subscriber.actor_name)
+        here = inner.registry.by_path(path)
+        if here is not None and not here.closed and subscriber.node_id in (None, inner.node_id.id):
+            return here.ref
+        found = (one for one in inner.names.instances(path) if subscriber.node_id in (None, one.node_id.id))
+        return next(map(inner.ref_of, found), None)
+
+    def _note_success(self, subscriber: Subscriber) -> None:
+        subscriber.delivered += 1
+        subscriber.failures_in_a_row = 0
+        subscriber.last_delivered_at = self.last_published_at
+        self.delivered += 1
+
+    def _note_failure(self, subscriber: Subscriber, error: str) -> None:
+        subscriber.failed += 1
+        subscriber.failures_in_a_row += 1
+        subscriber.last_error = error
+        self.failed += 1
+        if subscriber.failures_in_a_row >= MAX_CONSECUTIVE_FAILURES:
+            self._remove(subscriber, "failures")
+
+    def _remove(self, subscriber: Subscriber, by: str) -> None:
+        if self.subscribers.get(subscriber.id) is subscriber:
+            del self.subscribers[subscriber.id]
+            logger.warning(
+                "topic %s: subscriber %s removed (%s): %s", self.topic, subscriber.id, by, subscriber.last_error
+            )
+            self._event("topic.subscriber_evicted", {"subscriber": subscriber.id, "by": by})
+
+    def _note_writer(self, sender_id: str, at: float) -> None:
+        self.writers[sender_id] = at
+        if len(self.writers) > WRITERS_KEPT:
+            del self.writers[min(self.writers, key=self.writers.__getitem__)]
+
+    def _event(self, type: str, data: dict[str, Any]) -> None:
+        self._inner.events.publish(type, kind="topic", id=self.topic, name=self.topic, data=data)
+
+    # --- looking on --------------------------------------------------------------------------------------------------
+
+    async def tail(self) -> AsyncIterator[dict[str, Any]]:
+        """Messages as they are published: `{"n", "at", "sender", "value"}`, or `{"skipped": count}` for a slow reader.
+
+        Whoever looks on is no subscriber, is not counted and never waited for.
+        """
+        tail = _Tail()
+        self._tails.append(tail)
+        try:
+            while True:
+                if not tail.waiting:
+                    tail.arrival = self._inner.loop.create_future()
+                    await tail.arrival
+                if tail.skipped:
+                    skipped, tail.skipped = tail.skipped, 0
+                    yield {"skipped": skipped}
+                number, at, sender, value = tail.waiting.popleft()
+                yield {"n": number, "at": at, "sender": sender, "value": value}
+        finally:
+            self._tails.remove(tail)
+
+    def _show(self, payload: Any, sender_id: str | None, at: float) -> None:
+        for tail in self._tails:
+            if len(tail.waiting) >= TAIL_CAPACITY:
+                tail.skipped += 1
+                continue
+            tail.waiting.append((self.published, at, sender_id, payload))
+            if tail.arrival is not None and not tail.arrival.done():
+                tail.arrival.set_result(None)
+
+
+def _outcome(
+    success: bool, delivered: int, failed: int, count: int, failed_ids: list[str] | None, timed_out: bool = False
+) -> Outcome:
+    return {
+        "success": success,
+        "delivered": delivered,
+        "failed": failed,
+        "subscriber_count": count,
+        "failed_subscribers": failed_ids,
+        "timed_out": timed_out,
+    }
+
+
+async def _awaited(sent: Any) -> None:
+    await sent
+
+
+async def _wait_all(futures: Iterable[asyncio.Future[bool]], timeout: float) -> None:
+    pending = [future for future in futures if not future.done()]
+    if pending and timeout > 0:
+        await asyncio.wait(pending, timeout=timeout)

@@ -1,0 +1,167 @@
+"""What a node knows of queues and their places: how each queue was set up, and who holds which bucket and broker.
+
+Pure knowledge, merged from any side in any order with the same end. A holder keeps what it holds when nodes come;
+only when it has gone does the key fall to the node that rendezvous hashing names.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+NOBODY = 0
+
+Weight = Callable[[str, int], int]
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """Who has a bucket or a broker."""
+
+    epoch: int
+    """rises by one with each new holder"""
+    node_id: int
+    """0 for nobody"""
+
+
+@dataclass(frozen=True, slots=True)
+class QueueSettings:
+    """What the first put fixes; None where it has not been fixed yet, or where there is no opinion."""
+
+    num_buckets: int | None = None
+    bucket_column: str | None = None
+    backend: str | None = None
+    backend_options: Mapping[str, Any] | None = None
+    batch_size: int = 100
+    storage_path: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The settings as they travel."""
+        return {
+            "num_buckets": self.num_buckets,
+            "bucket_column": self.bucket_column,
+            "backend": self.backend,
+            "backend_options": None if self.backend_options is None else dict(self.backend_options),
+            "batch_size": self.batch_size,
+            "storage_path": self.storage_path,
+        }
+
+    @classmethod
+    def from_dict(cls, fields: Mapping[str, Any]) -> QueueSettings:
+        """Read what `to_dict` made."""
+        return cls(**fields)
+
+    def difference(self, asked: QueueSettings) -> str | None:
+        """How what is asked for contradicts these settings; None if it does not."""
+        for name in ("num_buckets", "bucket_column", "backend", "backend_options"):
+            fixed, wanted = getattr(self, name), getattr(asked, name)
+            if fixed is not None and wanted is not None and fixed != wanted:
+                return f"{name}={fixed!r}, not {wanted!r}"
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class QueueEntry:
+    """A queue's settings with the number of times that they were set; None once it was deleted."""
+
+    version: int
+    settings: QueueSettings | None
+
+
+class Catalogue:
+    """What this node knows.
+
+    Args:
+        weight: a node's claim on a key, as of rendezvous hashing.
+    """
+
+    def __init__(self, weight: Weight) -> None:
+        self._weight = weight
+        self._queues: dict[str, QueueEntry] = {}
+        self._holdings: dict[str, Holding] = {}
+
+    def settings(self, queue: str) -> QueueSettings | None:
+        """How a queue was set up; None for one that is not known, or was deleted."""
+        entry = self._queues.get(queue)
+        return None if entry is None else entry.settings
+
+    def queues(self) -> list[str]:
+        """The queues that there are."""
+        return [name for name, entry in self._queues.items() if entry.settings is not None]
+
+    def set_up(self, queue: str, settings: QueueSettings | None) -> None:
+        """Note the settings of a queue, or with None that it was deleted."""
+        entry = self._queues.get(queue)
+        self._queues[queue] = QueueEntry(1 if entry is None else entry.version + 1, settings)
+
+    def holding(self, key: str) -> Holding:
+        """Who was the last known holder of a key."""
+        return self._holdings.get(key, Holding(0, NOBODY))
+
+    def take(self, key: str, node_id: int) -> Holding:
+        """Give a key to a node, with a new epoch."""
+        holding = self._holdings[key] = Holding(self.holding(key).epoch + 1, node_id)
+        return holding
+
+    def owner(self, key: str, live: Iterable[int]) -> int:
+        """Who owns a key among the live nodes: its holder, else the one with the highest weight."""
+        nodes = list(live)
+        holder = self.holding(key).node_id
+        if holder in nodes:
+            return holder
+        return nodes[0] if len(nodes) == 1 else max(nodes, key=lambda node: self._weight(key, node))
+
+    def news(self, queues: Iterable[str] = (), keys: Iterable[str] = ()) -> dict[str, Any]:
+        """Part of the knowledge in the form in which it travels."""
+        return {
+            "queues": {name: self._entry_out(self._queues[name]) for name in queues},
+            "holdings": {key: [self._holdings[key].epoch, self._holdings[key].node_id] for key in keys},
+        }
+
+    def everything(self) -> dict[str, Any]:
+        """All of it in the form in which it travels."""
+        return self.news(self._queues, self._holdings)
+
+    def merge(self, news: Mapping[str, Any]) -> set[str]:
+        """Take over what is newer; returns the keys whose holder changed by it."""
+        for name, (version, settings) in news["queues"].items():
+            entry = QueueEntry(version, None if settings is None else QueueSettings.from_dict(settings))
+            if name not in self._queues or _age(entry) > _age(self._queues[name]):
+                self._queues[name] = entry
+        changed = set()
+        for key, (epoch, node_id) in news["holdings"].items():
+            known, told = self.holding(key), Holding(epoch, node_id)
+            if self._rank(key, told) > self._rank(key, known):
+                self._holdings[key] = told
+                if told.node_id != known.node_id:
+                    changed.add(key)
+        return changed
+
+    def _rank(self, key: str, holding: Holding) -> tuple[int, int]:
+        # Two nodes that could not see each other may both have taken a key: all must agree who keeps it.
+        return holding.epoch, self._weight(key, holding.node_id)
+
+    def _entry_out(self, entry: QueueEntry) -> list[Any]:
+        return [entry.version, None if entry.settings is None else entry.settings.to_dict()]
+
+
+def _age(entry: QueueEntry) -> tuple[int, str]:
+    settings = "" if entry.settings is None else json.dumps(entry.settings.to_dict(), sort_keys=True, default=repr)
+    return entry.version, settings
+
+
+def bucket_key(queue: str, bucket_id: int) -> str:
+    """The key of a bucket for placement."""
+    return f"{queue}:bucket_{bucket_id}"
+
+
+def topic_key(topic: str) -> str:
+    """The key of a topic's broker for placement."""
+    return f"topic:{topic}"
+
+
+def home_key(queue: str) -> str:
+    """The key of the node that fixes a queue's settings."""
+    return f"queue:{queue}"

@@ -1,0 +1,561 @@
+"""The storage manager: one a node, opens the buckets and brokers that the node owns and points to the owner of others.
+
+Managers tell each other what they know. One that meets a node for the first time exchanges everything with it before
+it decides who owns a key, so that a node that has just come does not open again what another one holds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from pulsing.core import ActorId, ActorProxy, ActorRef, NodeId, remote
+from pulsing.core.registry import check_name
+from pulsing.core.remote import spawn_any
+from pulsing.core.system import System
+from pulsing.exceptions import (
+    ActorNotFound,
+    ActorStopped,
+    LinkLost,
+    NodeDead,
+    NodeLeaving,
+    NodeNotFound,
+    NotOwner,
+    PulsingRuntimeError,
+)
+from pulsing.streaming.backend import backend_name
+from pulsing.streaming.broker import TopicBroker
+from pulsing.streaming.catalogue import NOBODY, Catalogue, QueueSettings, bucket_key, home_key, topic_key
+from pulsing.streaming.storage import BucketStorage
+
+logger = logging.getLogger("pulsing.streaming")
+
+STORAGE_MANAGER_NAME = "queue_storage_manager"
+STORAGE_MANAGER_NUMBER = 3
+"""The manager's number on every node: its id follows from the node's, before names have spread."""
+
+MAX_REDIRECTS = 3
+MEETING_TIMEOUT_S = 2.0
+MEET_AGAIN_AFTER_S = 5.0
+OWNER_LOST_PATIENCE_S = 5.0
+"""How long a handle looks for the new owner when the old one does not answer; a death is seen within about 1 s."""
+
+GONE = (ActorNotFound, ActorStopped, NodeDead, NodeLeaving, NodeNotFound, LinkLost)
+"""What says that an actor is no longer where it was."""
+
+
+@remote
+class StorageManager:
+    """Opens and finds buckets and brokers.
+
+    Args:
+        system: the node's system.
+        base_storage_path: folder under which stores keep their files.
+        default_backend: store of queues that name none.
+    """
+
+    def __init__(
+        self, system: Any, base_storage_path: str = "./queue_storage", default_backend: str | type = "memory"
+    ) -> None:
+        self.system = system
+        self.base_storage_path = base_storage_path
+        self.default_backend = default_backend
+        self._inner: System = getattr(system, "inner", system)
+        self._me = self._inner.node_id.id
+        self.catalogue = Catalogue(_weight)
+        self.buckets: dict[tuple[str, int], ActorRef] = {}
+        self.topics: dict[str, ActorRef] = {}
+        self._met: set[int] = {self._me}
+        self._meetings: dict[int, asyncio.Task[None]] = {}
+        self._avoided: dict[int, float] = {}
+        self._news: dict[str, list[asyncio.Future[None]]] = {}
+
+    # --- buckets and topics ------------------------------------------------------------------------------------------
+
+    async def get_bucket(
+        self,
+        topic: str,
+        bucket_id: int,
+        batch_size: int = 100,
+        storage_path: str | None = None,
+        backend: str | type | None = None,
+        backend_options: Mapping[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        """Open a bucket if this node owns it, else say who does.
+
+        Returns:
+            `{"_type": "BucketReady", "topic", "bucket_id", "actor_id", "node_id", "epoch"}`, or
+            `{"_type": "Redirect", "topic", "bucket_id", "owner_node_id", "owner_addr", "epoch"}`; ids as decimal text.
+
+        Raises:
+            ValueError: the queue was set up otherwise, or an argument makes no sense.
+        """
+        check_bucket(topic, bucket_id)
+        await self._meet_all()
+        key = bucket_key(topic, bucket_id)
+        owner = self.owner(key)
+        subject = {"topic": topic, "bucket_id": bucket_id}
+        if owner != self._me:
+            return self._redirect(subject, key, owner)
+        ref = self.buckets.get((topic, bucket_id))
+        if ref is None or _has_ended(ref):
+            settings = self._settings_for(topic, batch_size, storage_path, backend, backend_options)
+            ref = self._open_bucket(topic, bucket_id, settings)
+        return self._ready("BucketReady", subject, key, ref)
+
+    async def get_topic(self, topic: str) -> dict[str, Any]:
+        """Open a topic's broker if this node owns it, else say who does.
+
+        Returns:
+            `{"_type": "TopicReady", "topic", "actor_id", "node_id", "epoch"}`, or a Redirect as of `get_bucket`.
+        """
+        check_topic(topic)
+        await self._meet_all()
+        key = topic_key(topic)
+        owner = self.owner(key)
+        if owner != self._me:
+            return self._redirect({"topic": topic}, key, owner)
+        ref = self.topics.get(topic)
+        if ref is None or _has_ended(ref):
+            ref = self._open_topic(topic)
+        return self._ready("TopicReady", {"topic": topic}, key, ref)
+
+    async def list_buckets(self) -> list[dict[str, Any]]:
+        """The buckets of this node: `{"topic", "bucket_id"}`."""
+        return [{"topic": topic, "bucket_id": bucket_id} for topic, bucket_id in self.buckets]
+
+    async def list_topics(self) -> list[str]:
+        """The topics whose brokers are on this node."""
+        return list(self.topics)
+
+    async def get_stats(self) -> dict[str, Any]:
+        """What this node holds: `{"node_id", "bucket_count", "topic_count", "buckets", "topics"}`."""
+        return {
+            "node_id": str(self._me),
+            "bucket_count": len(self.buckets),
+            "topic_count": len(self.topics),
+            "buckets": await self.list_buckets(),
+            "topics": await self.list_topics(),
+        }
+
+    def _ready(self, kind: str, subject: dict[str, Any], key: str, ref: ActorRef) -> dict[str, Any]:
+        return {
+            "_type": kind,
+            **subject,
+            "actor_id": str(ref.actor_id.id),
+            "node_id": str(self._me),
+            "epoch": self.catalogue.holding(key).epoch,
+        }
+
+    def _redirect(self, subject: dict[str, Any], key: str, owner: int) -> dict[str, Any]:
+        addresses = {member.node_id.id: member.addr for member in self._inner.members_view()}
+        return {
+            "_type": "Redirect",
+            **subject,
+            "owner_node_id": str(owner),
+            "owner_addr": addresses.get(owner, ""),
+            "epoch": self.catalogue.holding(key).epoch,
+        }
+
+    def _open_bucket(self, topic: str, bucket_id: int, settings: QueueSettings) -> ActorRef:
+        key = bucket_key(topic, bucket_id)
+        before = self.catalogue.holding(key)
+        holding = self.catalogue.take(key, self._me)
+        storage = BucketStorage(
+            bucket_id,
+            settings.storage_path or f"{self.base_storage_path}/{topic}",
+            settings.batch_size,
+            settings.backend or "memory",
+            settings.backend_options or {},
+            topic=topic,
+            generation=holding.epoch,
+            lineage=self._inner.random.getrandbits(62) + 1,
+            clock=self._inner.clock,
+        )
+        ref = spawn_any(self._inner, storage, name=f"bucket_{topic}_{bucket_id}", public=True, options={})
+        self.buckets[topic, bucket_id] = ref
+        self._spread(keys=[key])
+        if before.node_id != NOBODY:
+            self._report_move(topic, bucket_id, before.node_id, holding.epoch)
+        return ref
+
+    def _report_move(self, topic: str, bucket_id: int, before: int, epoch: int) -> None:
+        moved = {"bucket_id": bucket_id, "from": f"{before:016x}", "to": str(self._inner.node_id), "epoch": epoch}
+        self._event("queue.bucket_moved", topic, moved)
+        lost = {"bucket_id": bucket_id, "reason": "owner_died", "first": None, "last": None}
+        self._event("queue.data_lost", topic, lost)
+        logger.warning("queue %s: bucket %d begins anew as generation %d: its owner is gone", topic, bucket_id, epoch)
+
+    def _open_topic(self, topic: str) -> ActorRef:
+        key = topic_key(topic)
+        broker = TopicBroker(topic, self._inner)
+        ref = spawn_any(self._inner, broker, name=f"_topic_broker_{topic}", public=True, options={})
+        first = self.catalogue.holding(key).epoch == 0
+        self.catalogue.take(key, self._me)
+        self.topics[topic] = ref
+        self._spread(keys=[key])
+        if first:
+            self._event("topic.created", topic, {}, kind="topic")
+        return ref
+
+    # --- how queues are set up ---------------------------------------------------------------------------------------
+
+    async def declare(self, topic: str, wanted: Mapping[str, Any]) -> dict[str, Any]:
+        """Fix the settings of a queue, unless they are fixed already; returns those that hold."""
+        check_topic(topic)
+        await self._meet_all()
+        asked = QueueSettings.from_dict(wanted)
+        known = self.catalogue.settings(topic)
+        if known is not None and known.num_buckets is not None:
+            return known.to_dict()
+        home = self.home_of(topic)
+        if home != self._me:
+            settings: dict[str, Any] = await self._ask(home, "declare", topic, dict(wanted))
+            return settings
+        return self._set_up(topic, asked).to_dict()
+
+    async def lookup(self, topic: str) -> dict[str, Any] | None:
+        """The settings of a queue; None if nobody has put anything into it."""
+        await self._meet_all()
+        known = self.catalogue.settings(topic)
+        home = self.home_of(topic)
+        if known is None and home != self._me:
+            settings: dict[str, Any] | None = await self._ask(home, "lookup", topic)
+            return settings
+        return None if known is None else known.to_dict()
+
+    async def wait_declared(self, topic: str, timeout: float) -> bool:
+        """Wait until the queue is set up; False after `timeout` seconds."""
+        if await self.lookup(topic) is not None:
+            return True
+        arrival: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._news.setdefault(topic, []).append(arrival)
+        try:
+            await asyncio.wait_for(arrival, timeout)
+        except asyncio.TimeoutError:
+            return False
+        finally:
+            self._leave_line(topic, arrival)
+        return True
+
+    async def existing_buckets(self, topic: str) -> list[int]:
+        """The buckets of a queue that some live node holds."""
+        await self._meet_all()
+        settings = self.catalogue.settings(topic)
+        live = set(self._live())
+        count = 0 if settings is None else settings.num_buckets or 0
+        return [b for b in range(count) if self.catalogue.holding(bucket_key(topic, b)).node_id in live]
+
+    async def delete(self, topic: str) -> None:
+        """Forget a queue's settings everywhere, and close its buckets."""
+        settings = self.catalogue.settings(topic)
+        if settings is None:
+            return
+        self.catalogue.set_up(topic, None)
+        self._spread(queues=[topic])
+        self._event("queue.deleted", topic, {})
+        await self._close_deleted([topic])
+
+    def _settings_for(
+        self,
+        topic: str,
+        batch_size: int,
+        storage_path: str | None,
+        backend: str | type | None,
+        backend_options: Mapping[str, Any] | None,
+    ) -> QueueSettings:
+        known = self.catalogue.settings(topic)
+        asked = QueueSettings(
+            backend=None if backend is None else backend_name(backend),
+            backend_options=backend_options,
+            batch_size=batch_size,
+            storage_path=storage_path,
+        )
+        if known is None:
+            return self._set_up(topic, asked)
+        if (difference := known.difference(asked)) is not None:
+            raise ValueError(f"queue {topic!r} has {difference}")
+        return known
+
+    def _set_up(self, topic: str, asked: QueueSettings) -> QueueSettings:
+        known = self.catalogue.settings(topic)
+        if known is None:
+            backend = asked.backend or backend_name(self.default_backend)
+            settings = replace(asked, backend=backend, backend_options=dict(asked.backend_options or {}))
+        elif known.num_buckets is None:
+            # A bucket was opened by itself before; only its store is fixed.
+            settings = replace(known, num_buckets=asked.num_buckets, bucket_column=asked.bucket_column)
+        else:
+            return known
+        self.catalogue.set_up(topic, settings)
+        self._spread(queues=[topic])
+        self._announce(topic)
+        if known is None:
+            self._event("queue.created", topic, {"num_buckets": settings.num_buckets, "backend": settings.backend})
+        return settings
+
+    def _announce(self, topic: str) -> None:
+        for arrival in self._news.pop(topic, ()):
+            if not arrival.done():
+                arrival.set_result(None)
+
+    def _leave_line(self, topic: str, arrival: asyncio.Future[None]) -> None:
+        line = self._news.get(topic, [])
+        if arrival in line:
+            line.remove(arrival)
+            if not line:
+                del self._news[topic]
+
+    # --- managers among themselves -----------------------------------------------------------------------------------
+
+    async def exchange(self, node_id: str, news: Mapping[str, Any]) -> dict[str, Any]:
+        """Take over all that another manager knows, and tell it all that this one knows."""
+        answer = self.catalogue.everything()
+        await self.learn(news)
+        self._met.add(int(node_id))
+        return answer
+
+    async def learn(self, news: Mapping[str, Any]) -> None:
+        """Take over what another manager tells, and give up what it turns out to own."""
+        for key in self.catalogue.merge(news):
+            await self._give_up(key)
+        await self._close_deleted(news["queues"])
+        for topic in news["queues"]:
+            if self.catalogue.settings(topic) is not None:
+                self._announce(topic)
+
+    def owner(self, key: str) -> int:
+        """The node that owns a key, as far as this node knows."""
+        return self.catalogue.owner(key, self._live())
+
+    def home_of(self, topic: str) -> int:
+        """The node that fixes the settings of a queue."""
+        return self.owner(home_key(topic))
+
+    def _live(self) -> list[int]:
+        members = self._inner.members_view()
+        live = [member.node_id.id for member in members if member.status in ("Alive", "Suspect")]
+        return live or [self._me]
+
+    async def _meet_all(self) -> None:
+        """Exchange knowledge with the nodes that were not here when this one last decided something."""
+        live = self._live()
+        if self._met.issuperset(live):
+            return
+        self._met.intersection_update(live)
+        now = self._inner.now()
+        strangers = [n for n in live if n not in self._met and self._avoided.get(n, 0.0) <= now]
+        for node_id in strangers:
+            if node_id not in self._meetings:
+                self._meetings[node_id] = self._inner.tasks.start(self._meet(node_id), f"meet {node_id:016x}")
+        meetings = [self._meetings[node_id] for node_id in strangers]
+        if meetings:
+            await asyncio.wait(meetings)
+
+    async def _meet(self, node_id: int) -> None:
+        try:
+            known = self.catalogue.everything()
+            answer = await self._ask(node_id, "exchange", str(self._me), known, timeout=MEETING_TIMEOUT_S)
+            await self.learn(answer)
+            self._met.add(node_id)
+        except ActorNotFound:
+            self._met.add(node_id)
+        except (PulsingRuntimeError, OSError) as error:
+            self._avoided[node_id] = self._inner.now() + MEET_AGAIN_AFTER_S
+            logger.info("storage manager of node %016x does not answer: %s", node_id, error)
+        finally:
+            self._meetings.pop(node_id, None)
+
+    def _spread(self, queues: Iterable[str] = (), keys: Iterable[str] = ()) -> None:
+        others = [node_id for node_id in self._live() if node_id != self._me]
+        news = self.catalogue.news(queues, keys)
+        if others and any(news.values()):
+            self._inner.tasks.start(self._tell_all(others, news), "spread queue news")
+
+    async def _tell_all(self, others: list[int], news: dict[str, Any]) -> None:
+        tellings = [self._ask(node_id, "learn", news, timeout=MEETING_TIMEOUT_S) for node_id in others]
+        for node_id, answer in zip(others, await asyncio.gather(*tellings, return_exceptions=True), strict=True):
+            if isinstance(answer, Exception):
+                # It will be met again, and told then, before this node decides anything.
+                self._met.discard(node_id)
+
+    async def _give_up(self, key: str) -> None:
+        if self.catalogue.holding(key).node_id == self._me:
+            return
+        for subject, ref in list(self.buckets.items()):
+            if bucket_key(*subject) == key:
+                del self.buckets[subject]
+                lost = {"bucket_id": subject[1], "reason": "owner_died", "first": None, "last": None}
+                self._event("queue.data_lost", subject[0], lost)
+                await self._inner.stop(ref)
+        for topic, ref in list(self.topics.items()):
+            if topic_key(topic) == key:
+                del self.topics[topic]
+                await self._inner.stop(ref)
+
+    async def _close_deleted(self, queues: Iterable[str]) -> None:
+        gone = {name for name in queues if self.catalogue.settings(name) is None}
+        closing = {subject: ref for subject, ref in self.buckets.items() if subject[0] in gone}
+        for subject in closing:
+            del self.buckets[subject]
+            self.catalogue.take(bucket_key(*subject), NOBODY)
+        self._spread(keys=[bucket_key(*subject) for subject in closing])
+        for ref in closing.values():
+            await self._inner.stop(ref)
+
+    async def _ask(self, node_id: int, method: str, *args: Any, timeout: float = 30.0) -> Any:
+        return await manager_ref(self._inner, node_id).request(method, args, None, timeout)
+
+    def _event(self, type: str, name: str, data: dict[str, Any], kind: str = "queue") -> None:
+        self._inner.events.publish(type, kind=kind, id=name, name=name, data=data)
+
+
+def check_topic(topic: str) -> str:
+    """Check the name of a queue or topic, and that the names of its actors fit.
+
+    Raises:
+        ValueError: it breaks the grammar of names, or is too long.
+    """
+    check_name(topic, "topic")
+    check_name(f"actors/_topic_broker_{topic}", "actor name")
+    return topic
+
+
+def check_bucket(topic: str, bucket_id: int) -> None:
+    """Check a queue's name and a bucket's number."""
+    check_topic(topic)
+    if isinstance(bucket_id, bool) or not isinstance(bucket_id, int) or bucket_id < 0:
+        raise ValueError(f"a bucket is a number from 0 on, got {bucket_id!r}")
+
+
+def manager_ref(system: Any, node_id: int | None = None) -> ActorRef:
+    """A ref to the storage manager of a node; nothing is checked."""
+    inner: System = getattr(system, "inner", system)
+    node = inner.node_id.id if node_id is None else node_id
+    return inner.bind(ActorId.of(node, STORAGE_MANAGER_NUMBER), f"actors/{STORAGE_MANAGER_NAME}")
+
+
+def local_manager(system: Any) -> Any:
+    """The storage manager of this node itself, made on first use; for those who read its books."""
+    inner: System = getattr(system, "inner", system)
+    cell = inner.registry.by_id(ActorId.of(inner.node_id.id, STORAGE_MANAGER_NUMBER))
+    if cell is None:
+        inner.check_running()
+        actor_class: Any = StorageManager
+        cell = inner.start_actor(
+            actor_class(inner.facade),
+            actor_class._spec,
+            name=STORAGE_MANAGER_NAME,
+            public=True,
+            number=STORAGE_MANAGER_NUMBER,
+        )
+    return cell.actor
+
+
+async def get_storage_manager(system: Any) -> ActorProxy:
+    """The storage manager of this node, made on first use."""
+    local_manager(system)
+    return manager_ref(system).as_type(StorageManager)
+
+
+async def get_bucket_ref(
+    system: Any,
+    topic: str,
+    bucket_id: int,
+    batch_size: int = 100,
+    storage_path: str | None = None,
+    backend: str | type | None = None,
+    backend_options: Mapping[str, Any] | None = None,
+    max_redirects: int = MAX_REDIRECTS,
+) -> ActorProxy:
+    """Find the actor of a bucket, wherever it is; it is made if there is none.
+
+    Args:
+        system: the system to look from.
+        topic: name of the queue.
+        bucket_id: number of the bucket.
+        batch_size, storage_path, backend, backend_options: as for `Queue`, used if this makes the bucket.
+        max_redirects: how many times to follow a manager that names another owner.
+
+    Raises:
+        NotOwner: the redirects led nowhere.
+        ValueError: the queue was set up otherwise, or an argument makes no sense.
+    """
+    check_bucket(topic, bucket_id)
+    name = None if backend is None else backend_name(backend)
+    call = (
+        topic,
+        bucket_id,
+        batch_size,
+        storage_path,
+        name,
+        None if backend_options is None else dict(backend_options),
+    )
+    ready = await _follow(system, "get_bucket", call, "BucketReady", max_redirects)
+    return _found(system, ready, f"bucket_{topic}_{bucket_id}").as_type(BucketStorage)
+
+
+async def get_topic_broker(system: Any, topic: str, max_redirects: int = MAX_REDIRECTS) -> ActorProxy:
+    """Find the broker of a topic, wherever it is; it is made if there is none.
+
+    Raises:
+        NotOwner: the redirects led nowhere.
+        ValueError: the name breaks the grammar of names.
+    """
+    check_topic(topic)
+    ready = await _follow(system, "get_topic", (topic,), "TopicReady", max_redirects)
+    return _found(system, ready, f"_topic_broker_{topic}").as_type(TopicBroker)
+
+
+def _found(system: Any, ready: Mapping[str, Any], name: str) -> ActorRef:
+    inner: System = getattr(system, "inner", system)
+    return inner.bind(ActorId(int(ready["actor_id"])), name if "/" in name else f"actors/{name}")
+
+
+async def _follow(system: Any, method: str, call: tuple[Any, ...], wanted: str, max_redirects: int) -> dict[str, Any]:
+    """Ask managers until one has the resource; an owner that has just died is given time to be found dead."""
+    inner: System = getattr(system, "inner", system)
+    local_manager(system)
+    patience = inner.now() + OWNER_LOST_PATIENCE_S
+    pause = 0.02
+    while True:
+        try:
+            return await _follow_once(inner, method, call, wanted, max_redirects)
+        except GONE:
+            inner.check_running()
+            if inner.now() >= patience:
+                raise
+        await asyncio.sleep(pause)
+        pause = min(pause * 2, 0.25)
+
+
+async def _follow_once(
+    inner: System, method: str, call: tuple[Any, ...], wanted: str, max_redirects: int
+) -> dict[str, Any]:
+    resource = " ".join(str(part) for part in call[:2])
+    node_id = inner.node_id.id
+    for _ in range(max_redirects + 1):
+        answer: dict[str, Any] = await manager_ref(inner, node_id).request(method, call, None, 30.0)
+        kind = answer.get("_type")
+        if kind == wanted:
+            return answer
+        if kind != "Redirect":
+            raise PulsingRuntimeError(f"Unexpected response {kind!r} to {method} for {resource}")
+        owner, epoch = int(answer["owner_node_id"]), int(answer.get("epoch", 0))
+        if owner == node_id:
+            raise NotOwner(resource, NodeId(owner), epoch, f"Redirect loop for {resource} at node {owner:016x}")
+        node_id = owner
+    raise NotOwner(resource, NodeId(node_id), 0, f"Too many redirects for {resource}")
+
+
+def _has_ended(ref: ActorRef) -> bool:
+    return ref._cell is None or ref._cell.closed
+
+
+def _weight(key: str, node_id: int) -> int:
+    from pulsing.cluster.placement import weight
+
+    return weight(key, node_id)

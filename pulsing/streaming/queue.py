@@ -1,0 +1,631 @@
+"""Handles of a queue: `Queue` writes and reads by offset, `QueueReader` keeps a position in each of its buckets.
+
+A queue is a log in buckets: reading removes nothing, order holds within a bucket, and a record is readable when its
+`put` has returned.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
+from hashlib import md5
+from typing import TYPE_CHECKING, Any
+
+from pulsing.core import ActorRef
+from pulsing.core.registry import check_name
+from pulsing.core.system import System
+from pulsing.exceptions import ActorStopped, NotOwner
+from pulsing.streaming.backend import backend_name
+from pulsing.streaming.backends.memory import Record
+from pulsing.streaming.catalogue import QueueSettings
+from pulsing.streaming.footing import Footing
+from pulsing.streaming.manager import GONE, MAX_REDIRECTS, check_topic, get_bucket_ref, local_manager, manager_ref
+from pulsing.streaming.readers import ReaderInfo
+from pulsing.streaming.storage import Appended, Fetched
+
+if TYPE_CHECKING:
+    from pulsing.streaming.sync_queue import SyncQueue, SyncQueueReader
+
+CALL_TIMEOUT_S = 30.0
+WAIT_SLICE_S = 20.0
+"""How long one call waits in a bucket before the reader asks again: calls to other nodes need a deadline."""
+LOOK_AGAIN_S = 2.0
+"""How long a reader waits at the home of a queue that nobody has written to, before it looks who the home is."""
+
+
+class Queue:
+    """A queue to write to and to read from by offset. Constructing does no I/O.
+
+    Args:
+        system: the system to work from.
+        topic: name of the queue.
+        bucket_column: the key of a record whose value chooses the bucket.
+        num_buckets: how many buckets there are.
+        batch_size: passed on to the store.
+        storage_path: folder for stores that keep files; `./queue_storage/<topic>` by default.
+        backend: name or class of the store.
+        backend_options: further arguments of the store's class.
+
+    Raises:
+        ValueError: an invalid name or number, or an unknown store.
+    """
+
+    def __init__(
+        self,
+        system: Any,
+        topic: str,
+        bucket_column: str = "id",
+        num_buckets: int = 4,
+        batch_size: int = 100,
+        storage_path: str | None = None,
+        backend: str | type = "memory",
+        backend_options: dict[str, Any] | None = None,
+    ) -> None:
+        check_topic(topic)
+        _check_count("num_buckets", num_buckets)
+        _check_count("batch_size", batch_size)
+        check_name(f"actors/bucket_{topic}_{num_buckets - 1}", "actor name")
+        self.system = system
+        self.topic = topic
+        self.bucket_column = bucket_column
+        self.num_buckets = num_buckets
+        self.batch_size = batch_size
+        self.storage_path = storage_path or f"./queue_storage/{topic}"
+        self.backend = backend
+        self.backend_options = backend_options
+        self._inner: System = getattr(system, "inner", system)
+        self._settings = QueueSettings(
+            num_buckets,
+            bucket_column,
+            backend_name(backend),
+            None if backend_options is None else dict(backend_options),
+            batch_size,
+            storage_path,
+        )
+        self._settled = False
+        self._buckets: dict[int, ActorRef] = {}
+        self._footing = Footing(topic)
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The loop that the system runs on."""
+        return self._inner.loop
+
+    def get_bucket_id(self, partition_value: Any) -> int:
+        """The bucket of a value of the bucket column: MD5 of its text, modulo the number of buckets."""
+        text = "" if partition_value is None else str(partition_value)
+        return int.from_bytes(md5(text.encode(), usedforsecurity=False).digest(), "big") % self.num_buckets
+
+    # --- writing -----------------------------------------------------------------------------------------------------
+
+    async def put(self, record: Record | list[Record]) -> Any:
+        """Store one record, or a list of records as one batch a bucket.
+
+        The first put of all fixes the settings of the queue. A list is checked whole before anything is written.
+
+        Returns:
+            `{"bucket_id", "status": "ok"}`; for a list, a list of those in the order of the records.
+
+        Raises:
+            TypeError: neither a dict nor a list of dicts.
+            ValueError: a record lacks the bucket column, or the queue was set up otherwise.
+            Overloaded: a bucket is full and rejects.
+            PulsingRuntimeError: a bucket failed; of a list, the others have been written, and `results` of the error
+                has `{"bucket_id", "status": "ok" or "error"}` for each record.
+        """
+        if isinstance(record, dict):
+            bucket_id = self._bucket_of(record)
+            await self._append(bucket_id, [record])
+            return {"bucket_id": bucket_id, "status": "ok"}
+        if not isinstance(record, list):
+            raise TypeError("record must be a dict or list of dicts")
+        return await self._put_all(record)
+
+    async def append(self, record: Record) -> dict[str, int]:
+        """Store one record and tell where it is: `{"bucket_id", "offset", "generation"}`; errors as of `put`."""
+        if not isinstance(record, dict):
+            raise TypeError("record must be a dict")
+        bucket_id = self._bucket_of(record)
+        first, _, generation = await self._append(bucket_id, [record])
+        return {"bucket_id": bucket_id, "offset": first, "generation": generation}
+
+    def _bucket_of(self, record: Record) -> int:
+        try:
+            return self.get_bucket_id(record[self.bucket_column])
+        except KeyError:
+            raise ValueError(f"Missing partition column {self.bucket_column!r}") from None
+
+    async def _put_all(self, records: list[Record]) -> list[dict[str, Any]]:
+        if not all(isinstance(record, dict) for record in records):
+            raise TypeError("record must be a dict or list of dicts")
+        places = [self._bucket_of(record) for record in records]
+        groups: dict[int, list[Record]] = {}
+        for bucket_id, record in zip(places, records, strict=True):
+            group = groups.get(bucket_id)
+            if group is None:
+                groups[bucket_id] = [record]
+            else:
+                group.append(record)
+        failed = await self._append_groups(groups)
+        if not failed:
+            return [{"bucket_id": bucket_id, "status": "ok"} for bucket_id in places]
+        error = next(iter(failed.values()))
+        error.results = [  # type: ignore[attr-defined]
+            {"bucket_id": bucket_id, "status": "error" if bucket_id in failed else "ok"} for bucket_id in places
+        ]
+        raise error
+
+    async def _append_groups(self, groups: Mapping[int, list[Record]]) -> dict[int, Exception]:
+        """Write to several buckets at once; returns what failed."""
+        if not self._settled:
+            await self._settle()
+        sent = {
+            bucket_id: ref.request("append", (group,), None, CALL_TIMEOUT_S)
+            for bucket_id, group in groups.items()
+            if (ref := self._buckets.get(bucket_id)) is not None
+        }
+        failed: dict[int, Exception] = {}
+        for bucket_id, group in groups.items():
+            try:
+                if bucket_id in sent:
+                    await self._appended(bucket_id, sent[bucket_id], group)
+                else:
+                    await self._append(bucket_id, group)
+            except Exception as error:
+                failed[bucket_id] = error
+        return failed
+
+    async def _appended(self, bucket_id: int, sent: asyncio.Future[Appended], group: list[Record]) -> None:
+        try:
+            _, lineage, generation = await sent
+        except GONE as error:
+            self._forget(bucket_id)
+            if getattr(error, "maybe_executed", False):
+                raise
+            await self._append(bucket_id, group)
+        else:
+            self._footing.wrote(bucket_id, lineage, generation)
+
+    async def _append(self, bucket_id: int, records: list[Record]) -> Appended:
+        if not self._settled:
+            await self._settle()
+        lost: Exception | None = None
+        for _ in range(MAX_REDIRECTS + 1):
+            ref = self._buckets.get(bucket_id) or await self._locate(bucket_id)
+            try:
+                appended: Appended = await ref.request("append", (records,), None, CALL_TIMEOUT_S)
+            except GONE as error:
+                self._forget(bucket_id)
+                if getattr(error, "maybe_executed", False) or _has_failed(error):
+                    raise
+                await self._settle()
+                lost = error
+            else:
+                self._footing.wrote(bucket_id, appended[1], appended[2])
+                return appended
+        raise self._not_found(bucket_id, lost) from lost
+
+    # --- reading -----------------------------------------------------------------------------------------------------
+
+    async def get(
+        self,
+        bucket_id: int | None = None,
+        limit: int = 100,
+        offset: int = 0,
+        wait: bool = False,
+        timeout: float | None = None,
+    ) -> list[Record]:
+        """Read records from an offset on.
+
+        Args:
+            bucket_id: the bucket; None for all of them in order, with the same offset in each.
+            limit: most records to return.
+            offset: the first offset to return; where the oldest record is newer, 0 means the oldest.
+            wait: return as soon as there is at least one record, instead of at once.
+            timeout: seconds to wait; None for ever, 0 not at all. Without `wait` it means nothing.
+
+        Raises:
+            ValueError: a negative limit or offset, a bucket that there is not, or the queue was set up otherwise.
+            DataLost: records at or after `offset` are gone; told once.
+        """
+        check_window(limit, offset)
+        if bucket_id is not None:
+            self.check_bucket(bucket_id)
+        if limit == 0:
+            return []
+        buckets = range(self.num_buckets) if bucket_id is None else (bucket_id,)
+        records: list[Record] = []
+        for one in buckets:
+            fetched = await self.fetch(one, limit - len(records), offset)
+            records += self._sound(one, fetched, offset)
+            if len(records) == limit:
+                break
+        if records or not wait or timeout == 0:
+            return records
+        arrived = await self.first_of(dict.fromkeys(buckets, offset), limit, timeout, footing=self._footing)
+        for one, fetched in arrived.items():
+            records += self._sound(one, fetched, offset)
+        return records[:limit]
+
+    def _sound(self, bucket_id: int, fetched: Fetched | None, offset: int) -> list[Record]:
+        if fetched is None:
+            return []
+        loss = self._footing.read(bucket_id, fetched, offset, anchored=offset > 0)
+        if loss is not None:
+            raise loss
+        return fetched[0]
+
+    async def fetch(
+        self, bucket_id: int, limit: int, offset: int, wait: float = 0.0, reader: ReaderInfo | None = None
+    ) -> Fetched | None:
+        """Read from one bucket, wherever it is now; None while nobody has put anything into the queue.
+
+        After a move the new owner is asked without waiting, so that a loss is told at once.
+        """
+        if not self._settled and not await self._find():
+            return None
+        lost: Exception | None = None
+        for _ in range(MAX_REDIRECTS + 1):
+            ref = self._buckets.get(bucket_id) or await self._locate(bucket_id)
+            timeout = wait + 10.0 if wait else CALL_TIMEOUT_S
+            try:
+                fetched: Fetched = await ref.request("fetch", (limit, offset, wait, reader), None, timeout)
+                return fetched
+            except GONE as error:
+                self._forget(bucket_id)
+                if _has_failed(error):
+                    raise
+                if not await self._find():
+                    return None
+                wait = 0.0
+                lost = error
+        raise self._not_found(bucket_id, lost) from lost
+
+    async def first_of(
+        self,
+        offsets: Mapping[int, int],
+        limit: int,
+        timeout: float | None,
+        *,
+        footing: Footing,
+        reader: ReaderInfo | None = None,
+    ) -> dict[int, Fetched]:
+        """Wait in several buckets at once, and return what there is as soon as one of them has something."""
+        deadline = None if timeout is None else self.loop.time() + timeout
+        if len(offsets) == 1:
+            ((bucket_id, offset),) = offsets.items()
+            fetched = await self._wait_in(bucket_id, limit, offset, deadline, footing, reader)
+            return {} if fetched is None else {bucket_id: fetched}
+        waits = {
+            bucket_id: asyncio.ensure_future(self._wait_in(bucket_id, limit, offset, deadline, footing, reader))
+            for bucket_id, offset in offsets.items()
+        }
+        try:
+            await asyncio.wait(waits.values(), return_when=asyncio.FIRST_COMPLETED)
+            return _arrived(waits)
+        finally:
+            for task in waits.values():
+                task.cancel()
+            await asyncio.gather(*waits.values(), return_exceptions=True)
+
+    async def _wait_in(
+        self,
+        bucket_id: int,
+        limit: int,
+        offset: int,
+        deadline: float | None,
+        footing: Footing,
+        reader: ReaderInfo | None,
+    ) -> Fetched | None:
+        while True:
+            left = WAIT_SLICE_S if deadline is None else deadline - self.loop.time()
+            if left <= 0:
+                return None
+            fetched = await self.fetch(bucket_id, limit, offset, min(left, WAIT_SLICE_S), reader)
+            if fetched is None:
+                await self._wait_declared(min(left, LOOK_AGAIN_S))
+            elif fetched[0] or footing.owes(bucket_id, fetched, offset):
+                return fetched
+            else:
+                offset = fetched[1]
+
+    # --- care --------------------------------------------------------------------------------------------------------
+
+    async def flush(self) -> None:
+        """Make durable, in every bucket that there is, what was put before."""
+        await asyncio.gather(*(self.call_bucket(b, "flush") for b in await self.existing_buckets()))
+
+    async def stats(self) -> dict[str, Any]:
+        """Figures of every bucket that there is.
+
+        Returns:
+            `{"topic", "bucket_column", "num_buckets", "buckets": {bucket_id: figures}}`
+        """
+        existing = await self.existing_buckets()
+        figures = await asyncio.gather(*(self.call_bucket(bucket_id, "stats") for bucket_id in existing))
+        return {
+            "topic": self.topic,
+            "bucket_column": self.bucket_column,
+            "num_buckets": self.num_buckets,
+            "buckets": dict(zip(existing, figures, strict=True)),
+        }
+
+    async def existing_buckets(self) -> list[int]:
+        """The buckets that some live node holds."""
+        local_manager(self._inner)
+        existing: list[int] = await self._ask_manager("existing_buckets", self.topic)
+        return existing
+
+    async def call_bucket(self, bucket_id: int, method: str, *args: Any) -> Any:
+        """Call a method of a bucket's actor."""
+        ref = self._buckets.get(bucket_id) or await self._locate(bucket_id)
+        return await ref.request(method, args, None, CALL_TIMEOUT_S)
+
+    def sync(self) -> SyncQueue:
+        """The same queue for threads that do not await."""
+        from pulsing.streaming.sync_queue import SyncQueue
+
+        return SyncQueue(self)
+
+    def check_bucket(self, bucket_id: int) -> None:
+        """Raise ValueError unless the queue has the bucket."""
+        if isinstance(bucket_id, bool) or not isinstance(bucket_id, int) or not 0 <= bucket_id < self.num_buckets:
+            raise ValueError(f"queue {self.topic!r} has buckets 0 to {self.num_buckets - 1}, not {bucket_id!r}")
+
+    def reads_only(self) -> None:
+        """Have no opinion on the bucket column, which is the writers' business."""
+        self._settings = replace(self._settings, bucket_column=None)
+
+    def check_known(self) -> None:
+        """Raise ValueError if this node knows that the queue was set up otherwise."""
+        known = local_manager(self._inner).catalogue.settings(self.topic)
+        if known is not None:
+            self._compare(known, self._settings)
+
+    # --- finding buckets ---------------------------------------------------------------------------------------------
+
+    async def _settle(self) -> None:
+        """Fix the settings of the queue, or check them against those that are fixed."""
+        local_manager(self._inner)
+        fixed = QueueSettings.from_dict(await self._ask_manager("declare", self.topic, self._settings.to_dict()))
+        self._compare(fixed, self._settings)
+        self._settled = True
+
+    async def _find(self) -> bool:
+        """Check the settings if the queue has any; reading creates no queue."""
+        local_manager(self._inner)
+        fields = await self._ask_manager("lookup", self.topic)
+        if fields is None:
+            return False
+        fixed = QueueSettings.from_dict(fields)
+        self._compare(fixed, self._settings)
+        self._settled = True
+        return True
+
+    def _compare(self, fixed: QueueSettings, wanted: QueueSettings) -> None:
+        difference = fixed.difference(wanted)
+        if difference is not None:
+            raise ValueError(f"queue {self.topic!r} has {difference}")
+
+    async def _wait_declared(self, timeout: float) -> None:
+        try:
+            home = local_manager(self._inner).home_of(self.topic)
+            await manager_ref(self._inner, home).request("wait_declared", (self.topic, timeout), None, timeout + 10.0)
+        except GONE:
+            await asyncio.sleep(min(timeout, 0.1))
+
+    async def _ask_manager(self, method: str, *args: Any) -> Any:
+        return await manager_ref(self._inner).request(method, args, None, CALL_TIMEOUT_S)
+
+    async def _locate(self, bucket_id: int) -> ActorRef:
+        settings = self._settings
+        proxy = await get_bucket_ref(
+            self._inner,
+            self.topic,
+            bucket_id,
+            settings.batch_size,
+            settings.storage_path,
+            settings.backend,
+            settings.backend_options,
+        )
+        self._buckets[bucket_id] = proxy.ref
+        return proxy.ref
+
+    def _forget(self, bucket_id: int) -> None:
+        self._buckets.pop(bucket_id, None)
+        self._settled = False
+
+    def _not_found(self, bucket_id: int, error: Exception | None) -> NotOwner:
+        resource = f"bucket {bucket_id} of {self.topic}"
+        return NotOwner(resource, message=f"Too many redirects for {resource}: {error}")
+
+
+class QueueReader:
+    """Reads a queue from a position in each of its buckets.
+
+    Args:
+        queue: the queue.
+        bucket_ids: buckets to read; None for all.
+        rank, world_size: by which the buckets were shared, for figures only.
+    """
+
+    def __init__(
+        self,
+        queue: Queue,
+        bucket_ids: list[int] | None = None,
+        *,
+        rank: int | None = None,
+        world_size: int | None = None,
+    ) -> None:
+        for bucket_id in bucket_ids or ():
+            queue.check_bucket(bucket_id)
+        self.queue = queue
+        self.bucket_ids = bucket_ids
+        self._positions: dict[int, int] = {}
+        self._footing = Footing(queue.topic)
+        self._turn = 0
+        inner = queue._inner
+        reader_id = f"reader_{inner.random.getrandbits(32):08x}"
+        self._info: ReaderInfo = (reader_id, str(inner.node_id), tuple(self._assigned()), rank, world_size)
+
+    async def get(self, limit: int = 100, wait: bool = False, timeout: float | None = None) -> list[Record]:
+        """The next records of its buckets.
+
+        Positions move only when records are returned: a call that raises or is cancelled has read nothing.
+
+        Args:
+            limit: most records to return.
+            wait: return as soon as there is at least one record, instead of at once.
+            timeout: seconds to wait; None for ever, 0 not at all. Without `wait` it means nothing.
+
+        Raises:
+            ValueError: a negative limit, or the queue was set up otherwise.
+            DataLost: records that this reader has not read are gone; told once, the next call goes on after them.
+        """
+        check_window(limit, 0)
+        buckets = self._assigned()
+        if limit == 0:
+            return []
+        if not buckets:
+            return await _nothing(timeout if wait else 0.0)
+        records = await self._read_in_turn(buckets, limit)
+        if records or not wait or timeout == 0:
+            return records
+        offsets = {bucket_id: self._positions.get(bucket_id, 0) for bucket_id in buckets}
+        arrived = await self.queue.first_of(offsets, limit, timeout, footing=self._footing, reader=self._info)
+        return self._take(arrived, limit)
+
+    async def _read_in_turn(self, buckets: list[int], limit: int) -> list[Record]:
+        start = self._turn % len(buckets)
+        order = buckets[start:] + buckets[:start]
+        found: dict[int, Fetched] = {}
+        left = limit
+        reached = 0
+        for bucket_id in order:
+            fetched = await self.queue.fetch(bucket_id, left, self._positions.get(bucket_id, 0), 0.0, self._info)
+            if fetched is None:
+                return []
+            found[bucket_id] = fetched
+            left -= len(fetched[0])
+            reached += 1
+            if left == 0:
+                break
+        records = self._take(found, limit)
+        # Only a call that was cut short leaves its place to the buckets that it did not reach.
+        self._turn = start + reached if reached < len(order) else 0
+        return records
+
+    def _take(self, found: Mapping[int, Fetched], limit: int) -> list[Record]:
+        """Check for losses, then move past the records that are returned."""
+        for bucket_id, fetched in found.items():
+            self._check_loss(bucket_id, fetched)
+        records: list[Record] = []
+        for bucket_id, fetched in found.items():
+            left = limit - len(records)
+            got, after = fetched[0], fetched[1]
+            if len(got) <= left:
+                records += got
+                self._positions[bucket_id] = after
+        return records
+
+    def _check_loss(self, bucket_id: int, fetched: Fetched) -> None:
+        anchored = bucket_id in self._positions
+        offset = self._positions.get(bucket_id, 0)
+        loss = self._footing.read(bucket_id, fetched, offset, anchored)
+        if loss is not None:
+            if loss.reason == "retention":
+                self._positions[bucket_id] = fetched[2]
+            else:
+                self._positions.pop(bucket_id, None)
+            raise loss
+
+    def reset(self) -> None:
+        """Go back to the beginning of every bucket."""
+        self._positions.clear()
+        self._turn = 0
+
+    def set_offset(self, offset: int, bucket_id: int | None = None) -> None:
+        """Go to an offset in one bucket, or in all of this reader's.
+
+        Raises:
+            ValueError: a negative offset, or a bucket that the queue does not have.
+        """
+        check_window(0, offset)
+        if bucket_id is not None:
+            self.queue.check_bucket(bucket_id)
+        for one in self._assigned() if bucket_id is None else (bucket_id,):
+            self._positions[one] = offset
+
+    def positions(self) -> dict[int, int]:
+        """The next offset to read, for each of its buckets."""
+        return {bucket_id: self._positions.get(bucket_id, 0) for bucket_id in self._assigned()}
+
+    def sync(self) -> SyncQueueReader:
+        """The same reader for threads that do not await."""
+        from pulsing.streaming.sync_queue import SyncQueueReader
+
+        return SyncQueueReader(self)
+
+    async def __aiter__(self) -> AsyncIterator[Record]:
+        """Records for ever, waiting where there is none."""
+        while True:
+            for record in await self.get(wait=True):
+                yield record
+
+    def _assigned(self) -> list[int]:
+        return list(range(self.queue.num_buckets)) if self.bucket_ids is None else self.bucket_ids
+
+
+def check_window(limit: int, offset: int) -> None:
+    """Raise ValueError for a negative limit or offset."""
+    if limit < 0:
+        raise ValueError(f"limit must not be negative, got {limit}")
+    if offset < 0:
+        raise ValueError(f"offset must not be negative, got {offset}")
+
+
+def _check_count(name: str, count: int) -> None:
+    if isinstance(count, bool) or not isinstance(count, int) or count < 1:
+        raise ValueError(f"{name} is a number from 1 on, got {count!r}")
+
+
+def _has_failed(error: Exception) -> bool:
+    """Whether the bucket's actor could not go on: another one would fail in the same way."""
+    return isinstance(error, ActorStopped) and error.reason in ("failed", "restart_limit")
+
+
+def _arrived(waits: Mapping[int, asyncio.Task[Fetched | None]]) -> dict[int, Fetched]:
+    """The results of the waits that are over; the error of one only if no other has anything."""
+    done = {bucket_id: task for bucket_id, task in waits.items() if task.done() and not task.cancelled()}
+    arrived: dict[int, Fetched] = {}
+    failure: BaseException | None = None
+    for bucket_id, task in done.items():
+        error = task.exception()
+        if error is not None:
+            failure = failure or error
+        elif (fetched := task.result()) is not None:
+            arrived[bucket_id] = fetched
+    if failure is not None and not arrived:
+        raise failure
+    return arrived
+
+
+async def _nothing(timeout: float | None) -> list[Record]:
+    """Wait as long as a reader without buckets was told to."""
+    if timeout is None:
+        await asyncio.get_running_loop().create_future()
+    elif timeout:
+        await asyncio.sleep(timeout)
+    return []
+
+
+def share_of(num_buckets: int, rank: int, world_size: int) -> list[int]:
+    """The buckets of one consumer among several.
+
+    Raises:
+        ValueError: `rank` is outside 0 to `world_size` - 1.
+    """
+    if not 0 <= rank < world_size:
+        raise ValueError(f"rank must be 0 to world_size - 1, got rank={rank}, world_size={world_size}")
+    return [bucket_id for bucket_id in range(num_buckets) if bucket_id % world_size == rank]

@@ -1,0 +1,367 @@
+"""One bucket of a queue: an actor around a store, which also remembers who reads from it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
+from typing import Any
+
+from pulsing.clock import Clock, SystemClock
+from pulsing.core import remote
+from pulsing.exceptions import PulsingUnsupportedError
+from pulsing.streaming.backend import (
+    ConsumptionBackend,
+    ManageableBackend,
+    MemoryBackend,
+    TensorBackend,
+    build_batch_meta,
+    get_backend_class,
+)
+from pulsing.streaming.backends.memory import Record, Window
+from pulsing.streaming.log import log_of
+from pulsing.streaming.readers import ReaderInfo, Readers
+
+Appended = tuple[int, int, int]
+"""Offset of the first record that was stored, lineage and generation of the log.
+
+The lineage is the identity of a log: another one means that what was in the old one is gone.
+"""
+
+Fetched = tuple[list[Record], int, int, int, int]
+"""Records, the offset to go on from, the oldest offset that there is, lineage and generation."""
+
+
+@remote(cancellable=True)
+class BucketStorage:
+    """Stores the records of one bucket.
+
+    Args:
+        bucket_id: number of the bucket in its queue.
+        storage_path: where a store that keeps files puts them.
+        batch_size: passed on to the store.
+        backend: name or class of the store.
+        backend_options: further arguments of the store's class.
+        topic: the queue, for figures and errors.
+        generation: how many times the bucket began anew, counting this one.
+        lineage: identity of this log.
+        clock: where time comes from.
+    """
+
+    def __init__(
+        self,
+        bucket_id: int,
+        storage_path: str,
+        batch_size: int = 100,
+        backend: str | type = "memory",
+        backend_options: Mapping[str, Any] | None = None,
+        *,
+        topic: str = "",
+        generation: int = 1,
+        lineage: int = 1,
+        clock: Clock | None = None,
+    ) -> None:
+        self.bucket_id = bucket_id
+        self.storage_path = storage_path
+        self.batch_size = batch_size
+        self.topic = topic
+        self.generation = generation
+        self.epoch = generation
+        self.lineage = lineage
+        self.put_total = 0
+        self.read_total = 0
+        self.failures: dict[str, int] = {}
+        self.readers = Readers(clock or SystemClock())
+        self._backend_class = get_backend_class(backend)
+        self._backend_options = dict(backend_options or {})
+        self._consumed: dict[str, set[int]] = {}
+        self._indexes: dict[str, int] = {}
+        self._backend: Any = None
+        self._memory: MemoryBackend | None = None
+
+    async def on_start(self, actor_id: object) -> None:
+        """Open the store."""
+        self._backend = self._backend_class(
+            bucket_id=self.bucket_id,
+            storage_path=self.storage_path,
+            batch_size=self.batch_size,
+            **self._backend_options,
+        )
+        opened = getattr(self._backend, "open", None)
+        if opened is not None:
+            await opened()
+        if type(self._backend) is MemoryBackend:
+            self._memory = self._backend
+        self._log = log_of(self._backend)
+
+    async def on_stop(self) -> None:
+        """Close the store."""
+        closed = getattr(self._backend, "close", None)
+        if closed is not None:
+            await closed()
+
+    # --- records -----------------------------------------------------------------------------------------------------
+
+    async def put(self, record: Record) -> dict[str, Any]:
+        """Store one record.
+
+        Returns:
+            `{"status": "ok"}`
+
+        Raises:
+            ValueError: there is no record.
+        """
+        if not record:
+            raise ValueError("Missing 'record'")
+        await self._append([record])
+        return {"status": "ok"}
+
+    async def put_batch(self, records: list[Record]) -> dict[str, Any]:
+        """Store records in their order.
+
+        Returns:
+            `{"status": "ok", "count": n}`
+
+        Raises:
+            ValueError: there are none.
+        """
+        if not records:
+            raise ValueError("Missing 'records'")
+        await self._append(records)
+        return {"status": "ok", "count": len(records)}
+
+    async def get(self, limit: int = 100, offset: int = 0) -> list[Record]:
+        """Up to `limit` records from `offset` on, without waiting."""
+        records: list[Record] = await self._backend.get(limit, offset)
+        self.read_total += len(records)
+        return records
+
+    async def get_stream(
+        self, limit: int = 100, offset: int = 0, wait: bool = False, timeout: float | None = None
+    ) -> AsyncIterator[list[Record]]:
+        """Lists of records as they come; see `StorageBackend.get_stream`."""
+        async for records in self._backend.get_stream(limit, offset, wait, timeout):
+            self.read_total += len(records)
+            yield records
+
+    async def flush(self) -> dict[str, Any]:
+        """Make durable what was put before.
+
+        Returns:
+            `{"status": "ok"}`
+        """
+        await self._backend.flush()
+        return {"status": "ok"}
+
+    async def stats(self) -> dict[str, Any]:
+        """The store's own figures, with the bucket's `generation` and `epoch`."""
+        return {**await self._backend.stats(), "generation": self.generation, "epoch": self.epoch}
+
+    # --- what queues use ---------------------------------------------------------------------------------------------
+
+    def append(self, records: list[Record]) -> Appended | Coroutine[Any, Any, Appended]:
+        """Store records and tell where; the memory store answers in the same turn, without a task."""
+        memory = self._memory
+        if memory is None:
+            return self._append(records)
+        first = memory.append(records)
+        self.put_total += len(records)
+        return first, self.lineage, self.generation
+
+    def fetch(
+        self, limit: int, offset: int, wait: float, reader: ReaderInfo | None = None
+    ) -> Fetched | Coroutine[Any, Any, Fetched]:
+        """Read records; with `wait`, stay up to so many seconds until there is one."""
+        if reader is not None:
+            self.readers.asked(reader, offset)
+        memory = self._memory
+        if memory is not None:
+            window = memory.read(limit, offset)
+            if window.records or wait <= 0:
+                return self._fetched(window)
+        return self._fetch(limit, offset, wait, reader)
+
+    async def _append(self, records: list[Record]) -> Appended:
+        try:
+            first = await self._log.append(records)
+        except Exception:
+            self.failures["put"] = self.failures.get("put", 0) + 1
+            raise
+        self.put_total += len(records)
+        return first, self.lineage, self.generation
+
+    async def _fetch(self, limit: int, offset: int, wait: float, reader: ReaderInfo | None) -> Fetched:
+        if wait <= 0:
+            return self._fetched(await self._log.read(limit, offset))
+        self.readers.waiting(reader, 1)
+        try:
+            return self._fetched(await self._log.wait(limit, offset, wait))
+        finally:
+            self.readers.waiting(reader, -1)
+
+    def _fetched(self, window: Window) -> Fetched:
+        self.read_total += len(window.records)
+        return window.records, window.next, window.earliest, self.lineage, self.generation
+
+    # --- figures and care --------------------------------------------------------------------------------------------
+
+    @property
+    def backend(self) -> Any:
+        """The store; None until the bucket has started."""
+        return self._backend
+
+    @property
+    def next_offset(self) -> int:
+        """The offset that the next record gets."""
+        return 0 if self._backend is None else self._backend.total_count()
+
+    async def bounds(self) -> dict[str, int]:
+        """`{"earliest", "next"}`, and `"records"`, `"bytes"` where the store knows them."""
+        if isinstance(self._backend, ManageableBackend):
+            return dict(await self._backend.bounds())
+        return {"earliest": 0, "next": self.next_offset, "records": self.next_offset}
+
+    async def trim(self, before_offset: int) -> dict[str, int]:
+        """Remove records below an offset.
+
+        Returns:
+            `{"removed", "earliest", "next"}`
+        """
+        removed = await self._manageable("trim").trim(before_offset)
+        return await self._removal(removed)
+
+    async def purge(self) -> dict[str, int]:
+        """Remove every record; offsets go on.
+
+        Returns:
+            `{"removed", "earliest", "next"}`
+        """
+        removed = await self._manageable("purge").clear_all()
+        return await self._removal(removed)
+
+    async def destroy(self) -> int:
+        """Remove the store itself; returns how many records it had."""
+        backend = self._manageable("delete")
+        records = (await backend.bounds())["records"]
+        await backend.destroy()
+        return records
+
+    async def offset_at(self, wall: float) -> int:
+        """The first offset whose record was put at that wall time or later."""
+        find = getattr(self._backend, "offset_at", None)
+        if find is None:
+            raise PulsingUnsupportedError(f"{self._backend_class.__name__}.offset_at")
+        found: int = find(wall)
+        return found
+
+    def readers_behind(self, offset: int) -> int:
+        """Readers whose last known position is below an offset."""
+        return self.readers.behind(offset)
+
+    async def _removal(self, removed: int) -> dict[str, int]:
+        bounds = await self.bounds()
+        return {"removed": removed, "earliest": bounds["earliest"], "next": bounds["next"]}
+
+    def _manageable(self, operation: str) -> ManageableBackend:
+        if not isinstance(self._backend, ManageableBackend):
+            raise PulsingUnsupportedError(f"{self._backend_class.__name__}.{operation}")
+        return self._backend
+
+    # --- rows as training data ---------------------------------------------------------------------------------------
+
+    async def put_tensor(self, data: Any, partition_id: str = "default", **kwargs: Any) -> dict[str, Any]:
+        """Store rows of training data.
+
+        Returns:
+            `{"status": "ok"}`
+
+        Raises:
+            NotImplementedError: the store takes no such data.
+        """
+        if not isinstance(self._backend, TensorBackend):
+            raise NotImplementedError(f"{self._backend_class.__name__} does not store tensors")
+        before = self.next_offset
+        await self._backend.put_tensor(data, partition_id=partition_id, **kwargs)
+        self.put_total += self.next_offset - before
+        return {"status": "ok"}
+
+    async def get_meta(
+        self,
+        fields: Sequence[str],
+        batch_size: int,
+        task_name: str = "default",
+        sampler: Any = None,
+        **sampling_kwargs: Any,
+    ) -> dict[str, Any]:
+        """Describe a batch of rows that have all `fields` and that the task has not consumed; they are then consumed.
+
+        Args:
+            fields: columns that must be ready.
+            batch_size: rows wanted.
+            task_name: whose account is kept.
+            sampler: its `sample(ready, batch_size, …)` gives the rows sampled and those consumed by that; by default
+                the first rows.
+        """
+        backend = self._backend
+        if isinstance(backend, TensorBackend) and not isinstance(backend, MemoryBackend):
+            return await backend.get_meta(fields, batch_size, task_name, sampler, **sampling_kwargs)
+        consumed = self._consumed.setdefault(task_name, set())
+        ready = [index for index in await self._rows_with(fields) if index not in consumed]
+        if sampler is None:
+            sampled = taken = ready[:batch_size]
+        else:
+            sampled, taken = sampler.sample(ready, batch_size, **sampling_kwargs)
+        await self.mark_consumed(task_name, taken)
+        return build_batch_meta(sampled, fields)
+
+    async def get_data(self, batch_meta: Mapping[str, Any], fields: Sequence[str] | None = None) -> list[Record]:
+        """The rows that a batch describes, with the named columns only."""
+        if isinstance(self._backend, TensorBackend):
+            rows: list[Record] = await self._backend.get_data(batch_meta, fields)
+            return rows
+        indexes = batch_meta.get("global_indexes") or [sample["global_index"] for sample in batch_meta["samples"]]
+        found = [row for index in indexes for row in await self._backend.get(1, index)]
+        return found if fields is None else [{name: row[name] for name in fields if name in row} for row in found]
+
+    async def mark_consumed(self, task_name: str, global_indexes: Sequence[int]) -> dict[str, Any]:
+        """Note that a task has consumed rows."""
+        self._consumed.setdefault(task_name, set()).update(global_indexes)
+        if isinstance(self._backend, ConsumptionBackend):
+            await self._backend.mark_consumed(task_name, list(global_indexes))
+        return {"status": "ok"}
+
+    async def reset_consumption(self, task_name: str) -> dict[str, Any]:
+        """Forget what a task has consumed."""
+        self._consumed.pop(task_name, None)
+        if isinstance(self._backend, ConsumptionBackend):
+            await self._backend.reset_consumption(task_name)
+        return {"status": "ok"}
+
+    async def clear(self, global_indexes: Sequence[int]) -> dict[str, Any]:
+        """Remove rows; the others keep their indexes."""
+        if not isinstance(self._backend, ConsumptionBackend):
+            raise NotImplementedError(f"{self._backend_class.__name__} does not remove rows")
+        await self._backend.clear(list(global_indexes))
+        return {"status": "ok"}
+
+    async def kv_register(self, key: str, global_index: int) -> dict[str, Any]:
+        """Give a row a key."""
+        self._indexes[key] = global_index
+        return {"status": "ok"}
+
+    async def kv_resolve(self, keys: Sequence[str]) -> dict[str, Any]:
+        """The rows of keys.
+
+        Returns:
+            `{"indexes": […]}`, -1 for a key that nobody registered.
+        """
+        return {"indexes": [self._indexes.get(key, -1) for key in keys]}
+
+    async def _rows_with(self, fields: Sequence[str]) -> list[int]:
+        if isinstance(self._backend, MemoryBackend):
+            return self._backend.rows_with(fields)
+        if any(field.startswith("_") for field in fields):
+            return []
+        rows = await self._backend.get(self.next_offset, 0)
+        return [index for index, row in enumerate(rows) if set(fields) <= row.keys()]
+
+
+__all__ = ["Appended", "BucketStorage", "Fetched"]

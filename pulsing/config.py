@@ -33,6 +33,7 @@ class SystemConfig:
     admin: bool | None = None
     admin_addr: str | None = None
     node_name: str | None = None
+    """what people call the node; by default the host's name, with a number from the second one on"""
 
     def __post_init__(self) -> None:
         if self.is_head_node and self.head_addr:
@@ -94,11 +95,15 @@ def read_flag(environment: Mapping[str, str], name: str) -> bool | None:
 
 
 def config_from(environment: Mapping[str, str] | None = None, **given: Any) -> SystemConfig:
-    """Put arguments over the environment (`PULSING_PASSPHRASE`, `PULSING_INSECURE`, `PULSING_ADMIN`)."""
+    """Put arguments over the environment.
+
+    It may set `PULSING_PASSPHRASE`, `PULSING_INSECURE`, `PULSING_ADMIN`, and `PULSING_NODE_NAME`.
+    """
     environment = os.environ if environment is None else environment
     chosen = {key: value for key, value in given.items() if value is not None}
-    if "passphrase" not in chosen and environment.get("PULSING_PASSPHRASE"):
-        chosen["passphrase"] = environment["PULSING_PASSPHRASE"]
+    for key, name in (("passphrase", "PULSING_PASSPHRASE"), ("node_name", "PULSING_NODE_NAME")):
+        if key not in chosen and environment.get(name):
+            chosen[key] = environment[name]
     for key, name in (("insecure", "PULSING_INSECURE"), ("admin", "PULSING_ADMIN")):
         if key not in chosen and (flag := read_flag(environment, name)) is not None:
             chosen[key] = flag

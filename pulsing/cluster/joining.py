@@ -55,13 +55,15 @@ async def join_network(
     part.begin()
     if plan.seeds:
         await _join(part, plan, config)
+    if config.node_name is None:
+        part.choose_free_name()
     return part
 
 
 def _cluster(node: Node, config: SystemConfig, plan: JoinPlan) -> Cluster:
     system = node.system
-    name = config.node_name or platform.node()
-    me = Member(system.node_id.id, system.addr, name=name, version=_version())
+    system.node_name = config.node_name or platform.node()
+    me = Member(system.node_id.id, system.addr, name=system.node_name, version=_version())
     return Cluster(
         me,
         node,

@@ -46,6 +46,18 @@ class Participation:
         self.node.begin(self)
         cluster.start()
 
+    def choose_free_name(self) -> None:
+        """Put a number behind this node's name if another member has it already, as on a host with several nodes."""
+        taken = {member.name for member in self.cluster.members()[1:] if member.is_present}
+        name = plain = self.cluster.me.name
+        number = 1
+        while name in taken:
+            number += 1
+            name = f"{plain}-{number}"
+        if name != plain:
+            self._system.node_name = name
+            self.cluster.describe(name=name)
+
     def members(self) -> list[MemberView]:
         """The members of the cluster, this node first; those that have left are not among them."""
         return [

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import itertools
+import platform
 import random
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -90,6 +91,8 @@ class System:
         self.loop = asyncio.get_running_loop()
         self.node_id = node_id or NodeId()
         self.addr = ""
+        self.node_name = platform.node()
+        """What people call this node."""
         self.clock: Clock = clock or SystemClock()
         self.now = self.clock.monotonic
         self.random = random or system_random()

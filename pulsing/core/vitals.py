@@ -49,7 +49,7 @@ class Vitals:
         self._measure()
         row = {
             "id": figures.node_id,
-            "name": socket.gethostname(),
+            "name": system.node_name,
             "addr": figures.addr,
             "admin_url": getattr(system.facade, "admin_url", None),
             "version": _version("pulsing"),

@@ -366,3 +366,11 @@ def test_a_node_that_shuts_down_says_so_and_is_no_member_any_more(virtual: Run) 
                 await Worker.spawn(system=leaving)
 
     virtual(scenario)
+
+
+async def test_nodes_of_one_host_are_told_apart_by_a_number() -> None:
+    first = await pul.actor_system("127.0.0.1:0", admin=False)
+    second = await pul.actor_system("127.0.0.1:0", seeds=[first.addr], admin=False)
+    assert second.inner.node_name == f"{first.inner.node_name}-2"
+    await second.shutdown()
+    await first.shutdown()

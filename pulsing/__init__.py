@@ -161,6 +161,12 @@ def _topic_door(system: ActorSystem) -> Any:
     return TopicAPI(system)
 
 
+async def _start_streaming(system: ActorSystem, config: SystemConfig) -> None:
+    from pulsing.streaming import start_streaming
+
+    await start_streaming(system, config)
+
+
 async def _start_admin(system: ActorSystem, config: SystemConfig) -> None:
     wanted = config.admin if config.admin is not None else config.networked or config.admin_addr is not None
     if not wanted:
@@ -172,7 +178,7 @@ async def _start_admin(system: ActorSystem, config: SystemConfig) -> None:
 
 runtime.features["queue"] = _queue_door
 runtime.features["topic"] = _topic_door
-runtime.starters.append(_start_admin)
+runtime.starters += [_start_streaming, _start_admin]
 
 
 def __getattr__(name: str) -> Any:

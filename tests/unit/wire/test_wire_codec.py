@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from pulsing.exceptions import ActorNotFound, NotSendable, error_for_caller
 from pulsing.ids import NodeId
 from pulsing.wire import (
+    ACTIVE_TRANSFERS,
     CHUNK,
     Ask,
     Cancel,
@@ -411,3 +412,33 @@ def test_a_failure_arrives_with_what_its_actor_raised() -> None:
     (failure,) = new().decode(new().encode(Failure(1, to_failure(error))).head)
 
     assert failure == Failure(1, to_failure(error))
+
+
+def test_messages_of_any_size_keep_their_order_for_each_actor_however_their_chunks_are_mixed() -> None:
+    chance = random.Random(1)
+    sender, receiver = new(), new()
+    waiting = [
+        Tell(chance.randrange(5), "m", (bytes(chance.choice([3, 80_000, 300_000, 600_000])),), sequence=number)
+        for number in range(150)
+    ]
+    sent, under_way = list(waiting), []
+    arrived: list[Any] = []
+    while waiting or under_way:
+        parts: list[Any] = []
+        for _ in range(min(chance.randrange(3), len(waiting))):
+            encoded = sender.encode(waiting.pop(0))
+            parts.append(encoded.head)
+            under_way += [encoded.chunks] if encoded.chunks is not None else []
+        if under_way:
+            chunks = under_way.pop(0)
+            piece = next(chunks, None)
+            if piece is not None:
+                parts += piece
+                under_way.insert(ACTIVE_TRANSFERS - 1, chunks)
+        arrived += receiver.decode(b"".join(parts))
+
+    assert sorted(arrived, key=lambda tell: tell.sequence) == sent
+    for actor in range(5):
+        order = [tell.sequence for tell in arrived if tell.target == actor]
+        assert order == sorted(order)
+    assert receiver.assembler.held_bytes == 0

@@ -421,7 +421,8 @@ def test_messages_of_any_size_keep_their_order_for_each_actor_however_their_chun
         Tell(chance.randrange(5), "m", (bytes(chance.choice([3, 80_000, 300_000, 600_000])),), sequence=number)
         for number in range(150)
     ]
-    sent, under_way = list(waiting), []
+    sent = list(waiting)
+    under_way: list[Any] = []
     arrived: list[Any] = []
     while waiting or under_way:
         parts: list[Any] = []

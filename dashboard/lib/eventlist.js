@@ -42,5 +42,5 @@ function Line({ event, short }) {
   const to = subjectLink(event.subject);
   const name = subjectName(event.subject);
   return html`<li>${short ? html`<${Ago} at=${event.at} />` : html`<${Clock} at=${event.at} />`}<span class="type ${toneOf(event.type)}" title=${event.type}>${event.type}</span>
-    <span class="what" title=${dataText(event.data)}>${to ? html`<a href=${to}>${name}</a>` : name} <span class="faint">${dataText(event.data)}</span></span></li>`;
+    <span class="what" title=${dataText(event.data)}>${to ? html`<a href=${to}>${name}</a>` : name} <span class="faint">${dataText(event.type === "admin.action" ? { ...event.data, action: null } : event.data)}</span></span></li>`;
 }

@@ -32,6 +32,7 @@ const STROKES = {
   pause: ["M8 5v14", "M16 5v14"],
   copy: ["M9 9h11v11H9z", "M5 15H4V4h11v1"],
   chevron: ["m9 6 6 6-6 6"],
+  save: ["M12 4v11", "m7 11 5 5 5-5", "M5 20h14"],
   down: ["m6 9 6 6 6-6"],
   out: ["M15 4h4v16h-4", "M10 8l-4 4 4 4", "M6 12h9"],
   trash: ["M4 7h16", "M9 7V4h6v3", "M6 7l1 13h10l1-13"],

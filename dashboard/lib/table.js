@@ -14,6 +14,7 @@ import { keyOf, sortedBy } from "./store.js";
 export const ROW = 32;
 const OVERSCAN = 8;
 const WHOLE = 300;
+const TALL = 8;
 const WINDOW_MOST = 10_000;
 
 /** Columns that fit: least important ones go first. @param {Column[]} columns @param {number} room */
@@ -63,7 +64,7 @@ export function Table({ columns, rows, total = rows.length, offset = 0, sort = "
 
   if (loaded && !total && empty) return html`<div ref=${box} class="table-box ${fill ? "fill" : ""}">${empty}</div>`;
   const flexible = shown.some((column) => column.grow);
-  return html`<div ref=${box} class="table-box ${fill ? "fill" : ""}" tabindex=${fill ? 0 : undefined} onScroll=${(/** @type {any} */ event) => setTop(event.currentTarget.scrollTop)}>
+  return html`<div ref=${box} class="table-box ${fill ? "fill" : ""} ${total > TALL ? "tall" : ""}" tabindex=${fill ? 0 : undefined} onScroll=${(/** @type {any} */ event) => setTop(event.currentTarget.scrollTop)}>
     <table aria-label=${label} aria-rowcount=${total} aria-busy=${!loaded}>
       <colgroup>${onSelect && html`<col class="w-select" />`}${shown.map((column, index) => html`<col key=${column.key} style=${{ width: column.grow || (!flexible && index === 0) ? "auto" : `${column.width}px` }} />`)}</colgroup>
       <thead><tr>${onSelect && html`<th class="select"><input type="checkbox" aria-label="Select all rows in sight" checked=${Boolean(selected?.size) && rows.every((row) => selected?.has(keyOf(row)))}

@@ -158,7 +158,7 @@ function Download({ filter, search, sort }) {
     anchor.click();
     URL.revokeObjectURL(anchor.href);
   };
-  return html`<${Menu} class="button ghost icon-only" title="Download the filtered list" label=${html`<${Icon} name="down" />`}>
+  return html`<${Menu} class="button ghost icon-only" title="Download the filtered list" label=${html`<${Icon} name="save" />`}>
     <button type="button" data-close onClick=${save("csv")}>CSV</button><button type="button" data-close onClick=${save("json")}>JSON</button><//>`;
 }
 

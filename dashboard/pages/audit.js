@@ -17,7 +17,7 @@ export default function Audit({ query }) {
 }
 
 const COLUMNS = [
-  { key: "at", title: "When", width: 110, rank: 0, cell: (/** @type {any} */ row) => html`<${Clock} at=${row.at} />` },
+  { key: "at", title: "When", width: 132, rank: 0, cell: (/** @type {any} */ row) => html`<${Clock} at=${row.at} />` },
   { key: "action", title: "Action", width: 130, rank: 0, cell: (/** @type {any} */ row) => html`<b>${row.action}</b>` },
   { key: "target", title: "Target", width: 170, grow: 1, rank: 1, cell: (/** @type {any} */ row) => html`<span class="mono small" title=${row.target}>${row.target ?? ""}</span>` },
   { key: "outcome", title: "Outcome", width: 104, rank: 0, cell: (/** @type {any} */ row) => html`<${State} value=${row.outcome} />` },

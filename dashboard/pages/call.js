@@ -25,7 +25,8 @@ export function CallPanel({ actor, compact }) {
   if (!loaded) return html`<${Skeleton} lines=${4} />`;
   if (problem && !actor.methods?.length) return html`<${ProblemBox} problem=${problem} />`;
   const known = detail?.methods ?? [];
-  const names = (actor.methods ?? known).map((/** @type {any} */ each) => known.find((/** @type {any} */ one) => one.name === each.name) ?? { ...each, schema: { additionalProperties: true } });
+  const missing = (actor.methods ?? []).filter((/** @type {any} */ each) => !known.some((/** @type {any} */ one) => one.name === each.name));
+  const names = [...known, ...missing.map((/** @type {any} */ each) => ({ ...each, schema: { additionalProperties: true } }))];
   return html`<${CallForm} actor=${actor} methods=${names} compact=${compact} />`;
 }
 
@@ -114,10 +115,13 @@ function Outcome({ call, folded }) {
       ${running ? html`<${Chip} tone="busy">running<//>` : html`<${Chip} tone=${ok ? "good" : "bad"}>${ok ? "ok" : answer?.error?.category ?? problem?.title ?? "failed"}<//>`}
       ${call.streamed && html`<span>${answer?.count ?? 0} items</span>`}<span>${duration(answer?.took_s)}</span>${answer?.type && html`<span class="mono">${answer.type}</span>`}<span class="grow"></span><time>${clock(call.at)}</time></summary>
     <div class="stack">${problem && html`<${ProblemBox} problem=${problem} />`}
-      ${answer?.error && html`<div class="value bad"><b>${answer.error.remote_type ?? answer.error.type}</b>: ${answer.error.message}${answer.error.maybe_executed && html` <${Chip} tone="warn">may have run<//>`}${answer.error.traceback && html`<details><summary class="faint">traceback</summary><pre>${answer.error.traceback}</pre></details>`}</div>`}
+      ${answer?.error && html`<div class="value bad"><b>${answer.error.remote_type ?? answer.error.type}</b>: ${plainMessage(answer.error)}${answer.error.maybe_executed && answer.error.category !== "business" && html` <${Chip} tone="warn">may have run<//>`}${answer.error.traceback && html`<details><summary class="faint">traceback</summary><pre>${answer.error.traceback}</pre></details>`}</div>`}
       ${(answer?.ok || items) && html`<div class="value ${answer?.ok === false ? "" : "good"}"><${Tree} value=${shown ?? null} /></div>`}
       ${answer && html`<div class="row faint small">${answer.truncated && html`<${Chip} tone="warn">cut: the result is larger<//>`}${answer.trace_id && html`<span class="mono">trace ${answer.trace_id}</span>`}<span class="grow"></span><${CopyButton} text=${JSON.stringify(shown ?? answer, null, 2)} label="Copy result" /></div>`}</div></details>`;
 }
+
+/** The message without the type that is shown before it. @param {any} error */
+const plainMessage = (error) => (error.remote_type && error.message?.startsWith(`${error.remote_type}: `) ? error.message.slice(error.remote_type.length + 2) : error.message);
 
 /** @param {any} actor */
 const target = (actor) => actor.name?.replace(/^actors\//, "") ?? actor.id;

@@ -29,7 +29,7 @@ export default function Events({ query }) {
     URL.revokeObjectURL(anchor.href);
   };
   return html`<div class="page-head"><div><h1>Events</h1><p>the last ${count(shown.length)}, newest first</p></div><div class="toolbar">
-      <button type="button" class="button ghost icon-only" title="Download what is shown" aria-label="Download" onClick=${download}><${Icon} name="down" /></button>
+      <button type="button" class="button ghost icon-only" title="Download what is shown" aria-label="Download" onClick=${download}><${Icon} name="save" /></button>
       <button type="button" class="button" aria-pressed=${paused} onClick=${() => setPaused(!paused)}><${Icon} name=${paused ? "play" : "pause"} size=${14} />${paused ? `Go on${waiting > 0 ? ` (${waiting} new)` : ""}` : "Pause"}</button></div></div>
     <div class="toolbar"><${SearchBox} value=${query.search ?? ""} placeholder="Type, name or text" onInput=${(/** @type {string} */ text) => setQuery({ search: text })} />
       <div class="chips" role="group" aria-label="Kind">${KINDS.filter((kind) => counts.get(kind) || kind === query.kind).map((kind) => html`<button key=${kind} type="button" class="chip" aria-pressed=${kind === query.kind} onClick=${() => setQuery({ kind: kind === query.kind ? "" : kind })}>${kind.replace("_", " ")} <b>${count(counts.get(kind) ?? 0)}</b></button>`)}</div></div>

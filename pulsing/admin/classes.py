@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from pulsing.admin.problems import ProblemError
-from pulsing.admin.signatures import check_arguments, signature_schema, type_schema
+from pulsing.admin.signatures import check_arguments, return_schema, signature_schema
 from pulsing.admin.subjects import did_you_mean
 from pulsing.core.inspection import shown_kind
 from pulsing.core.remote import ActorClass, actor_class_named, registered_classes
@@ -53,13 +53,12 @@ def _in_order(actor_class: ActorClass[Any], methods: Mapping[str, Any]) -> list[
 
 def _method(cls: type, name: str, kind: str) -> Row:
     function, skip = _function(cls, name)
-    returns = inspect.signature(function).return_annotation if inspect.isfunction(function) else Any
     return {
         "name": name,
         "kind": shown_kind(kind),
         "doc": inspect.getdoc(function) or "",
         "schema": signature_schema(function, skip),
-        "returns": None if isinstance(returns, str) else type_schema(returns, {}),
+        "returns": return_schema(function),
     }
 
 

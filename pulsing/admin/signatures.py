@@ -68,6 +68,12 @@ def signature_schema(function: Callable[..., Any], skip: int = 0) -> dict[str, A
     return schema
 
 
+def return_schema(function: Callable[..., Any]) -> dict[str, Any] | None:
+    """JSON schema of what a function returns, where its annotation says so."""
+    hints = _hints_of(function)
+    return type_schema(hints["return"], {}) if "return" in hints else None
+
+
 def _parameter_schema(parameter: inspect.Parameter, definitions: dict[str, Any]) -> dict[str, Any]:
     shape = {"title": parameter.name.replace("_", " "), **type_schema(parameter.annotation, definitions)}
     if parameter.default is not _MISSING and _is_plain(parameter.default):

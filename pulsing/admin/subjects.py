@@ -25,9 +25,11 @@ def actor_id_of(text: str) -> ActorId | None:
         return None
 
 
-def actor_path(name: str) -> str:
-    """The path of a name: a bare one stands under `actors/`."""
-    return name if name.startswith(("actors/", "system/")) else f"actors/{name}"
+def actor_paths(text: str) -> list[str]:
+    """The paths that a name may stand for: itself, or under `actors/`."""
+    if "/" not in text:
+        return [f"actors/{text}"]
+    return [text] if text.startswith(("actors/", "system/")) else [text, f"actors/{text}"]
 
 
 async def find_actor(fanout: Fanout, text: str, node: str | None = None) -> tuple[Row, Answers]:
@@ -38,20 +40,25 @@ async def find_actor(fanout: Fanout, text: str, node: str | None = None) -> tupl
             where the node that should know does not answer.
     """
     actor_id = actor_id_of(text)
-    asked = str(actor_id) if actor_id is not None else actor_path(text)
     nodes = await _nodes_to_ask(fanout, actor_id, node)
-    answers = await fanout.ask("actor", {"actor": asked}, nodes)
-    found = [{"node": where, **row} for where, row in answers.values.items() if row]
-    if len(found) > 1:
-        candidates = [{"node": row["node"], "id": row["id"], "href": f"actors/{row['id']}"} for row in found]
-        raise ProblemError(
-            "ambiguous-name", f"{len(found)} nodes hold {asked!r}", hint="add ?node=", candidates=candidates
-        )
-    if found:
-        return {**found[0], "href": f"actors/{found[0]['id']}"}, answers
-    if not answers.values:
+    for asked in [str(actor_id)] if actor_id is not None else actor_paths(text):
+        answers = await fanout.ask("actor", {"actor": asked}, nodes)
         answers.require_one()
+        found = _living_first([{"node": where, **row} for where, row in answers.values.items() if row])
+        if len(found) > 1:
+            candidates = [{"node": row["node"], "id": row["id"], "href": f"actors/{row['id']}"} for row in found]
+            raise ProblemError(
+                "ambiguous-name", f"{len(found)} nodes hold {asked!r}", hint="add ?node=", candidates=candidates
+            )
+        if found:
+            return {**found[0], "href": f"actors/{found[0]['id']}"}, answers
     raise ProblemError("actor-not-found", f"no actor {asked!r}", hint=await _nearest_name(fanout, asked))
+
+
+def _living_first(rows: list[Row]) -> list[Row]:
+    """The live ones of some rows; where none lives, one of those that ended."""
+    living = [row for row in rows if row["state"] not in ("stopped", "failed")]
+    return living or rows[:1]
 
 
 async def _nodes_to_ask(fanout: Fanout, actor_id: ActorId | None, node: str | None) -> Sequence[str] | None:

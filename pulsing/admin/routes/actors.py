@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -21,7 +22,7 @@ from pulsing.admin.replies import EventStream, reply
 from pulsing.admin.routes.cluster import find_node
 from pulsing.admin.routing import Routes
 from pulsing.admin.schemas import ActorDetail, ActorRow, AgentRow, Input, Row
-from pulsing.admin.subjects import actor_id_of, actor_path, find_actor, shown_actor
+from pulsing.admin.subjects import actor_id_of, actor_paths, find_actor, shown_actor
 from pulsing.core.registry import check_name
 from pulsing.exceptions import ActorNotFound, PulsingRuntimeError
 from pulsing.ids import ActorId, NodeId
@@ -236,11 +237,11 @@ async def _target(plane: Plane, text: str) -> dict[str, Any]:
     """The live actor that a call goes to: of several with the name, the one whose turn it is."""
     if actor_id_of(text) is not None:
         return await _find_live(plane, text)
-    try:
-        ref = await plane.system.resolve(actor_path(text))
-    except (ActorNotFound, ValueError):
-        return await _find_live(plane, text)
-    return await _find_live(plane, str(ref.actor_id))
+    for path in actor_paths(text):
+        with contextlib.suppress(ActorNotFound, ValueError):
+            ref = await plane.system.resolve(path)
+            return await _find_live(plane, str(ref.actor_id))
+    return await _find_live(plane, text)
 
 
 def _arguments(plane: Plane, row: dict[str, Any], asked: Call | Tell) -> tuple[list[Any], dict[str, Any], bool]:

@@ -15,7 +15,7 @@ from pulsing.admin.problems import ProblemError
 from pulsing.admin.replies import reply
 from pulsing.admin.routing import Routes
 from pulsing.admin.schemas import ClusterView, LinkRow, MemberRow, NameRow, NodeDetail, NodeRow, Row
-from pulsing.admin.subjects import actor_path, did_you_mean
+from pulsing.admin.subjects import actor_paths, did_you_mean
 
 cluster = Routes("cluster")
 
@@ -87,11 +87,12 @@ async def list_names(request: Request) -> Response:
 @cluster.get("/names/{name}", role="viewer", **answers(NameRow))
 async def show_name(request: Request, name: str) -> Response:
     """One public name."""
-    path = actor_path(from_path(name))
+    paths = actor_paths(from_path(name))
     rows, _ = await NAMES.rows(plane_of(request).fanout)
     for row in rows:
-        if row["name"] == path:
+        if row["name"] in paths:
             return reply(row)
+    path = paths[0]
     raise ProblemError("name-not-found", f"no name {path[:300]!r}", hint=did_you_mean(path, [r["name"] for r in rows]))
 
 

@@ -25,8 +25,7 @@ TOKENS: dict[Role, str] = {
 NAMED = tuple(NamedToken.of(role, role, token) for role, token in TOKENS.items())
 
 
-@pul.remote
-class Counter:
+class CounterActor:
     """Counts what it is told.
 
     Args:
@@ -57,6 +56,10 @@ class Counter:
         """Stream numbers."""
         for number in range(n):
             yield number
+
+
+Counter: Any = pul.remote(CounterActor)
+COUNTER = f"{__name__}.CounterActor"
 
 
 class Listener(pul.Actor):

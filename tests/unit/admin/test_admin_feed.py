@@ -13,6 +13,7 @@ from pulsing.admin.feed import MAX_FRAMES, Change, Client, Feed
 from pulsing.admin.problems import ProblemError
 from pulsing.admin.settings import Principal
 from pulsing.admin.sources import Subscribe
+from pulsing.testing import wait_until
 from tests.unit.admin.admin_world import Counter, Site, site
 
 OPERATOR = Principal("op", "operator")
@@ -127,13 +128,8 @@ async def test_without_a_client_nothing_is_asked_and_nothing_runs() -> None:
         world.system.inner.inspectors["actors"] = never
         names = {task.get_name() for task in asyncio.all_tasks()}
         assert "pulsing-admin-feed" in names
-        await asyncio.wait_for(_gone("pulsing-admin-feed"), 5)
+        await wait_until(lambda: "pulsing-admin-feed" not in {task.get_name() for task in asyncio.all_tasks()})
         assert not asked
-
-
-async def _gone(name: str) -> None:
-    while any(task.get_name() == name for task in asyncio.all_tasks()):
-        await asyncio.sleep(0.01)
 
 
 async def test_a_stream_is_resumed_where_it_was_or_told_that_it_cannot_be() -> None:

@@ -13,7 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from pulsing.admin.artefacts import discovery
 from pulsing.admin.families import DETAILED, FAMILIES, PREFIX
 from pulsing.admin.metrics import OTHER, Cap, Running
-from tests.unit.admin.admin_world import API, Counter, Site, site
+from tests.unit.admin.admin_world import API, COUNTER, Counter, Site, site
 
 
 def parsed(text: str) -> dict[str, Any]:
@@ -47,7 +47,7 @@ async def test_what_was_called_is_counted_by_class_method_and_outcome() -> None:
         with pytest.raises(ValueError, match="no"):
             await counter.fail("no")
         families = await scrape(world)
-    of = {"class": f"{Counter.__module__}.Counter"}
+    of = {"class": COUNTER}
     assert value(families, "actors", **of, state="running") == 1
     assert value(families, "actor_messages_total", **of, method="incr", outcome="ok") == 2
     assert value(families, "actor_errors_total", **of, method="fail", category="business") == 1
@@ -87,7 +87,7 @@ async def test_over_the_caps_counts_stay_whole_and_never_fall() -> None:
             await counter.fail("no")
         _ = [item async for item in counter.items(2)]
         after = await scrape(world)
-    of = {"class": f"{Counter.__module__}.Counter"}
+    of = {"class": COUNTER}
     assert value(before, "actor_messages_total", **of, method="incr") == 1
     assert value(after, "actor_messages_total", **of, method="incr") == 1
     assert value(after, "actor_messages_total", **{"class": OTHER}, method=OTHER) == 2
@@ -128,7 +128,7 @@ async def test_both_formats_parse_and_bodies_come_compressed_where_asked_for() -
     assert zipped.headers["content-encoding"] == "gzip"
     assert zipped.text == text.text
     assert len(gzip.compress(text.content)) < len(text.content) / 3
-    assert list(parse_openmetrics(opened.text))
+    assert list(parse_openmetrics(opened.text))  # type: ignore[no-untyped-call]
 
 
 async def test_the_users_own_metrics_are_shown_beside_ours_once() -> None:
@@ -149,7 +149,7 @@ async def test_two_systems_do_not_mix_their_figures() -> None:
     async with site() as one, site() as two:
         await Counter.spawn(system=one.system)
         families = [await scrape(world) for world in (one, two)]
-    of = {"class": f"{Counter.__module__}.Counter"}
+    of = {"class": COUNTER}
     assert [value(family, "actors", **of) for family in families] == [1, 0]
 
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 import pulsing as pul
 
 
-@pul.remote
-class Idler:
+class IdlerActor:
     """Does nothing."""
 
     def nothing(self) -> None:
         """Nothing."""
+
+
+Idler: Any = pul.remote(IdlerActor)
 
 
 async def test_a_node_counts_users_actors_and_messages_but_not_its_own() -> None:

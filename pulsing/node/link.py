@@ -19,7 +19,6 @@ from pulsing.exceptions import LinkLost, NotSendable, PulsingError, PulsingRunti
 from pulsing.ids import ActorId
 from pulsing.node.answer import Answer
 from pulsing.node.streaming import IncomingStream, OutgoingStream
-from pulsing.node.window import CREDIT_EVERY, CREDIT_EVERY_BYTES, SendWindow
 from pulsing.tasks import TaskScope
 from pulsing.transport.base import Connection
 from pulsing.wire.codec import FrameCodec
@@ -42,6 +41,7 @@ from pulsing.wire.frames import (
     Undecodable,
 )
 from pulsing.wire.limits import ACTIVE_TRANSFERS
+from pulsing.wire.session import WINDOW_BYTES, WINDOW_FRAMES, Request, Session
 from pulsing.wire.values import Codec
 
 if TYPE_CHECKING:
@@ -53,6 +53,11 @@ logger = logging.getLogger(__name__)
 MESSAGE_TARGET = 1024 * 1024
 """A WebSocket message is closed when it has grown to so many bytes; the other end takes 16 MiB at most."""
 PENDING_ASKS = 10_000
+
+CREDIT_EVERY = WINDOW_FRAMES // 4
+"""Room is given back to the other side for so many messages at once,"""
+CREDIT_EVERY_BYTES = WINDOW_BYTES // 8
+"""or as soon as so many bytes have come since the last time: two large values fill the window."""
 
 PROTOCOL_ERROR = 1002
 
@@ -72,27 +77,21 @@ class Link:
         self.connection = connection
         self.dialled = dialled
         self.system: System = peer.system
-        self.window = SendWindow()
-        self.pending: dict[int, Envelope] = {}
+        self.session: Session[Any] = Session()
         self.frames_in = self.frames_out = self.bytes_in = self.bytes_out = 0
         self.opened_at = self.system.clock.wall()
         self.lost = False
-        self.closing = False
         self._codec = FrameCodec(codec)
         self._tasks = TaskScope(f"link {peer.node_id}")
         self._outbox: list[bytes] = []
         self._bulk: deque[Iterator[tuple[Any, ...]]] = deque()
         self._flushing = False
         self._blocked = False
-        self._last_request = 0
-        self._incoming: dict[int, IncomingStream] = {}
-        self._answers: dict[int, Answer] = {}
-        self._outgoing: dict[int, OutgoingStream] = {}
         self._taken = 0
         self._credited_bytes = 0
-        self._handlers: dict[type, Callable[[Any], None]] = {
-            Ask: self._on_ask,
-            Tell: self._on_tell,
+        self._handlers: dict[type, Callable[[Any, Request[Any] | None], None]] = {
+            Ask: self._on_message_frame,
+            Tell: self._on_message_frame,
             Reply: self._on_reply,
             Failure: self._on_failure,
             Cancel: self._on_cancel,
@@ -100,7 +99,7 @@ class Link:
             Credit: self._on_credit,
             End: self._on_end,
             Ping: self._on_ping,
-            Pong: self._on_pong,
+            Pong: _only_heard,
             Goodbye: self._on_goodbye,
             Gossip: self._on_gossip,
         }
@@ -110,17 +109,12 @@ class Link:
     @property
     def has_room(self) -> bool:
         """Whether one more message to an actor may go out now."""
-        return self.window.open and len(self.pending) < PENDING_ASKS and not self.closing
+        return self.session.may_ask and self.session.asked < PENDING_ASKS
 
     @property
-    def idle(self) -> bool:
-        """Whether no request is open in either direction."""
-        return not (self.pending or self._answers or self._incoming or self._outgoing)
-
-    @property
-    def streams(self) -> int:
-        """Open streams in both directions."""
-        return len(self._incoming) + len(self._outgoing)
+    def closing(self) -> bool:
+        """Whether nothing new goes over this link any more."""
+        return self.session.said_goodbye or self.session.they_said_goodbye
 
     def send_message(self, envelope: Envelope, sequence: int) -> None:
         """Send an envelope.
@@ -136,11 +130,10 @@ class Link:
             frame = Tell(target, envelope.method, envelope.args, kwargs, envelope.trace, sender, sequence)
             self.send(frame, windowed=True)
             return
-        self._last_request += 1
-        request_id = self._last_request
         left_ms = None
         if envelope.deadline is not None:
             left_ms = max(1, round((envelope.deadline - self.system.now()) * 1000))
+        request_id = self.session.ask(envelope)
         frame = Ask(
             request_id,
             target,
@@ -153,18 +146,25 @@ class Link:
             sender,
             sequence,
         )
-        self.send(frame, windowed=True)
-        self.pending[request_id] = envelope
+        try:
+            self.send(frame, windowed=True)
+        except (NotSendable, ValueError):
+            self.session.take_back(request_id)
+            raise
         assert isinstance(envelope.reply, asyncio.Future)
-        envelope.reply.add_done_callback(lambda _: self._settled(request_id))
+        envelope.reply.add_done_callback(lambda _: self._settled(request_id, envelope))
 
-    def _settled(self, request_id: int) -> None:
-        """A request has its answer, or its caller has left or timed out."""
-        envelope = self.pending.pop(request_id, None)
-        if envelope is not None:
+    def _settled(self, request_id: int, envelope: Envelope) -> None:
+        """The caller has its answer, or it has left or timed out before one came."""
+        if self.session.is_waiting(request_id):
             self.system.deadlines.done(envelope)
-            self.send(Cancel(request_id))
+            self.send_about(Cancel(request_id))
             self.peer.room_again()
+
+    def send_about(self, frame: Frame) -> None:
+        """Queue a frame about an open request; one about a request that has ended is not sent."""
+        if self.session.send(frame):
+            self.send(frame)
 
     def send(self, frame: Frame, windowed: bool = False) -> None:
         """Queue a frame; what is queued in this turn of the loop goes out together."""
@@ -172,7 +172,7 @@ class Link:
             return
         encoded = self._codec.encode(frame)
         if windowed:
-            self.window.take(len(encoded.head) + encoded.attached)
+            self.session.window.take(len(encoded.head) + encoded.attached)
         self.frames_out += 1
         self._outbox.append(encoded.head)
         if encoded.chunks is not None:
@@ -220,44 +220,51 @@ class Link:
 
     def answer(self, request_id: int, value: Any) -> None:
         """Send the result of a request, or open the stream that it stands for."""
-        self._answers.pop(request_id, None)
         if isinstance(value, StreamReader):
             self._open_stream(request_id, value, None)
         elif isinstance(value, Message) and value.is_stream:
             self._open_stream(request_id, value.stream_reader(), value.msg_type)
         else:
-            try:
-                self.send(Reply(request_id, value))
-            except NotSendable as error:
-                error.maybe_executed = True
-                self.answer_error(request_id, error)
+            self._answer_value(request_id, value)
         self._close_if_done()
+
+    def _answer_value(self, request_id: int, value: Any) -> None:
+        frame = Reply(request_id, value)
+        try:
+            self.send(frame)
+        except (NotSendable, ValueError) as error:
+            refusal = error if isinstance(error, NotSendable) else NotSendable(type(value).__name__, detail=str(error))
+            refusal.maybe_executed = True
+            self.answer_error(request_id, refusal)
+        else:
+            self.session.send(frame)
 
     def answer_error(self, request_id: int, error: BaseException) -> None:
         """Send the error of a request."""
-        self._answers.pop(request_id, None)
-        self.send(Failure(request_id, self._failure(error)))
+        self.send_about(Failure(request_id, self._failure(error)))
         self._close_if_done()
 
     def _failure(self, error: BaseException) -> FailureRecord:
         return to_failure(error, node=self.system.node_id)
 
     def _open_stream(self, request_id: int, reader: StreamReader, msg_type: str | None) -> None:
-        stream = OutgoingStream(self, request_id, reader.detach())
-        self._outgoing[request_id] = stream
+        channel = reader.detach()
+        request = self.session.promise_stream(request_id)
+        if request is None:
+            channel.close()
+            return
+        stream = request.context = OutgoingStream(self, request_id, request, channel)
         self.send(Reply(request_id, msg_type, "async"))
         self._tasks.start(stream.run(), f"stream {request_id}")
 
     def end_stream(self, request_id: int, error: BaseException | None) -> None:
         """Tell the reader that a stream is over."""
-        if self._outgoing.pop(request_id, None) is not None:
-            self.send(End(request_id, None if error is None else self._failure(error)))
+        self.send_about(End(request_id, None if error is None else self._failure(error)))
         self._close_if_done()
 
     def leave_stream(self, request_id: int) -> None:
         """Tell the producer that the reader has left."""
-        if self._incoming.pop(request_id, None) is not None:
-            self.send(Cancel(request_id))
+        self.send_about(Cancel(request_id))
 
     # --- receiving -------------------------------------------------------------------------------------------------
 
@@ -267,17 +274,14 @@ class Link:
         try:
             frames = self._codec.decode(data)  # type: ignore[arg-type]
             self.frames_in += len(frames)
-            handlers = self._handlers
+            handlers, session = self._handlers, self.session
             for frame in frames:
-                handlers[type(frame)](frame)
+                handlers[type(frame)](frame, session.receive(frame))
         except ProtocolError as error:
             logger.warning("node %s broke the protocol: %s", self.peer.node_id, error)
             self.connection.close(PROTOCOL_ERROR, "protocol error")
 
-    def _on_ask(self, frame: Ask) -> None:
-        self.peer.admit(self, frame)
-
-    def _on_tell(self, frame: Tell) -> None:
+    def _on_message_frame(self, frame: Ask | Tell, _: Any) -> None:
         self.peer.admit(self, frame)
 
     def deliver(self, frame: Ask | Tell) -> None:
@@ -305,7 +309,8 @@ class Link:
                 sender=sender,
                 trace=frame.trace,
             )
-        answer = self._answers[frame.request_id] = Answer(self, frame.request_id)
+        answer = Answer(self, frame.request_id)
+        self.session.serve(frame.request_id, answer)
         timeout = None if frame.deadline_ms is None else frame.deadline_ms / 1000
         deadline = None if timeout is None else now + timeout
         return Envelope(
@@ -348,26 +353,25 @@ class Link:
             self._taken = 0
             self._credited_bytes = self.bytes_in
 
-    def _on_reply(self, frame: Reply) -> None:
-        envelope = self.pending.pop(frame.request_id, None)
-        if envelope is None:
-            if frame.stream_kind is not None:
-                self.send(Cancel(frame.request_id))
+    def _on_reply(self, frame: Reply, request: Request[Any] | None) -> None:
+        if request is None:
             return
+        envelope: Envelope = request.context
         value = frame.value
         if frame.stream_kind is not None:
-            stream = self._incoming[frame.request_id] = IncomingStream(self, frame.request_id)
+            stream = request.context = IncomingStream(self, frame.request_id)
             value = StreamReader(stream.channel) if value is None else Message.streaming(str(value), stream.channel)
+            if envelope.abandoned:
+                stream.channel.close()
         if isinstance(value, Undecodable):
             error = PulsingRuntimeError(f"the answer cannot be read by this node: {value.error}")
             self._finish(envelope, error=error)
         else:
             self._finish(envelope, value)
 
-    def _on_failure(self, frame: Failure) -> None:
-        envelope = self.pending.pop(frame.request_id, None)
-        if envelope is not None:
-            self._finish(envelope, error=from_failure(frame.failure))
+    def _on_failure(self, frame: Failure, request: Request[Any] | None) -> None:
+        if request is not None:
+            self._finish(request.context, error=from_failure(frame.failure))
 
     def _finish(self, envelope: Envelope, value: Any = None, error: PulsingError | None = None) -> None:
         self.system.deadlines.done(envelope)
@@ -380,63 +384,55 @@ class Link:
         self.peer.room_again()
         self._close_if_done()
 
-    def _on_cancel(self, frame: Cancel) -> None:
-        if (answer := self._answers.pop(frame.request_id, None)) is not None:
-            answer.cancel()
-        elif (stream := self._outgoing.get(frame.request_id)) is not None:
-            stream.close()
+    def _on_cancel(self, frame: Cancel, request: Request[Any] | None) -> None:
+        if request is not None:
+            request.context.cancel()
         else:
             self.peer.forget_held(self, frame.request_id)
 
-    def _on_items(self, frame: StreamItem) -> None:
-        stream = self._incoming.get(frame.request_id)
-        if stream is None:
+    def _on_items(self, frame: StreamItem, request: Request[Any] | None) -> None:
+        if request is None:
             return
+        stream: IncomingStream = request.context
         if isinstance(frame.items, Undecodable):
             stream.finish(PulsingRuntimeError(f"an item cannot be read by this node: {frame.items.error}"))
             self.leave_stream(frame.request_id)
-        elif not stream.take(frame.items):
-            raise ProtocolError("more stream items than there was credit for")
+        else:
+            stream.take(frame.items)
 
-    def _on_credit(self, frame: Credit) -> None:
-        if frame.request_id == 0:
-            self.window.give_back(frame.amount)
+    def _on_credit(self, frame: Credit, request: Request[Any] | None) -> None:
+        if request is not None:
+            request.context.more_credit()
+        else:
             self.peer.room_again()
-        elif (stream := self._outgoing.get(frame.request_id)) is not None:
-            stream.give(frame.amount)
 
-    def _on_end(self, frame: End) -> None:
-        stream = self._incoming.pop(frame.request_id, None)
-        if stream is not None:
-            stream.finish(None if frame.failure is None else from_failure(frame.failure))
+    def _on_end(self, frame: End, request: Request[Any] | None) -> None:
+        if request is not None:
+            request.context.finish(None if frame.failure is None else from_failure(frame.failure))
         self._close_if_done()
 
-    def _on_ping(self, frame: Ping) -> None:
+    def _on_ping(self, frame: Ping, _: Any) -> None:
         self.send(Pong(frame.nonce))
 
-    def _on_pong(self, frame: Pong) -> None:
-        """Being heard is all that a pong is for."""
-
-    def _on_goodbye(self, frame: Goodbye) -> None:
-        self.closing = True
+    def _on_goodbye(self, frame: Goodbye, _: Any) -> None:
         self.peer.link_closing(self)
 
-    def _on_gossip(self, frame: Gossip) -> None:
+    def _on_gossip(self, frame: Gossip, _: Any) -> None:
         self.peer.node.membership.gossip_received(self.peer.node_id, frame.payload)
 
     # --- the end ---------------------------------------------------------------------------------------------------
 
     def retire(self) -> None:
         """Carry nothing new; close when all that is open has ended."""
-        self.closing = True
+        self.session.goodbye()
         self._close_if_done()
 
     def _close_if_done(self) -> None:
-        if self.closing and self.idle and not self.lost:
+        if self.closing and self.session.idle and not self.lost:
             self.system.loop.call_soon(self._close_now)
 
     def _close_now(self) -> None:
-        if self.idle and not self.lost:
+        if self.session.idle and not self.lost:
             self._flush()
             self.connection.close(1000, "replaced")
 
@@ -446,27 +442,28 @@ class Link:
             return
         self.lost = True
         detail = "" if error is None else str(error)
-        for envelope in list(self.pending.values()):
-            self.system.deadlines.done(envelope)
-            envelope.fail(LinkLost(self.peer.node_id, True, detail))
-        self.pending.clear()
-        for incoming in self._incoming.values():
-            incoming.finish(LinkLost(self.peer.node_id, True, detail))
-        self._incoming.clear()
-        for answer in list(self._answers.values()):
-            answer.cancel()
-        self._answers.clear()
-        for outgoing in list(self._outgoing.values()):
-            outgoing.close()
+        for request in self.session.end():
+            if isinstance(request.context, Envelope):
+                self.system.deadlines.done(request.context)
+                request.context.fail(LinkLost(self.peer.node_id, True, detail))
+            elif isinstance(request.context, IncomingStream):
+                request.context.finish(LinkLost(self.peer.node_id, True, detail))
+            else:
+                request.context.cancel()
         self.peer.link_lost(self, detail)
 
     async def close(self) -> None:
         """Say goodbye, send what is queued, and wait for the streams' tasks."""
         if not self.lost:
+            self.session.goodbye()
             self.send(Goodbye("shutdown"))
             self._flush()
             self.connection.close(1001, "shutdown")
         await self._tasks.close()
+
+
+def _only_heard(frame: Pong, _: Any) -> None:
+    """Being heard is all that a pong is for."""
 
 
 def _portions(outbox: list[bytes]) -> Iterator[Sequence[bytes]]:

@@ -5,23 +5,24 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from pulsing.core.streams import STREAM_CAPACITY, Channel
+from pulsing.core.streams import Channel
 from pulsing.wire.frames import Credit, StreamItem
+from pulsing.wire.session import STREAM_CREDIT, Request
 
 if TYPE_CHECKING:
     from pulsing.node.link import Link
 
-CREDIT_EVERY = STREAM_CAPACITY // 4
+CREDIT_EVERY = STREAM_CREDIT // 4
 
 
 class OutgoingStream:
     """Carries the items of a channel of this node to its reader on another."""
 
-    def __init__(self, link: Link, request_id: int, channel: Channel) -> None:
+    def __init__(self, link: Link, request_id: int, request: Request[Any], channel: Channel) -> None:
         self._link = link
         self._request_id = request_id
+        self._request = request
         self._channel = channel
-        self._credit = STREAM_CAPACITY
         self._more: asyncio.Future[None] | None = None
 
     async def run(self) -> None:
@@ -29,9 +30,7 @@ class OutgoingStream:
         error: BaseException | None = None
         try:
             while await self._has_credit():
-                items = await self._next_items()
-                self._credit -= len(items)
-                self._link.send(StreamItem(self._request_id, items))
+                self._link.send_about(StreamItem(self._request_id, await self._next_items()))
         except StopAsyncIteration:
             pass
         except asyncio.CancelledError:
@@ -42,18 +41,17 @@ class OutgoingStream:
         self._channel.close()
         self._link.end_stream(self._request_id, error)
 
-    def give(self, amount: int) -> None:
-        """The reader has room for `amount` items more."""
-        self._credit += amount
+    def more_credit(self) -> None:
+        """The reader has given room for more."""
         self._wake()
 
-    def close(self) -> None:
+    def cancel(self) -> None:
         """The reader has left."""
         self._channel.close()
         self._wake()
 
     async def _has_credit(self) -> bool:
-        while self._credit <= 0 and not self._channel.closed:
+        while self._request.credit <= 0 and not self._channel.closed:
             self._more = asyncio.get_running_loop().create_future()
             await self._more
         return not self._channel.closed
@@ -61,7 +59,7 @@ class OutgoingStream:
     async def _next_items(self) -> tuple[Any, ...]:
         """Whatever is there, at least one item: a frame costs more than the items in it."""
         items = [await self._channel.next()]
-        while len(self._channel) and len(items) < self._credit:
+        while len(self._channel) and len(items) < self._request.credit:
             items.append(await self._channel.next())
         return tuple(items)
 
@@ -81,11 +79,10 @@ class IncomingStream:
         self.channel.on_read = self._on_read
         self.channel.on_close = self._on_close
 
-    def take(self, items: tuple[Any, ...]) -> bool:
-        """Add items; False when the sender did not keep to its credit."""
+    def take(self, items: tuple[Any, ...]) -> None:
+        """Add items; the session has seen to it that there was credit for them."""
         for item in items:
             self.channel.put_nowait(item)
-        return len(self.channel) <= STREAM_CAPACITY
 
     def finish(self, error: BaseException | None) -> None:
         """The producer has ended, or can no longer be reached."""
@@ -96,7 +93,7 @@ class IncomingStream:
     def _on_read(self) -> None:
         self._read += 1
         if self._read >= CREDIT_EVERY or not len(self.channel):
-            self._link.send(Credit(self._request_id, self._read))
+            self._link.send_about(Credit(self._request_id, self._read))
             self._read = 0
 
     def _on_close(self) -> None:

@@ -62,6 +62,15 @@ class QueueSettings:
         return None
 
 
+class QueueDiffers(ValueError):
+    """The queue was set up otherwise; says both values."""
+
+    def __init__(self, queue: str, difference: str) -> None:
+        super().__init__(f"queue {queue!r} has {difference}")
+        self.queue = queue
+        self.difference = difference
+
+
 @dataclass(frozen=True, slots=True)
 class QueueEntry:
     """A queue's settings with the number of times that they were set; None once it was deleted."""

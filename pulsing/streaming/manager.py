@@ -28,7 +28,7 @@ from pulsing.exceptions import (
 )
 from pulsing.streaming.backend import backend_name
 from pulsing.streaming.broker import TopicBroker
-from pulsing.streaming.catalogue import NOBODY, Catalogue, QueueSettings, bucket_key, home_key, topic_key
+from pulsing.streaming.catalogue import NOBODY, Catalogue, QueueDiffers, QueueSettings, bucket_key, home_key, topic_key
 from pulsing.streaming.storage import BucketStorage
 
 logger = logging.getLogger("pulsing.streaming")
@@ -249,6 +249,11 @@ class StorageManager:
         count = 0 if settings is None else settings.num_buckets or 0
         return [b for b in range(count) if self.catalogue.holding(bucket_key(topic, b)).node_id in live]
 
+    async def has_topic(self, topic: str) -> bool:
+        """Whether a live node has the broker of a topic."""
+        await self._meet_all()
+        return self.catalogue.holding(topic_key(topic)).node_id in self._live()
+
     async def delete(self, topic: str) -> None:
         """Forget a queue's settings everywhere, and close its buckets."""
         settings = self.catalogue.settings(topic)
@@ -277,7 +282,7 @@ class StorageManager:
         if known is None:
             return self._set_up(topic, asked)
         if (difference := known.difference(asked)) is not None:
-            raise ValueError(f"queue {topic!r} has {difference}")
+            raise QueueDiffers(topic, difference)
         return known
 
     def _set_up(self, topic: str, asked: QueueSettings) -> QueueSettings:

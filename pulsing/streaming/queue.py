@@ -18,7 +18,7 @@ from pulsing.core.system import System
 from pulsing.exceptions import ActorStopped, NotOwner
 from pulsing.streaming.backend import backend_name
 from pulsing.streaming.backends.memory import Record
-from pulsing.streaming.catalogue import QueueSettings
+from pulsing.streaming.catalogue import QueueDiffers, QueueSettings
 from pulsing.streaming.footing import Footing
 from pulsing.streaming.manager import GONE, MAX_REDIRECTS, check_topic, get_bucket_ref, local_manager, manager_ref
 from pulsing.streaming.readers import ReaderInfo
@@ -406,7 +406,7 @@ class Queue:
     def _compare(self, fixed: QueueSettings, wanted: QueueSettings) -> None:
         difference = fixed.difference(wanted)
         if difference is not None:
-            raise ValueError(f"queue {self.topic!r} has {difference}")
+            raise QueueDiffers(self.topic, difference)
 
     async def _wait_declared(self, timeout: float) -> None:
         try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pulsing.clock import Clock
@@ -50,7 +49,7 @@ class Readers:
         if trace is not None:
             trace.waiting += change
 
-    def known(self) -> Iterable[ReaderTrace]:
+    def known(self) -> list[ReaderTrace]:
         """Readers heard of in the last ten minutes, or waiting."""
         oldest = self._wall() - FORGET_AFTER_S
         self._traces = {

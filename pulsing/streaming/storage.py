@@ -256,6 +256,10 @@ class BucketStorage:
         """Readers whose last known position is below an offset."""
         return self.readers.behind(offset)
 
+    def reader_count(self) -> int:
+        """Readers heard of lately."""
+        return len(self.readers.known())
+
     async def _removal(self, removed: int) -> dict[str, int]:
         bounds = await self.bounds()
         return {"removed": removed, "earliest": bounds["earliest"], "next": bounds["next"]}

@@ -284,21 +284,22 @@ def remote(cls: type[T] | None = None, **options: Any) -> Any:
         return lambda decorated: remote(decorated, **options)
     if not isinstance(cls, type):
         raise TypeError(f"@remote takes a class, not {cls!r}")
-    actor_class = ActorClass(cls, **options)
+    return register_class(ActorClass(cls, **options))
+
+
+def register_class(actor_class: ActorClass[T]) -> ActorClass[T]:
+    """Let a class be found by its name and its type; a warning, two callers up, for methods that nobody can reach."""
+    name = actor_class._cls.__name__
     for hidden in ("ref", "as_any", "with_options"):
         if hidden in actor_class._table.methods:
             warnings.warn(
-                f"method {hidden!r} of {cls.__name__} cannot be called: proxies have a member of that name",
+                f"method {hidden!r} of {name} cannot be called: proxies have a member of that name",
                 UserWarning,
-                stacklevel=2,
+                stacklevel=3,
             )
-    _register(actor_class)
-    return actor_class
-
-
-def _register(actor_class: ActorClass[Any]) -> None:
     _classes[actor_class._class_name] = actor_class
     _of_type[actor_class._cls] = actor_class
+    return actor_class
 
 
 def registered_classes() -> Mapping[str, ActorClass[Any]]:

@@ -4,6 +4,7 @@
  * Run `node dashboard/dev/vendor.mjs` after changing a version below, read the diff, commit both.
  * Browsers resolve no bare names without an import map, so imports between the packages are made relative;
  * uPlot ships its small build as a script, so an export is added. Source map comments go, as maps are not shipped.
+ * The `*.d.ts` beside them are ours: the few types that this page needs of them.
  */
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";

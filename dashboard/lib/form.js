@@ -72,7 +72,7 @@ export function argumentsOf(schema, draft) {
       errors[name] = /** @type {Error} */ (error).message;
     }
   }
-  return { kwargs, args: [], errors, ...positional(schema, kwargs) };
+  return { ...positional(schema, kwargs), errors };
 }
 
 /** @param {string} name @param {any} field @param {Record<string, any>} kwargs @param {Record<string, string>} errors @param {any} text */
@@ -88,7 +88,7 @@ function positional(schema, kwargs) {
   return { args: names.map((/** @type {string} */ name) => kwargs[name]), kwargs: without(kwargs, ...names) };
 }
 
-/** @param {string} raw */
+/** @param {string} raw @returns {{kwargs: Record<string, any>, args: any[], errors: Record<string, string>}} */
 function rawArguments(raw) {
   try {
     const value = JSON.parse(raw || "{}");

@@ -8,7 +8,6 @@ import { fromList } from "../lib/store.js";
 import { useLive, useRest } from "../lib/stream.js";
 import { Table } from "../lib/table.js";
 
-/** @param {{query: Record<string, string>}} props */
 export default function Cluster() {
   const { data: cluster, problem, loaded } = useRest("cluster", {}, 2_000);
   const { data: list, problem: hidden } = useRest("cluster/members", { limit: 1000 }, 2_000);

@@ -50,7 +50,8 @@ SYNC_RUMOURS = 32
 SYNC_DEAD = 64
 """The most recently dead that a push-pull speaks of."""
 EAGER_REUNION_S = 600.0
-"""For how long after a death each push-pull is paired with one towards the dead."""
+"""For how long after a death each push-pull goes to the dead as well, not only one in four."""
+REUNION_FANOUT = 3
 MAX_LEAP = 1_000_000
 """The most that hearsay may raise an incarnation by; a member counts its refutations one by one."""
 STEADY_GAP_S = 2.5
@@ -82,6 +83,8 @@ class Membership:
         self._farewell: set[int] | None = None
         self._farewell_ends = 0.0
         self._due: float | None = None
+        self._trusted_now: frozenset[int] | None = None
+        self._present_count = 0
         self._revision = 0
         self._view = self._fingerprint()
 
@@ -140,6 +143,7 @@ class Membership:
         """Take one event and return what is to be done, in order."""
         if self._me.status == "left" and self._farewell is None:
             return []
+        self._trusted_now = None
         self._notice_sleep(now)
         match event:
             case Tick():
@@ -164,8 +168,10 @@ class Membership:
                 self._start_leaving(now)
             case Leave():
                 self._leave(now)
-        self._tick(now)
         self._due = self._next_deadline()
+        if self._due is not None and self._due <= now:
+            self._tick(now)
+            self._due = self._next_deadline()
         effects, self._out = self._out, []
         return effects
 
@@ -175,7 +181,7 @@ class Membership:
 
     def _next_deadline(self) -> float | None:
         if self._farewell is not None:
-            return self._farewell_ends
+            return self._farewell_ends if self._farewell else float("-inf")
         if self._me.status == "left":
             return None
         dues = [self._detector.next_deadline(), self._seeds.next_deadline(), self._gossip_at, self._sync_at]
@@ -208,6 +214,7 @@ class Membership:
         for peer in self._peers.values():
             if peer.suspicion is not None:
                 peer.suspicion.started_at += slept
+            peer.answer_by = None if peer.answer_by is None else peer.answer_by + slept
             peer.allegations = {by: at + slept for by, at in peer.allegations.items()}
 
     # -- messages ----------------------------------------------------------------------------------------------------
@@ -250,6 +257,7 @@ class Membership:
             return
         peer.heard_at = now
         peer.refused = False
+        peer.answer_by = None
         peer.allegations.clear()
         if peer.probation is not None:
             self._observe_probation(peer.probation, now)
@@ -391,18 +399,28 @@ class Membership:
         """Open a case against a member, or add a voice to it."""
         if not peer.member.is_present:
             return
+        is_first = peer.suspicion is None
         if peer.suspicion is None:
             peer.suspicion = Suspicion(by, now, refused=refused)
+            self._trusted_now = None
+            if by != self._me.node_id:
+                self._check_suspect(peer, now)
         elif not peer.suspicion.confirm(by, refused=refused):
             return
         self._accused.add(peer.member.node_id)
         if peer.member.status == "alive":
             self._become(peer, peer.member.with_status("suspect"), by, now, acquit=False)
         rumour = Rumour(peer.member.with_status("suspect"), by, refused)
-        if refused:
+        if refused or (is_first and by == self._me.node_id):
             self._shout(rumour, now)
         else:
             self._rumours_put(rumour, now)
+
+    def _check_suspect(self, peer: Peer, now: float) -> None:
+        """Form an own opinion of a fresh suspect at once, not when its turn comes: a trial with witnesses is short."""
+        if self._random.random() * self._size() < SHOUT_TO:
+            peer.answer_by = now + self.profile.probe_interval * (1 + self._detector.health)
+            self._tell(peer, now)
 
     def _judge(self, peer: Peer, now: float) -> None:
         """Do what is due about a member under accusation or on probation."""
@@ -410,6 +428,9 @@ class Membership:
             if at + self.profile.probe_timeout <= now:
                 del peer.allegations[by]
                 self._accuse(peer, by, at)
+        if peer.answer_by is not None and peer.answer_by <= now:
+            peer.answer_by = None
+            self._accuse(peer, self._me.node_id, now)
         if peer.suspicion is not None and self._verdict_at(peer) <= now:
             self._bury(peer, self._me.node_id, now)
         if peer.probation is not None:
@@ -420,6 +441,8 @@ class Membership:
     def _dues_of(self, peer: Peer) -> Iterator[float]:
         if peer.suspicion is not None:
             yield self._verdict_at(peer)
+        if peer.answer_by is not None:
+            yield peer.answer_by
         if peer.allegations:
             yield min(peer.allegations.values()) + self.profile.probe_timeout
         if peer.probation is not None:
@@ -428,9 +451,15 @@ class Membership:
     def _verdict_at(self, peer: Peer) -> float:
         assert peer.suspicion is not None
         accusers = peer.suspicion.accusers
-        witnesses = sum(p.is_trusted and p.member.node_id not in accusers for p in self._peers.values())
-        witnesses += self._me.node_id not in accusers
+        trusted = self._trusted()
+        witnesses = len(trusted) + 1 - sum(by in trusted or by == self._me.node_id for by in accusers)
         return peer.suspicion.verdict_at(self.profile, self._size(), witnesses)
+
+    def _trusted(self) -> frozenset[int]:
+        """Members whose word about others can be expected; counted once an event, since many verdicts need it."""
+        if self._trusted_now is None:
+            self._trusted_now = frozenset(n for n, p in self._peers.items() if p.is_trusted)
+        return self._trusted_now
 
     def _bury(self, peer: Peer, by: int, now: float) -> None:
         """Declare a member dead."""
@@ -461,7 +490,9 @@ class Membership:
         else:
             self._detector.forget(member.node_id)
             peer.view = None
+        self._trusted_now = None
         if before is None or before.is_present != member.is_present:
+            self._present_count = sum(1 for _ in self._present())
             self._view = self._fingerprint()
         self._revision += 1
         self._out.append(MemberChanged(before, member, by))
@@ -569,12 +600,20 @@ class Membership:
         self._forget_old_tombstones(now)
         self._sync_at = now + self._jittered(self.profile.sync_interval) if self._peers else None
         live = [p.member.node_id for p in self._present()]
-        dead = [p for p in self._peers.values() if p.member.status == "dead" and p.member.addr]
-        recent = [p for p in dead if now - p.since < EAGER_REUNION_S]
-        if live:
-            self._send_sync(self._random.choice(live), reply=True)
-        if recent or (dead and (not live or self._random.random() < self.profile.dead_sync_share)):
-            self._send_sync(self._random.choice(recent or dead).member.node_id, reply=True)
+        for node_id in self._random.sample(live, min(1, len(live))) + self._lost_friends(bool(live), now):
+            self._send_sync(node_id, reply=True)
+
+    def _lost_friends(self, has_company: bool, now: float) -> list[int]:
+        """Members to look for although they are gone: behind a partition, or another process at their address."""
+        gone = [p for p in self._peers.values() if not p.member.is_present and p.member.addr]
+        if has_company:
+            gone = [p for p in gone if p.member.status == "dead"]
+            recent = [p for p in gone if now - p.since < EAGER_REUNION_S]
+            if not recent and self._random.random() >= self.profile.dead_sync_share:
+                return []
+            gone = recent or gone
+        limit = REUNION_FANOUT if has_company else SHOUT_TO
+        return [p.member.node_id for p in self._random.sample(gone, min(limit, len(gone)))]
 
     def _send_sync(self, node_id: int, *, reply: bool) -> None:
         rumours = self._all_rumours()
@@ -640,7 +679,7 @@ class Membership:
         return (peer for peer in self._peers.values() if peer.member.is_present)
 
     def _size(self) -> int:
-        return 1 + sum(1 for _ in self._present())
+        return 1 + self._present_count
 
     def _has_room(self) -> bool:
         return self._size() < self.profile.max_members

@@ -49,6 +49,8 @@ class Peer:
     """Others who call it dead, or were refused by its host."""
     allegations: dict[int, float] = field(default_factory=dict)
     """Words of others that it is dead, by accuser, while it gets the chance to answer us."""
+    answer_by: float | None = None
+    """When our silence about a suspect of others turns into an accusation of our own."""
     told_at: float = float("-inf")
     """When it was last told what is said about it."""
     deaths: list[float] = field(default_factory=list)
@@ -64,6 +66,7 @@ class Peer:
         """Drop all accusations."""
         self.suspicion = None
         self.refused = False
+        self.answer_by = None
         self.blamers.clear()
         self.allegations.clear()
 

@@ -11,7 +11,7 @@ Resolver = Callable[[str, int], Awaitable[list[str]]]
 """Looks up all addresses of a host name: `(host, port) -> ["10.0.0.4:7000", …]`; raises OSError when there are none."""
 
 FIRST_RETRY_S = 1.0
-LAST_RETRY_S = 30.0
+LAST_RETRY_S = 10.0
 CHECK_S = 5.0
 DNS_SCHEME = "dns://"
 

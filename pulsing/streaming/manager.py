@@ -500,7 +500,7 @@ async def get_bucket_ref(
         None if backend_options is None else dict(backend_options),
     )
     ready = await _follow(system, "get_bucket", call, "BucketReady", max_redirects)
-    return _found(system, ready, f"bucket_{topic}_{bucket_id}").as_type(BucketStorage)
+    return _found(system, ready, bucket_key(topic, bucket_id), f"bucket_{topic}_{bucket_id}").as_type(BucketStorage)
 
 
 async def get_topic_broker(system: Any, topic: str, max_redirects: int = MAX_REDIRECTS) -> ActorProxy:
@@ -512,11 +512,14 @@ async def get_topic_broker(system: Any, topic: str, max_redirects: int = MAX_RED
     """
     check_topic(topic)
     ready = await _follow(system, "get_topic", (topic,), "TopicReady", max_redirects)
-    return _found(system, ready, f"_topic_broker_{topic}").as_type(TopicBroker)
+    return _found(system, ready, topic_key(topic), f"_topic_broker_{topic}").as_type(TopicBroker)
 
 
-def _found(system: Any, ready: Mapping[str, Any], name: str) -> ActorRef:
+def _found(system: Any, ready: Mapping[str, Any], key: str, name: str) -> ActorRef:
     inner: System = getattr(system, "inner", system)
+    # Whoever uses a bucket knows its holder, even if that dies before its own news of it has come.
+    holding = [int(ready.get("epoch", 0)), int(ready["node_id"])]
+    local_manager(inner).catalogue.merge({"queues": {}, "holdings": {key: holding}})
     return inner.bind(ActorId(int(ready["actor_id"])), name if "/" in name else f"actors/{name}")
 
 

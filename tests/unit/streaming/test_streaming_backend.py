@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from pulsing.streaming import backend as backends
 from pulsing.streaming import (
     MemoryBackend,
     StorageBackend,
@@ -15,6 +14,7 @@ from pulsing.streaming import (
     list_backends,
     register_backend,
 )
+from pulsing.streaming import backend as backends
 from pulsing.streaming.backend import (
     ConsumptionBackend,
     ManageableBackend,

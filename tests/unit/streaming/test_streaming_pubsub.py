@@ -1,0 +1,419 @@
+"""Topics on one node: modes, acknowledgements, slow and failing subscribers."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+import pulsing as pul
+from pulsing.exceptions import NameTaken
+from pulsing.streaming import (
+    PublishMode,
+    PublishResult,
+    TopicReader,
+    TopicWriter,
+    read_topic,
+    subscribe_to_topic,
+    write_topic,
+)
+from pulsing.streaming import pubsub as pubsub_module
+from pulsing.streaming.broker import MAX_CONSECUTIVE_FAILURES
+
+
+async def started(system: Any, name: str, callback: Any, topic: str = "t") -> TopicReader:
+    reader: TopicReader = await system.topic.read(topic, reader_id=name)
+    reader.add_callback(callback)
+    await reader.start()
+    return reader
+
+
+def broker_of(system: Any, topic: str = "t") -> Any:
+    return system.inner.registry.by_path(f"actors/_topic_broker_{topic}").actor
+
+
+class Deaf(pul.Actor):
+    """Never answers."""
+
+    def __init__(self) -> None:
+        self.got: list[Any] = []
+        self.open = asyncio.Event()
+
+    async def receive(self, msg: Any) -> Any:
+        self.got.append(msg)
+        await self.open.wait()
+
+
+class Broken(pul.Actor):
+    """Always fails."""
+
+    async def receive(self, msg: Any) -> Any:
+        raise RuntimeError("no")
+
+
+# --- opening ---------------------------------------------------------------------------------------------------------
+
+
+async def test_ids_are_given_or_made(one_system: Any) -> None:
+    async with one_system() as system:
+        writer, reader = await write_topic(system, "t"), await read_topic(system, "t")
+
+        assert writer.writer_id.startswith("writer_") and len(writer.writer_id) == 15
+        assert reader.reader_id.startswith("reader_") and len(reader.reader_id) == 15
+        assert (writer.topic, reader.topic, reader.is_started) == ("t", "t", False)
+        assert (await system.topic.write("t", writer_id="w")).writer_id == "w"
+
+
+@pytest.mark.parametrize("name", ["", "../../x", "x" * 10_000, "a\0b", "a b"])
+async def test_a_hostile_name_is_refused(one_system: Any, name: str) -> None:
+    async with one_system() as system:
+        with pytest.raises(ValueError):
+            await system.topic.write(name)
+        with pytest.raises(ValueError):
+            await system.topic.read(name)
+        with pytest.raises(ValueError):
+            TopicReader(system, "t", name)
+
+
+async def test_a_reader_needs_a_callback_to_start(one_system: Any) -> None:
+    async with one_system() as system:
+        reader = await system.topic.read("t")
+
+        with pytest.raises(ValueError, match="at least one callback required"):
+            await reader.start()
+        with pytest.raises(ValueError, match="at least one callback required"):
+            await system.topic.read("t", auto_start=True)
+        with pytest.raises(TypeError):
+            reader.add_callback("text")
+
+
+async def test_the_same_reader_twice_on_a_node_is_refused_and_leaves_the_first_alone(one_system: Any) -> None:
+    async with one_system() as system:
+        got: list[Any] = []
+        await started(system, "r", got.append)
+
+        with pytest.raises(NameTaken):
+            await started(system, "r", got.append)
+        await (await system.topic.write("t")).publish(1, PublishMode.WAIT_ALL_ACKS)
+        assert got == [1]
+
+
+# --- modes -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mode", list(PublishMode))
+async def test_without_subscribers_every_mode_succeeds_with_zeros(one_system: Any, mode: PublishMode) -> None:
+    async with one_system() as system:
+        result = await (await system.topic.write("t")).publish("x", mode)
+
+        assert (result.success, result.delivered, result.failed, result.subscriber_count) == (True, 0, 0, 0)
+
+
+async def test_an_unknown_mode_is_refused_with_and_without_subscribers(one_system: Any) -> None:
+    async with one_system() as system:
+        with pytest.raises(ValueError, match="Unknown mode: x"):
+            await (await system.topic.write("t")).publish(1, mode="x")
+
+
+async def test_fire_and_forget_counts_what_the_mailboxes_took(one_system: Any, until: Any) -> None:
+    async with one_system() as system:
+        got: list[Any] = []
+        for name in ("a", "b"):
+            await started(system, name, got.append)
+        writer = await system.topic.write("t")
+
+        assert await writer.publish({"n": 1}) == PublishResult(True, 2, 0, 2, None)
+        await until(lambda: got == [{"n": 1}, {"n": 1}])
+
+
+async def test_messages_of_one_writer_arrive_in_order_in_every_mode(one_system: Any, until: Any) -> None:
+    async with one_system() as system:
+        got: list[int] = []
+
+        async def slowly(message: int) -> None:
+            await asyncio.sleep(0)
+            got.append(message)
+
+        await started(system, "a", slowly)
+        writer = await system.topic.write("t")
+        modes = list(PublishMode)
+        await asyncio.gather(*(writer.publish(n, modes[n % 4]) for n in range(40)))
+
+        await until(lambda: len(got) == 40)
+        assert got == list(range(40))
+
+
+async def test_wait_all_succeeds_when_everybody_has_handled_it(one_system: Any) -> None:
+    async with one_system() as system:
+        got: list[Any] = []
+        for name in ("a", "b", "c"):
+            await started(system, name, got.append)
+
+        result = await (await system.topic.write("t")).publish(5, "wait_all_acks")
+
+        assert result == PublishResult(True, 3, 0, 3, [])
+        assert got == [5, 5, 5]
+
+
+async def test_a_raising_callback_is_no_ack_does_not_stop_the_next_and_evicts_nobody(one_system: Any) -> None:
+    async with one_system() as system:
+        got: list[Any] = []
+
+        def fail(message: Any) -> None:
+            raise RuntimeError("a bug")
+
+        reader = await started(system, "bad", fail)
+        reader.add_callback(got.append)
+        await started(system, "good", got.append)
+        writer = await system.topic.write("t")
+
+        for _ in range(MAX_CONSECUTIVE_FAILURES + 2):
+            result = await writer.publish(1, PublishMode.WAIT_ALL_ACKS)
+            assert result == PublishResult(False, 1, 1, 2, ["bad"])
+        assert (await writer.stats())["subscriber_count"] == 2
+        assert len(got) == 10
+
+
+async def test_wait_all_that_times_out_raises_with_the_true_counts(one_system: Any) -> None:
+    async with one_system() as system:
+        deaf = Deaf()
+        await system.spawn(deaf, name="deaf", public=True)
+        await subscribe_to_topic(system, "t", "deaf", "deaf")
+        await started(system, "good", lambda message: None)
+        writer = await system.topic.write("t")
+
+        with pytest.raises(TimeoutError, match=r"Publish timed out after 0\.05s \(1/2 acks received\)") as caught:
+            await writer.publish(1, PublishMode.WAIT_ALL_ACKS, timeout=0.05)
+        result = caught.value.result  # type: ignore[attr-defined]
+        assert result == PublishResult(False, 1, 1, 2, ["deaf"])
+
+
+async def test_wait_any_returns_at_the_first_successful_ack(one_system: Any) -> None:
+    async with one_system() as system:
+        deaf = Deaf()
+        await system.spawn(deaf, name="deaf")
+        await system.spawn(Broken(), name="broken")
+        for name in ("deaf", "broken"):
+            await subscribe_to_topic(system, "t", name, name)
+        writer = await system.topic.write("t")
+        good = await started(system, "good", lambda message: None)
+
+        result = await writer.publish(1, PublishMode.WAIT_ANY_ACK)
+        assert (result.success, result.delivered, result.subscriber_count) == (True, 1, 3)
+        await good.stop()
+        alone = await writer.publish(1, PublishMode.WAIT_ANY_ACK, timeout=0.02)
+        assert alone == PublishResult(False, 0, 2, 2, ["deaf", "broken"])
+
+
+async def test_wait_any_fails_at_once_when_all_have_failed(one_system: Any) -> None:
+    async with one_system() as system:
+        await system.spawn(Broken(), name="broken")
+        await subscribe_to_topic(system, "t", "broken", "broken")
+
+        result = await (await system.topic.write("t")).publish(1, PublishMode.WAIT_ANY_ACK)
+
+        assert result == PublishResult(False, 0, 1, 1, ["broken"])
+
+
+async def test_best_effort_returns_with_what_came(one_system: Any) -> None:
+    async with one_system() as system:
+        deaf = Deaf()
+        await system.spawn(deaf, name="deaf")
+        await subscribe_to_topic(system, "t", "deaf", "deaf")
+        await started(system, "good", lambda message: None)
+
+        result = await (await system.topic.write("t")).publish(1, PublishMode.BEST_EFFORT, timeout=0.02)
+
+        assert result == PublishResult(True, 1, 1, 2, ["deaf"])
+
+
+async def test_late_acks_still_count_in_the_figures(one_system: Any, until: Any) -> None:
+    async with one_system() as system:
+        deaf = Deaf()
+        await system.spawn(deaf, name="deaf")
+        await subscribe_to_topic(system, "t", "deaf", "deaf")
+        writer = await system.topic.write("t")
+        await writer.publish(1, PublishMode.BEST_EFFORT, timeout=0.01)
+        deaf.open.set()
+
+        await until(lambda: broker_of(system).delivered == 1)
+        assert broker_of(system).subscribers["deaf"].failures_in_a_row == 0
+
+
+async def test_a_writer_does_not_reach_the_reader_of_its_own_id(one_system: Any) -> None:
+    async with one_system() as system:
+        got: list[Any] = []
+        await started(system, "me", got.append)
+        writer = await system.topic.write("t", writer_id="me")
+
+        assert (await writer.publish(1, PublishMode.WAIT_ALL_ACKS)).subscriber_count == 0
+        assert got == []
+
+
+# --- subscribers -----------------------------------------------------------------------------------------------------
+
+
+async def test_a_named_actor_gets_the_whole_envelope(one_system: Any, until: Any) -> None:
+    async with one_system() as system:
+        deaf = Deaf()
+        deaf.open.set()
+        await system.spawn(deaf, name="ear", public=True)
+
+        assert await subscribe_to_topic(system, "t", "s", "ear") == {"success": True, "topic": "t"}
+        assert await subscribe_to_topic(system, "t", "s", "ear") == {"success": True, "already": True}
+        await (await system.topic.write("t", writer_id="w")).publish({"x": 1}, PublishMode.WAIT_ALL_ACKS)
+        message = deaf.got[0]
+        assert set(message) == {"topic", "payload", "sender_id", "timestamp"}
+        assert (message["topic"], message["payload"], message["sender_id"]) == ("t", {"x": 1}, "w")
+
+
+@pytest.mark.parametrize(("subscriber", "actor"), [("", "a"), ("s", "")])
+async def test_a_subscription_needs_an_id_and_a_name(one_system: Any, subscriber: str, actor: str) -> None:
+    async with one_system() as system:
+        with pytest.raises(ValueError, match="Missing subscriber_id or actor_name"):
+            await subscribe_to_topic(system, "t", subscriber, actor)
+
+
+async def test_an_actor_may_be_subscribed_before_it_is_there(one_system: Any) -> None:
+    async with one_system() as system:
+        await subscribe_to_topic(system, "t", "s", "later")
+        deaf = Deaf()
+        deaf.open.set()
+        await system.spawn(deaf, name="later", public=True)
+
+        assert (await (await system.topic.write("t")).publish(1, PublishMode.WAIT_ALL_ACKS)).delivered == 1
+
+
+async def test_a_subscriber_that_fails_three_times_in_a_row_is_removed_and_a_success_resets_the_count(
+    one_system: Any,
+) -> None:
+    async with one_system() as system:
+        subscription = system.inner.events.subscribe(["topic.subscriber_evicted"])
+        deaf = Deaf()
+        await system.spawn(deaf, name="deaf")
+        await subscribe_to_topic(system, "t", "deaf", "deaf")
+        await started(system, "good", lambda message: None)
+        writer = await system.topic.write("t")
+
+        for _ in range(MAX_CONSECUTIVE_FAILURES):
+            assert (await writer.stats())["subscriber_count"] == 2
+            await writer.publish(1, PublishMode.BEST_EFFORT, timeout=0.01)
+
+        assert (await writer.stats())["subscriber_count"] == 1
+        event = await anext(subscription)
+        assert event.data == {"subscriber": "deaf", "by": "failures"}
+
+
+async def test_a_full_mailbox_loses_messages_and_nobody_waits_for_it(one_system: Any) -> None:
+    async with one_system() as system:
+        deaf = Deaf()
+        await system.spawn(deaf, name="deaf", mailbox=3)
+        await subscribe_to_topic(system, "t", "deaf", "deaf")
+        got: list[Any] = []
+        await started(system, "good", got.append)
+        writer = await system.topic.write("t")
+        results = [await writer.publish(n) for n in range(8)]
+
+        assert [result.failed for result in results][-1] == 1
+        assert all(result.success and result.subscriber_count == 2 for result in results)
+        row = (await system.inner.inspect("topic", {"topic": "t"}))["subscriber_rows"][0]
+        assert (row["id"], row["state"]) == ("deaf", "slow")
+        assert row["dropped_total"] == sum(result.failed for result in results)
+        deaf.open.set()
+
+
+async def test_callbacks_come_and_go_while_the_reader_runs(one_system: Any) -> None:
+    async with one_system() as system:
+        first: list[Any] = []
+        second: list[Any] = []
+        reader = await started(system, "r", first.append)
+        writer = await system.topic.write("t")
+
+        @reader.on_message
+        async def note(message: Any) -> None:
+            second.append(message)
+
+        await writer.publish(1, PublishMode.WAIT_ALL_ACKS)
+        assert reader.remove_callback(note) is True
+        assert reader.remove_callback(note) is False
+        await writer.publish(2, PublishMode.WAIT_ALL_ACKS)
+        assert (first, second) == ([1, 2], [1])
+
+
+async def test_a_reader_stops_and_starts_again(one_system: Any) -> None:
+    async with one_system() as system:
+        got: list[Any] = []
+        reader = await started(system, "r", got.append)
+        await reader.start()
+        writer = await system.topic.write("t")
+        await reader.stop()
+        await reader.stop()
+        assert not reader.is_started
+        assert (await writer.publish(1)).subscriber_count == 0
+        async with reader:
+            await writer.publish(2, PublishMode.WAIT_ALL_ACKS)
+
+        assert got == [2]
+        assert (await reader.stats())["subscriber_count"] == 0
+
+
+async def test_a_removed_reader_that_is_alive_comes_back_with_a_gap(
+    one_system: Any, until: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pubsub_module, "RENEW_EVERY_S", 0.01)
+    async with one_system() as system:
+        gaps = system.inner.events.subscribe(["topic.gap"])
+        await started(system, "r", lambda message: None)
+        await broker_of(system).evict("r")
+
+        assert (await anext(gaps)).data == {"subscriber": "r", "reason": "resubscribed"}
+        assert list(broker_of(system).subscribers) == ["r"]
+
+
+async def test_readers_and_writers_find_a_broker_that_began_anew(
+    one_system: Any, until: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pubsub_module, "RENEW_EVERY_S", 0.01)
+    async with one_system() as system:
+        got: list[Any] = []
+        await started(system, "r", got.append)
+        writer = await system.topic.write("t")
+        await writer.publish(1, PublishMode.WAIT_ALL_ACKS)
+        await system.stop("_topic_broker_t")
+        await writer.publish(2)
+        await until(lambda: broker_of(system).subscribers)
+
+        await writer.publish(3, PublishMode.WAIT_ALL_ACKS)
+        assert got == [1, 3]
+
+
+async def test_whoever_looks_on_sees_messages_and_is_no_subscriber(one_system: Any, until: Any) -> None:
+    from pulsing.streaming.administration import tail_topic
+
+    async with one_system() as system:
+        writer = await system.topic.write("t", writer_id="w")
+        await writer.publish(0)
+        tail = tail_topic(system, "t")
+        first = asyncio.ensure_future(anext(tail))
+        await until(lambda: broker_of(system)._tails)
+        result = await writer.publish({"x": 1})
+
+        message = await asyncio.wait_for(first, 5)
+        assert (message["n"], message["sender"], message["value"]) == (2, "w", {"x": 1})
+        assert result.subscriber_count == 0
+
+
+async def test_figures_of_the_broker_have_the_fixed_keys(one_system: Any) -> None:
+    async with one_system() as system:
+        await started(system, "r", lambda message: None)
+        writer: TopicWriter = await system.topic.write("t")
+        await writer.publish(1, PublishMode.WAIT_ALL_ACKS)
+
+        assert await writer.stats() == {
+            "topic": "t",
+            "subscriber_count": 1,
+            "total_published": 1,
+            "total_delivered": 1,
+            "total_failed": 0,
+        }

@@ -1,0 +1,488 @@
+"""Queues on one node: putting, reading, positions, waiting, settings."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pulsing.exceptions import DataLost, Overloaded, PulsingRuntimeError
+from pulsing.streaming import MemoryBackend, Queue, QueueReader, read_queue, register_backend, write_queue
+from pulsing.streaming import backend as backends
+
+
+class Bare:
+    """Anything that a queue can be constructed on without I/O."""
+
+    node_id = "0"
+
+
+def by_bucket(queue: Queue, count: int) -> dict[int, list[str]]:
+    """Texts for each bucket, `count` of them."""
+    found: dict[int, list[str]] = {bucket: [] for bucket in range(queue.num_buckets)}
+    number = 0
+    while min(map(len, found.values())) < count:
+        place = found[queue.get_bucket_id(str(number))]
+        if len(place) < count:
+            place.append(str(number))
+        number += 1
+    return found
+
+
+# --- partitioning ----------------------------------------------------------------------------------------------------
+
+
+@given(
+    st.one_of(st.text(st.characters(exclude_categories=["Cs"])), st.integers(), st.none(), st.floats()),
+    st.integers(1, 64),
+)
+def test_the_bucket_is_the_md5_of_the_text_modulo_the_number_of_buckets(value: Any, count: int) -> None:
+    queue = Queue(Bare(), "q", num_buckets=count)
+    text = "" if value is None else str(value)
+
+    assert queue.get_bucket_id(value) == int(hashlib.md5(text.encode()).hexdigest(), 16) % count
+
+
+def test_constructing_fills_in_the_defaults() -> None:
+    queue = Queue(Bare(), "orders")
+
+    assert queue.bucket_column == "id"
+    assert queue.num_buckets == 4
+    assert queue.batch_size == 100
+    assert queue.storage_path == "./queue_storage/orders"
+    assert queue.backend == "memory"
+    assert queue.backend_options is None
+
+
+@pytest.mark.parametrize("name", ["", "../../x", "a//b", "x" * 250, "a b", "nul\0", "a\nb"])
+def test_a_hostile_name_is_refused_before_any_io(name: str) -> None:
+    with pytest.raises(ValueError):
+        Queue(Bare(), name)
+
+
+@pytest.mark.parametrize("options", [{"num_buckets": 0}, {"num_buckets": True}, {"batch_size": 0}, {"backend": "no"}])
+def test_an_argument_without_sense_is_refused_at_opening(options: dict[str, Any]) -> None:
+    with pytest.raises(ValueError):
+        Queue(Bare(), "q", **options)
+
+
+# --- putting ---------------------------------------------------------------------------------------------------------
+
+
+async def test_a_put_tells_the_bucket_and_is_readable_on_return(one_system: Any) -> None:
+    async with one_system() as system:
+        queue = await system.queue.write("q")
+        record = {"id": "a", "v": 1}
+
+        assert await queue.put(record) == {"bucket_id": queue.get_bucket_id("a"), "status": "ok"}
+        assert await queue.get() == [record]
+
+
+async def test_a_list_is_answered_in_its_order_and_kept_in_order_in_each_bucket(one_system: Any) -> None:
+    async with one_system() as system:
+        queue = await system.queue.write("q")
+        records = [{"id": n % 7, "n": n} for n in range(50)]
+
+        answers = await queue.put(records)
+
+        assert answers == [{"bucket_id": queue.get_bucket_id(r["id"]), "status": "ok"} for r in records]
+        for bucket in range(4):
+            expected = [r for r in records if queue.get_bucket_id(r["id"]) == bucket]
+            assert await queue.get(bucket) == expected
+        assert await queue.put([]) == []
+
+
+async def test_a_bad_record_in_a_list_writes_nothing(one_system: Any) -> None:
+    async with one_system() as system:
+        queue = await system.queue.write("q")
+
+        with pytest.raises(ValueError, match="Missing partition column 'id'"):
+            await queue.put([{"id": 1}, {"x": 2}])
+        with pytest.raises(TypeError, match="record must be a dict or list of dicts"):
+            await queue.put([{"id": 1}, "text"])
+        assert await queue.get() == []
+
+
+@pytest.mark.parametrize("record", ["text", None, 3, ({"id": 1},)])
+async def test_only_dicts_and_lists_can_be_put(one_system: Any, record: Any) -> None:
+    async with one_system() as system:
+        queue = await system.queue.write("q")
+
+        with pytest.raises(TypeError, match="record must be a dict or list of dicts"):
+            await queue.put(record)
+
+
+async def test_an_append_tells_where_the_record_is(one_system: Any) -> None:
+    async with one_system() as system:
+        queue = await system.queue.write("q", num_buckets=1)
+
+        assert await queue.append({"id": 1}) == {"bucket_id": 0, "offset": 0, "generation": 1}
+        assert await queue.append({"id": 2}) == {"bucket_id": 0, "offset": 1, "generation": 1}
+
+
+async def test_a_failing_bucket_raises_after_the_others_were_written(one_system: Any) -> None:
+    async with one_system() as system:
+        queue = await system.queue.write("q", backend_options={"max_records": 1, "overflow": "reject"})
+        names = by_bucket(queue, 2)
+        await queue.put({"id": names[2][0]})
+
+        with pytest.raises(Overloaded) as caught:
+            await queue.put([{"id": names[bucket][1]} for bucket in (1, 2, 3)])
+
+        assert caught.value.results == [  # type: ignore[attr-defined]
+            {"bucket_id": 1, "status": "ok"},
+            {"bucket_id": 2, "status": "error"},
+            {"bucket_id": 3, "status": "ok"},
+        ]
+        assert await queue.get(3) == [{"id": names[3][1]}]
+
+
+# --- settings --------------------------------------------------------------------------------------------------------
+
+
+async def test_the_first_put_fixes_the_settings(one_system: Any) -> None:
+    async with one_system() as system:
+        late = await system.queue.write("q", num_buckets=8)
+        queue = await system.queue.write("q", num_buckets=2)
+        await queue.put({"id": 1})
+
+        with pytest.raises(ValueError, match="num_buckets=2, not 8"):
+            await late.put({"id": 1})
+        with pytest.raises(ValueError, match="bucket_column='id', not 'key'"):
+            await system.queue.write("q", num_buckets=2, bucket_column="key")
+        with pytest.raises(ValueError, match="num_buckets=2, not 4"):
+            await system.queue.read("q")
+        assert await (await system.queue.read("q", num_buckets=2)).get() == [{"id": 1}]
+
+
+async def test_reading_creates_no_queue(one_system: Any) -> None:
+    async with one_system() as system:
+        reader = await system.queue.read("q")
+
+        assert await reader.get() == []
+        assert await reader.get(wait=True, timeout=0.01) == []
+        assert await system.inner.inspect("queues") == []
+        await (await system.queue.write("q", num_buckets=2)).put({"id": 1})
+        with pytest.raises(ValueError, match="num_buckets=2, not 4"):
+            await reader.get()
+
+
+async def test_a_store_of_a_users_own_works_and_its_positions_move_by_number(one_system: Any) -> None:
+    class Plain:
+        """The seven methods and nothing else."""
+
+        def __init__(self, **options: Any) -> None:
+            self.rows: list[dict[str, Any]] = []
+            self.news = asyncio.Event()
+
+        async def put(self, record: dict[str, Any]) -> None:
+            self.rows.append(record)
+            self.news.set()
+
+        async def put_batch(self, records: list[dict[str, Any]]) -> None:
+            self.rows.extend(records)
+            self.news.set()
+
+        async def get(self, limit: int, offset: int) -> list[dict[str, Any]]:
+            return self.rows[offset : offset + limit]
+
+        async def get_stream(self, limit: int, offset: int, wait: bool = False, timeout: float | None = None) -> Any:
+            while wait and offset >= len(self.rows):
+                self.news.clear()
+                await asyncio.wait_for(self.news.wait(), timeout)
+            yield self.rows[offset : offset + limit]
+
+        async def flush(self) -> None: ...
+
+        async def stats(self) -> dict[str, Any]:
+            return {"rows": len(self.rows)}
+
+        def total_count(self) -> int:
+            return len(self.rows)
+
+    try:
+        register_backend("plain", Plain)
+        async with one_system() as system:
+            queue = await system.queue.write("q", backend="plain", num_buckets=1)
+            reader = await system.queue.read("q", backend="plain", num_buckets=1)
+            waiting = asyncio.ensure_future(reader.get(wait=True))
+            await queue.put({"id": 1})
+            await queue.put([{"id": 2}, {"id": 3}])
+
+            assert await waiting == [{"id": 1}]
+            assert await reader.get() == [{"id": 2}, {"id": 3}]
+            assert reader.positions() == {0: 3}
+            assert (await queue.stats())["buckets"] == {0: {"rows": 3, "generation": 1, "epoch": 1}}
+    finally:
+        backends._registered.clear()
+
+
+async def test_a_store_that_cannot_open_says_why(one_system: Any) -> None:
+    async with one_system() as system:
+        queue = await system.queue.write("q", backend_options={"overflow": "panic"})
+
+        with pytest.raises(PulsingRuntimeError, match="overflow is 'drop_oldest' or 'reject'"):
+            await queue.put({"id": 1})
+
+
+# --- reading ---------------------------------------------------------------------------------------------------------
+
+
+async def test_get_reads_all_buckets_in_order_with_the_same_offset_in_each(one_system: Any) -> None:
+    async with one_system() as system:
+        queue = await system.queue.write("q")
+        names = by_bucket(queue, 3)
+        await queue.put([{"id": name} for place in names.values() for name in place])
+
+        assert [r["id"] for r in await queue.get(offset=1)] == [n for place in names.values() for n in place[1:]]
+        assert [r["id"] for r in await queue.get(limit=4)] == [*names[0], names[1][0]]
+        assert await queue.get(2, limit=0) == []
+        assert await queue.get(3, offset=3) == []
+
+
+@pytest.mark.parametrize("window", [{"limit": -1}, {"offset": -1}, {"bucket_id": 4}, {"bucket_id": -1}])
+async def test_a_window_without_sense_is_refused(one_system: Any, window: dict[str, int]) -> None:
+    async with one_system() as system:
+        queue = await system.queue.write("q")
+
+        with pytest.raises(ValueError):
+            await queue.get(**window)
+
+
+@pytest.mark.parametrize(
+    ("options", "buckets"),
+    [
+        ({"rank": 0, "world_size": 2}, [0, 2]),
+        ({"rank": 1, "world_size": 2}, [1, 3]),
+        ({"rank": 1, "world_size": 2, "bucket_id": 0}, [1, 3]),
+        ({"bucket_id": 2, "bucket_ids": [0]}, [2]),
+        ({"bucket_ids": [3, 1]}, [3, 1]),
+        ({"bucket_ids": []}, []),
+        ({"rank": 4, "world_size": 5}, []),
+        ({}, None),
+    ],
+)
+async def test_a_reader_gets_the_buckets_it_asks_for(
+    one_system: Any, options: dict[str, Any], buckets: list[int] | None
+) -> None:
+    async with one_system() as system:
+        assert (await system.queue.read("q", **options)).bucket_ids == buckets
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"rank": 2, "world_size": 2},
+        {"rank": -1, "world_size": 2},
+        {"rank": 0},
+        {"world_size": 2},
+        {"bucket_id": 4},
+        {"bucket_ids": [0, 9]},
+    ],
+)
+async def test_buckets_that_there_are_not_are_refused(one_system: Any, options: dict[str, Any]) -> None:
+    async with one_system() as system:
+        with pytest.raises(ValueError):
+            await system.queue.read("q", **options)
+
+
+async def test_ranks_share_all_records_and_each_reads_its_own_once(one_system: Any) -> None:
+    async with one_system() as system:
+        queue = await write_queue(system, "q")
+        await queue.put([{"id": n} for n in range(40)])
+        readers = [await read_queue(system, "q", rank=rank, world_size=3) for rank in range(3)]
+
+        read = [record["id"] for reader in readers for record in await reader.get()]
+
+        assert sorted(read) == list(range(40))
+        assert [await reader.get() for reader in readers] == [[], [], []]
+
+
+async def test_a_reader_goes_on_from_where_it_is(one_system: Any) -> None:
+    async with one_system() as system:
+        queue = await system.queue.write("q", num_buckets=1)
+        await queue.put([{"id": n} for n in range(5)])
+        reader = QueueReader(queue)
+
+        assert [r["id"] for r in await reader.get(limit=2)] == [0, 1]
+        assert reader.positions() == {0: 2}
+        assert [r["id"] for r in await reader.get()] == [2, 3, 4]
+        reader.set_offset(4)
+        assert [r["id"] for r in await reader.get()] == [4]
+        reader.reset()
+        assert len(await reader.get()) == 5
+        reader.set_offset(3, bucket_id=0)
+        assert [r["id"] for r in await reader.get()] == [3, 4]
+        for bad in ((-1, None), (0, 1)):
+            with pytest.raises(ValueError):
+                reader.set_offset(*bad)
+
+
+async def test_a_call_cut_short_by_its_limit_leaves_the_next_turn_to_the_buckets_not_reached(one_system: Any) -> None:
+    async with one_system() as system:
+        queue = await system.queue.write("q")
+        names = by_bucket(queue, 3)
+        await queue.put([{"id": name} for place in names.values() for name in place])
+        reader = QueueReader(queue)
+
+        reads = [[record["id"] for record in await reader.get(limit=2)] for _ in range(6)]
+
+        assert reads[:4] == [place[:2] for place in names.values()]
+        assert sorted(n for read in reads for n in read) == sorted(n for place in names.values() for n in place)
+
+
+async def test_iterating_gives_records_for_ever(one_system: Any) -> None:
+    async with one_system() as system:
+        queue = await system.queue.write("q", num_buckets=1)
+        await queue.put([{"id": n} for n in range(3)])
+        seen = []
+        async for record in QueueReader(queue):
+            seen.append(record["id"])
+            if len(seen) == 3:
+                await queue.put({"id": 3})
+            if len(seen) == 4:
+                break
+
+        assert seen == [0, 1, 2, 3]
+
+
+# --- waiting ---------------------------------------------------------------------------------------------------------
+
+
+async def test_a_waiting_read_returns_the_first_record_of_any_bucket(one_system: Any) -> None:
+    async with one_system() as system:
+        queue = await system.queue.write("q")
+        reader = QueueReader(queue)
+        for name in ("a", "b", "c", "d", "e"):
+            waiting = asyncio.ensure_future(reader.get(limit=50, wait=True))
+            await asyncio.sleep(0)
+            await queue.put({"id": name})
+
+            assert await asyncio.wait_for(waiting, 5) == [{"id": name}]
+
+
+async def test_a_reader_may_wait_for_a_queue_that_is_not_there_yet(one_system: Any, until: Any) -> None:
+    async with one_system() as system:
+        reader = await system.queue.read("q")
+        waiting = asyncio.ensure_future(reader.get(wait=True))
+        await until(lambda: system.inner.registry.by_path("actors/queue_storage_manager").actor._news)
+        await (await system.queue.write("q")).put({"id": 1})
+
+        assert await asyncio.wait_for(waiting, 5) == [{"id": 1}]
+
+
+async def test_no_wait_and_a_timeout_of_zero_return_at_once(one_system: Any) -> None:
+    async with one_system() as system:
+        queue = await system.queue.write("q")
+        await queue.put({"id": 1})
+        reader = QueueReader(queue)
+        await reader.get()
+
+        assert await reader.get(timeout=9.0) == []
+        assert await reader.get(wait=True, timeout=0) == []
+        assert await queue.get(0, offset=7, wait=True, timeout=0) == []
+
+
+async def test_a_wait_that_is_over_gives_nothing_and_leaves_nothing_waiting(one_system: Any, until: Any) -> None:
+    async with one_system() as system:
+        queue = await system.queue.write("q")
+        await queue.put([{"id": n} for n in range(20)])
+        reader = QueueReader(queue)
+        await reader.get()
+
+        assert await reader.get(wait=True, timeout=0.02) == []
+        rows = (await system.inner.inspect("queue", {"queue": "q"}))["bucket_rows"]
+        await until(lambda: not any(row["waiting_reads"] for row in rows))
+
+
+async def test_a_cancelled_wait_has_read_nothing(one_system: Any, until: Any) -> None:
+    async with one_system() as system:
+        queue = await system.queue.write("q")
+        await queue.put([{"id": n} for n in range(20)])
+        reader = QueueReader(queue)
+        await reader.get()
+        before = reader.positions()
+        waiting = asyncio.ensure_future(reader.get(wait=True))
+        await asyncio.sleep(0.01)
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+        await queue.put({"id": 99})
+
+        assert reader.positions() == before
+        assert await reader.get() == [{"id": 99}]
+
+
+async def test_a_hundred_readers_wait_and_all_get_the_record(one_system: Any) -> None:
+    async with one_system() as system:
+        queue = await system.queue.write("q")
+        waits = [asyncio.ensure_future(QueueReader(queue).get(wait=True)) for _ in range(100)]
+        await asyncio.sleep(0)
+        await queue.put({"id": 1})
+
+        assert await asyncio.wait_for(asyncio.gather(*waits), 10) == [[{"id": 1}]] * 100
+
+
+# --- loss ------------------------------------------------------------------------------------------------------------
+
+
+async def test_a_reader_that_retention_has_left_behind_is_told_once(one_system: Any) -> None:
+    async with one_system() as system:
+        queue = await system.queue.write("q", num_buckets=1, backend_options={"max_records": 3})
+        reader = QueueReader(queue)
+        await queue.put({"id": 0})
+        await reader.get()
+        await queue.put([{"id": n} for n in range(1, 7)])
+
+        with pytest.raises(DataLost) as caught:
+            await reader.get()
+        assert (caught.value.reason, caught.value.first, caught.value.last) == ("retention", 1, 3)
+        assert [r["id"] for r in await reader.get()] == [4, 5, 6]
+
+
+async def test_a_first_read_begins_with_the_oldest_record_without_an_error(one_system: Any) -> None:
+    async with one_system() as system:
+        queue = await system.queue.write("q", num_buckets=1, backend_options={"max_records": 2})
+        await queue.put([{"id": n} for n in range(6)])
+
+        assert [r["id"] for r in await queue.get()] == [4, 5]
+        assert [r["id"] for r in await QueueReader(queue).get()] == [4, 5]
+        with pytest.raises(DataLost):
+            await queue.get(offset=1)
+        assert [r["id"] for r in await queue.get(offset=1)] == [4, 5]
+
+
+async def test_waiting_beyond_a_purge_gives_the_next_record(one_system: Any) -> None:
+    async with one_system() as system:
+        queue = await system.queue.write("q", num_buckets=1)
+        await queue.put({"id": 0})
+        await queue.call_bucket(0, "purge")
+        waiting = asyncio.ensure_future(queue.get(wait=True))
+        await asyncio.sleep(0.01)
+        await queue.put({"id": 1})
+
+        assert await asyncio.wait_for(waiting, 5) == [{"id": 1}]
+
+
+async def test_figures_cover_every_bucket_that_there_is(one_system: Any) -> None:
+    async with one_system() as system:
+        queue = await system.queue.write("q")
+        await queue.put({"id": "a"})
+        other = await system.queue.write("q")
+        await other.flush()
+
+        stats = await other.stats()
+
+        assert {key: stats[key] for key in ("topic", "bucket_column", "num_buckets")} == {
+            "topic": "q",
+            "bucket_column": "id",
+            "num_buckets": 4,
+        }
+        assert list(stats["buckets"]) == [queue.get_bucket_id("a")]
+
+
+def test_the_memory_store_is_the_default() -> None:
+    assert backends.get_backend_class("memory") is MemoryBackend

@@ -1,0 +1,124 @@
+"""One bucket by itself: replies, figures, rows as training data."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from pulsing.exceptions import PulsingBusinessError, PulsingSystemError
+from pulsing.streaming import BucketStorage, get_bucket_ref
+
+
+async def bucket(**options: Any) -> Any:
+    storage = BucketStorage(3, "/nowhere", **options)
+    await storage.on_start(None)
+    return storage
+
+
+async def test_replies_have_the_fixed_keys() -> None:
+    storage = await bucket()
+
+    assert (storage.bucket_id, storage.storage_path, storage.batch_size) == (3, "/nowhere", 100)
+    assert await storage.put({"a": 1}) == {"status": "ok"}
+    assert await storage.put_batch([{"a": 2}, {"a": 3}]) == {"status": "ok", "count": 2}
+    assert await storage.get(limit=2, offset=1) == [{"a": 2}, {"a": 3}]
+    assert [chunk async for chunk in storage.get_stream(limit=2)] == [[{"a": 1}, {"a": 2}]]
+    assert await storage.flush() == {"status": "ok"}
+    assert await storage.stats() == {
+        "bucket_id": 3,
+        "buffer_size": 3,
+        "persisted_count": 0,
+        "total_count": 3,
+        "backend": "memory",
+        "generation": 1,
+        "epoch": 1,
+    }
+
+
+async def test_nothing_cannot_be_put() -> None:
+    storage = await bucket()
+
+    with pytest.raises(ValueError, match="Missing 'record'"):
+        await storage.put({})
+    with pytest.raises(ValueError, match="Missing 'records'"):
+        await storage.put_batch([])
+
+
+async def test_a_batch_is_ready_rows_that_the_task_has_not_consumed() -> None:
+    storage = await bucket()
+    await storage.put_tensor([{"a": 1, "b": 1}, {"a": 2}, {"a": 3, "b": 3, "_note": 0}])
+
+    first = await storage.get_meta(["a", "b"], 1, "train")
+    second = await storage.get_meta(["a", "b"], 5, "train")
+    third = await storage.get_meta(["a", "b"], 5, "train")
+
+    assert [meta["global_indexes"] for meta in (first, second, third)] == [[0], [2], []]
+    assert (await storage.get_meta(["a"], 9, "test"))["global_indexes"] == [0, 1, 2]
+    assert (await storage.get_meta(["_note"], 9, "test"))["global_indexes"] == []
+    assert await storage.get_data(second, ["b"]) == [{"b": 3}]
+    await storage.reset_consumption("train")
+    await storage.mark_consumed("train", [0])
+    assert (await storage.get_meta(["a", "b"], 9, "train"))["global_indexes"] == [2]
+    await storage.clear([2])
+    assert await storage.get(10, 0) == [{"a": 1, "b": 1}, {"a": 2}]
+
+
+async def test_a_sampler_chooses_and_says_what_is_consumed() -> None:
+    class LastTwice:
+        def sample(self, ready: list[int], size: int) -> tuple[list[int], list[int]]:
+            return [ready[-1]] * size, [ready[-1]]
+
+    storage = await bucket()
+    await storage.put_batch([{"a": n} for n in range(3)])
+
+    assert (await storage.get_meta(["a"], 2, "t", LastTwice()))["global_indexes"] == [2, 2]
+    assert (await storage.get_meta(["a"], 9, "t"))["global_indexes"] == [0, 1]
+
+
+async def test_keys_lead_to_rows() -> None:
+    storage = await bucket()
+    await storage.kv_register("k", 7)
+
+    assert await storage.kv_resolve(["k", "other"]) == {"indexes": [7, -1]}
+
+
+async def test_a_bucket_can_be_found_and_used_by_itself(one_system: Any) -> None:
+    async with one_system() as system:
+        proxy = await get_bucket_ref(system, "q", 1)
+
+        assert await proxy.put({"id": 1}) == {"status": "ok"}
+        assert await (await get_bucket_ref(system, "q", 1)).get() == [{"id": 1}]
+        assert (await system.resolve("bucket_q_1")).actor_id == proxy.ref.actor_id
+        with pytest.raises(PulsingBusinessError, match="Missing 'record'"):
+            await proxy.put({})
+
+
+async def test_a_store_without_tensors_says_so(one_system: Any) -> None:
+    from pulsing.streaming import backend as backends
+    from pulsing.streaming import register_backend
+
+    class Plain:
+        def __init__(self, **_: Any) -> None: ...
+        async def put(self, record: Any) -> None: ...
+        async def put_batch(self, records: Any) -> None: ...
+        async def get(self, limit: int, offset: int) -> list[Any]:
+            return []
+
+        def get_stream(self, limit: int, offset: int, wait: bool = False, timeout: float | None = None) -> Any: ...
+        async def flush(self) -> None: ...
+        async def stats(self) -> dict[str, Any]:
+            return {}
+
+        def total_count(self) -> int:
+            return 0
+
+    register_backend("plain", Plain)
+    try:
+        async with one_system() as system:
+            proxy = await get_bucket_ref(system, "q", 0, backend="plain")
+            with pytest.raises(PulsingSystemError) as caught:
+                await proxy.put_tensor({"a": 1})
+            assert isinstance(caught.value, NotImplementedError)
+    finally:
+        backends._registered.clear()

@@ -47,10 +47,11 @@ class Channel:
         return len(self._items)
 
     def put_nowait(self, item: Any) -> bool:
-        """Add an item and say whether there is room for another one."""
-        if not self._closed:
-            self._items.append(item)
-            self._wake_reader()
+        """Add an item and say whether there is room for another one; there is none once the reader has left."""
+        if self._closed:
+            return False
+        self._items.append(item)
+        self._wake_reader()
         return len(self._items) < self._capacity
 
     async def wait_writable(self) -> bool:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import time
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,7 +27,6 @@ from pulsing.exceptions import (
 Row = dict[str, Any]
 
 MAX_GATHERED = 1_000
-KEEP_ALIVE_S = 15.0
 
 
 @dataclass(frozen=True)
@@ -164,15 +162,12 @@ async def _items(order: Order) -> AsyncGenerator[Any, None]:
 
 
 async def frames(order: Order) -> AsyncGenerator[bytes, None]:
-    """A streaming call as SSE: `item` frames, then `end` or `error`; a comment while nothing comes."""
+    """A streaming call as SSE: `item` frames, then `end` or `error`."""
     began = time.perf_counter()
     count = 0
     async with contextlib.aclosing(_items(order)) as stream:
         try:
-            async for item in _with_pauses(stream):
-                if item is _PAUSE:
-                    yield b": still here\n\n"
-                    continue
+            async for item in stream:
                 view, truncated = shown(item, order.reply_bytes)
                 body = {"n": count, "value": view, **({"truncated": True} if truncated else {})}
                 count += 1
@@ -180,35 +175,6 @@ async def frames(order: Order) -> AsyncGenerator[bytes, None]:
             yield _frame("end", {"items": count, **order.about(began)})
         except (PulsingActorError, PulsingRuntimeError) as error:
             yield _frame("error", {**described(error), "items": count})
-
-
-_PAUSE = object()
-
-
-async def _with_pauses(stream: AsyncIterator[Any]) -> AsyncIterator[Any]:
-    iterator = stream.__aiter__()
-    step: asyncio.Future[Any] | None = None
-    try:
-        while True:
-            if step is None:
-                step = asyncio.ensure_future(_next(iterator))
-            done, _ = await asyncio.wait({step}, timeout=KEEP_ALIVE_S)
-            if not done:
-                yield _PAUSE
-                continue
-            finished, step = step, None
-            try:
-                yield finished.result()
-            except StopAsyncIteration:
-                return
-    finally:
-        if step is not None:
-            step.cancel()
-            await asyncio.wait({step})
-
-
-async def _next(iterator: AsyncIterator[Any]) -> Any:
-    return await iterator.__anext__()
 
 
 def _frame(event: str, body: Row) -> bytes:

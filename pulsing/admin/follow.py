@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from typing import Any
 
 from pulsing.admin.replies import encode
 from pulsing.admin.times import rfc3339
 from pulsing.core.events import Event, Missed, Subscription
-
-KEEP_ALIVE_S = 15.0
 
 
 async def follow(
@@ -22,10 +19,8 @@ async def follow(
     for frame, seq in _missed_frames(system, epoch, types, last_event_id):
         shown = max(shown, seq)
         yield frame
-    async for event in _with_pauses(subscription):
-        if event is None:
-            yield b": still here\n\n"
-        elif isinstance(event, Missed):
+    async for event in subscription:
+        if isinstance(event, Missed):
             yield _gap(event.count)
         elif event.seq > shown:
             yield _frame(system, epoch, event)
@@ -48,27 +43,6 @@ def _wanted(event: Event, types: Sequence[str] | None) -> bool:
     return types is None or any(
         event.type.startswith(wanted[:-1]) if wanted.endswith("*") else event.type == wanted for wanted in types
     )
-
-
-async def _with_pauses(subscription: Subscription) -> AsyncGenerator[Event | Missed | None, None]:
-    step: asyncio.Future[Event | Missed] | None = None
-    try:
-        while True:
-            if step is None:
-                step = asyncio.ensure_future(subscription.__anext__())
-            done, _ = await asyncio.wait({step}, timeout=KEEP_ALIVE_S)
-            if not done:
-                yield None
-                continue
-            finished, step = step, None
-            try:
-                yield finished.result()
-            except StopAsyncIteration:
-                return
-    finally:
-        if step is not None:
-            step.cancel()
-            await asyncio.wait({step})
 
 
 def _frame(system: Any, epoch: str, event: Event) -> bytes:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pulsing.admin.auth import ActionRate, FailedLogins, Sessions, Tokens
@@ -231,7 +231,7 @@ class Gate:
         except ProblemError as problem:
             refused = problem
             await answer.problem(problem)
-        except (_HeadIsComplete, ClientDisconnect):
+        except _HeadIsComplete:
             pass
         except Exception as error:
             if answer.status is None:
@@ -308,8 +308,7 @@ class Gate:
             await answer.empty(204, [(b"allow", allowed.encode())])
             return
         if knock.method == "HEAD":
-            # Streams end at their headers: a failing send of the body is what tells them.
-            scope = {**scope, "method": "GET", "asgi": {**scope.get("asgi", {}), "spec_version": "2.4"}}
+            scope = {**scope, "method": "GET"}
             answer.headers_only = True
         if knock.method not in SAFE_METHODS:
             body = await read_body(knock, receive, self._settings.body_bytes)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncGenerator, Callable, Mapping
 from typing import Any
 
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
+
+KEEP_ALIVE_S = 15.0
+STILL_HERE = b": still here\n\n"
 
 
 def encode(value: Any) -> bytes:
@@ -28,24 +32,61 @@ def empty() -> Response:
     return Response(status_code=204)
 
 
-class EventStream(StreamingResponse):
-    """Server-sent events.
+class EventStream(Response):
+    """Server-sent events, with a comment where nothing else comes for long.
 
     Args:
-        frames: the frames; closed when the client has gone, wherever it was.
+        frames: the frames; closed as soon as the client has gone, wherever it was.
         done: called once when all is over, even where no frame was ever asked for.
     """
 
     def __init__(self, frames: AsyncGenerator[bytes, None], done: Callable[[], None] = lambda: None) -> None:
-        super().__init__(frames, media_type="text/event-stream", headers={"x-accel-buffering": "no"})
+        super().__init__(media_type="text/event-stream", headers={"x-accel-buffering": "no"})
+        del self.headers["content-length"]
         self._frames = frames
         self._done = done
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        gone = asyncio.ensure_future(_disconnected(receive))
         try:
-            await super().__call__(scope, receive, send)
+            await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+            await self._pass_on(send, gone)
         finally:
+            await _end(gone)
             try:
                 await self._frames.aclose()
             finally:
                 self._done()
+
+    async def _pass_on(self, send: Send, gone: asyncio.Future[None]) -> None:
+        step: asyncio.Future[bytes | None] | None = None
+        try:
+            while not gone.done():
+                step = step or asyncio.ensure_future(_next(self._frames))
+                waiting: set[asyncio.Future[Any]] = {step, gone}
+                await asyncio.wait(waiting, timeout=KEEP_ALIVE_S, return_when=asyncio.FIRST_COMPLETED)
+                if gone.done():
+                    break
+                frame: bytes | None = STILL_HERE
+                if step.done():
+                    frame, step = step.result(), None
+                await send({"type": "http.response.body", "body": frame or b"", "more_body": frame is not None})
+                if frame is None:
+                    break
+        finally:
+            if step is not None:
+                await _end(step)
+
+
+async def _disconnected(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _next(frames: AsyncGenerator[bytes, None]) -> bytes | None:
+    return await anext(frames, None)
+
+
+async def _end(task: asyncio.Future[Any]) -> None:
+    task.cancel()
+    await asyncio.wait({task})

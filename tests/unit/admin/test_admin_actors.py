@@ -146,21 +146,18 @@ async def test_an_error_of_the_actor_is_a_result_with_its_fields() -> None:
 
 
 async def test_a_call_that_takes_too_long_is_a_result_too() -> None:
+    woken = asyncio.Event()
+
     class Sleeper:
         async def sleep(self) -> None:
-            await asyncio.sleep(60)
+            await woken.wait()
 
     async with site() as world:
-        world.system.inner
-        await world.plane.system.spawn(_remote(Sleeper)(), name="s")
+        await world.system.spawn(pul.remote(Sleeper)(), name="s")
         client = await world.client("operator")
         response = await client.post(f"{API}/actors/s/call", json={"method": "sleep", "timeout": 0.05})
+        woken.set()
     assert response.json()["error"]["category"] == "timeout"
-
-
-def _remote(cls: type) -> Any:
-
-    return pul.remote(cls)
 
 
 async def test_a_generator_streams_or_is_gathered_as_the_caller_likes() -> None:

@@ -1,0 +1,149 @@
+"""Any node answers for the whole cluster, and says so where one did not answer."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import pytest
+
+import pulsing as pul
+from pulsing.admin.app import create_admin_app
+from pulsing.admin.settings import AdminSettings
+from pulsing.testing import wait_until
+
+TOKEN = "cluster-token-0123456789"
+API = "/api/v1"
+
+
+class CounterActor:
+    """Counts."""
+
+    def __init__(self, value: int = 0) -> None:
+        self.value = value
+
+    def incr(self, by: int = 1) -> int:
+        """Add."""
+        self.value += by
+        return self.value
+
+
+Counter: Any = pul.remote(CounterActor)
+
+
+@contextlib.asynccontextmanager
+async def two_nodes() -> AsyncIterator[tuple[Any, Any, httpx.AsyncClient]]:
+    """Two nodes, and a client of the first one's admin app; the second has none."""
+    async with contextlib.AsyncExitStack() as stack:
+        one = await stack.enter_async_context(await pul.actor_system(addr="127.0.0.1:0", admin=False))
+        joined = await pul.actor_system(addr="127.0.0.1:0", seeds=[one.addr], admin=False)
+        two = await stack.enter_async_context(joined)
+        await wait_until(lambda: len(one.members_view()) == len(two.members_view()) == 2)
+        app = create_admin_app(one, AdminSettings(token=TOKEN, fanout_s=0.5))
+        stack.push_async_callback(app.state.plane.close)
+        headers = {"Authorization": f"Bearer {TOKEN}"}
+        client = httpx.AsyncClient(
+            transport=httpx.ASGITransport(app), base_url="http://127.0.0.1:8700", headers=headers
+        )
+        yield one, two, await stack.enter_async_context(client)
+
+
+async def get(client: httpx.AsyncClient, path: str) -> dict[str, Any]:
+    response = await client.get(f"{API}/{path}")
+    assert response.status_code == 200, response.text
+    body: dict[str, Any] = response.json()
+    return body
+
+
+async def test_lists_hold_the_rows_of_every_node() -> None:
+    async with two_nodes() as (one, two, client):
+        await Counter.spawn(name="here", system=one)
+        far = await Counter.spawn(name="far", system=two)
+        await far.incr()
+        actors = await get(client, "actors?sort=name")
+        only = await get(client, f"actors?node={two.node_id}")
+        own = await get(client, "actors?scope=node")
+        nodes = await get(client, "nodes")
+        classes = await get(client, "classes?search=counteractor")
+        overview = await get(client, "overview")
+        members = await get(client, "cluster/members")
+
+    assert [row["name"] for row in actors["items"]] == ["actors/far", "actors/here"]
+    assert (actors["partial"], actors["nodes"]) == (False, {"asked": 2, "answered": 2})
+    assert [row["name"] for row in only["items"]] == ["actors/far"]
+    assert [row["name"] for row in own["items"]] == ["actors/here"]
+    assert {row["id"]: row["self"] for row in nodes["items"]} == {str(one.node_id): True, str(two.node_id): False}
+    assert {row["status"] for row in members["items"]} == {"alive"}
+    assert overview["totals"]["actors"] == 2
+    mine = next(row for row in classes["items"] if row["class"].endswith("test_admin_cluster.CounterActor"))
+    assert (mine["actors"], mine["messages_total"], len(mine["nodes"])) == (2, 1, 2)
+
+
+async def test_actors_elsewhere_are_spawned_called_tagged_and_stopped_from_here() -> None:
+    async with two_nodes() as (_, two, client):
+        name = f"{__name__}.CounterActor"
+        made = await client.post(
+            f"{API}/actors", json={"class": name, "args": [5], "name": "far", "placement": str(two.node_id)}
+        )
+        assert made.status_code == 201, made.text
+        assert made.json()["node"] == str(two.node_id)
+        called = await client.post(f"{API}/actors/{made.json()['id']}/call", json={"method": "incr"})
+        tagged = await client.patch(f"{API}/actors/{made.json()['id']}/tags", json={"team": "b"})
+        shown = await get(client, f"actors/{made.json()['id']}")
+        stopped = await client.delete(f"{API}/actors/far")
+        left = await get(client, "actors")
+    assert called.json()["result"] == 6
+    assert tagged.json() == {"tags": {"team": "b"}}
+    assert shown["tags"] == {"team": "b"}
+    assert stopped.json()["stopped"] is True
+    assert left["total"] == 0
+
+
+async def test_a_name_on_two_nodes_is_ambiguous_unless_one_is_named() -> None:
+    async with two_nodes() as (one, two, client):
+        await Counter.spawn(name="twin", system=one)
+        await Counter.spawn(name="twin", system=two)
+        unclear = await client.get(f"{API}/actors/twin")
+        clear = await client.get(f"{API}/actors/twin?node={two.node_id}")
+    assert (unclear.status_code, unclear.json()["type"]) == (409, "/problems/ambiguous-name")
+    assert {candidate["node"] for candidate in unclear.json()["candidates"]} == {str(one.node_id), str(two.node_id)}
+    assert clear.json()["node"] == str(two.node_id)
+
+
+@pytest.mark.parametrize("path", ["actors", "overview", "nodes"])
+async def test_a_node_that_does_not_answer_makes_the_answer_partial_in_time(path: str) -> None:
+    async with two_nodes() as (_, two, client):
+
+        async def never(params: Any) -> Any:
+            await asyncio.sleep(60)
+
+        for kind in ("actors", "node"):
+            two.inner.inspectors[kind] = never
+        answer = await asyncio.wait_for(get(client, path), 5)
+        two.inner.inspectors.clear()
+    assert answer["partial"] is True
+    assert answer["errors"] == [
+        {"node": str(two.node_id), "type": "/problems/node-timeout", "detail": "no answer in 0.5 s"}
+    ]
+
+
+async def test_a_silent_node_is_still_listed_by_what_the_cluster_knows() -> None:
+    async with two_nodes() as (_, two, client):
+
+        async def never(params: Any) -> Any:
+            await asyncio.sleep(60)
+
+        two.inner.inspectors["node"] = never
+        rows = (await get(client, "nodes"))["items"]
+    silent = next(row for row in rows if row["id"] == str(two.node_id))
+    assert (silent["status"], silent["addr"]) == ("alive", two.addr)
+    assert "rss_bytes" not in silent
+
+
+async def test_an_actor_of_an_unknown_node_is_not_found() -> None:
+    async with two_nodes() as (_, _, client):
+        response = await client.get(f"{API}/actors/00000000000000ff:0000000000000010")
+    assert (response.status_code, response.json()["type"]) == (404, "/problems/actor-not-found")

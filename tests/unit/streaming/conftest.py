@@ -11,6 +11,7 @@ import pytest
 
 from pulsing.core import NodeId, Terminated
 from pulsing.core.envelope import Envelope
+from pulsing.core.inspection import register_inspectors
 from pulsing.core.ref import ActorRef
 from pulsing.core.service import start_system_actors
 from pulsing.core.system import MemberView, System
@@ -96,6 +97,7 @@ class Route:
 async def _one_system() -> AsyncIterator[ActorSystem]:
     inner = System()
     start_system_actors(inner)
+    register_inspectors(inner)
     system = ActorSystem(inner)
     await start_streaming(system)
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 _LOOK_S = 0.3
 _DRAIN_S = 2.0
+_STOP_LIMIT_S = 10.0
 # So long the first node waits for the others before it begins with those who are there.
 _MUSTER_S = 10.0
 # A file every so often is enough to watch, and leaves the machine to its user.
@@ -60,7 +62,7 @@ class Crew:
     def __init__(self, system: ActorSystem, plan: NodePlan) -> None:
         self._system = system
         self._plan = plan
-        self._alive: list[str] = []
+        self._alive: list[int] = []
         self._begun_at = asyncio.get_running_loop().time()
         self._analyst: ActorProxy | None = None
         self._archivist: ActorProxy | None = None
@@ -72,13 +74,19 @@ class Crew:
 
         number, pause = self._plan.number, 0.0 if self._plan.once else _GENTLE_S
         name = f"archivist-{number}"
-        self._archivist = await Archivist.spawn(name, name=name, system=self._system)
+        self._archivist = await self._spawn(Archivist, name, name=name)
         name = f"analyst-{number}"
-        self._analyst = await Analyst.spawn(name, pause, name=name, system=self._system)
+        self._analyst = await self._spawn(Analyst, name, pause, name=name)
+
+    async def dismiss(self) -> None:
+        """Let the agents finish what they are at; whoever hands out work goes first."""
+        for agent in (self._reader, self._analyst, self._archivist):
+            if agent is not None:
+                await self._system.stop(agent, timeout=_DRAIN_S)
 
     async def look_around(self) -> None:
         """Share the work anew when the members have changed, and take over reading when nobody does it."""
-        alive = sorted(row["node_id"] for row in await self._system.members() if row["status"] == "Alive")
+        alive = sorted(int(row["node_id"]) for row in await self._system.members() if row["status"] == "Alive")
         if not self._mustered(alive):
             return
         if alive != self._alive:
@@ -95,20 +103,20 @@ class Crew:
         assert self._archivist is not None and self._reader is not None
         return {**await self._archivist.summary(), **await self._reader.summary()}
 
-    def _mustered(self, alive: list[str]) -> bool:
+    def _mustered(self, alive: list[int]) -> bool:
         waited = asyncio.get_running_loop().time() - self._begun_at
         return bool(self._alive) or len(alive) >= self._plan.nodes or waited > _MUSTER_S
 
-    async def _share(self, alive: list[str]) -> None:
+    async def _share(self, alive: list[int]) -> None:
         assert self._analyst is not None
         gone = set(self._alive) - set(alive)
         self._alive = alive
-        buckets = await self._analyst.assign(alive.index(str(self._system.node_id)), len(alive))
+        buckets = await self._analyst.assign(alive.index(self._system.node_id.id), len(alive))
         report("notice", text=f"its analyst takes buckets {', '.join(map(str, buckets))}")
         if gone and self._reader is not None:
             report("notice", text=f"{await self._reader.distrust()} texts were under way and are put again")
 
-    def _leads(self, alive: list[str]) -> bool:
+    def _leads(self, alive: list[int]) -> bool:
         first_of_all = self._plan.number == 1
         return first_of_all or len(alive) == 1
 
@@ -118,22 +126,29 @@ class Crew:
         from pulsing.demo.agents import Reader
 
         pause = 0.02 if self._plan.once else _GENTLE_S
-        self._reader = await Reader.spawn(
-            self._plan.path, self._archivist, self._plan.once, pause, name="reader", system=self._system
-        )
+        plan = self._plan
+        self._reader = await self._spawn(Reader, plan.path, self._archivist, plan.once, pause, name="reader")
+
+    async def _spawn(self, agent_class: Any, *arguments: Any, name: str) -> ActorProxy:
+        # Type checkers do not see what a class decorator makes of a class.
+        proxy: ActorProxy = await agent_class.spawn(*arguments, name=name, system=self._system)
+        return proxy
 
 
 async def serve(plan: NodePlan) -> None:
     """Run one node until its work is done or it is cancelled."""
     import pulsing as pul
-    from pulsing.admin import login_link
+    from pulsing.admin.serving import login_link
 
     system = await pul.init("127.0.0.1:0", seeds=list(plan.seeds) or None)
     try:
-        report("ready", addr=system.addr, dashboard=login_link(system))
+        report("ready", addr=system.addr, dashboard=login_link(system) or "off")
         crew = Crew(system, plan)
-        await crew.hire()
-        await _work(crew)
+        try:
+            await crew.hire()
+            await _work(crew)
+        finally:
+            await crew.dismiss()
     finally:
         await system.shutdown(drain=_DRAIN_S)
         await pul.shutdown()
@@ -155,6 +170,9 @@ async def _serve_until_stdin_closes(plan: NodePlan) -> None:
     service = asyncio.create_task(serve(plan), name="demo node")
     closed = asyncio.create_task(_stdin_closed(), name="demo stdin")
     await asyncio.wait({service, closed}, return_when=asyncio.FIRST_COMPLETED)
+    if closed.done():
+        # Nobody may be left to end a node that hangs in its shutdown.
+        asyncio.get_running_loop().call_later(_STOP_LIMIT_S, os._exit, 1)
     for task in (service, closed):
         task.cancel()
     try:

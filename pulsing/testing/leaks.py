@@ -21,8 +21,9 @@ _THREADS = Path("/proc/self/task")
 def assert_no_leaks(grace: float = _GRACE_S) -> LeakCheck:
     """Fail with an AssertionError if the block leaves resources behind that were not there before.
 
-    Use it as `with` in plain code and as `async with` on a loop; tasks are looked at in the latter only, because
-    a cancelled task needs turns of the loop to end. Files and processes are seen on Linux only.
+    Use it as `with` in plain code and as `async with` on a loop. Tasks are looked at in the latter only, because a
+    cancelled task needs turns of the loop to end; the threads of the loop's own pool are looked at in the former only,
+    because they end with the loop. Files and processes are seen on Linux only.
 
     Args:
         grace: Seconds that resources on their way out may take.
@@ -88,7 +89,7 @@ class Resources:
         """Look at this process."""
         return cls(
             tasks=frozenset(asyncio.all_tasks()) if tasks else frozenset(),
-            threads=frozenset(threading.enumerate()),
+            threads=frozenset(thread for thread in threading.enumerate() if not (tasks and _is_of_the_loop(thread))),
             files=frozenset(_open_files()),
             processes=frozenset(_child_processes()),
         )
@@ -101,6 +102,11 @@ class Resources:
             *(f"file descriptor {number} -> {target}" for number, target in sorted(self.files - before.files)),
             *(f"process {pid}: {_command_of(pid)}" for pid in sorted(self.processes - before.processes)),
         ]
+
+
+def _is_of_the_loop(thread: threading.Thread) -> bool:
+    # asyncio gives its default executor this prefix.
+    return thread.name.startswith("asyncio_")
 
 
 def _fail_if_any(left: list[str]) -> None:

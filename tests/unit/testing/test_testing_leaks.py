@@ -28,6 +28,11 @@ async def test_a_task_on_its_way_out_is_given_the_turns_it_needs() -> None:
         task.cancel()
 
 
+async def test_the_pool_of_the_loop_is_no_leak_of_the_block() -> None:
+    async with assert_no_leaks(grace=0.0):
+        await asyncio.to_thread(int)
+
+
 def test_a_thread_left_running_is_named() -> None:
     done = threading.Event()
     thread = threading.Thread(target=done.wait, name="straggler")

@@ -31,6 +31,8 @@ export function Modal({ title, onClose, class: name = "modal", children, footer 
   useEffect(() => {
     const before = document.activeElement;
     element.current?.showModal();
+    const field = element.current?.querySelector(".dialog-scroll :is(input, select, textarea)") ?? element.current?.querySelector(".dialog-scroll");
+    if (field instanceof HTMLElement) field.focus();
     return () => {
       if (before instanceof HTMLElement) before.focus();
     };
@@ -38,7 +40,7 @@ export function Modal({ title, onClose, class: name = "modal", children, footer 
   const outside = (/** @type {any} */ event) => event.target === element.current && onClose();
   return html`<dialog ref=${element} class=${name} onCancel=${(/** @type {Event} */ event) => (event.preventDefault(), onClose())} onMouseDown=${outside} aria-label=${typeof title === "string" ? title : undefined}>
     <div class="dialog-body"><header><h2>${title}</h2><button type="button" class="button ghost icon-only" aria-label="Close" onClick=${onClose}><${Icon} name="close" /></button></header>
-    <div class="dialog-scroll">${children}</div>${footer && html`<footer>${footer}</footer>`}</div></dialog>`;
+    <div class="dialog-scroll" tabindex="-1">${children}</div>${footer && html`<footer>${footer}</footer>`}</div></dialog>`;
 }
 
 /** @param {any} props */

@@ -71,7 +71,7 @@ export function CopyButton({ text, label = "Copy" }) {
     return () => clearTimeout(timer);
   }, [done]);
   const copy = () => navigator.clipboard.writeText(text).then(() => setDone(true), () => {});
-  return html`<button type="button" class="button ghost small copy" onClick=${copy} title=${label}><${Icon} name="copy" size=${14} />${done ? "Copied" : label}</button>`;
+  return html`<button type="button" class="button ghost small copy" onClick=${copy} title=${label || "Copy"} aria-label=${label || "Copy"}><${Icon} name="copy" size=${14} />${done ? "Copied" : label}</button>`;
 }
 
 /** What went wrong, in the server's words, with its hint. @param {{problem: any, children?: any}} props */

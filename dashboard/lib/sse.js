@@ -23,12 +23,12 @@ function frameOf(block) {
 }
 
 /**
- * Calls `onFrame` for every frame until the stream ends. Throws a Problem when it is refused.
+ * Calls `onFrames` with what has arrived until the stream ends. Throws a Problem when it is refused.
  * An answer of another media type is given back unread: a call whose method is no generator answers plain JSON.
- * @param {string} method @param {string} path @param {import("./api.js").Options} options @param {(frame: Frame) => void} onFrame
+ * @param {string} method @param {string} path @param {import("./api.js").Options} options @param {(frames: Frame[]) => void} onFrames
  * @returns {Promise<Response>}
  */
-export async function read(method, path, options, onFrame) {
+export async function read(method, path, options, onFrames) {
   const answer = await send(method, path, { ...options, accept: options.accept ?? "text/event-stream" });
   if (!answer.ok) throw await problemOf(answer);
   if (!answer.headers.get("content-type")?.startsWith("text/event-stream") || !answer.body) return answer;
@@ -38,6 +38,6 @@ export async function read(method, path, options, onFrame) {
     if (done) return answer;
     const [frames, rest] = parse(text + value);
     text = rest;
-    frames.forEach(onFrame);
+    if (frames.length) onFrames(frames);
   }
 }

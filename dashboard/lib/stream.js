@@ -1,6 +1,6 @@
 /** One live channel for the whole page: what is on screen is subscribed, polling stands in where the channel fails. */
 import { problemOf, request, send, session } from "./api.js";
-import { signal, useEffect, useRef } from "./html.js";
+import { batch, signal, useEffect, useRef } from "./html.js";
 import { read } from "./sse.js";
 import { EMPTY, append, delta, fromList, sampled, snapshot } from "./store.js";
 
@@ -15,6 +15,7 @@ const SINGLES = { actor: "actors", queue: "queues", topic: "topics" };
 const APPENDED = new Set(["events"]);
 const HIDDEN_MS = 5_000;
 const POLL_MS = 2_000;
+const BEAT_MS = 900;
 const RETRY_MS = [500, 1_000, 2_000, 4_000, 8_000];
 
 /** `state`: connecting, live, polling, lost, paused. `at`: when the last frame came. */
@@ -107,7 +108,10 @@ async function connect() {
   const headers = lastId ? { "Last-Event-ID": lastId } : undefined;
   const query = { sub: JSON.stringify(wire([...subscriptions.keys()])) };
   try {
-    await read("GET", "stream", { query, headers, signal: mine.signal }, receive);
+    await read("GET", "stream", { query, headers, signal: mine.signal }, (frames) => batch(() => {
+      frames.forEach(receive);
+      beat(BEAT_MS);
+    }));
     reconnect(mine, "the stream ended");
   } catch (error) {
     refused(mine, /** @type {any} */ (error));
@@ -206,12 +210,16 @@ async function poll(subscription) {
   }
 }
 
-function second() {
+/** Moves the page's clock and reads the counters, at most once in `after` milliseconds: with the frames of a tick, so
+ * that what they change and what ages are drawn together.
+ * @param {number} after */
+function beat(after) {
   const { state } = channel.peek();
-  if (state === "live" || state === "polling") now.value = Date.now();
+  if (Date.now() - now.peek() < after || (state !== "live" && state !== "polling")) return;
+  now.value = Date.now();
   for (const subscription of subscriptions.values()) {
     const { rows } = subscription.view.peek();
-    if (rows.length && state !== "lost") subscription.samples.value = sampled(subscription.samples.peek(), rows, Date.now());
+    if (rows.length) subscription.samples.value = sampled(subscription.samples.peek(), rows, Date.now());
   }
 }
 
@@ -222,7 +230,7 @@ function pollAll() {
 
 /** Starts the clock of the page and ties the channel to the tab's visibility and the session. */
 export function startStream() {
-  setInterval(second, 1_000);
+  setInterval(() => batch(() => beat(1.5 * BEAT_MS)), BEAT_MS / 2);
   setInterval(pollAll, POLL_MS);
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let hiding;

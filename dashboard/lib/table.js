@@ -14,6 +14,7 @@ import { keyOf, sortedBy } from "./store.js";
 export const ROW = 32;
 const OVERSCAN = 8;
 const WHOLE = 300;
+const EDGE = 6;
 const TALL = 8;
 const WINDOW_MOST = 10_000;
 
@@ -66,7 +67,7 @@ export function Table({ columns, rows, total = rows.length, offset = 0, sort = "
   const flexible = shown.some((column) => column.grow);
   return html`<div ref=${box} class="table-box ${fill ? "fill" : ""} ${total > TALL ? "tall" : ""}" tabindex=${fill ? 0 : undefined} onScroll=${(/** @type {any} */ event) => setTop(event.currentTarget.scrollTop)}>
     <table aria-label=${label} aria-rowcount=${total} aria-busy=${!loaded}>
-      <colgroup>${onSelect && html`<col class="w-select" />`}${shown.map((column, index) => html`<col key=${column.key} style=${{ width: column.grow || (!flexible && index === 0) ? "auto" : `${column.width}px` }} />`)}</colgroup>
+      <colgroup>${onSelect && html`<col class="w-select" />`}${shown.map((column, index) => html`<col key=${column.key} style=${{ width: column.grow || (!flexible && index === 0) ? "auto" : `${column.width + (index === shown.length - 1 ? EDGE : 0)}px` }} />`)}</colgroup>
       <thead><tr>${onSelect && html`<th class="select"><input type="checkbox" aria-label="Select all rows in sight" checked=${Boolean(selected?.size) && rows.every((row) => selected?.has(keyOf(row)))}
           onChange=${(/** @type {any} */ event) => onSelect(new Set(event.target.checked ? rows.slice(0, 100).map(keyOf) : []))} /></th>`}
         ${shown.map((column) => html`<${Head} key=${column.key} column=${column} sort=${sort} onSort=${onSort} />`)}</tr></thead>
@@ -96,7 +97,7 @@ function Head({ column, sort, onSort }) {
   const at = keys.findIndex((each) => each.replace(/^-/, "") === key);
   const down = at >= 0 && keys[at].startsWith("-");
   const name = column.align === "end" ? "end" : "";
-  if (!onSort || !key) return html`<th class=${name} title=${column.hint} scope="col"><span>${column.title}</span></th>`;
+  if (!onSort || !key) return html`<th class=${name} title=${column.hint} scope="col">${column.title ? html`<span>${column.title}</span>` : html`<span class="unseen">Actions</span>`}</th>`;
   return html`<th class=${name} scope="col" aria-sort=${at < 0 ? "none" : down ? "descending" : "ascending"}>
     <button type="button" title=${column.hint ?? "Sort; with Shift by several columns"} onClick=${(/** @type {MouseEvent} */ event) => onSort(sortedBy(sort, key, event.shiftKey, column.down ?? column.align === "end"))}>
       <span>${column.title}</span><i class="arrow ${at < 0 ? "" : down ? "down" : "up"}" aria-hidden="true">${at < 0 ? "" : down ? "↓" : "↑"}${at >= 0 && keys.length > 1 ? at + 1 : ""}</i></button></th>`;

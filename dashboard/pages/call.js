@@ -94,11 +94,11 @@ async function perform(path, body, streams, signal, update) {
     const answer = await request("POST", path, { body, signal });
     return update((call) => ({ ...call, answer }));
   }
-  const answer = await read("POST", path, { body, signal }, ({ event, data }) => {
+  const answer = await read("POST", path, { body, signal }, (frames) => frames.forEach(({ event, data }) => {
     if (event === "item") update((call) => ({ ...call, items: [...(call.items ?? []), data.value].slice(-KEPT_ITEMS), answer: { ok: true, count: (data.n ?? 0) + 1 } }));
     if (event === "end") update((call) => ({ ...call, answer: { ok: true, ...data, count: data.items } }));
     if (event === "error") update((call) => ({ ...call, answer: { ok: false, error: data.error ?? data } }));
-  });
+  }));
   if (!answer.ok) throw await problemOf(answer);
   if (answer.headers.get("content-type")?.startsWith("application/json")) {
     const whole = await answer.json();

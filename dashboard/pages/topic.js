@@ -69,10 +69,10 @@ function Tail({ name }) {
     if (!running) return undefined;
     const stop = new AbortController();
     setProblem(null);
-    read("GET", `topics/${part(name)}/tail`, { signal: stop.signal, query: { rate: 50, contains: wanted.current } }, ({ event, data }) => {
+    read("GET", `topics/${part(name)}/tail`, { signal: stop.signal, query: { rate: 50, contains: wanted.current } }, (frames) => frames.forEach(({ event, data }) => {
       if (event === "message") setState((old) => ({ ...old, shown: old.shown + 1, items: [{ ...data, key: `${data.at}${data.n}` }, ...old.items].slice(0, KEPT) }));
       if (event === "skipped") setState((old) => ({ ...old, skipped: old.skipped + data.count }));
-    }).then(() => setRunning(false), (error) => {
+    })).then(() => setRunning(false), (error) => {
       if (error.name === "AbortError") return;
       setProblem(error instanceof Problem ? error.body : { detail: String(error) });
       setRunning(false);

@@ -24,7 +24,7 @@ Row = dict[str, Any]
 WINDOWS = ("actors", "agents", "methods", "dead_letters", "nodes", "members", "links", "queues", "topics")
 OBJECTS = ("overview", "cluster", "actor", "queue", "topic")
 TOPICS = (*WINDOWS, *OBJECTS, "events")
-_ID_FIELDS = {"queues": "queue", "topics": "topic"}
+_ID_FIELDS = {"queues": "queue", "queue": "queue", "topics": "topic", "topic": "topic"}
 
 
 class Subscribe(Input):

@@ -74,5 +74,10 @@ class Totals:
             "lines": self.lines,
             "words": self.words,
             "definitions": self.definitions,
-            "identifiers": sorted(self.identifiers.items(), key=lambda item: (-item[1], item[0]))[:top],
+            "identifiers": [list(pair) for pair in sorted(self.identifiers.items(), key=_most_used_first)[:top]],
         }
+
+
+def _most_used_first(pair: tuple[str, int]) -> tuple[int, str]:
+    name, uses = pair
+    return -uses, name

@@ -66,7 +66,7 @@ async def test_every_text_is_put_analysed_and_added_up(folder: Path) -> None:
         await wait_until(lambda: finished(reader), timeout=20.0)
 
         totals = await archivist.summary(top=1)
-        assert (totals["files"], totals["words"], totals["identifiers"]) == (20, 40, [("shared", 20)])
+        assert (totals["files"], totals["words"], totals["identifiers"]) == (20, 40, [["shared", 20]])
         assert await reader.summary() == {"skipped": {"binary": 1}, "put_again": 0}
         assert await reader.progress() == {"done": 20, "known": 21, "skipped": 1, "pass": 1, "finished": True}
 

@@ -51,5 +51,5 @@ def test_totals_add_up_and_name_the_most_used_first() -> None:
         "lines": 2,
         "words": 5,
         "definitions": 0,
-        "identifiers": [("alpha", 2), ("beta", 2)],
+        "identifiers": [["alpha", 2], ["beta", 2]],
     }

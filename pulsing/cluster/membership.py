@@ -403,14 +403,14 @@ class Membership:
         if peer.suspicion is None:
             peer.suspicion = Suspicion(by, now, refused=refused)
             self._trusted_now = None
-            if by != self._me.node_id:
-                self._check_suspect(peer, now)
         elif not peer.suspicion.confirm(by, refused=refused):
             return
         self._accused.add(peer.member.node_id)
         if peer.member.status == "alive":
             self._become(peer, peer.member.with_status("suspect"), by, now, acquit=False)
         rumour = Rumour(peer.member.with_status("suspect"), by, refused)
+        if is_first and by != self._me.node_id:
+            self._check_suspect(peer, now)
         if refused or (is_first and by == self._me.node_id):
             self._shout(rumour, now)
         else:

@@ -72,5 +72,7 @@ class Peer:
 
     def rumour(self) -> Rumour:
         """What this node would say about it."""
-        accusers = self.suspicion.accusers if self.suspicion else ()
-        return Rumour(self.member, next(iter(accusers), self.member.node_id), self.refused)
+        if self.suspicion is None:
+            return Rumour(self.member, self.member.node_id)
+        by, refused = next(iter(self.suspicion.accusers.items()))
+        return Rumour(self.member.with_status("suspect"), by, refused)

@@ -128,7 +128,7 @@ const typeName = (schema) => schema["x-python-type"] ?? (schema.enum ? "one of" 
 export function Field({ name, label, schema, required, text, error, rows = 3, onInput }) {
   const [id] = useState(() => `f-${Math.random().toString(36).slice(2, 9)}`);
   const kind = fieldKind(schema);
-  const hint = schema.default !== undefined && schema.default !== null ? JSON.stringify(schema.default) : schema.default === null ? "null" : "";
+  const hint = schema.default === undefined ? "" : kind === "select" ? String(schema.default) : JSON.stringify(schema.default);
   const common = { id, name, required, placeholder: hint, "aria-invalid": Boolean(error), "aria-describedby": error ? `${id}-e` : undefined, onInput: (/** @type {any} */ event) => onInput(event.target.value) };
   const input = {
     checkbox: () => html`<input id=${id} type="checkbox" checked=${text ?? schema.default ?? false} onChange=${(/** @type {any} */ event) => onInput(event.target.checked)} />`,

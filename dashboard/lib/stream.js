@@ -7,7 +7,7 @@ import { EMPTY, append, delta, fromList, sampled, snapshot } from "./store.js";
 /**
  * @typedef {{topic: string, id?: string, filter?: Record<string, any>, search?: string, sort?: string, offset?: number, limit?: number}} Spec
  * @typedef {{name: string, spec: Spec, view: {value: import("./store.js").View, peek(): import("./store.js").View},
- *   samples: {value: import("./store.js").Samples, peek(): import("./store.js").Samples}, polled: boolean, etag: string, asked: number}} Subscription
+ *   samples: {value: import("./store.js").Samples, peek(): import("./store.js").Samples}, polled: boolean, etag: string, asked: number, since: number}} Subscription
  */
 
 const LISTS = { dead_letters: "dead-letters", members: "cluster/members" };
@@ -15,6 +15,7 @@ const SINGLES = { actor: "actors", queue: "queues", topic: "topics" };
 const APPENDED = new Set(["events"]);
 const HIDDEN_MS = 5_000;
 const POLL_MS = 2_000;
+const OVERDUE_MS = 4_000;
 const BEAT_MS = 900;
 const RETRY_MS = [500, 1_000, 2_000, 4_000, 8_000];
 
@@ -47,7 +48,7 @@ export function restOf(spec) {
 /** @param {Spec} spec @returns {Subscription} */
 function open(spec) {
   const name = `s${(serial += 1)}`;
-  const subscription = { name, spec, view: signal(EMPTY), samples: signal(new Map()), polled: false, etag: "", asked: 0 };
+  const subscription = { name, spec, view: signal(EMPTY), samples: signal(new Map()), polled: false, etag: "", asked: 0, since: Date.now() };
   subscriptions.set(name, subscription);
   announce({ add: name });
   return subscription;
@@ -225,7 +226,11 @@ function beat(after) {
 
 function pollAll() {
   const everything = channel.peek().state === "polling" && !document.hidden;
-  for (const subscription of subscriptions.values()) if (everything || subscription.polled) poll(subscription);
+  for (const subscription of subscriptions.values()) {
+    // A snapshot that does not come must not leave a part of the page empty: REST answers the same question.
+    const overdue = !subscription.view.peek().loaded && Date.now() - subscription.since > OVERDUE_MS;
+    if (everything || subscription.polled || (overdue && !document.hidden)) poll(subscription);
+  }
 }
 
 /** Starts the clock of the page and ties the channel to the tab's visibility and the session. */

@@ -6,6 +6,7 @@ import { confirm } from "../lib/dialog.js";
 import { ago, bytes, clock, count, duration, rate } from "../lib/format.js";
 import { Field } from "../lib/form.js";
 import { html, useEffect, useRef, useState } from "../lib/html.js";
+import { Icon } from "../lib/icons.js";
 import { Tree } from "../lib/json.js";
 import { Ago, Chip, Facts, NodeLink, Num, Panel, Partial, ProblemBox, Segments, Skeleton, State, nodeNames } from "../lib/parts.js";
 import { ratesOf } from "../lib/rates.js";
@@ -99,11 +100,11 @@ function Viewer({ queue }) {
   const [problem, setProblem] = useState(/** @type {any} */ (null));
   const look = () => request("GET", `queues/${part(queue.queue)}/messages`, { query: { order, bucket_id: bucket, contains, limit: 20 } }).then((body) => (setPage(body), setProblem(null)), (error) => setProblem(error.body));
   useEffect(() => void look(), [order, bucket, queue.queue]);
-  return html`<${Panel} title="Records" note="looking takes nothing" flush actions=${html`<${Segments} label="Order" value=${order} onChange=${setOrder} options=${[["newest", "newest"], ["oldest", "oldest"]]} />
+  return html`<${Panel} title="Records" flush actions=${html`<${Segments} label="Order" value=${order} onChange=${setOrder} options=${[["newest", "newest"], ["oldest", "oldest"]]} />
       <select aria-label="Bucket" value=${bucket} onChange=${(/** @type {any} */ event) => setBucket(event.target.value)}><option value="">all buckets</option>${(queue.bucket_rows ?? []).map((/** @type {any} */ row) => html`<option value=${row.bucket_id}>bucket ${row.bucket_id}</option>`)}</select>
-      <input class="contains" value=${contains} placeholder="contains" aria-label="Contains" onInput=${(/** @type {any} */ event) => setContains(event.target.value)} onKeyDown=${(/** @type {KeyboardEvent} */ event) => event.key === "Enter" && look()} /><button type="button" class="button" onClick=${look}>Look again</button>`}>
+      <input class="contains" value=${contains} placeholder="contains" aria-label="Contains" onInput=${(/** @type {any} */ event) => setContains(event.target.value)} onKeyDown=${(/** @type {KeyboardEvent} */ event) => event.key === "Enter" && look()} /><button type="button" class="button icon-only" title="Look again" aria-label="Look again" onClick=${look}><${Icon} name="restart" size=${14} /></button>`}>
     <${ProblemBox} problem=${problem} />
-    ${!page ? !problem && html`<div class="pad"><${Skeleton} lines=${4} /></div>` : page.items.length ? html`<ol class="records">${page.items.map((/** @type {any} */ item) => html`<li key=${`${item.bucket_id}:${item.offset}`}><span class="faint small nowrap"><b>${item.bucket_id}</b>:${item.offset}<br />${item.at ? clock(item.at).slice(0, 8) : ""}</span><div class="value"><${Tree} value=${item.record} /></div></li>`)}</ol>` : html`<p class="empty small">No record here.</p>`}<//>`;
+    ${!page ? !problem && html`<div class="pad"><${Skeleton} lines=${4} /></div>` : page.items.length ? html`<ol class="records">${page.items.map((/** @type {any} */ item) => html`<li key=${`${item.bucket_id}:${item.offset}`}><span class="faint small nowrap"><b>${item.bucket_id}</b>:${item.offset}<br />${item.at ? clock(item.at).slice(0, 8) : ""}</span><div class="value"><${Tree} value=${item.record} /></div></li>`)}</ol>` : html`<p class="empty small">No record here. Looking takes nothing out.</p>`}<//>`;
 }
 
 /** One JSON value, or one a line. @param {string} text @returns {{records: any[], error: string}} */

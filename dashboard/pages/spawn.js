@@ -62,7 +62,7 @@ function SpawnForm({ name, onClose }) {
     ${detail.doc && html`<p class="faint">${detail.doc.split("\n\n")[0]}</p>`}
     <${SchemaFields} schema=${schema} draft=${draft} errors=${{ ...(touched ? errors : {}), ...fieldErrors(problem) }} onChange=${setDraft} />
     <div class="fields"><${Field} name="name" label="Name" schema=${{ type: "string", description: "empty: only an id" }} text=${life.name} error=${fieldErrors(problem).name} onInput=${set("name")} />
-      <${Field} name="placement" label="Where" schema=${{ enum: ["local", "remote", ...nodeNames.values()] }} text=${life.placement} onInput=${set("placement")} /></div>
+      <${Field} name="placement" label="Where" schema=${{ enum: ["local", "remote", ...nodeNames.values()], default: "local" }} text=${life.placement} onInput=${set("placement")} /></div>
     <details><summary>Restarts, mailbox and tags</summary><div class="form"><div class="fields">
       <${Field} name="restart_policy" label="Restart" schema=${{ enum: ["never", "on_failure", "always"], default: defaults.restart_policy }} text=${life.restart_policy} onInput=${set("restart_policy")} />
       <${Field} name="max_restarts" label="At most" schema=${{ type: "integer", default: defaults.max_restarts }} text=${life.max_restarts} onInput=${set("max_restarts")} />

@@ -4,7 +4,7 @@ import test from "node:test";
 
 import { points } from "../../../dashboard/lib/chart.js";
 import * as format from "../../../dashboard/lib/format.js";
-import { special } from "../../../dashboard/lib/json.js";
+import { oneLine, special } from "../../../dashboard/lib/json.js";
 import { routesOf } from "../../../dashboard/lib/offers.js";
 import { matching } from "../../../dashboard/lib/palette.js";
 import { link, parse } from "../../../dashboard/lib/router.js";
@@ -100,6 +100,13 @@ test("values that stand for a Python type are one line", () => {
   assert.deepEqual(special({ $datetime: "2026-01-01T00:00:00Z" }), ["datetime", "2026-01-01T00:00:00Z"]);
   assert.deepEqual(special({ $array: { dtype: "<f4", shape: [3, 4] } }), ["array", "<f4 [3 × 4]"]);
   assert.equal(special({ plain: 1 }), null);
+});
+
+test("a small record is one line, a nested or long one is a tree", () => {
+  assert.equal(oneLine({ id: "a1", n: 3 }), "{id: \"a1\", n: 3}");
+  assert.equal(oneLine([1, 2]), "[1, 2]");
+  assert.equal(oneLine({ a: [] }), "");
+  assert.equal(oneLine({ a: "x".repeat(80) }), "");
 });
 
 test("records are one value, a list, or one a line", () => {

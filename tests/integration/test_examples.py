@@ -11,6 +11,20 @@ import pytest
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 PRINTED = {
+    "debate.py": (
+        "Moderator: tabs or spaces?\n"
+        "ada: Tabs are one key for one level.\nbob: Spaces look the same everywhere.\n"
+        "ada: Then let each reader choose how wide a tab is.\nbob: Readers have better things to choose.\n"
+    ),
+    "parallel_ideas.py": (
+        " 9 Plant a tree for every meeting that is cancelled\n"
+        " 6 Make all meetings ten minutes shorter\n"
+        " 4 Meet standing, on deck\n"
+    ),
+    "researcher_reviewer.py": (
+        "researcher: bees dance\nreviewer: And what is it good for?\n"
+        "researcher: bees dance; the dance tells the others where the flowers are\nreviewer: Good.\n"
+    ),
     "two_actors.py": "Hello Ada, you are number 1\nHello Grace, you are number 2\nHello Mary, you are number 3\n",
     "restarts.py": (
         "requests: 1 2\nfailed: the other side is gone\nrequests: 1\nfailed: the other side is gone\n"

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 _LOOK_S = 0.3
 _DRAIN_S = 2.0
 _STOP_LIMIT_S = 10.0
+# A suspect may only be busy: its share is not taken from it before it is known to be dead.
+_STILL_THERE = frozenset({"Alive", "Suspect"})
 # So long the first node waits for the others before it begins with those who are there.
 _MUSTER_S = 10.0
 # A file every so often is enough to watch, and leaves the machine to its user.
@@ -86,7 +88,8 @@ class Crew:
 
     async def look_around(self) -> None:
         """Share the work anew when the members have changed, and take over reading when nobody does it."""
-        alive = sorted(int(row["node_id"]) for row in await self._system.members() if row["status"] == "Alive")
+        members = await self._system.members()
+        alive = sorted(int(row["node_id"]) for row in members if row["status"] in _STILL_THERE)
         if not self._mustered(alive):
             return
         if alive != self._alive:
@@ -137,10 +140,12 @@ class Crew:
 
 async def serve(plan: NodePlan) -> None:
     """Run one node until its work is done or it is cancelled."""
-    import pulsing as pul
+    from pulsing import ActorSystem
     from pulsing.admin.serving import login_link
+    from pulsing.config import config_from
 
-    system = await pul.init("127.0.0.1:0", seeds=list(plan.seeds) or None)
+    config = config_from(addr="127.0.0.1:0", seeds=plan.seeds, node_name=f"node-{plan.number}")
+    system = await ActorSystem.create(config)
     try:
         report("ready", addr=system.addr, dashboard=login_link(system) or "off")
         crew = Crew(system, plan)
@@ -151,7 +156,6 @@ async def serve(plan: NodePlan) -> None:
             await crew.dismiss()
     finally:
         await system.shutdown(drain=_DRAIN_S)
-        await pul.shutdown()
 
 
 async def _work(crew: Crew) -> None:

@@ -219,8 +219,8 @@ function beat(after) {
   if (Date.now() - now.peek() < after || (state !== "live" && state !== "polling")) return;
   now.value = Date.now();
   for (const subscription of subscriptions.values()) {
-    const { rows } = subscription.view.peek();
-    if (rows.length) subscription.samples.value = sampled(subscription.samples.peek(), rows, Date.now());
+    const { rows, partial } = subscription.view.peek();
+    if (rows.length && !partial) subscription.samples.value = sampled(subscription.samples.peek(), rows, Date.now());
   }
 }
 

@@ -7,5 +7,5 @@ export const seen = signal(NO_TRAIL);
 
 /** @param {any} overview @param {number} now milliseconds */
 export function remember(overview, now) {
-  if (overview?.totals) seen.value = extend(seen.peek(), Math.floor(now / 1000), numbersOf(overview));
+  if (overview?.totals && !overview.partial) seen.value = extend(seen.peek(), Math.floor(now / 1000), numbersOf(overview));
 }

@@ -58,14 +58,32 @@ export function recent(trail, seconds) {
   return { times: trail.times.slice(from), series: Object.fromEntries(Object.entries(trail.series).map(([name, values]) => [name, values.slice(from)])) };
 }
 
-/** Growth a second of a counter, smoothed over `over` seconds; null where it fell or is unknown.
+const DIP_LENGTH = 6;
+
+/** A counter without its dips: for a moment a node did not answer, and the sum lacked its part. A fall that lasts is a restart.
+ * @param {Array<number | null>} values @returns {Array<number | null>} */
+export function withoutDips(values) {
+  let most = -Infinity;
+  return values.map((value, index) => {
+    if (value == null) return null;
+    if (value < most) {
+      const ahead = values.slice(index + 1, index + DIP_LENGTH);
+      if (ahead.length < DIP_LENGTH - 1 || ahead.some((later) => later != null && later >= most)) return null;
+    }
+    most = value;
+    return value;
+  });
+}
+
+/** Growth a second of a counter, smoothed over `over` seconds; null where it is unknown.
  * @param {number[]} times @param {Array<number | null> | undefined} values @param {number} [over] @returns {Array<number | null>} */
 export function growth(times, values = [], over = 5) {
+  const known = withoutDips(values);
   let from = 0;
   return times.map((at, index) => {
-    while (from < index - 1 && times[from] < at - over) from += 1;
-    const [first, last] = [values[from], values[index]];
-    if (index === 0 || first == null || last == null || last < first) return null;
+    while (from < index - 1 && (known[from] == null || times[from] < at - over)) from += 1;
+    const [first, last] = [known[from], known[index]];
+    if (from >= index || first == null || last == null || last < first) return null;
     return (last - first) / (at - times[from]);
   });
 }

@@ -18,7 +18,7 @@ export default function Cluster() {
   return html`<div class="page-head"><div><div class="row"><h1>${cluster.name}</h1>${cluster.agreed === false ? html`<${Chip} tone="warn" title=${(cluster.disagreeing ?? []).map((/** @type {string} */ id) => nodeNames.get(id) ?? id).join(", ")}>views differ<//>` : cluster.agreed && html`<${Chip} tone="good">all agree<//>`}</div><p>${cluster.mode} · ${cluster.size} ${cluster.size === 1 ? "member" : "members"}</p></div><${Join} /></div>
     <${ProblemBox} problem=${problem ?? hidden} />${members && html`<${Partial} view=${members} />`}
     <div class="grid even"><${Panel} class="w6" title="Nodes and links"><${Picture} members=${members?.rows ?? []} links=${links} /><//>
-      <${Panel} class="w6" title="State"><${Facts} items=${[["Mode", cluster.mode], ["Members", count(cluster.size)], ...Object.entries(cluster.by_status ?? {}).map(([status, n]) => [status, count(n)]), ["Revision", cluster.revision], ["TLS", cluster.tls == null ? null : cluster.tls ? "yes" : "no"], ["Head", cluster.head && html`<${NodeLink} id=${cluster.head} />`]]} />
+      <${Panel} class="w6" title="State"><${Facts} items=${[["Mode", cluster.mode], ["Members", count(cluster.size)], ...Object.entries(cluster.by_status ?? {}).map(([status, n]) => [status[0].toUpperCase() + status.slice(1), count(n)]), ["Revision", cluster.revision], ["TLS", cluster.tls == null ? null : cluster.tls ? "yes" : "no"], ["Head", cluster.head && html`<${NodeLink} id=${cluster.head} />`]]} />
         ${cluster.seeds?.length > 0 && html`<h3 class="sub">Seeds</h3><ul class="stack">${cluster.seeds.map((/** @type {any} */ seed) => html`<li class="row"><span class="mono">${seed.addr}</span><${State} value=${seed.reachable === false ? "unavailable" : seed.reachable ? "ok" : "off"} /><span class="faint"><${Ago} at=${seed.last_tried_at} /></span></li>`)}</ul>`}<//></div>
     <${Panel} title="Members" flush><${Table} label="Members" columns=${MEMBER_COLUMNS} rows=${members?.rows ?? []} loaded=${Boolean(members)} onOpen=${(/** @type {any} */ row) => go(link("nodes", row.id))} empty=${html`<p class="pad faint">This node stands alone.</p>`} /><//>
     <${Names} />`;
@@ -53,7 +53,7 @@ function Picture({ members, links }) {
   if (!members.length || members.length > 60) return html`<p class="faint">${members.length ? "Too many members to draw: see the list." : "No members."}</p>`;
   const [wide, high] = [480, 240];
   const at = (/** @type {number} */ index) => {
-    const angle = (index / members.length) * 2 * Math.PI - Math.PI / 2;
+    const angle = (index / members.length) * 2 * Math.PI - (members.length === 2 ? Math.PI : Math.PI / 2);
     return members.length === 1 ? [wide / 2, high / 2] : [wide / 2 + Math.cos(angle) * 150, high / 2 - 8 + Math.sin(angle) * 78];
   };
   const place = new Map(members.map((member, index) => [member.id, at(index)]));
@@ -67,10 +67,12 @@ function Names() {
   const [search, setSearch] = useState("");
   const { data, problem } = useRest("names", { search, limit: 200 }, 5_000);
   if (problem?.status === 404) return null;
+  // Names that begin with an underscore are the machinery's own.
+  const rows = (data?.items ?? []).filter((/** @type {any} */ row) => search.startsWith("_") || !row.name.replace(/^actors\//, "").startsWith("_"));
   const columns = [
     { key: "name", title: "Name", width: 160, grow: 1, rank: 0, cell: (/** @type {any} */ row) => html`<a class="name" href=${link("actors", row.instances[0]?.actor ?? row.name)}>${row.name.replace(/^actors\//, "")}</a> ${row.conflict && html`<${Chip} tone="bad">conflict<//>`}` },
     { key: "class", title: "Class", width: 150, rank: 2, cell: (/** @type {any} */ row) => className(row.instances[0]?.class) },
     { key: "where", title: "On", width: 180, rank: 1, cell: (/** @type {any} */ row) => row.instances.map((/** @type {any} */ each, /** @type {number} */ at) => html`${at ? ", " : ""}<${NodeLink} id=${each.node} />`) },
   ];
-  return html`<${Panel} title="Names" note=${data ? count(data.total) : ""} flush actions=${html`<${SearchBox} value=${search} placeholder="Name" onInput=${setSearch} />`}><${Table} label="Names" columns=${columns} rows=${data?.items ?? []} loaded=${Boolean(data)} empty=${html`<p class="pad faint">No actor has a public name.</p>`} /><//>`;
+  return html`<${Panel} title="Names" note=${data ? count(rows.length) : ""} flush actions=${html`<${SearchBox} value=${search} placeholder="Name" onInput=${setSearch} />`}><${Table} label="Names" columns=${columns} rows=${rows} loaded=${Boolean(data)} empty=${html`<p class="pad faint">No actor has a public name.</p>`} /><//>`;
 }

@@ -29,7 +29,7 @@ export default function QueuePage({ id }) {
       <${Management} queue=${queue} /></div>
     <${Partial} view=${view} /><${ProblemBox} problem=${view.problem} />
     <div class="grid"><${Panel} class="w5" title="Now"><${Facts} items=${[["Records", html`<${Num} value=${queue.records} as=${count} metric="pulsing_queue_records" />`], ["Size", bytes(queue.bytes)], ["Put", rate(rates(queue, "put_total"))], ["Read", rate(rates(queue, "read_total"))], ["Put in all", count(queue.put_total)], ["Read in all", count(queue.read_total)], ["Largest lag", count(queue.max_lag)], ["Oldest record", queue.oldest_at ? html`<${Ago} at=${queue.oldest_at} />` : null], ["Readers", count(queue.readers)], ["Skew", queue.skew?.toFixed(2), "largest bucket / mean"]]} /><//>
-      <${Panel} class="w7" title="Flow" note="since this page was opened"><${Chart} label="Records put and read a second" height=${150} times=${trail.times} as=${rate} data=${[growth(trail.times, trail.series.put_total), growth(trail.times, trail.series.read_total)]} lines=${[{ label: "put", colour: "--c1" }, { label: "read", colour: "--c2" }]} /><//></div>
+      <${Panel} class="w7" title="Flow" note="since this page was opened"><${Chart} label="Records put and read a second" height=${190} times=${trail.times} as=${rate} data=${[growth(trail.times, trail.series.put_total), growth(trail.times, trail.series.read_total)]} lines=${[{ label: "put", colour: "--c1" }, { label: "read", colour: "--c2" }]} /><//></div>
     <${Buckets} rows=${queue.bucket_rows ?? []} />
     <${Readers} rows=${queue.reader_rows ?? []} />
     <div class="grid"><div class="w7"><${Viewer} queue=${queue} /></div><div class="w5"><${Put} queue=${queue} /></div></div>`;

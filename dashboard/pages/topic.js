@@ -8,7 +8,7 @@ import { html, useEffect, useRef, useState } from "../lib/html.js";
 import { Icon } from "../lib/icons.js";
 import { Tree } from "../lib/json.js";
 import { Ago, Clock, Facts, NodeLink, Num, Panel, Partial, ProblemBox, Skeleton, State } from "../lib/parts.js";
-import { offers } from "../lib/offers.js";
+import { canDo, offers } from "../lib/offers.js";
 import { ratesOf } from "../lib/rates.js";
 import { link } from "../lib/router.js";
 import { read } from "../lib/sse.js";
@@ -31,10 +31,13 @@ export default function TopicPage({ id }) {
   return html`<div class="page-head"><div>${crumbs}<div class="row"><h1>${topic.topic}</h1><${State} value=${topic.state} /></div><p>broker on <${NodeLink} id=${topic.node} /></p></div></div>
     <${Partial} view=${view} /><${ProblemBox} problem=${view.problem} />
     <div class="grid"><${Panel} class="w5" title="Now"><${Facts} items=${[["Subscribers", count(topic.subscribers)], ["Slow", count(topic.slow_subscribers)], ["Published", rate(rates(topic, "published_total"))], ["Delivered", rate(rates(topic, "delivered_total"))], ["Published in all", count(topic.published_total)], ["Delivered in all", count(topic.delivered_total)], ["Failed", count(topic.failed_total)], ["Dropped", count(topic.dropped_total)], ["Publish p99", duration(topic.publish_s?.p99)], ["Last message", html`<${Ago} at=${topic.last_published_at} />`], ["By mode", modes || null]]} /><//>
-      <${Panel} class="w7" title="Flow" note="since this page was opened"><${Chart} label="Messages a second" height=${150} times=${trail.times} as=${rate} data=${[growth(trail.times, trail.series.published_total), growth(trail.times, trail.series.delivered_total)]} lines=${[{ label: "published", colour: "--c1" }, { label: "delivered", colour: "--c2" }]} /><//></div>
+      <${Panel} class="w7" title="Flow" note="since this page was opened"><${Chart} label="Messages a second" height=${190} times=${trail.times} as=${rate} data=${[growth(trail.times, trail.series.published_total), growth(trail.times, trail.series.delivered_total)]} lines=${[{ label: "published", colour: "--c1" }, { label: "delivered", colour: "--c2" }]} /><//></div>
     <${Subscribers} topic=${topic} />
-    <div class="grid">${offers("GET", "/topics/{}/tail") && html`<div class="w7"><${Tail} name=${topic.topic} /></div>`}<${Panel} class=${offers("GET", "/topics/{}/tail") ? "w5" : ""} title="Publish"><${PublishForm} topic=${topic.topic} /><//></div>`;
+    <div class="grid">${offers("GET", "/topics/{}/tail") && html`<div class="w7"><${Tail} name=${topic.topic} /></div>`}<${Panel} class=${offers("GET", "/topics/{}/tail") ? "w5" : "w6"} title="Publish"><${PublishForm} topic=${topic.topic} /><//></div>`;
 }
+
+/** Who listens: the broker's own name for it says the topic again. @param {any} row @param {string} topic */
+const subscriberName = (row, topic) => (row.actor_name ?? row.id).replace(/^actors\//, "").replace(`_topic_sub_${topic}_`, "");
 
 /** @param {{topic: any}} props */
 function Subscribers({ topic }) {
@@ -45,12 +48,12 @@ function Subscribers({ topic }) {
   const end = /** @type {"end"} */ ("end");
   const number = (/** @type {string} */ key, /** @type {string} */ title, /** @type {number} */ rank) => ({ key, title, width: 92, align: end, rank, cell: (/** @type {any} */ row) => html`<${Num} value=${row[key]} as=${count} />` });
   const columns = [
-    { key: "actor", title: "Subscriber", width: 150, grow: 1, rank: 0, cell: (/** @type {any} */ row) => (row.actor ? html`<a class="name" href=${link("actors", row.actor)} title=${row.id}>${row.actor_name?.replace(/^actors\//, "") ?? row.id}</a>` : row.id) },
+    { key: "actor", title: "Subscriber", width: 150, grow: 1, rank: 0, cell: (/** @type {any} */ row) => (row.actor ? html`<a class="name" href=${link("actors", row.actor)} title=${row.id}>${subscriberName(row, topic.topic)}</a>` : row.id) },
     { key: "node", title: "Node", width: 96, rank: 4, cell: (/** @type {any} */ row) => html`<${NodeLink} id=${row.node} />` },
     { key: "state", title: "State", width: 96, rank: 1, cell: (/** @type {any} */ row) => html`<span title=${row.last_error}><${State} value=${row.state} /></span>` },
     number("pending", "Pending", 2), number("delivered_total", "Delivered", 2), number("failed_total", "Failed", 3), number("dropped_total", "Dropped", 5),
     { key: "last", title: "Last", width: 104, align: end, rank: 4, cell: (/** @type {any} */ row) => html`<${Ago} at=${row.last_delivered_at} />` },
-    { key: "evict", title: "", width: 84, align: end, rank: 5, cell: (/** @type {any} */ row) => html`<${Act} action="topic.evict" class="button small ghost" onClick=${() => evict(row)}>Take off<//>` },
+    { key: "evict", title: "", hidden: !canDo("topic.evict"), width: 84, align: end, rank: 5, cell: (/** @type {any} */ row) => html`<${Act} action="topic.evict" class="button small ghost" onClick=${() => evict(row)}>Take off<//>` },
   ];
   return html`<${Panel} title="Subscribers" flush><${Table} label="Subscribers" columns=${columns} rows=${topic.subscriber_rows ?? []} empty=${html`<p class="pad faint">Nobody listens. Messages published now reach no one.</p>`} /><//>`;
 }

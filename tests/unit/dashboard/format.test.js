@@ -10,7 +10,7 @@ import { matching } from "../../../dashboard/lib/palette.js";
 import { link, parse } from "../../../dashboard/lib/router.js";
 import { commandArguments, python, shellQuoted } from "../../../dashboard/lib/snippets.js";
 import { fitting, visible } from "../../../dashboard/lib/table.js";
-import { extend, fromHistory, growth, joined, NO_TRAIL } from "../../../dashboard/lib/trail.js";
+import { extend, fromHistory, growth, joined, NO_TRAIL, withoutDips } from "../../../dashboard/lib/trail.js";
 import { csv } from "../../../dashboard/pages/actors.js";
 import { families } from "../../../dashboard/pages/metrics.js";
 import { recordsOf } from "../../../dashboard/pages/queue.js";
@@ -77,8 +77,16 @@ test("a trail grows by time, keeps names that come later, and joins the node's m
 });
 
 test("growth is a second's worth and never negative", () => {
-  assert.deepEqual(growth([0, 1, 2, 3], [0, 10, 5, null]), [null, 10, 2.5, null]);
+  assert.deepEqual(growth([0, 1, 2, 3], [0, 10, 30, null]), [null, 10, 15, null]);
   assert.deepEqual(growth([0, 1], [10, 5]), [null, null]);
+});
+
+test("a sum that lacked a node's part for a moment makes no spike", () => {
+  assert.deepEqual(growth([0, 1, 2, 3], [100, 110, 50, 130]), [null, 10, null, 10]);
+});
+
+test("a fall that lasts is a restart, and counting begins again", () => {
+  assert.deepEqual(withoutDips([100, 0, 1, 2, 3, 4, 5]).slice(0, 2), [100, 0]);
 });
 
 test("a sparkline needs two points", () => {

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from pulsing.wire.session import Request
+
 if TYPE_CHECKING:
     from pulsing.node.link import Link
 
@@ -12,11 +14,11 @@ if TYPE_CHECKING:
 class Answer:
     """Stands where a local caller's future would: one result, one error, or a caller who no longer waits."""
 
-    __slots__ = ("_callbacks", "_cancelled", "_done", "_link", "_request_id")
+    __slots__ = ("_callbacks", "_cancelled", "_done", "_link", "_request")
 
-    def __init__(self, link: Link, request_id: int) -> None:
+    def __init__(self, link: Link, request: Request[Any]) -> None:
         self._link = link
-        self._request_id = request_id
+        self._request = request
         self._done = False
         self._cancelled = False
         self._callbacks: list[Callable[[Answer], None]] | None = None
@@ -32,12 +34,12 @@ class Answer:
     def set_result(self, value: Any, /) -> None:
         """Send the result, or open the stream that it stands for."""
         self._done = True
-        self._link.answer(self._request_id, value)
+        self._link.answer(self._request, value)
 
     def set_exception(self, error: BaseException, /) -> None:
         """Send the error."""
         self._done = True
-        self._link.answer_error(self._request_id, error)
+        self._link.answer_error(self._request, error)
 
     def add_done_callback(self, callback: Callable[[Answer], None]) -> None:
         """Call back when the caller has left."""

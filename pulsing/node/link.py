@@ -6,10 +6,10 @@ later messages, so that nothing small waits behind them.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pulsing.core.envelope import Envelope
@@ -21,7 +21,7 @@ from pulsing.node.answer import Answer
 from pulsing.node.streaming import IncomingStream, OutgoingStream
 from pulsing.tasks import TaskScope
 from pulsing.transport.base import Connection
-from pulsing.wire.codec import FrameCodec
+from pulsing.wire.codec import EncodedFrame, FrameCodec
 from pulsing.wire.errors import ProtocolError
 from pulsing.wire.failures import FailureRecord, from_failure, to_failure
 from pulsing.wire.frames import (
@@ -52,7 +52,6 @@ logger = logging.getLogger(__name__)
 
 MESSAGE_TARGET = 1024 * 1024
 """A WebSocket message is closed when it has grown to so many bytes; the other end takes 16 MiB at most."""
-PENDING_ASKS = 10_000
 
 CREDIT_EVERY = WINDOW_FRAMES // 4
 """Room is given back to the other side for so many messages at once,"""
@@ -60,6 +59,7 @@ CREDIT_EVERY_BYTES = WINDOW_BYTES // 8
 """or as soon as so many bytes have come since the last time: two large values fill the window."""
 
 PROTOCOL_ERROR = 1002
+_NO_KWARGS: dict[str, Any] = {}
 
 
 class Link:
@@ -89,6 +89,9 @@ class Link:
         self._blocked = False
         self._taken = 0
         self._credited_bytes = 0
+        self._first_message: int | None = None
+        self.in_turn = False
+        self.held: deque[tuple[Ask | Tell, Request[Any] | None]] = deque()
         self._handlers: dict[type, Callable[[Any, Request[Any] | None], None]] = {
             Ask: self._on_message_frame,
             Tell: self._on_message_frame,
@@ -109,12 +112,12 @@ class Link:
     @property
     def has_room(self) -> bool:
         """Whether one more message to an actor may go out now."""
-        return self.session.may_ask and self.session.asked < PENDING_ASKS
+        return self.session.may_send_message
 
     @property
     def closing(self) -> bool:
         """Whether nothing new goes over this link any more."""
-        return self.session.said_goodbye or self.session.they_said_goodbye
+        return self.session.said_goodbye or self.session.heard_goodbye
 
     def send_message(self, envelope: Envelope, sequence: int) -> None:
         """Send an envelope.
@@ -122,57 +125,68 @@ class Link:
         Raises:
             NotSendable: a value in it has no encoding; nothing was sent.
         """
-        target = envelope.target.id
-        sender = None if envelope.sender is None else envelope.sender.id
-        kwargs = envelope.kwargs or {}
-        frame: Frame
-        if not envelope.is_ask:
-            frame = Tell(target, envelope.method, envelope.args, kwargs, envelope.trace, sender, sequence)
-            self.send(frame, windowed=True)
-            return
-        left_ms = None
-        if envelope.deadline is not None:
-            left_ms = max(1, round((envelope.deadline - self.system.now()) * 1000))
-        request_id = self.session.ask(envelope)
+        if envelope.reply is None:
+            self._send_tell(envelope, sequence)
+        else:
+            self._send_ask(envelope, envelope.reply, sequence)
+
+    def _send_ask(self, envelope: Envelope, reply: Any, sequence: int) -> None:
+        session, sender, deadline = self.session, envelope.sender, envelope.deadline
+        request_id = session.next_request
         frame = Ask(
             request_id,
-            target,
+            envelope.target.id,
             envelope.method,
             envelope.args,
-            kwargs,
-            left_ms,
+            envelope.kwargs or _NO_KWARGS,
+            None if deadline is None else max(1, round((deadline - self.system.now()) * 1000)),
             envelope.stream,
             envelope.trace,
-            sender,
+            None if sender is None else sender.id,
             sequence,
         )
-        try:
-            self.send(frame, windowed=True)
-        except (NotSendable, ValueError):
-            self.session.take_back(request_id)
-            raise
-        assert isinstance(envelope.reply, asyncio.Future)
-        envelope.reply.add_done_callback(lambda _: self._settled(request_id, envelope))
+        encoded = self._codec.encode(frame)
+        session.send(frame, envelope, len(encoded.head) + encoded.attached)
+        self._queue(encoded)
+        reply.add_done_callback(partial(self._settled, request_id))
 
-    def _settled(self, request_id: int, envelope: Envelope) -> None:
+    def _send_tell(self, envelope: Envelope, sequence: int) -> None:
+        sender = envelope.sender
+        frame = Tell(
+            envelope.target.id,
+            envelope.method,
+            envelope.args,
+            envelope.kwargs or _NO_KWARGS,
+            envelope.trace,
+            None if sender is None else sender.id,
+            sequence,
+        )
+        encoded = self._codec.encode(frame)
+        self.session.send(frame, None, len(encoded.head) + encoded.attached)
+        self._queue(encoded)
+
+    def _settled(self, request_id: int, _: Any) -> None:
         """The caller has its answer, or it has left or timed out before one came."""
-        if self.session.is_waiting(request_id):
+        envelope = self.session.waiting(request_id)
+        if envelope is not None:
             self.system.deadlines.done(envelope)
-            self.send_about(Cancel(request_id))
+            self.send(Cancel(request_id))
             self.peer.room_again()
 
-    def send_about(self, frame: Frame) -> None:
-        """Queue a frame about an open request; one about a request that has ended is not sent."""
-        if self.session.send(frame):
-            self.send(frame)
+    def send(self, frame: Frame) -> None:
+        """Queue a frame, unless the request that it is about has ended meanwhile.
 
-    def send(self, frame: Frame, windowed: bool = False) -> None:
-        """Queue a frame; what is queued in this turn of the loop goes out together."""
+        Raises:
+            NotSendable: a value in it has no encoding; nothing was sent.
+        """
+        encoded = self._codec.encode(frame)
+        if self.session.send(frame):
+            self._queue(encoded)
+
+    def _queue(self, encoded: EncodedFrame) -> None:
+        """What is queued in one turn of the loop goes out together."""
         if self.lost:
             return
-        encoded = self._codec.encode(frame)
-        if windowed:
-            self.session.window.take(len(encoded.head) + encoded.attached)
         self.frames_out += 1
         self._outbox.append(encoded.head)
         if encoded.chunks is not None:
@@ -192,6 +206,7 @@ class Link:
             self._send_chunk()
             self._flushing = True
             self.system.loop.call_soon(self._flush)
+        self._close_if_done()
 
     def _send_chunk(self) -> None:
         """One chunk of the large value whose turn it is."""
@@ -218,55 +233,66 @@ class Link:
 
     # --- answering the other side ----------------------------------------------------------------------------------
 
-    def answer(self, request_id: int, value: Any) -> None:
+    def answer(self, request: Request[Any], value: Any) -> None:
         """Send the result of a request, or open the stream that it stands for."""
         if isinstance(value, StreamReader):
-            self._open_stream(request_id, value, None)
+            self._open_stream(request, value, None)
         elif isinstance(value, Message) and value.is_stream:
-            self._open_stream(request_id, value.stream_reader(), value.msg_type)
+            self._open_stream(request, value.stream_reader(), value.msg_type)
         else:
-            self._answer_value(request_id, value)
-        self._close_if_done()
+            self._answer_value(request, value)
 
-    def _answer_value(self, request_id: int, value: Any) -> None:
-        frame = Reply(request_id, value)
+    def _answer_value(self, request: Request[Any], value: Any) -> None:
         try:
-            self.send(frame)
+            self.send(Reply(request.id, value))
         except (NotSendable, ValueError) as error:
             refusal = error if isinstance(error, NotSendable) else NotSendable(type(value).__name__, detail=str(error))
             refusal.maybe_executed = True
-            self.answer_error(request_id, refusal)
+            self.answer_error(request, refusal)
         else:
-            self.session.send(frame)
+            self._close_if_done()
 
-    def answer_error(self, request_id: int, error: BaseException) -> None:
+    def answer_error(self, request: Request[Any], error: BaseException) -> None:
         """Send the error of a request."""
-        self.send_about(Failure(request_id, self._failure(error)))
+        self.send(Failure(request.id, self._failure(error)))
         self._close_if_done()
 
     def _failure(self, error: BaseException) -> FailureRecord:
         return to_failure(error, node=self.system.node_id)
 
-    def _open_stream(self, request_id: int, reader: StreamReader, msg_type: str | None) -> None:
+    def _open_stream(self, request: Request[Any], reader: StreamReader, msg_type: str | None) -> None:
         channel = reader.detach()
-        request = self.session.promise_stream(request_id)
-        if request is None:
+        if request.is_over:
             channel.close()
             return
-        stream = request.context = OutgoingStream(self, request_id, request, channel)
-        self.send(Reply(request_id, msg_type, "async"))
-        self._tasks.start(stream.run(), f"stream {request_id}")
+        self.send(Reply(request.id, msg_type, "async"))
+        stream = request.context = OutgoingStream(self, request, channel)
+        self._tasks.start(stream.run(), f"stream {request.id}")
 
-    def end_stream(self, request_id: int, error: BaseException | None) -> None:
+    def end_stream(self, request: Request[Any], error: BaseException | None) -> None:
         """Tell the reader that a stream is over."""
-        self.send_about(End(request_id, None if error is None else self._failure(error)))
+        self.send(End(request.id, None if error is None else self._failure(error)))
         self._close_if_done()
 
-    def leave_stream(self, request_id: int) -> None:
-        """Tell the producer that the reader has left."""
-        self.send_about(Cancel(request_id))
-
     # --- receiving -------------------------------------------------------------------------------------------------
+
+    @property
+    def first_message(self) -> int | None:
+        """Number of the first message that came over this link."""
+        announced = self._codec.first_announced
+        if self._first_message is None or announced is None:
+            return self._first_message or announced
+        return min(self._first_message, announced)
+
+    @property
+    def has_parted(self) -> bool:
+        """Whether the other side says nothing new over this link any more."""
+        return self.session.heard_goodbye
+
+    @property
+    def is_drained(self) -> bool:
+        """Whether no message waits for the rest of a large value."""
+        return not self._codec.assembler.holds_messages
 
     def on_message(self, data: bytes | bytearray) -> None:
         self.bytes_in += len(data)
@@ -280,13 +306,34 @@ class Link:
         except ProtocolError as error:
             logger.warning("node %s broke the protocol: %s", self.peer.node_id, error)
             self.connection.close(PROTOCOL_ERROR, "protocol error")
+        if self.peer.holds_back:
+            self.peer.release()
+        if self.closing:
+            self._close_if_done()
 
-    def _on_message_frame(self, frame: Ask | Tell, _: Any) -> None:
-        self.peer.admit(self, frame)
+    def _on_message_frame(self, frame: Ask | Tell, request: Request[Any] | None) -> None:
+        if self._first_message is None:
+            self._first_message = frame.sequence
+        if self.in_turn:
+            self.deliver(frame, request)
+        else:
+            self.held.append((frame, request))
+            self.peer.holds_back = True
 
-    def deliver(self, frame: Ask | Tell) -> None:
+    def take_turn(self) -> None:
+        """Deliver what was held back; what comes from now on need not wait."""
+        self.in_turn = True
+        while self.held:
+            self.deliver(*self.held.popleft())
+
+    def deliver(self, frame: Ask | Tell, request: Request[Any] | None) -> None:
         """Hand a message that has its turn to its actor."""
-        envelope = self._envelope(frame)
+        if frame.sequence > self.peer.delivered:
+            self.peer.delivered = frame.sequence
+        if request is not None and request.is_over:
+            self._give_room()  # its caller left while it was held back
+            return
+        envelope = self._envelope(frame, request)
         if isinstance(frame.args, Undecodable):
             self._refuse(envelope, frame.args)
         elif frame.target >> 64 != self.system.node_id.id:
@@ -294,25 +341,17 @@ class Link:
         else:
             self._hand_over(envelope)
 
-    def _envelope(self, frame: Ask | Tell) -> Envelope:
-        system = self.system
-        now = system.now()
+    def _envelope(self, frame: Ask | Tell, request: Request[Any] | None) -> Envelope:
+        now = self.system.now()
         args: tuple[Any, ...] = () if isinstance(frame.args, Undecodable) else frame.args
         sender = None if frame.sender is None else ActorId(frame.sender)
-        if isinstance(frame, Tell):
+        if request is None:
             return Envelope(
-                ActorId(frame.target),
-                frame.method,
-                args,
-                frame.kwargs,
-                accepted_at=now,
-                sender=sender,
-                trace=frame.trace,
+                ActorId(frame.target), frame.method, args, frame.kwargs, None, None, None, now, sender, frame.trace
             )
-        answer = Answer(self, frame.request_id)
-        self.session.serve(frame.request_id, answer)
+        assert isinstance(frame, Ask)
         timeout = None if frame.deadline_ms is None else frame.deadline_ms / 1000
-        deadline = None if timeout is None else now + timeout
+        answer = request.context = Answer(self, request)
         return Envelope(
             ActorId(frame.target),
             frame.method,
@@ -320,7 +359,7 @@ class Link:
             frame.kwargs,
             answer,
             timeout,
-            deadline,
+            None if timeout is None else now + timeout,
             now,
             sender,
             frame.trace,
@@ -359,15 +398,18 @@ class Link:
         envelope: Envelope = request.context
         value = frame.value
         if frame.stream_kind is not None:
-            stream = request.context = IncomingStream(self, frame.request_id)
-            value = StreamReader(stream.channel) if value is None else Message.streaming(str(value), stream.channel)
-            if envelope.abandoned:
-                stream.channel.close()
+            value = self._begin_reading(request, value, envelope.abandoned)
         if isinstance(value, Undecodable):
             error = PulsingRuntimeError(f"the answer cannot be read by this node: {value.error}")
             self._finish(envelope, error=error)
         else:
             self._finish(envelope, value)
+
+    def _begin_reading(self, request: Request[Any], msg_type: Any, abandoned: bool) -> StreamReader | Message:
+        stream = request.context = IncomingStream(self, request)
+        if abandoned:
+            stream.channel.close()
+        return StreamReader(stream.channel) if msg_type is None else Message.streaming(str(msg_type), stream.channel)
 
     def _on_failure(self, frame: Failure, request: Request[Any] | None) -> None:
         if request is not None:
@@ -382,13 +424,10 @@ class Link:
             else:
                 reply.set_exception(error)
         self.peer.room_again()
-        self._close_if_done()
 
     def _on_cancel(self, frame: Cancel, request: Request[Any] | None) -> None:
-        if request is not None:
+        if request is not None and request.context is not None:
             request.context.cancel()
-        else:
-            self.peer.forget_held(self, frame.request_id)
 
     def _on_items(self, frame: StreamItem, request: Request[Any] | None) -> None:
         if request is None:
@@ -396,7 +435,7 @@ class Link:
         stream: IncomingStream = request.context
         if isinstance(frame.items, Undecodable):
             stream.finish(PulsingRuntimeError(f"an item cannot be read by this node: {frame.items.error}"))
-            self.leave_stream(frame.request_id)
+            self.send(Cancel(request.id))
         else:
             stream.take(frame.items)
 
@@ -409,12 +448,12 @@ class Link:
     def _on_end(self, frame: End, request: Request[Any] | None) -> None:
         if request is not None:
             request.context.finish(None if frame.failure is None else from_failure(frame.failure))
-        self._close_if_done()
 
     def _on_ping(self, frame: Ping, _: Any) -> None:
         self.send(Pong(frame.nonce))
 
     def _on_goodbye(self, frame: Goodbye, _: Any) -> None:
+        self.retire()
         self.peer.link_closing(self)
 
     def _on_gossip(self, frame: Gossip, _: Any) -> None:
@@ -422,18 +461,21 @@ class Link:
 
     # --- the end ---------------------------------------------------------------------------------------------------
 
-    def retire(self) -> None:
-        """Carry nothing new; close when all that is open has ended."""
-        self.session.goodbye()
+    def retire(self, reason: str = "replaced") -> None:
+        """Carry nothing new; the link ends when all that is open has ended."""
+        if not self.session.said_goodbye:
+            self.send(Goodbye(reason))
         self._close_if_done()
 
-    def _close_if_done(self) -> None:
-        if self.closing and self.session.idle and not self.lost:
-            self.system.loop.call_soon(self._close_now)
+    @property
+    def _is_done(self) -> bool:
+        session = self.session
+        quiet = session.idle and self.is_drained and not self._outbox and not self._bulk
+        return quiet and session.said_goodbye and session.heard_goodbye
 
-    def _close_now(self) -> None:
-        if self.session.idle and not self.lost:
-            self._flush()
+    def _close_if_done(self) -> None:
+        """Only the end that dialled closes, so that the link does not vanish under an answer on its way."""
+        if self.closing and self.dialled and self._is_done:
             self.connection.close(1000, "replaced")
 
     def on_lost(self, error: Exception | None) -> None:
@@ -448,15 +490,15 @@ class Link:
                 request.context.fail(LinkLost(self.peer.node_id, True, detail))
             elif isinstance(request.context, IncomingStream):
                 request.context.finish(LinkLost(self.peer.node_id, True, detail))
-            else:
+            elif request.context is not None:
                 request.context.cancel()
+        self.held.clear()
         self.peer.link_lost(self, detail)
 
     async def close(self) -> None:
         """Say goodbye, send what is queued, and wait for the streams' tasks."""
         if not self.lost:
-            self.session.goodbye()
-            self.send(Goodbye("shutdown"))
+            self.retire("shutdown")
             self._flush()
             self.connection.close(1001, "shutdown")
         await self._tasks.close()

@@ -51,6 +51,7 @@ class Node:
         self._closed: deque[dict[str, Any]] = deque(maxlen=CLOSED_KEPT)
         self._watches = Watches(self)
         self._stopped = False
+        self._last_sequence = 0
         teach(self._registry, system)
 
     def begin(self, membership: Membership) -> None:
@@ -94,7 +95,7 @@ class Node:
         """The peer of a node, made on first use."""
         peer = self._peers.get(node_id.id)
         if peer is None:
-            peer = self._peers[node_id.id] = Peer(self, node_id)
+            peer = self._peers[node_id.id] = Peer(self, node_id, self._last_sequence)
         return peer
 
     # --- the way of gossip -----------------------------------------------------------------------------------------
@@ -201,6 +202,8 @@ class Node:
         """A node is dead or has left: nobody waits for it any longer."""
         peer = self._peers.pop(node_id.id, None)
         if peer is not None:
+            # Should the node come back, it still knows the numbers of what it got from here.
+            self._last_sequence = max(self._last_sequence, peer.sequence)
             peer.gone(NodeDead(node_id, maybe_executed=True))
         self._watches.node_gone(node_id)
 

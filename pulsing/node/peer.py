@@ -11,14 +11,17 @@ from pulsing.core.envelope import Envelope
 from pulsing.exceptions import LinkLost, NotSendable, PulsingRuntimeError
 from pulsing.ids import NodeId
 from pulsing.node.link import Link
+from pulsing.node.order import is_in_turn
 from pulsing.transport.base import Connection
-from pulsing.wire.frames import Ask, Gossip, Tell
+from pulsing.wire.frames import Gossip
 
 if TYPE_CHECKING:
     from pulsing.core.system import System
     from pulsing.node.node import Node
 
 GOSSIP_WAITING = 64
+PATIENCE_S = 5.0
+"""How long messages wait for those that were sent before them over another link."""
 HEARD_EVERY_S = 0.1
 
 
@@ -30,28 +33,25 @@ class Peer:
     one ends with its open requests.
     """
 
-    def __init__(self, node: Node, node_id: NodeId) -> None:
+    def __init__(self, node: Node, node_id: NodeId, sequence: int = 0) -> None:
         self.node = node
         self.node_id = node_id
         self.system: System = node.system
         self.links: list[Link] = []
+        self.link: Link | None = None
+        """The link for what is new."""
         self.reconnects = 0
         self.last_error: str | None = None
+        self.sequence = sequence
+        """Number of the last message that was sent."""
+        self.delivered = 0
+        """Highest number among the messages that came and were delivered."""
+        self.holds_back = False
+        """Whether messages wait for those that another link may still bring."""
+        self._patience: asyncio.TimerHandle | None = None
         self._waiting: deque[tuple[Envelope, asyncio.Future[None] | None]] = deque()
         self._gossip: deque[bytes] = deque(maxlen=GOSSIP_WAITING)
-        self._sequence = 0
-        self._admitted = 0
-        self._held: dict[int, tuple[Link, Ask | Tell]] = {}
         self._heard_at = 0.0
-
-    @property
-    def link(self) -> Link | None:
-        """The link for what is new."""
-        usable = [link for link in self.links if not link.closing]
-        if len(usable) < 2:
-            return usable[0] if usable else None
-        ours_first = self.system.node_id.id < self.node_id.id
-        return next((link for link in usable if link.dialled == ours_first), usable[-1])
 
     # --- sending ---------------------------------------------------------------------------------------------------
 
@@ -111,14 +111,14 @@ class Peer:
 
     def _send(self, link: Link, envelope: Envelope, taken: asyncio.Future[None] | None) -> None:
         try:
-            link.send_message(envelope, self._sequence + 1)
+            link.send_message(envelope, self.sequence + 1)
         except (NotSendable, ValueError) as error:
             self.system.deadlines.done(envelope)
             envelope.fail(error)
             if taken is not None and not taken.done():
                 taken.set_exception(error)
             return
-        self._sequence += 1
+        self.sequence += 1
         if taken is not None and not taken.done():
             taken.set_result(None)
 
@@ -127,24 +127,30 @@ class Peer:
     def attach(self, connection: Connection, dialled: bool) -> Link:
         """Take a new connection into use."""
         for old in list(self.links):
-            if old.dialled == dialled:
+            if old.dialled == dialled and not old.closing:
                 # Whoever dials again has given the earlier link up.
                 old.connection.abort()
         link = Link(self, connection, self.node.codec_for(connection), dialled)
         self.links.append(link)
+        self._choose()
         self.node.link_opened(link)
-        preferred = self.link
         for other in self.links:
-            # Its dialler closes it, so that it does not vanish under an answer on its way.
-            if other is not preferred and other.dialled:
+            if other is not self.link:
                 other.retire()
         while self._gossip:
             link.send(Gossip(self._gossip.popleft()))
         self.room_again()
         return link
 
+    def _choose(self) -> None:
+        usable = [link for link in self.links if not link.closing]
+        ours_first = self.system.node_id.id < self.node_id.id
+        preferred = [link for link in usable if link.dialled == ours_first]
+        self.link = next(reversed(preferred or usable), None)
+
     def link_closing(self, link: Link) -> None:
-        """The other side sends nothing new over a link."""
+        """A link carries nothing new any more."""
+        self._choose()
         if self._waiting and self.link is None:
             self.node.connect(self)
 
@@ -152,8 +158,9 @@ class Peer:
         """A link is gone."""
         if link in self.links:
             self.links.remove(link)
+        self._choose()
         self.last_error = detail or None
-        self._release_held()
+        self.release()
         self.node.link_closed(link, detail)
         if self._waiting and self.link is None:
             self.node.connect(self)
@@ -164,6 +171,8 @@ class Peer:
             link.connection.abort()
             link.on_lost(error)
         self.fail_waiting(error)
+        if self._patience is not None:
+            self._patience.cancel()
 
     def heard(self) -> None:
         """Bytes have arrived: a sign of life, passed on ten times a second at most."""
@@ -174,38 +183,31 @@ class Peer:
 
     async def close(self) -> None:
         """Close all links."""
+        if self._patience is not None:
+            self._patience.cancel()
         self.fail_waiting(LinkLost(self.node_id, False, "this node is shutting down"))
         for link in list(self.links):
             await link.close()
 
     # --- the order of what arrives ---------------------------------------------------------------------------------
 
-    def admit(self, link: Link, frame: Ask | Tell) -> None:
-        """Deliver messages in the order in which the other node sent them, over whichever link they come.
+    def release(self) -> None:
+        """Deliver what was held back on links whose turn has come."""
+        while (link := self._next_in_turn()) is not None:
+            link.take_turn()
+        self.holds_back = any(link.held for link in self.links)
+        if self.holds_back and self._patience is None:
+            self._patience = self.system.loop.call_later(PATIENCE_S, self._give_up)
 
-        A number below what has been delivered comes from a link that its sender has given up, and was reported to its
-        caller as lost. A gap is waited for only while another link may still bring what is missing.
-        """
-        sequence = frame.sequence
-        if sequence == self._admitted + 1 or (sequence > self._admitted and len(self.links) == 1):
-            self._admitted = sequence
-            link.deliver(frame)
-            if self._held:
-                self._release_held()
-        elif sequence > self._admitted:
-            self._held[sequence] = (link, frame)
+    def _next_in_turn(self) -> Link | None:
+        for link in self.links:
+            if link.held and is_in_turn(link, (other for other in self.links if other is not link), self.delivered):
+                return link
+        return None
 
-    def forget_held(self, link: Link, request_id: int) -> None:
-        """The caller of a message that waits for its turn has left."""
-        for sequence, (held_link, frame) in list(self._held.items()):
-            if held_link is link and isinstance(frame, Ask) and frame.request_id == request_id:
-                self._held[sequence] = (held_link, Tell(frame.target, "", sequence=sequence))
-
-    def _release_held(self) -> None:
-        while self._held:
-            following = min(self._held)
-            if following != self._admitted + 1 and len(self.links) > 1:
-                return
-            link, frame = self._held.pop(following)
-            self._admitted = following
-            link.deliver(frame)
+    def _give_up(self) -> None:
+        """Links that hold up the others have been silent for too long: their sender no longer knows them."""
+        self._patience = None
+        for link in list(self.links):
+            if self.holds_back and not link.held:
+                link.connection.abort()

@@ -28,7 +28,7 @@ def link_row(link: Link) -> dict[str, Any]:
         "frames_out_total": link.frames_out,
         "bytes_in_total": link.bytes_in,
         "bytes_out_total": link.bytes_out,
-        "pending_frames": link.session.window.frames + peer.waiting,
+        "pending_frames": link.session.window.messages + peer.waiting,
         "pending_bytes": link.session.window.bytes,
         "pending_asks": link.session.asked,
         "streams": link.session.streams,

@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from pulsing.core.streams import Channel
-from pulsing.wire.frames import Credit, StreamItem
+from pulsing.wire.frames import Cancel, Credit, StreamItem
 from pulsing.wire.session import STREAM_CREDIT, Request
 
 if TYPE_CHECKING:
@@ -18,9 +18,8 @@ CREDIT_EVERY = STREAM_CREDIT // 4
 class OutgoingStream:
     """Carries the items of a channel of this node to its reader on another."""
 
-    def __init__(self, link: Link, request_id: int, request: Request[Any], channel: Channel) -> None:
+    def __init__(self, link: Link, request: Request[Any], channel: Channel) -> None:
         self._link = link
-        self._request_id = request_id
         self._request = request
         self._channel = channel
         self._more: asyncio.Future[None] | None = None
@@ -30,7 +29,7 @@ class OutgoingStream:
         error: BaseException | None = None
         try:
             while await self._has_credit():
-                self._link.send_about(StreamItem(self._request_id, await self._next_items()))
+                self._link.send(StreamItem(self._request.id, await self._next_items()))
         except StopAsyncIteration:
             pass
         except asyncio.CancelledError:
@@ -39,7 +38,7 @@ class OutgoingStream:
         except Exception as raised:
             error = raised
         self._channel.close()
-        self._link.end_stream(self._request_id, error)
+        self._link.end_stream(self._request, error)
 
     def more_credit(self) -> None:
         """The reader has given room for more."""
@@ -71,9 +70,9 @@ class OutgoingStream:
 class IncomingStream:
     """Feeds a channel of this node with the items of a stream on another one."""
 
-    def __init__(self, link: Link, request_id: int) -> None:
+    def __init__(self, link: Link, request: Request[Any]) -> None:
         self._link = link
-        self._request_id = request_id
+        self._request = request
         self._read = 0
         self.channel = Channel()
         self.channel.on_read = self._on_read
@@ -93,8 +92,8 @@ class IncomingStream:
     def _on_read(self) -> None:
         self._read += 1
         if self._read >= CREDIT_EVERY or not len(self.channel):
-            self._link.send_about(Credit(self._request_id, self._read))
+            self._link.send(Credit(self._request.id, self._read))
             self._read = 0
 
     def _on_close(self) -> None:
-        self._link.leave_stream(self._request_id)
+        self._link.send(Cancel(self._request.id))

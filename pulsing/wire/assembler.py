@@ -75,6 +75,11 @@ class Assembler:
         self._bytes = 0
 
     @property
+    def holds_messages(self) -> bool:
+        """Whether a message to an actor waits for its attachments, or behind one that does."""
+        return any(kind == "actor" for kind, _ in self.lanes)
+
+    @property
     def held_bytes(self) -> int:
         """Bytes of incomplete values and of the frames behind them."""
         return self._bytes

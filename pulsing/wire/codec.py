@@ -119,6 +119,8 @@ class FrameCodec:
     def __init__(self, codec: Codec) -> None:
         self.codec = codec
         self.assembler = Assembler(codec.limits)
+        self.first_announced: int | None = None
+        """Sequence number of the first message to an actor whose head came before its value."""
         self._transfers = 0
 
     def encode(self, frame: Frame) -> EncodedFrame:
@@ -211,6 +213,8 @@ class FrameCodec:
             raise ProtocolError("the structure of a value exceeds its limit")
         lane = lane_of(frame)
         assert lane is not None
+        if self.first_announced is None and isinstance(frame, (Ask, Tell)):
+            self.first_announced = frame.sequence
         size = len(body)
         self.assembler.begin(transfer_id, sizes, size, lane, request_id, lambda attachments: finish(head, attachments))
 

@@ -1,16 +1,26 @@
 """What is open between two nodes, and which frame may come next. Bytes, time and actors are somebody else's business.
 
-Each side numbers its own requests from 1 upwards. A request lives through these states, on both sides the same:
+Each side numbers its own requests from 1 upwards, and a request lives through a few stages, each seen from both ends:
 
-    our request     waiting ──reply──▶ over            their request   serving ──our reply──▶ over
-                       │  └──reply with a stream──▶ reading    │  └──our reply with a stream──▶ writing
-                       └──failure──▶ over                      └──our failure──▶ over
-                    reading ──items──▶ reading                 writing ──their credit──▶ writing
-                       └──end──▶ over                          └──our end──▶ over
+                 asker                                answerer
+                 WAITING ── ask ────────────────────▶ SERVING
+        OVER ◀────────────────── reply, failure ───── SERVING
+                 READING ◀───── reply: a stream ───── WRITING
+                 READING ◀────────────── items ────── WRITING
+                 READING ── credit ─────────────────▶ WRITING
+        OVER ◀──────────────────────────── end ────── WRITING
+     WAITING, READING ── cancel ────────────────────▶ OVER
 
-Whoever asked may cancel at any time; for it the request is over at once, and what still comes for it is stale and
-means nothing. The link itself is open until a side says goodbye; from then on that side asks and tells nothing new,
-and what is open runs to its end.
+What one end may send is exactly what the other may receive, so there is one table, `SENT`; `RECEIVED` is its mirror
+image. Frames cross on their way: what comes for a request that is over here, but was not yet over there, is *stale*
+and means nothing. What comes for a request that was never made breaks the protocol.
+
+Beside the requests there is the link itself. Each side talks until it says goodbye; from then on it asks and tells
+nothing new, and what is open runs to its end. Messages to actors, and the items of each stream, are counted: a side
+sends no more of them than the other has granted.
+
+The same rules hold in both directions, and a frame that breaks one of them is a `ProtocolError`: out of `receive` it is
+the other side's fault and ends the link, out of `send` it is a bug of this side.
 """
 
 from __future__ import annotations
@@ -18,7 +28,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Mapping
 from enum import Enum
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
 
 from pulsing.wire.errors import ProtocolError
 from pulsing.wire.frames import (
@@ -37,17 +47,22 @@ from pulsing.wire.frames import (
     Tell,
 )
 
-STREAM_CREDIT = 32
-"""Items that may be under way when a stream opens; the reader grants more as it reads."""
 WINDOW_FRAMES = 256
+"""Messages to actors that may be under way in one direction of a link."""
 WINDOW_BYTES = 8 * 1024 * 1024
+"""Bytes of them; only the sender knows and counts these."""
+STREAM_CREDIT = 32
+"""Items of one stream that may be under way."""
+PENDING_ASKS = 10_000
+"""Requests of one side that may be open."""
 
 Context = TypeVar("Context")
 
 
-class State(Enum):
-    """Where a request stands."""
+class Stage(Enum):
+    """Where a request stands, for one of its ends."""
 
+    UNMADE = "not made yet"
     WAITING = "waiting"
     """we asked, nothing has come yet"""
     READING = "reading"
@@ -59,60 +74,84 @@ class State(Enum):
     OVER = "over"
 
 
-_W, _R, _S, _X, _O = State.WAITING, State.READING, State.SERVING, State.WRITING, State.OVER
+class Phase(Enum):
+    """What is still to be expected of one side of the link."""
 
-RECEIVED: Mapping[tuple[State, type], State] = {
-    (_W, Reply): _O,  # a reply that promises a stream leads to READING instead
-    (_W, Failure): _O,
-    (_R, StreamItem): _R,
-    (_R, End): _O,
-    (_S, Cancel): _O,
-    (_X, Cancel): _O,
-    (_X, Credit): _X,
+    TALKING = "talking"
+    PARTING = "parting"
+    """it has said goodbye"""
+
+
+class Promise:
+    """Stands in the tables for a reply that promises a stream; every other frame stands for itself."""
+
+
+_UNMADE, _WAITING, _READING, _SERVING, _WRITING, _OVER = Stage
+_MIRROR = {_WAITING: _SERVING, _SERVING: _WAITING, _READING: _WRITING, _WRITING: _READING}
+
+Stages: TypeAlias = Mapping[tuple[Stage, type], Stage]
+
+SENT: Stages = {
+    (_UNMADE, Ask): _WAITING,
+    (_WAITING, Cancel): _OVER,
+    (_READING, Credit): _READING,
+    (_READING, Cancel): _OVER,
+    (_SERVING, Reply): _OVER,
+    (_SERVING, Promise): _WRITING,
+    (_SERVING, Failure): _OVER,
+    (_WRITING, StreamItem): _WRITING,
+    (_WRITING, End): _OVER,
 }
-"""What may arrive for a request in each state, and the state that follows."""
+"""What may be sent for a request in each stage, and the stage that follows."""
 
-SENT: Mapping[tuple[State, type], State] = {
-    (_W, Cancel): _O,
-    (_R, Cancel): _O,
-    (_R, Credit): _R,
-    (_S, Reply): _O,  # a reply that promises a stream leads to WRITING instead
-    (_S, Failure): _O,
-    (_X, StreamItem): _X,
-    (_X, End): _O,
+RECEIVED: Stages = {
+    (_MIRROR.get(stage, stage), kind): _MIRROR.get(following, following) for (stage, kind), following in SENT.items()
 }
-"""What may be sent for a request in each state, and the state that follows."""
+"""What may arrive for a request in each stage, and the stage that follows."""
 
-ABOUT_OURS = frozenset({Reply, Failure, StreamItem, End})
-"""Frames that speak, when they arrive, of requests that we made."""
-ABOUT_THEIRS = frozenset({Cancel, Credit})
-"""Frames that speak, when they arrive, of requests that they made."""
-FREE = frozenset({Ping, Pong, Gossip})
-"""Frames that belong to no request and may come at any time."""
+NEWS: Mapping[tuple[Phase, type], Phase] = {
+    (Phase.TALKING, Ask): Phase.TALKING,
+    (Phase.TALKING, Tell): Phase.TALKING,
+    (Phase.TALKING, Goodbye): Phase.PARTING,
+}
+"""What a side may say that belongs to no open request, and what is to be expected of it afterwards."""
+
+ANYTIME = frozenset({Ping, Pong, Gossip})
+"""Frames to which no rule of this module applies."""
+
+OF_ASKER = frozenset({Ask, Cancel, Credit})
+"""Frames about a request of the side that sends them; those of the answerer are about the other side's."""
+OF_ANSWERER = frozenset({Reply, Failure, StreamItem, End})
 
 
 class Request(Generic[Context]):
-    """One open request.
+    """One request, as one of its ends sees it.
 
     Attributes:
-        state: where it stands.
-        context: what its owner needs to go on with it; the session only keeps it.
-        credit: items that may still come (reading) or go (writing) before more credit is given.
+        id: its number.
+        stage: where it stands.
+        context: whatever its owner needs to go on with it; the session only keeps it.
+        credit: items that may still go, or come, before more credit is given.
     """
 
-    __slots__ = ("context", "credit", "state")
+    __slots__ = ("context", "credit", "id", "stage")
 
-    def __init__(self, state: State, context: Context) -> None:
-        self.state = state
+    def __init__(self, id: int, stage: Stage, context: Context) -> None:
+        self.id = id
+        self.stage = stage
         self.context = context
         self.credit = 0
 
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more can be sent for it."""
+        return self.stage is _OVER
 
-class SendWindow:
-    """How many messages, and how many bytes of them, may be under way before the other side gives room back.
 
-    Room comes back in numbers of messages. Their sizes are known to the sender, and count as given back in the order
-    of sending.
+class Window:
+    """The messages of one direction that are under way.
+
+    Room comes back in numbers of messages; their sizes count as given back in the order of sending.
     """
 
     __slots__ = ("_bytes", "_sizes")
@@ -122,28 +161,26 @@ class SendWindow:
         self._bytes = 0
 
     @property
-    def open(self) -> bool:
+    def is_open(self) -> bool:
         """Whether one more message may go; a message larger than the whole window goes alone."""
         return len(self._sizes) < WINDOW_FRAMES and self._bytes < WINDOW_BYTES
 
     def take(self, size: int) -> None:
-        """Note a message of `size` bytes that goes out."""
+        """Note a message of `size` bytes."""
+        if len(self._sizes) >= WINDOW_FRAMES:
+            raise ProtocolError(f"more than {WINDOW_FRAMES} messages are under way")
         self._sizes.append(size)
         self._bytes += size
 
     def give_back(self, messages: int) -> None:
-        """Note that the other side has taken in so many messages.
-
-        Raises:
-            ProtocolError: more than were under way.
-        """
-        if messages > len(self._sizes):
-            raise ProtocolError(f"room for {messages} messages was given back, {len(self._sizes)} were under way")
+        """Note that so many messages have found their place at the other end."""
+        if not 0 < messages <= len(self._sizes):
+            raise ProtocolError(f"room for {messages} messages is given back, {len(self._sizes)} are under way")
         for _ in range(messages):
             self._bytes -= self._sizes.popleft()
 
     @property
-    def frames(self) -> int:
+    def messages(self) -> int:
         """Messages under way."""
         return len(self._sizes)
 
@@ -153,173 +190,229 @@ class SendWindow:
         return self._bytes
 
 
-class Session(Generic[Context]):
-    """One side's book of a link: the requests of both sides, their credit, and the window for new messages."""
+class _Numbers:
+    """Which request numbers a side has used: each once, and nearly in order.
 
-    __slots__ = ("_last_asked", "_last_served", "_ours", "_theirs", "said_goodbye", "they_said_goodbye", "window")
+    A message whose large value is still on its way is overtaken by messages to other actors, by no more of them than
+    the window holds.
+    """
+
+    __slots__ = ("last", "skipped")
 
     def __init__(self) -> None:
-        self.window = SendWindow()
-        self.said_goodbye = False
-        self.they_said_goodbye = False
-        self._ours: dict[int, Request[Context]] = {}
-        self._theirs: dict[int, Request[Context]] = {}
-        self._last_asked = 0
-        self._last_served = 0
+        self.last = 0
+        self.skipped: set[int] = set()
 
-    # --- what we ask -----------------------------------------------------------------------------------------------
+    def use(self, number: int) -> None:
+        if number == self.last + 1:
+            self.last = number
+        elif number in self.skipped:
+            self.skipped.discard(number)
+        else:
+            self._skip_to(number)
+
+    def _skip_to(self, number: int) -> None:
+        if not self.last < number <= self.last + WINDOW_FRAMES or len(self.skipped) >= WINDOW_FRAMES:
+            raise ProtocolError(f"request {number} comes after request {self.last}")
+        self.skipped.update(range(self.last + 1, number))
+        self.last = number
+
+    def __contains__(self, number: int) -> bool:
+        return 0 < number <= self.last and number not in self.skipped
+
+
+class _Side(Generic[Context]):
+    """What one side has said and made: whether it still talks, its requests, and its messages under way."""
+
+    __slots__ = ("made", "phase", "requests", "window")
+
+    def __init__(self) -> None:
+        self.phase = Phase.TALKING
+        self.requests: dict[int, Request[Context]] = {}
+        self.made = _Numbers()
+        self.window = Window()
+
+
+class Session(Generic[Context]):
+    """One node's book of a link."""
+
+    __slots__ = ("_ours", "_theirs")
+
+    def __init__(self) -> None:
+        self._ours: _Side[Context | None] = _Side()
+        self._theirs: _Side[Context | None] = _Side()
+
+    # --- what may be sent ------------------------------------------------------------------------------------------
 
     @property
-    def may_ask(self) -> bool:
-        """Whether a new message may go out now."""
-        return not self.said_goodbye and not self.they_said_goodbye and self.window.open
+    def may_send_message(self) -> bool:
+        """Whether an ask or a tell may go out now."""
+        ours = self._ours
+        return ours.phase is Phase.TALKING and ours.window.is_open and len(ours.requests) < PENDING_ASKS
 
-    def ask(self, context: Context) -> int:
-        """Open a request and return its number."""
-        self._last_asked += 1
-        self._ours[self._last_asked] = Request(State.WAITING, context)
-        return self._last_asked
+    @property
+    def next_request(self) -> int:
+        """The number for the next ask."""
+        return self._ours.made.last + 1
 
-    def is_waiting(self, request_id: int) -> bool:
-        """Whether a request of ours has had no answer yet."""
-        request = self._ours.get(request_id)
-        return request is not None and request.state is State.WAITING
+    def waiting(self, request_id: int) -> Context | None:
+        """The context of a request of ours that has had no answer yet; None for all others."""
+        request = self._ours.requests.get(request_id)
+        return request.context if request is not None and request.stage is _WAITING else None
 
-    def take_back(self, request_id: int) -> None:
-        """Forget a request that could not be sent after all."""
-        self._ours.pop(request_id, None)
-        if request_id == self._last_asked:
-            self._last_asked -= 1
+    # --- frames go and come ----------------------------------------------------------------------------------------
 
-    def send(self, frame: Frame) -> bool:
-        """Note a frame that is about to be sent for a request.
+    def send(self, frame: Frame, context: Context | None = None, size: int = 0) -> bool:
+        """Take note of a frame that is about to be sent.
+
+        Args:
+            frame: the frame.
+            context: of the request that an ask opens.
+            size: bytes of a message to an actor.
 
         Returns:
-            Whether to send it: False when the request has ended meanwhile, so that it would be stale.
+            Whether to send it: False when its request has ended meanwhile, so that it would be stale.
 
         Raises:
             ProtocolError: this side is about to break the protocol.
         """
         kind = type(frame)
-        book = self._ours if kind in ABOUT_THEIRS else self._theirs
-        request = book.get(frame.request_id)  # type: ignore[union-attr]
-        if request is None:
-            return False
-        self._follow(book, request, frame, SENT)
+        if kind is Ask:
+            self._ask(self._ours, frame, _WAITING, context, size)  # type: ignore[arg-type]
+        elif kind in OF_ANSWERER:
+            return self._follow(self._theirs, frame, SENT) is not None
+        elif kind in OF_ASKER and frame.request_id:  # type: ignore[union-attr]
+            return self._follow(self._ours, frame, SENT) is not None
+        else:
+            self._say(self._ours, self._theirs, frame, size)
         return True
 
-    # --- what comes in ---------------------------------------------------------------------------------------------
-
-    def serve(self, request_id: int, context: Context) -> None:
-        """Keep the context of a request that has just been received."""
-        self._theirs[request_id] = Request(State.SERVING, context)
-
-    def promise_stream(self, request_id: int) -> Request[Context] | None:
-        """Note that the answer to a request is a stream; None when the request has ended meanwhile."""
-        request = self._theirs.get(request_id)
-        if request is not None:
-            self._follow(self._theirs, request, Reply(request_id, None, "async"), SENT)
-        return request
-
-    def receive(self, frame: Frame) -> Request[Context] | None:
+    def receive(self, frame: Frame) -> Request[Context | None] | None:
         """Take note of a frame from the other side.
 
         Returns:
-            The request that the frame is about, already in the state that follows; None where there is none: frames
-            that belong to no request, new requests, and stale frames about requests that have ended.
+            The request that it is about, in the stage that follows; None for frames that are about none, and for stale
+            ones.
 
         Raises:
             ProtocolError: the frame may not come now; the link is to be closed.
         """
         kind = type(frame)
-        if kind is Reply or kind in ABOUT_OURS:
-            return self._about(self._ours, self._last_asked, frame)
         if kind is Ask:
-            self._new_request(frame)  # type: ignore[arg-type]
-        elif kind is Tell:
-            self._refuse_after_goodbye()
-        elif kind is Credit and frame.request_id == 0:  # type: ignore[union-attr]
-            self.window.give_back(frame.amount)  # type: ignore[union-attr]
-        elif kind in ABOUT_THEIRS:
-            return self._about(self._theirs, self._last_served, frame)
-        elif kind is Goodbye:
-            self.they_said_goodbye = True
-        elif kind not in FREE:
-            raise ProtocolError(f"{kind.__name__} is no frame of this protocol")
+            return self._ask(self._theirs, frame, _SERVING, None, 0)  # type: ignore[arg-type]
+        if kind in OF_ANSWERER:
+            return self._follow(self._ours, frame, RECEIVED)
+        if kind in OF_ASKER and frame.request_id:  # type: ignore[union-attr]
+            return self._follow(self._theirs, frame, RECEIVED)
+        self._say(self._theirs, self._ours, frame, 0)
         return None
 
-    def _new_request(self, frame: Ask) -> None:
-        self._refuse_after_goodbye()
-        if frame.request_id <= self._last_served:
-            raise ProtocolError(f"request {frame.request_id} came after request {self._last_served}")
-        self._last_served = frame.request_id
-
-    def _refuse_after_goodbye(self) -> None:
-        if self.they_said_goodbye:
-            raise ProtocolError("a new message came after goodbye")
-
-    def _about(self, book: dict[int, Request[Context]], last: int, frame: Any) -> Request[Context] | None:
-        request = book.get(frame.request_id)
-        if request is None:
-            if not 0 < frame.request_id <= last:
-                raise ProtocolError(f"{type(frame).__name__} is about request {frame.request_id}, which was never made")
-            return None
-        self._follow(book, request, frame, RECEIVED)
+    def _ask(
+        self, side: _Side[Context | None], frame: Ask, stage: Stage, context: Context | None, size: int
+    ) -> Request[Context | None]:
+        if side.phase is not Phase.TALKING:
+            raise _unexpected(frame, side.phase)
+        if len(side.requests) >= PENDING_ASKS:
+            raise ProtocolError(f"more than {PENDING_ASKS} requests are open")
+        side.made.use(frame.request_id)
+        side.window.take(size)
+        request = side.requests[frame.request_id] = Request(frame.request_id, stage, context)
         return request
 
-    def _follow(
-        self,
-        book: dict[int, Request[Context]],
-        request: Request[Context],
-        frame: Any,
-        table: Mapping[tuple[State, type], State],
-    ) -> None:
+    def _say(self, speaker: _Side[Any], listener: _Side[Any], frame: Frame, size: int) -> None:
+        """A frame that is about no request."""
         kind = type(frame)
-        following = table.get((request.state, kind))
-        if following is None:
-            raise ProtocolError(f"{kind.__name__} may not come for a request that is {request.state.value}")
-        if kind is Reply and frame.stream_kind is not None:
-            following = State.READING if request.state is State.WAITING else State.WRITING
-            request.credit = STREAM_CREDIT
-        elif kind is StreamItem:
-            self._use_credit(request, frame)
-        elif kind is Credit:
-            request.credit += frame.amount
-        request.state = following
-        if following is State.OVER:
-            del book[frame.request_id]
+        if kind is Credit:
+            listener.window.give_back(frame.amount)  # type: ignore[union-attr]
+        elif kind not in ANYTIME:
+            following = NEWS.get((speaker.phase, kind))
+            if following is None:
+                raise _unexpected(frame, speaker.phase)
+            if kind is Tell:
+                speaker.window.take(size)
+            speaker.phase = following
 
-    def _use_credit(self, request: Request[Context], frame: StreamItem) -> None:
-        count = len(frame.items) if isinstance(frame.items, tuple) else 1
-        if count > request.credit:
-            raise ProtocolError(f"{count} items came for a stream with credit for {request.credit}")
-        request.credit -= count
+    def _follow(self, side: _Side[Context | None], frame: Any, table: Stages) -> Request[Context | None] | None:
+        """Move the request of a frame on; None where it has ended."""
+        request = side.requests.get(frame.request_id)
+        if request is None:
+            if frame.request_id not in side.made:
+                raise _unexpected(frame, _UNMADE)
+            return None
+        kind = type(frame)
+        if kind is Reply and frame.stream_kind is not None:
+            kind = Promise
+        following = table.get((request.stage, kind))
+        if following is None:
+            raise _unexpected(frame, request.stage)
+        if following is _OVER:
+            del side.requests[request.id]
+        elif kind is Promise:
+            request.credit = STREAM_CREDIT
+        else:
+            _count_items(request, frame)
+        request.stage = following
+        return request
 
     # --- the whole -------------------------------------------------------------------------------------------------
 
     @property
+    def said_goodbye(self) -> bool:
+        """Whether this side has said goodbye."""
+        return self._ours.phase is Phase.PARTING
+
+    @property
+    def heard_goodbye(self) -> bool:
+        """Whether the other side has."""
+        return self._theirs.phase is Phase.PARTING
+
+    @property
     def idle(self) -> bool:
-        """Whether nothing is open in either direction."""
-        return not self._ours and not self._theirs
+        """Whether no request is open in either direction."""
+        return not self._ours.requests and not self._theirs.requests
 
     @property
     def asked(self) -> int:
-        """Our requests that have not ended."""
-        return len(self._ours)
+        """Our requests that are open."""
+        return len(self._ours.requests)
+
+    @property
+    def window(self) -> Window:
+        """Our messages that are under way."""
+        return self._ours.window
 
     @property
     def streams(self) -> int:
         """Open streams, in both directions."""
-        requests = [*self._ours.values(), *self._theirs.values()]
-        return sum(request.state in (State.READING, State.WRITING) for request in requests)
+        return sum(request.stage in (_READING, _WRITING) for request in self._open())
 
-    def goodbye(self) -> None:
-        """This side asks and tells nothing new from now on."""
-        self.said_goodbye = True
+    def end(self) -> list[Request[Context | None]]:
+        """The link is lost: every open request is over by that. Returns them."""
+        requests = list(self._open())
+        self._ours.requests.clear()
+        self._theirs.requests.clear()
+        for request in requests:
+            request.stage = _OVER
+        return requests
 
-    def end(self) -> Iterator[Request[Context]]:
-        """The link is lost: every open request, which ends now."""
-        requests = [*self._ours.values(), *self._theirs.values()]
-        self._ours.clear()
-        self._theirs.clear()
-        return iter(requests)
+    def _open(self) -> Iterator[Request[Context | None]]:
+        yield from self._ours.requests.values()
+        yield from self._theirs.requests.values()
+
+
+def _count_items(request: Request[Any], frame: StreamItem | Credit) -> None:
+    """Items use up credit; credit never stands for more items than a stream may have under way."""
+    if isinstance(frame, Credit):
+        credit = request.credit + frame.amount
+    else:
+        # Items that cannot be read are not counted; whoever reads the stream ends it with that error.
+        credit = request.credit - (len(frame.items) if isinstance(frame.items, tuple) else 0)
+    if not 0 <= credit <= STREAM_CREDIT:
+        raise ProtocolError(f"{type(frame).__name__} leaves request {request.id} with credit for {credit} items")
+    request.credit = credit
+
+
+def _unexpected(frame: Frame, state: Stage | Phase) -> ProtocolError:
+    number = getattr(frame, "request_id", None)
+    subject = "the link" if number is None else f"request {number}"
+    return ProtocolError(f"{type(frame).__name__} may not come while {subject} is {state.value}")

@@ -67,6 +67,11 @@ def read_values(value: Any, system: Any) -> Any:
     return from_json(value, resolve=registered_type, make_ref=make_ref)
 
 
+def receives(actor: Row) -> bool:
+    """Whether an actor takes messages through `receive`, and no method calls."""
+    return [m["name"] for m in actor.get("methods") or ()] == ["receive"]
+
+
 def method_kind(actor: Row, method: str) -> str:
     """What kind of method an actor has under a name.
 
@@ -74,7 +79,7 @@ def method_kind(actor: Row, method: str) -> str:
         ProblemError: `method-not-found`, the same for hidden and absent ones.
     """
     kinds = {m["name"]: m["kind"] for m in actor.get("methods") or ()}
-    if actor["kind"] == "receive" or method not in kinds:
+    if receives(actor) or method not in kinds:
         hint = did_you_mean(method, kinds) or f"methods: {', '.join(sorted(kinds))}"[:500]
         raise ProblemError("method-not-found", f"{actor['class']} has no method {method[:100]!r}", hint=hint)
     return str(kinds[method])

@@ -50,8 +50,8 @@ class ListSpec:
         described = [
             _parameter("limit", {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT}),
             _parameter("offset", {"type": "integer", "minimum": 0, "maximum": MAX_OFFSET, "default": 0}),
-            _parameter("cursor", {"type": "string"}, "`next` of the page before"),
-            _parameter("sort", {"type": "string"}, f"up to 4 keys, `-` for falling: {', '.join(self.sort)}"),
+            _parameter("cursor", {"type": "string", "pattern": "^[A-Za-z0-9_-]*$"}, "`next` of the page before"),
+            _parameter("sort", {"type": "string", "pattern": self._sort_pattern()}, "up to 4 keys, `-` for falling"),
             _parameter("search", {"type": "string"}, f"part of {', '.join(self.search)}"),
             _parameter("fields", {"type": "string"}, "fields to answer, comma separated"),
             _parameter("scope", {"type": "string", "enum": ["cluster", "node"], "default": "cluster"}),
@@ -60,6 +60,10 @@ class ListSpec:
             items: dict[str, Any] = {"type": "string"} if allowed is None else {"type": "string", "enum": [*allowed]}
             described.append(_parameter(name, {"type": "array", "items": items}, "exact; repeated means or"))
         return described
+
+    def _sort_pattern(self) -> str:
+        key = f"-?({'|'.join(self.sort)})"
+        return f"^({key}(,{key}){{0,{MAX_SORT_KEYS - 1}}})?$"
 
 
 def _parameter(name: str, schema: dict[str, Any], description: str = "") -> dict[str, Any]:
@@ -105,7 +109,7 @@ class ListQuery:
         )
         query._check(spec)
         cursor = _one(given, "cursor")
-        return query if cursor is None else query._continued(cursor)
+        return query._continued(cursor) if cursor else query
 
     def _check(self, spec: ListSpec) -> None:
         if self.scope not in ("cluster", "node"):

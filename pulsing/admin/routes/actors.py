@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Annotated, Any
 
 from fastapi import Query, Request
 from pydantic import Field, field_validator
@@ -30,7 +30,8 @@ from pulsing.ids import ActorId, NodeId
 actors = Routes("actors")
 
 MAX_TELL = 64 * 1024
-SUMMARY_KEYS = ("class", "node", "state", "kind")
+_SUMMARY_KEY = "(class|node|state|kind)"
+SUMMARY_PATTERN = f"^{_SUMMARY_KEY}(,{_SUMMARY_KEY})?$"
 
 
 @actors.get("/actors", role="viewer", **lists(ActorRow, ACTORS.spec))
@@ -49,11 +50,9 @@ def _flag(request: Request, name: str) -> bool:
 
 
 @actors.get("/actors/summary", role="viewer", **answers(Row))
-async def summarise(request: Request, by: str = "class") -> Response:
+async def summarise(request: Request, by: Annotated[str, Query(pattern=SUMMARY_PATTERN)] = "class") -> Response:
     """Counts of actors by class, node, state or kind."""
     keys = by.split(",")
-    if not 1 <= len(keys) <= 2 or not set(keys) <= set(SUMMARY_KEYS):
-        raise ProblemError("bad-filter", f"by is one or two of {', '.join(SUMMARY_KEYS)}")
     rows, faults = await ACTORS.rows(plane_of(request).fanout)
     faults.require_one()
     groups: dict[tuple[str, ...], list[Mapping[str, Any]]] = {}
@@ -248,8 +247,8 @@ def _arguments(plane: Plane, row: dict[str, Any], asked: Call | Tell) -> tuple[l
     if row["kind"] == "system":
         raise ProblemError("forbidden", "the node's own actors are not called from here")
     if asked.method is None:
-        if row["kind"] != "receive" and "message" not in asked.model_fields_set:
-            raise _does_not_fit("method is missing")
+        if not calls.receives(row):
+            raise _does_not_fit("method is missing: only classes with receive take messages")
         return [calls.read_message(asked.message, asked.message_type, plane.system)], {}, False
     kind = calls.method_kind(row, asked.method)
     args, kwargs = calls.checked_arguments(row, asked.method, asked.args, asked.kwargs, plane.system)

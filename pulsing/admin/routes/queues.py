@@ -102,7 +102,7 @@ class Put(Input):
 async def put(request: Request, queue: str, order: Put, create: bool = False) -> Response:
     """Put records; all are checked before one is written."""
     plane, visit = plane_of(request), visit_of(request)
-    name = _checked(from_path(queue))
+    name = from_path(queue)
     visit.target, visit.parameters = name, {"records": len(order.records)}
 
     async def act() -> Response:
@@ -137,7 +137,7 @@ async def _open(plane: Plane, name: str, create: bool) -> Any:
     except ProblemError:
         if not create:
             raise
-        return await plane.system.queue.write(name)
+        return await plane.system.queue.write(_checked(name))
     return await plane.system.queue.write(name, **{key: row[key] for key in OPENED_BY if row.get(key) is not None})
 
 

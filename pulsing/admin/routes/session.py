@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from importlib.metadata import version
+from typing import Any
 
 from fastapi import Request
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 from starlette.responses import Response
 
 from pulsing.admin.documents import answers
@@ -21,8 +22,17 @@ from pulsing.admin.times import rfc3339
 session = Routes("session")
 
 
+def _only(name: str) -> dict[str, Any]:
+    return {"required": [name], "minProperties": 1, "maxProperties": 1, "properties": {name: {"type": "string"}}}
+
+
 class Login(Input):
     """A login code or a token; exactly one."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"oneOf": [_only("code"), _only("token")]},
+    )
 
     code: str | None = Field(default=None, max_length=512)
     token: str | None = Field(default=None, max_length=512)

@@ -51,7 +51,7 @@ class Publish(Input):
 async def publish(request: Request, topic: str, order: Publish, create: bool = False) -> Response:
     """Publish one message and say who got it."""
     plane, visit = plane_of(request), visit_of(request)
-    name = visit.target = _checked(from_path(topic))
+    name = visit.target = from_path(topic)
     visit.parameters = order.model_dump(exclude_defaults=True)
 
     async def act() -> Response:
@@ -61,7 +61,9 @@ async def publish(request: Request, topic: str, order: Publish, create: bool = F
 
 
 async def _publish(plane: Plane, name: str, order: Publish, create: bool) -> Response:
-    if not create:
+    if create:
+        _check(name)
+    else:
         await find_topic(plane.fanout, name)
     writer = await plane.system.topic.write(name, writer_id=WRITER)
     timed_out = False
@@ -83,8 +85,8 @@ async def _publish(plane: Plane, name: str, order: Publish, create: bool) -> Res
     )
 
 
-def _checked(name: str) -> str:
+def _check(name: str) -> None:
     try:
-        return check_name(name, "topic")
+        check_name(name, "topic")
     except ValueError as error:
         raise ProblemError("bad-name", str(error)) from error

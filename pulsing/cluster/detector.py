@@ -56,7 +56,14 @@ class Unanswered:
     target: int
 
 
-Effect = PingNow | AskFor | PassAck | PassNack | Unanswered
+@dataclass(frozen=True, slots=True)
+class Silent:
+    """Effect: a helper has not even said that it got no answer, so it may be gone itself."""
+
+    helper: int
+
+
+Effect = PingNow | AskFor | PassAck | PassNack | Unanswered | Silent
 
 
 @dataclass(slots=True)
@@ -133,7 +140,7 @@ class Detector:
         if probe is not None and probe.helpers is None and probe.help_at <= now:
             effects += self._ask_for_help(probe)
         if probe is not None and probe.ends_at <= now:
-            effects.append(self._give_up(probe))
+            effects += self._give_up(probe)
         if self._probe is None and self._next_at is not None and self._next_at <= now:
             effects += self._begin(now)
         return effects
@@ -213,11 +220,12 @@ class Detector:
         probe.helpers = tuple(self._random.sample(others, count))
         return [PingNow(probe.target, probe.seq), *(AskFor(h, probe.target, probe.seq) for h in probe.helpers)]
 
-    def _give_up(self, probe: _Probe) -> Unanswered:
+    def _give_up(self, probe: _Probe) -> list[Effect]:
         self._next_at, self._probe = probe.ends_at, None
         helpers: Sequence[int] = probe.helpers or ()
-        self.doubt(len(helpers) - len(probe.nacks) if helpers else 1)
-        return Unanswered(probe.target)
+        silent = [h for h in helpers if h not in probe.nacks]
+        self.doubt(len(silent) if helpers else 1)
+        return [Unanswered(probe.target), *map(Silent, silent)]
 
     def _tick_favours(self, now: float) -> list[Effect]:
         effects: list[Effect] = []

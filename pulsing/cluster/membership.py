@@ -296,6 +296,8 @@ class Membership:
                     self._send(asker, Nack(seq))
                 case detection.Unanswered(target):
                     self._accuse(self._peers[target], self._me.node_id, now)
+                case detection.Silent(helper):
+                    self._check_suspect(self._peers[helper], now)
 
     def _accusation(self, target: int) -> Rumour | None:
         peer = self._peers[target]
@@ -417,8 +419,12 @@ class Membership:
             self._rumours_put(rumour, now)
 
     def _check_suspect(self, peer: Peer, now: float) -> None:
-        """Form an own opinion of a fresh suspect at once, not when its turn comes: a trial with witnesses is short."""
-        if self._random.random() * self._size() < SHOUT_TO:
+        """Form an own opinion of a doubtful member at once, not when its turn comes.
+
+        A trial with witnesses is short, and several deaths at once are not probed for one after the other.
+        """
+        if peer.answer_by is None and self._random.random() * self._size() < SHOUT_TO:
+            self._accused.add(peer.member.node_id)
             peer.answer_by = now + self.profile.probe_interval * (1 + self._detector.health)
             self._tell(peer, now)
 
@@ -435,7 +441,7 @@ class Membership:
             self._bury(peer, self._me.node_id, now)
         if peer.probation is not None:
             self._judge_probation(peer, peer.probation, now)
-        if peer.suspicion is None and peer.probation is None and not peer.allegations:
+        if not (peer.suspicion or peer.probation or peer.allegations or peer.answer_by is not None):
             self._accused.discard(peer.member.node_id)
 
     def _dues_of(self, peer: Peer) -> Iterator[float]:

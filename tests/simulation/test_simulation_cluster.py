@@ -20,7 +20,7 @@ from pulsing.cluster.replication import Replication
 from tests.simulation.cluster_scenario import Scenario, Violation
 from tests.simulation.cluster_world import Node, World, address_of
 
-CHUNK = 10
+CHUNK = 5
 SEEDS = {2: 90, 3: 90, 5: 90, 16: 30}
 CHUNKS = [(size, first) for size, count in SEEDS.items() for first in range(0, count, CHUNK)]
 

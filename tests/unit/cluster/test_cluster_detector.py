@@ -4,7 +4,7 @@ from random import Random
 
 import pytest
 
-from pulsing.cluster.detector import AskFor, Detector, PassAck, PassNack, PingNow, Unanswered
+from pulsing.cluster.detector import AskFor, Detector, PassAck, PassNack, PingNow, Silent, Unanswered
 from pulsing.cluster.profile import LAN
 
 
@@ -41,7 +41,10 @@ def test_silence_asks_three_others_for_help_and_then_is_reported(detector: Detec
     helpers = {e.helper for e in asked if isinstance(e, AskFor)}
     assert len(helpers) == 3
     assert ping.target not in helpers
-    assert Unanswered(ping.target) in detector.tick(now + 1.0)
+    detector.nack(min(helpers), ping.seq)
+    unanswered, *silent = detector.tick(now + 1.0)
+    assert unanswered == Unanswered(ping.target)
+    assert {e.helper for e in silent if isinstance(e, Silent)} == helpers - {min(helpers)}
 
 
 def test_an_ack_that_a_helper_passes_on_counts(detector: Detector) -> None:

@@ -7,6 +7,7 @@ A store needs the seven methods of `StorageBackend` and nothing else; what it of
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from importlib import import_module
 from typing import Any, Protocol, runtime_checkable
 
 from pulsing.streaming.backends.memory import MemoryBackend
@@ -108,7 +109,11 @@ class ManageableBackend(Protocol):
         ...
 
 
-_BUILT_IN: Mapping[str, type] = {"memory": MemoryBackend}
+_BUILT_IN: Mapping[str, str] = {
+    "memory": "pulsing.streaming.backends.memory:MemoryBackend",
+    "sqlite": "pulsing.streaming.backends.sqlite:SqliteBackend",
+}
+"""Loaded when used: sqlite3 and the codec cost time that a program with memory queues need not pay."""
 _registered: dict[str, type] = {}
 
 
@@ -131,12 +136,20 @@ def get_backend_class(backend: str | type) -> type:
     """
     if isinstance(backend, type):
         return backend
-    found = _registered.get(backend) or _BUILT_IN.get(backend)
+    found = _registered.get(backend) or _built_in(backend)
     if found is None:
         raise ValueError(
             f"Unknown backend: {backend}. Available: {list_backends()}. Use register_backend() to add custom backends."
         )
     return found
+
+
+def _built_in(name: str) -> type | None:
+    if name not in _BUILT_IN:
+        return None
+    module, _, class_name = _BUILT_IN[name].partition(":")
+    cls: type = getattr(import_module(module), class_name)
+    return cls
 
 
 def list_backends() -> list[str]:

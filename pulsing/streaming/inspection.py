@@ -9,7 +9,6 @@ from typing import Any
 
 from pulsing.core import ActorRef
 from pulsing.core.system import System
-from pulsing.streaming.backends.memory import MemoryBackend
 from pulsing.streaming.broker import Subscriber
 from pulsing.streaming.catalogue import QueueSettings, bucket_key
 from pulsing.streaming.manager import local_manager
@@ -50,7 +49,7 @@ def queue_row(system: System, queue: str) -> Row:
     buckets = list(buckets_here(system, queue))
     oldest = min((at for at in map(_oldest_at, buckets) if at is not None), default=None)
     traces = [trace for bucket in buckets for trace in bucket.readers.known()]
-    sizes = [bucket.backend.byte_count() for bucket in buckets if isinstance(bucket.backend, MemoryBackend)]
+    sizes = [store.byte_count() for store in map(_accounted, buckets) if store is not None]
     return {
         "queue": queue,
         "backend": settings.backend,
@@ -97,16 +96,16 @@ def bucket_row(system: System, queue: str, bucket: Any) -> Row:
     """One bucket of this node."""
     manager = local_manager(system)
     oldest = _oldest_at(bucket)
-    memory = bucket.backend if isinstance(bucket.backend, MemoryBackend) else None
+    store = _accounted(bucket)
     return {
         "bucket_id": bucket.bucket_id,
         "node": str(system.node_id),
         "actor": str(manager.buckets[queue, bucket.bucket_id].actor_id),
         "state": "ok" if bucket.backend is not None else "moving",
-        "earliest": 0 if memory is None else memory.earliest(),
+        "earliest": 0 if store is None else store.earliest(),
         "next": bucket.next_offset,
         "records": _record_count(bucket),
-        "bytes": None if memory is None else memory.byte_count(),
+        "bytes": None if store is None else store.byte_count(),
         "unflushed": 0,
         "put_total": bucket.put_total,
         "read_total": bucket.read_total,
@@ -147,7 +146,8 @@ def _add_to_reader(rows: dict[str, Row], system: System, bucket: Any, trace: Rea
     row["lag"] += max(0, bucket.next_offset - trace.offset)
     row["last_read_at"] = max(row["last_read_at"], timestamp(trace.heard_at))
     row["waiting"] = row["waiting"] or trace.waiting > 0
-    unread = bucket.backend.put_at(trace.offset) if isinstance(bucket.backend, MemoryBackend) else None
+    store = _accounted(bucket)
+    unread = None if store is None else store.put_at(trace.offset)
     if unread is not None:
         row["oldest_unread_s"] = max(row["oldest_unread_s"] or 0.0, system.clock.wall() - unread)
 
@@ -168,13 +168,20 @@ def _queues_here(system: System) -> list[str]:
 
 
 def _record_count(bucket: Any) -> int:
-    count: int = bucket.backend.record_count() if isinstance(bucket.backend, MemoryBackend) else bucket.next_offset
+    store = _accounted(bucket)
+    count: int = bucket.next_offset if store is None else store.record_count()
     return count
 
 
 def _oldest_at(bucket: Any) -> float | None:
-    backend = bucket.backend
-    return backend.put_at(backend.earliest()) if isinstance(backend, MemoryBackend) else None
+    store = _accounted(bucket)
+    oldest: float | None = None if store is None else store.put_at(store.earliest())
+    return oldest
+
+
+def _accounted(bucket: Any) -> Any:
+    """The store of a bucket if it keeps figures that need no I/O, as those that come with Pulsing do."""
+    return bucket.backend if hasattr(bucket.backend, "record_count") else None
 
 
 def _actor(ref: ActorRef) -> Any:
@@ -245,13 +252,13 @@ async def _look(
 
 
 def _peeked(bucket: Any, offset: int, record: Any) -> Row:
-    memory = bucket.backend if isinstance(bucket.backend, MemoryBackend) else None
-    at = None if memory is None else memory.put_at(offset)
+    store = _accounted(bucket)
+    at = None if store is None else store.put_at(offset)
     return {
         "bucket_id": bucket.bucket_id,
         "offset": offset,
         "at": None if at is None else timestamp(at),
-        "bytes": None if memory is None else memory.size_at(offset),
+        "bytes": None if store is None else store.size_at(offset),
         "record": record,
         "truncated": False,
     }

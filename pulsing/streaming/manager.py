@@ -19,6 +19,7 @@ from pulsing.core.system import System
 from pulsing.exceptions import (
     ActorNotFound,
     ActorStopped,
+    BucketUnavailable,
     LinkLost,
     NodeDead,
     NodeLeaving,
@@ -26,9 +27,11 @@ from pulsing.exceptions import (
     NotOwner,
     PulsingRuntimeError,
 )
-from pulsing.streaming.backend import backend_name
+from pulsing.streaming.backend import backend_name, get_backend_class
+from pulsing.streaming.backends.writer import StoreThread
 from pulsing.streaming.broker import TopicBroker
 from pulsing.streaming.catalogue import NOBODY, Catalogue, QueueDiffers, QueueSettings, bucket_key, home_key, topic_key
+from pulsing.streaming.folders import Folders
 from pulsing.streaming.storage import BucketStorage
 
 logger = logging.getLogger("pulsing.streaming")
@@ -72,6 +75,11 @@ class StorageManager:
         self._meetings: dict[int, asyncio.Task[None]] = {}
         self._avoided: dict[int, float] = {}
         self._news: dict[str, list[asyncio.Future[None]]] = {}
+        self._away_since: dict[str, float] = {}
+        self._store_thread = StoreThread()
+        self.folders = Folders(base_storage_path)
+        for topic, settings in self.folders.remembered():
+            self.catalogue.set_up(topic, settings)
 
     # --- buckets and topics ------------------------------------------------------------------------------------------
 
@@ -96,7 +104,7 @@ class StorageManager:
         check_bucket(topic, bucket_id)
         await self._meet_all()
         key = bucket_key(topic, bucket_id)
-        owner = self.owner(key)
+        owner = await self._owner_of_bucket(topic, bucket_id, backend, backend_options, storage_path)
         subject = {"topic": topic, "bucket_id": bucket_id}
         if owner != self._me:
             return self._redirect(subject, key, owner)
@@ -164,9 +172,13 @@ class StorageManager:
         key = bucket_key(topic, bucket_id)
         before = self.catalogue.holding(key)
         holding = self.catalogue.take(key, self._me)
+        folder = self.folders.of(topic, settings.storage_path)
+        if is_file_based(settings.backend):
+            self.folders.check(folder)
+            self.folders.remember(folder, topic, settings)
         storage = BucketStorage(
             bucket_id,
-            settings.storage_path or f"{self.base_storage_path}/{topic}",
+            folder,
             settings.batch_size,
             settings.backend or "memory",
             settings.backend_options or {},
@@ -174,20 +186,67 @@ class StorageManager:
             generation=holding.epoch,
             lineage=self._inner.random.getrandbits(62) + 1,
             clock=self._inner.clock,
+            thread=self._store_thread,
         )
         ref = spawn_any(self._inner, storage, name=f"bucket_{topic}_{bucket_id}", public=True, options={})
         self.buckets[topic, bucket_id] = ref
         self._spread(keys=[key])
         if before.node_id != NOBODY:
-            self._report_move(topic, bucket_id, before.node_id, holding.epoch)
+            self._report_move(topic, bucket_id, before.node_id, holding.epoch, settings)
         return ref
 
-    def _report_move(self, topic: str, bucket_id: int, before: int, epoch: int) -> None:
+    def _report_move(self, topic: str, bucket_id: int, before: int, epoch: int, settings: QueueSettings) -> None:
         moved = {"bucket_id": bucket_id, "from": f"{before:016x}", "to": str(self._inner.node_id), "epoch": epoch}
         self._event("queue.bucket_moved", topic, moved)
+        if getattr(get_backend_class(settings.backend or "memory"), "durable", False):
+            return
         lost = {"bucket_id": bucket_id, "reason": "owner_died", "first": None, "last": None}
         self._event("queue.data_lost", topic, lost)
         logger.warning("queue %s: bucket %d begins anew as generation %d: its owner is gone", topic, bucket_id, epoch)
+
+    async def _owner_of_bucket(
+        self,
+        topic: str,
+        bucket_id: int,
+        backend: str | type | None,
+        backend_options: Mapping[str, Any] | None,
+        storage_path: str | None,
+    ) -> int:
+        """The owner of a bucket: where its files are, if it has any and its holder is gone.
+
+        Raises:
+            BucketUnavailable: no live node has the files, and the queue is to wait for them.
+        """
+        key = bucket_key(topic, bucket_id)
+        owner = self.owner(key)
+        holding = self.catalogue.holding(key)
+        settings = self.catalogue.settings(topic) or QueueSettings(
+            backend=None if backend is None else backend_name(backend),
+            backend_options=backend_options,
+            storage_path=storage_path,
+        )
+        if owner == holding.node_id or not is_file_based(settings.backend):
+            return owner
+        keepers = await self._keepers(topic, bucket_id, settings)
+        if keepers:
+            return max(keepers, key=lambda node_id: _weight(key, node_id))
+        if holding.node_id == NOBODY or (settings.backend_options or {}).get("failover") == "fresh":
+            return owner
+        since = self._away_since.setdefault(key, self._inner.clock.wall())
+        raise BucketUnavailable(topic, bucket_id, since)
+
+    async def _keepers(self, topic: str, bucket_id: int, settings: QueueSettings) -> list[int]:
+        """The live nodes that have the files of a bucket."""
+        live = self._live()
+        call = (topic, bucket_id, settings.backend, settings.storage_path)
+        asked = (self._ask(node_id, "has_files", *call, timeout=MEETING_TIMEOUT_S) for node_id in live)
+        answers = await asyncio.gather(*asked, return_exceptions=True)
+        return [node_id for node_id, answer in zip(live, answers, strict=True) if answer is True]
+
+    async def has_files(self, topic: str, bucket_id: int, backend: str, storage_path: str | None) -> bool:
+        """Whether this node has the files of a bucket."""
+        store: Any = get_backend_class(backend)
+        return bool(store.exists(self.folders.of(topic, storage_path), bucket_id))
 
     def _open_topic(self, topic: str) -> ActorRef:
         key = topic_key(topic)
@@ -208,7 +267,7 @@ class StorageManager:
         check_topic(topic)
         await self._meet_all()
         asked = QueueSettings.from_dict(wanted)
-        known = self.catalogue.settings(topic)
+        known = self._known(topic, asked.storage_path)
         if known is not None and known.num_buckets is not None:
             return known.to_dict()
         home = self.home_of(topic)
@@ -217,15 +276,24 @@ class StorageManager:
             return settings
         return self._set_up(topic, asked).to_dict()
 
-    async def lookup(self, topic: str) -> dict[str, Any] | None:
+    async def lookup(self, topic: str, storage_path: str | None = None) -> dict[str, Any] | None:
         """The settings of a queue; None if nobody has put anything into it."""
         await self._meet_all()
-        known = self.catalogue.settings(topic)
+        known = self._known(topic, storage_path)
         home = self.home_of(topic)
         if known is None and home != self._me:
             settings: dict[str, Any] | None = await self._ask(home, "lookup", topic)
             return settings
         return None if known is None else known.to_dict()
+
+    def _known(self, topic: str, storage_path: str | None) -> QueueSettings | None:
+        """The settings of a queue, from its files where they lie in a folder of their own."""
+        known = self.catalogue.settings(topic)
+        if known is None and storage_path is not None and self.folders.allows(storage_path):
+            known = self.folders.recall(storage_path, topic)
+            if known is not None:
+                self.catalogue.set_up(topic, known)
+        return known
 
     async def wait_declared(self, topic: str, timeout: float) -> bool:
         """Wait until the queue is set up; False after `timeout` seconds."""
@@ -260,6 +328,7 @@ class StorageManager:
         if settings is None:
             return
         self.catalogue.set_up(topic, None)
+        self.folders.forget(self.folders.of(topic, settings.storage_path))
         self._spread(queues=[topic])
         self._event("queue.deleted", topic, {})
         await self._close_deleted([topic])
@@ -418,6 +487,11 @@ class StorageManager:
         self._inner.events.publish(type, kind=kind, id=name, name=name, data=data)
 
 
+def is_file_based(backend: str | None) -> bool:
+    """Whether a store keeps its records on the disk of one node."""
+    return backend is not None and bool(getattr(get_backend_class(backend), "file_based", False))
+
+
 def check_topic(topic: str) -> str:
     """Check the name of a queue or topic, and that the names of its actors fit.
 
@@ -490,6 +564,8 @@ async def get_bucket_ref(
         ValueError: the queue was set up otherwise, or an argument makes no sense.
     """
     check_bucket(topic, bucket_id)
+    if storage_path is not None:
+        local_manager(system).folders.allow(storage_path)
     name = None if backend is None else backend_name(backend)
     call = (
         topic,

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from pulsing.core import ActorRef
 from pulsing.core.registry import check_name
 from pulsing.core.system import System
-from pulsing.exceptions import ActorStopped, NotOwner
+from pulsing.exceptions import ActorStopped, DataLost, NotOwner
 from pulsing.streaming.backend import backend_name
 from pulsing.streaming.backends.memory import Record
 from pulsing.streaming.catalogue import QueueDiffers, QueueSettings
@@ -387,21 +387,26 @@ class Queue:
 
     async def _settle(self) -> None:
         """Fix the settings of the queue, or check them against those that are fixed."""
-        local_manager(self._inner)
+        self._allow_folder()
         fixed = QueueSettings.from_dict(await self._ask_manager("declare", self.topic, self._settings.to_dict()))
         self._compare(fixed, self._settings)
         self._settled = True
 
     async def _find(self) -> bool:
         """Check the settings if the queue has any; reading creates no queue."""
-        local_manager(self._inner)
-        fields = await self._ask_manager("lookup", self.topic)
+        self._allow_folder()
+        fields = await self._ask_manager("lookup", self.topic, self._settings.storage_path)
         if fields is None:
             return False
         fixed = QueueSettings.from_dict(fields)
         self._compare(fixed, self._settings)
         self._settled = True
         return True
+
+    def _allow_folder(self) -> None:
+        manager = local_manager(self._inner)
+        if self._settings.storage_path is not None:
+            manager.folders.allow(self._settings.storage_path)
 
     def _compare(self, fixed: QueueSettings, wanted: QueueSettings) -> None:
         difference = fixed.difference(wanted)
@@ -503,7 +508,7 @@ class QueueReader:
         left = limit
         reached = 0
         for bucket_id in order:
-            fetched = await self.queue.fetch(bucket_id, left, self._positions.get(bucket_id, 0), 0.0, self._info)
+            fetched = await self._fetch(bucket_id, left)
             if fetched is None:
                 return []
             found[bucket_id] = fetched
@@ -515,6 +520,14 @@ class QueueReader:
         # Only a call that was cut short leaves its place to the buckets that it did not reach.
         self._turn = start + reached if reached < len(order) else 0
         return records
+
+    async def _fetch(self, bucket_id: int, limit: int) -> Fetched | None:
+        try:
+            return await self.queue.fetch(bucket_id, limit, self._positions.get(bucket_id, 0), 0.0, self._info)
+        except DataLost as loss:
+            if loss.last is not None:
+                self._positions[bucket_id] = loss.last + 1
+            raise
 
     def _take(self, found: Mapping[int, Fetched], limit: int) -> list[Record]:
         """Check for losses, then move past the records that are returned."""

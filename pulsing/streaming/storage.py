@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from typing import Any
 
 from pulsing.clock import Clock, SystemClock
 from pulsing.core import remote
-from pulsing.exceptions import PulsingUnsupportedError
+from pulsing.exceptions import DataLost, PulsingUnsupportedError
 from pulsing.streaming.backend import (
     ConsumptionBackend,
     ManageableBackend,
@@ -17,6 +18,7 @@ from pulsing.streaming.backend import (
     get_backend_class,
 )
 from pulsing.streaming.backends.memory import Record, Window
+from pulsing.streaming.backends.writer import StoreThread
 from pulsing.streaming.log import log_of
 from pulsing.streaming.readers import ReaderInfo, Readers
 
@@ -44,6 +46,7 @@ class BucketStorage:
         generation: how many times the bucket began anew, counting this one.
         lineage: identity of this log.
         clock: where time comes from.
+        thread: the node's thread for stores that keep files.
     """
 
     def __init__(
@@ -58,6 +61,7 @@ class BucketStorage:
         generation: int = 1,
         lineage: int = 1,
         clock: Clock | None = None,
+        thread: StoreThread | None = None,
     ) -> None:
         self.bucket_id = bucket_id
         self.storage_path = storage_path
@@ -72,6 +76,8 @@ class BucketStorage:
         self.readers = Readers(clock or SystemClock())
         self._backend_class = get_backend_class(backend)
         self._backend_options = dict(backend_options or {})
+        if getattr(self._backend_class, "fenced", False):
+            self._backend_options.update(epoch=generation, thread=thread)
         self._consumed: dict[str, set[int]] = {}
         self._indexes: dict[str, int] = {}
         self._backend: Any = None
@@ -88,6 +94,8 @@ class BucketStorage:
         opened = getattr(self._backend, "open", None)
         if opened is not None:
             await opened()
+        if getattr(self._backend, "durable", False):
+            self.lineage, self.generation = self._backend.lineage, self._backend.generation
         if type(self._backend) is MemoryBackend:
             self._memory = self._backend
         self._log = log_of(self._backend)
@@ -189,13 +197,14 @@ class BucketStorage:
         return first, self.lineage, self.generation
 
     async def _fetch(self, limit: int, offset: int, wait: float, reader: ReaderInfo | None) -> Fetched:
-        if wait <= 0:
-            return self._fetched(await self._log.read(limit, offset))
-        self.readers.waiting(reader, 1)
+        self.readers.waiting(reader, wait > 0)
         try:
-            return self._fetched(await self._log.wait(limit, offset, wait))
+            read = self._log.wait(limit, offset, wait) if wait > 0 else self._log.read(limit, offset)
+            return self._fetched(await read)
+        except DataLost as loss:
+            raise DataLost(self.topic, self.bucket_id, loss.reason, loss.first, loss.last, self.generation) from loss
         finally:
-            self.readers.waiting(reader, -1)
+            self.readers.waiting(reader, -(wait > 0))
 
     def _fetched(self, window: Window) -> Fetched:
         self.read_total += len(window.records)
@@ -244,13 +253,13 @@ class BucketStorage:
         await backend.destroy()
         return records
 
-    async def offset_at(self, wall: float) -> int:
+    async def offset_at(self, wall: float) -> Any:
         """The first offset whose record was put at that wall time or later."""
         find = getattr(self._backend, "offset_at", None)
         if find is None:
             raise PulsingUnsupportedError(f"{self._backend_class.__name__}.offset_at")
-        found: int = find(wall)
-        return found
+        found = find(wall)
+        return await found if inspect.isawaitable(found) else found
 
     def readers_behind(self, offset: int) -> int:
         """Readers whose last known position is below an offset."""

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from pulsing.exceptions import DataLost, Overloaded, PulsingRuntimeError
 from pulsing.streaming import MemoryBackend, Queue, QueueReader, read_queue, register_backend, write_queue
 from pulsing.streaming import backend as backends
+from pulsing.streaming.inspection import buckets_here
 
 
 class Bare:
@@ -395,8 +396,9 @@ async def test_a_wait_that_is_over_gives_nothing_and_leaves_nothing_waiting(one_
         await reader.get()
 
         assert await reader.get(wait=True, timeout=0.02) == []
-        rows = (await system.inner.inspect("queue", {"queue": "q"}))["bucket_rows"]
-        await until(lambda: not any(row["waiting_reads"] for row in rows))
+        buckets = list(buckets_here(system.inner, "q"))
+        assert len(buckets) == 4
+        await until(lambda: not any(bucket.readers.waiting_reads for bucket in buckets))
 
 
 async def test_a_cancelled_wait_has_read_nothing(one_system: Any, until: Any) -> None:

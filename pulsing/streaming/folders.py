@@ -1,0 +1,80 @@
+"""Where a node's stores keep their files, and what they remember there of their queues over a restart."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from pulsing.exceptions import Forbidden
+from pulsing.streaming.catalogue import QueueSettings
+
+SETTINGS_FILE = "queue.json"
+
+
+class Folders:
+    """The folders of one node.
+
+    Args:
+        base: folder under which every queue has one, unless it was given another by this process.
+    """
+
+    def __init__(self, base: str) -> None:
+        self._base = Path(base)
+        self._allowed: set[Path] = set()
+
+    def of(self, queue: str, storage_path: str | None) -> str:
+        """The folder of a queue."""
+        return storage_path or str(self._base / queue)
+
+    def allow(self, folder: str) -> None:
+        """Let stores use a folder outside the base: this process asked for it, not another node."""
+        self._allowed.add(Path(folder).resolve())
+
+    def allows(self, folder: str) -> bool:
+        """Whether stores may use a folder."""
+        path = Path(folder).resolve()
+        return path in self._allowed or path.is_relative_to(self._base.resolve())
+
+    def check(self, folder: str) -> None:
+        """Raise Forbidden unless stores may use the folder."""
+        if not self.allows(folder):
+            raise Forbidden(f"storing in {folder}", f"it lies outside {self._base}, the folder of this node's queues")
+
+    def remember(self, folder: str, queue: str, settings: QueueSettings) -> None:
+        """Write the settings of a queue beside its files, unless they are there already."""
+        path = Path(folder) / SETTINGS_FILE
+        if _read(path) == (queue, settings):
+            return
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft = path.with_suffix(".new")
+        with draft.open("w") as file:
+            json.dump({"queue": queue, "settings": settings.to_dict()}, file)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+
+    def recall(self, folder: str, queue: str) -> QueueSettings | None:
+        """The settings that were written for a queue; None if there are none that can be read."""
+        read = _read(Path(folder) / SETTINGS_FILE)
+        return read[1] if read is not None and read[0] == queue else None
+
+    def remembered(self) -> Iterator[tuple[str, QueueSettings]]:
+        """The queues that have files under the base."""
+        if self._base.is_dir():
+            found = (_read(path) for path in sorted(self._base.rglob(SETTINGS_FILE)))
+            yield from (read for read in found if read is not None)
+
+    def forget(self, folder: str) -> None:
+        """Remove what was written for a queue that has been deleted."""
+        if self.allows(folder):
+            (Path(folder) / SETTINGS_FILE).unlink(missing_ok=True)
+
+
+def _read(path: Path) -> tuple[str, QueueSettings] | None:
+    try:
+        written = json.loads(path.read_text())
+        return written["queue"], QueueSettings.from_dict(written["settings"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None

@@ -1,0 +1,324 @@
+"""The durable store: reopening, damage, a second owner, and what a node remembers of its queues."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pulsing.exceptions import BucketUnavailable, DataLost, Forbidden, NotOwner, PulsingRuntimeError
+from pulsing.streaming import QueueReader
+from pulsing.streaming.backends.sqlite import SqliteBackend, file_of
+from pulsing.streaming.backends.writer import StoreThread
+from pulsing.streaming.manager import local_manager
+
+
+def rows(*numbers: int) -> list[dict[str, Any]]:
+    return [{"n": n, "text": "x" * 50} for n in numbers]
+
+
+async def written(folder: Path, count: int, **options: Any) -> None:
+    store = SqliteBackend(0, str(folder), **options)
+    await store.put_batch(rows(*range(count)))
+    await store.close()
+
+
+@pytest.fixture(autouse=True)
+def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+# --- reopening -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("durability", ["full", "normal"])
+async def test_what_was_put_is_there_after_reopening_in_the_same_log(tmp_path: Path, durability: str) -> None:
+    first = SqliteBackend(0, str(tmp_path), durability=durability)
+    await first.put_batch(rows(0, 1, 2))
+    await first.trim(1)
+    await first.close()
+    again = SqliteBackend(0, str(tmp_path), durability=durability)
+    await again.put_batch(rows(3))
+
+    assert await again.get(10, 0) == rows(1, 2, 3)
+    assert again.lineage == first.lineage != 0
+    await again.close()
+
+
+async def test_offsets_are_not_given_again_after_a_purge_and_a_restart(tmp_path: Path) -> None:
+    first = SqliteBackend(0, str(tmp_path))
+    await first.put_batch(rows(0, 1))
+    await first.clear_all()
+    await first.close()
+    again = SqliteBackend(0, str(tmp_path))
+
+    assert (await again.bounds())["next"] == 2
+    await again.close()
+
+
+async def test_closing_twice_and_without_use_is_harmless(tmp_path: Path) -> None:
+    store = SqliteBackend(0, str(tmp_path))
+    await store.close()
+    await store.put({"n": 1})
+    await store.close()
+    await store.close()
+
+
+WRITERS = """
+import asyncio, sys
+from pulsing.streaming.backends.sqlite import SqliteBackend
+
+async def write(store, writer):
+    number = 0
+    while True:
+        await store.put({"writer": writer, "n": number})
+        print(writer, number, flush=True)
+        number += 1
+
+async def main():
+    store = SqliteBackend(0, sys.argv[1])
+    await asyncio.gather(*(write(store, writer) for writer in range(8)))
+
+asyncio.run(main())
+"""
+
+
+def killed_while_writing(folder: Path) -> list[tuple[int, ...]]:
+    """Let a process write, kill it, and return what was acknowledged to it."""
+    command = [sys.executable, "-c", WRITERS, str(folder)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        lines = [process.stdout.readline() for _ in range(300)]
+        process.kill()
+        lines += process.stdout.read().splitlines()[:-1]
+    finally:
+        process.kill()
+        process.communicate()
+    return [tuple(map(int, line.split())) for line in lines]
+
+
+async def test_acknowledged_records_survive_a_kill(tmp_path: Path) -> None:
+    acked = killed_while_writing(tmp_path)
+    store = SqliteBackend(0, str(tmp_path))
+    records = await store.get(100_000, 0)
+    await store.close()
+
+    there = [(record["writer"], record["n"]) for record in records]
+    assert set(acked) <= set(there)
+    assert len(there) == len(set(there)) == store.total_count()
+
+
+# --- damage ----------------------------------------------------------------------------------------------------------
+
+
+async def test_a_damaged_record_is_told_with_its_offset_and_the_rest_is_read(tmp_path: Path) -> None:
+    await written(tmp_path, 5)
+    with sqlite3.connect(file_of(str(tmp_path), 0)) as database:
+        database.execute("UPDATE records SET body = zeroblob(length(body)) WHERE off = 3")
+        database.execute("DELETE FROM records WHERE off = 4")
+    database.close()
+    store = SqliteBackend(0, str(tmp_path))
+
+    assert await store.get(10, 0) == rows(0, 1)
+    for offset in (2, 3):
+        with pytest.raises(DataLost) as caught:
+            await store.get(10, offset)
+        assert (caught.value.reason, caught.value.first, caught.value.last) == ("corrupt", offset, offset)
+    assert await store.get(10, 4) == rows(4)
+    await store.close()
+
+
+async def test_a_reader_is_told_of_damage_once_and_goes_on_behind_it(one_system: Any, tmp_path: Path) -> None:
+    async with one_system() as system:
+        queue = await system.queue.write("q", num_buckets=1, backend="sqlite")
+        await queue.put([{"id": n} for n in range(4)])
+        database = sqlite3.connect(Path("queue_storage/q/bucket_0.sqlite"))
+        database.execute("UPDATE records SET body = zeroblob(9) WHERE off = 2")
+        database.commit()
+        database.close()
+        reader = QueueReader(queue)
+
+        assert await reader.get() == [{"id": 0}]
+        with pytest.raises(DataLost, match=r"q bucket 0 .* corrupt \(offsets 1 to 1\)"):
+            await reader.get()
+        assert await reader.get() == [{"id": 2}, {"id": 3}]
+
+
+async def test_random_damage_gives_right_records_or_an_error_of_ours(tmp_path: Path) -> None:
+    await written(tmp_path / "whole", 200)
+    whole = file_of(str(tmp_path / "whole"), 0).read_bytes()
+    chance = random.Random(7)
+    expected = rows(*range(200))
+    for number in range(40):
+        damaged = bytearray(whole)
+        for _ in range(chance.randrange(1, 4)):
+            damaged[chance.randrange(len(damaged))] ^= 1 << chance.randrange(8)
+        if chance.random() < 0.3:
+            del damaged[chance.randrange(len(damaged)) :]
+        path = file_of(str(tmp_path / str(number)), 0)
+        path.parent.mkdir()
+        path.write_bytes(damaged)
+        store = SqliteBackend(0, str(path.parent))
+        try:
+            read = await store.get(1_000, 0)
+            assert all(record in expected for record in read)
+        except PulsingRuntimeError:
+            pass
+        await store.close()
+
+
+async def test_a_file_that_is_no_database_is_an_error_that_names_it(tmp_path: Path) -> None:
+    file_of(str(tmp_path), 0).write_text("nothing of the kind" * 100)
+    store = SqliteBackend(0, str(tmp_path))
+
+    with pytest.raises(PulsingRuntimeError, match="not a database"):
+        await store.put({"n": 1})
+    await store.close()
+
+
+async def test_a_value_that_cannot_be_stored_writes_nothing(tmp_path: Path) -> None:
+    store = SqliteBackend(0, str(tmp_path))
+
+    with pytest.raises(TypeError):
+        await store.put_batch([{"n": 1}, {"f": open}])
+    assert await store.get(10, 0) == []
+    await store.close()
+
+
+# --- owners ----------------------------------------------------------------------------------------------------------
+
+
+async def test_a_file_is_open_once(tmp_path: Path) -> None:
+    one, two = SqliteBackend(0, str(tmp_path)), SqliteBackend(0, str(tmp_path))
+    await one.put({"n": 1})
+
+    with pytest.raises(PulsingRuntimeError, match="another process has the bucket open"):
+        await two.put({"n": 2})
+    await one.close()
+    await two.close()
+    three = SqliteBackend(0, str(tmp_path))
+    assert await three.get(10, 0) == [{"n": 1}]
+    await three.close()
+
+
+async def test_an_owner_of_an_older_epoch_cannot_open_and_cannot_append(tmp_path: Path) -> None:
+    old = SqliteBackend(0, str(tmp_path), epoch=1)
+    await old.put({"n": 1})
+    database = sqlite3.connect(file_of(str(tmp_path), 0))
+    database.execute("UPDATE meta SET value = 2 WHERE name = 'epoch'")
+    database.commit()
+    database.close()
+
+    with pytest.raises(NotOwner):
+        await old.put({"n": 2})
+    await old.close()
+    with pytest.raises(NotOwner):
+        await SqliteBackend(0, str(tmp_path), epoch=1).get(1, 0)
+    new = SqliteBackend(0, str(tmp_path), epoch=3)
+    assert await new.get(10, 0) == [{"n": 1}]
+    await new.close()
+
+
+async def test_appends_that_come_together_share_a_commit(tmp_path: Path) -> None:
+    thread = StoreThread()
+    store = SqliteBackend(0, str(tmp_path), thread=thread)
+    await store.open()
+    commits: list[int] = []
+    commit = store._file._commit
+    store._file._commit = lambda rows, following: commits.append(len(rows)) or commit(rows, following)  # type: ignore[method-assign,func-returns-value]
+    await asyncio.gather(*(store.put({"n": n}) for n in range(100)))
+    await store.close()
+
+    assert sum(commits) == 100
+    assert len(commits) < 50
+
+
+async def test_a_put_whose_caller_has_left_is_written_all_the_same(tmp_path: Path) -> None:
+    store = SqliteBackend(0, str(tmp_path))
+    await store.open()
+    put = asyncio.ensure_future(store.put({"n": 1}))
+    await asyncio.sleep(0)
+    put.cancel()
+    await asyncio.gather(put, return_exceptions=True)
+    await store.put({"n": 2})
+
+    assert await store.get(10, 0) == [{"n": 1}, {"n": 2}]
+    await store.close()
+
+
+# --- queues ----------------------------------------------------------------------------------------------------------
+
+
+async def test_a_queue_is_there_after_a_restart_with_its_settings(one_system: Any) -> None:
+    async with one_system() as system:
+        queue = await system.queue.write("deep/q", num_buckets=2, backend="sqlite")
+        await queue.put([{"id": n} for n in range(20)])
+    async with one_system() as system:
+        with pytest.raises(ValueError, match="num_buckets=2, not 4"):
+            await system.queue.read("deep/q", backend="sqlite")
+        reader = await system.queue.read("deep/q", num_buckets=2, backend="sqlite")
+
+        assert sorted(record["id"] for record in await reader.get()) == list(range(20))
+        row = (await system.inner.inspect("queues"))[0]
+        assert (row["durable"], row["records"], row["backend"]) == (True, 20, "sqlite")
+
+
+async def test_a_queue_in_a_folder_of_its_own_is_found_there_again(one_system: Any, tmp_path: Path) -> None:
+    options = {"num_buckets": 1, "backend": "sqlite", "storage_path": str(tmp_path / "elsewhere")}
+    async with one_system() as system:
+        await (await system.queue.write("q", **options)).put({"id": 1})
+    async with one_system() as system:
+        assert await (await system.queue.read("q", **options)).get() == [{"id": 1}]
+
+
+async def test_another_node_cannot_make_a_store_write_outside_the_base(one_cluster: Any, tmp_path: Path) -> None:
+    async with one_cluster() as cluster:
+        one, two = await cluster.add(1), await cluster.add(2)
+        queue = await one.queue.write("q", backend="sqlite", storage_path=str(tmp_path / "elsewhere"))
+        manager = local_manager(two)
+        bucket = next(b for b in range(4) if manager.owner(f"q:bucket_{b}") == 2)
+        name = next(str(n) for n in range(999) if queue.get_bucket_id(str(n)) == bucket)
+
+        with pytest.raises(Forbidden, match="outside"):
+            await queue.put({"id": name})
+
+
+async def test_a_bucket_whose_node_is_away_is_unavailable_and_not_empty(
+    one_cluster: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    async with one_cluster() as cluster:
+        one, two = await cluster.add(1), await cluster.add(2)
+        for node in (one, two):
+            monkeypatch.setattr(local_manager(node).folders, "_base", tmp_path / str(node.node_id))
+        queue = await one.queue.write("q", backend="sqlite")
+        await queue.put([{"id": n} for n in range(40)])
+        lost = [b for b in range(4) if (tmp_path / str(two.node_id) / "q" / f"bucket_{b}.sqlite").exists()]
+        await cluster.kill(two)
+
+        for bucket in lost:
+            with pytest.raises(BucketUnavailable, match=f"Bucket {bucket} of q"):
+                await queue.get(bucket)
+        three = await cluster.add(3)
+        monkeypatch.setattr(local_manager(three).folders, "_base", tmp_path / str(two.node_id))
+        assert sorted(record["id"] for record in await queue.get()) == list(range(40))
+
+
+async def test_a_node_of_the_same_disk_takes_over_without_loss(one_cluster: Any) -> None:
+    async with one_cluster() as cluster:
+        one, two = await cluster.add(1), await cluster.add(2)
+        queue = await one.queue.write("q", backend="sqlite")
+        await queue.put([{"id": n} for n in range(40)])
+        reader = QueueReader(queue)
+        await reader.get(limit=10)
+        await cluster.kill(two)
+        await queue.put([{"id": n} for n in range(40, 60)])
+
+        assert sorted(record["id"] for record in await QueueReader(queue).get()) == list(range(60))
+        assert len(await reader.get()) == 50

@@ -1,0 +1,181 @@
+"""What every store that comes with Pulsing promises."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pulsing.exceptions import Overloaded
+from pulsing.streaming import get_backend_class
+from pulsing.streaming.backend import ManageableBackend, StorageBackend
+
+Opened = Callable[..., AbstractAsyncContextManager[Any]]
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+def opened(request: pytest.FixtureRequest, tmp_path: Path) -> Opened:
+    """A context manager of a store of each kind."""
+
+    @asynccontextmanager
+    async def open_store(**options: Any) -> AsyncIterator[Any]:
+        store = get_backend_class(request.param)(
+            bucket_id=1, storage_path=str(tmp_path / "q"), batch_size=100, **options
+        )
+        try:
+            yield store
+        finally:
+            if hasattr(store, "close"):
+                await store.close()
+
+    return open_store
+
+
+def files_of(folder: Path) -> list[Path]:
+    return list(folder.rglob("bucket_*"))
+
+
+def rows(*numbers: int) -> list[dict[str, Any]]:
+    return [{"n": n} for n in numbers]
+
+
+async def test_it_fulfils_the_protocols(opened: Opened) -> None:
+    async with opened() as store:
+        assert isinstance(store, StorageBackend)
+        assert isinstance(store, ManageableBackend)
+
+
+async def test_offsets_are_dense_from_zero_and_reads_begin_anywhere(opened: Opened) -> None:
+    async with opened() as store:
+        await store.put({"n": 0})
+        await store.put_batch(rows(1, 2, 3))
+
+        assert store.total_count() == 4
+        assert await store.get(2, 1) == rows(1, 2)
+        assert await store.get(10, 0) == rows(0, 1, 2, 3)
+        assert await store.get(10, 4) == []
+        assert await store.get(10, 400) == []
+        assert await store.get(0, 0) == []
+        await store.flush()
+        assert (await store.stats())["total_count"] == 4
+
+
+async def test_types_survive(opened: Opened) -> None:
+    record = {"int": 1 << 80, "tuple": (1, 2), "bytes": b"\0\xff", "set": {1}, "none": None, "deep": [{"x": {2: "y"}}]}
+    async with opened() as store:
+        await store.put(record)
+
+        assert await store.get(1, 0) == [record]
+
+
+async def test_many_writers_at_once_get_an_offset_each_and_keep_their_own_order(opened: Opened) -> None:
+    async with opened() as store:
+
+        async def write(writer: int) -> None:
+            for number in range(20):
+                await store.put({"writer": writer, "n": number})
+
+        await asyncio.gather(*(write(writer) for writer in range(8)))
+
+        records = await store.get(1_000, 0)
+        assert len(records) == store.total_count() == 160
+        for writer in range(8):
+            assert [r["n"] for r in records if r["writer"] == writer] == list(range(20))
+
+
+async def test_streams_end_at_the_limit_the_end_or_the_timeout(opened: Opened) -> None:
+    async with opened() as store:
+        await store.put_batch(rows(*range(250)))
+
+        assert [len(chunk) async for chunk in store.get_stream(230, 5)] == [100, 100, 30]
+        assert [len(chunk) async for chunk in store.get_stream(1_000, 200)] == [50]
+        assert [chunk async for chunk in store.get_stream(5, 250, wait=True, timeout=0)] == []
+        assert [chunk async for chunk in store.get_stream(5, 250, wait=True, timeout=0.01)] == []
+
+
+async def test_a_waiting_stream_is_woken_by_a_put(opened: Opened) -> None:
+    async with opened() as store:
+        stream = store.get_stream(2, 0, wait=True)
+        first = asyncio.ensure_future(anext(stream))
+        await asyncio.sleep(0)
+        await store.put({"n": 0})
+
+        assert await asyncio.wait_for(first, 5) == rows(0)
+        await stream.aclose()
+
+
+async def test_at_the_bound_the_oldest_go_and_offsets_stay(opened: Opened) -> None:
+    async with opened(max_records=3) as store:
+        for number in range(6):
+            await store.put({"n": number})
+
+        assert await store.get(10, 0) == rows(3, 4, 5)
+        assert await store.get(10, 5) == rows(5)
+        bounds = await store.bounds()
+        assert (bounds["earliest"], bounds["next"], bounds["records"]) == (3, 6, 3)
+
+
+async def test_a_bound_in_bytes_holds(opened: Opened) -> None:
+    async with opened(max_bytes=20_000) as store:
+        for number in range(100):
+            await store.put({"n": number, "text": "x" * 1_000})
+
+        bounds = await store.bounds()
+        assert 0 < bounds["bytes"] <= 20_000
+        assert (await store.get(1, bounds["next"] - 1))[0]["n"] == 99
+
+
+async def test_a_full_store_that_rejects_stays_as_it_is(opened: Opened) -> None:
+    async with opened(max_records=2, overflow="reject") as store:
+        await store.put_batch(rows(0, 1))
+
+        with pytest.raises(Overloaded):
+            await store.put({"n": 2})
+        with pytest.raises(Overloaded):
+            await store.put_batch(rows(2, 3))
+        await store.trim(1)
+        await store.put({"n": 2})
+        assert await store.get(10, 0) == rows(1, 2)
+
+
+async def test_trimming_and_purging_never_give_an_offset_again(opened: Opened) -> None:
+    async with opened() as store:
+        await store.put_batch(rows(0, 1, 2, 3))
+
+        assert await store.trim(2) == 2
+        assert await store.trim(1) == 0
+        assert await store.trim(99) == 2
+        await store.put_batch(rows(4, 5))
+        assert await store.clear_all() == 2
+        await store.put({"n": 6})
+        assert await store.get(10, 6) == rows(6)
+        assert (await store.bounds())["earliest"] == 6
+
+
+async def test_a_time_leads_to_the_first_record_after_it(opened: Opened) -> None:
+    async with opened() as store:
+        await store.put_batch(rows(0, 1))
+        first = store.offset_at(0.0)
+        last = store.offset_at(4e9)
+
+        assert (await first if asyncio.iscoroutine(first) else first) == 0
+        assert (await last if asyncio.iscoroutine(last) else last) == 2
+
+
+async def test_destroying_removes_everything(opened: Opened, tmp_path: Path) -> None:
+    async with opened() as store:
+        await store.put({"n": 0})
+        await store.destroy()
+
+    assert files_of(tmp_path) == []
+
+
+@pytest.mark.parametrize("options", [{"overflow": "panic"}, {"max_records": 0}, {"max_bytes": -1}, {"max_age": 0}])
+async def test_an_option_without_sense_is_refused(opened: Opened, options: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=next(iter(options))):
+        async with opened(**options):
+            pass

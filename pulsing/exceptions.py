@@ -462,7 +462,7 @@ def _own_error(raised: PulsingError) -> PulsingError:
     nearest = nearest_pulsing(raised)
     builtin = nearest_builtin(raised)
     bases = (nearest,) if builtin is None or issubclass(nearest, builtin) else (nearest, builtin)
-    error = rebuild(bases, (str(raised),), raised.__dict__)
+    error = rebuild(bases, (text_of(raised),), raised.__dict__)
     if isinstance(error, PulsingRuntimeError) and hasattr(error, "maybe_executed"):
         # The flag speaks of the caller's own message, and that one did run.
         error.maybe_executed = True
@@ -515,12 +515,16 @@ def type_name_of(error: BaseException) -> str:
 
 
 def describe(error: BaseException) -> str:
-    """`Type: text` of an exception; an exception that cannot be shown does not hide the one that happened."""
+    """`Type: text` of an exception."""
+    return f"{type(error).__name__}: {text_of(error)}"
+
+
+def text_of(error: BaseException) -> str:
+    """The text of an exception; one that cannot be shown does not hide the one that happened."""
     try:
-        text = str(error)
+        return str(error)
     except Exception:
-        text = "<no text: its __str__ raised>"
-    return f"{type(error).__name__}: {text}"
+        return "<no text: its __str__ raised>"
 
 
 def traceback_text(error: BaseException) -> str:

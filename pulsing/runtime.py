@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import random
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -231,9 +232,39 @@ class _Shared:
         self.system: ActorSystem | None = None
         self.arguments: dict[str, Any] = {}
         self.starting: asyncio.Task[ActorSystem] | None = None
+        self.waiting = 0
+        """callers of `init` who wait for that start"""
+
+    def forget(self) -> None:
+        """Start anew, as in a forked child, where no loop of the parent runs."""
+        self.__init__()  # type: ignore[misc]
+
+    async def start(self, arguments: dict[str, Any]) -> ActorSystem:
+        """Start the system, or wait for a start that is under way; it ends when the last who waits has gone."""
+        if self.starting is None or self.starting.get_loop() is not asyncio.get_running_loop():
+            self.starting = asyncio.ensure_future(self._start(arguments))
+        starting = self.starting
+        self.waiting += 1
+        try:
+            return await asyncio.shield(starting)
+        finally:
+            self.waiting -= 1
+            if not self.waiting and not starting.done():
+                starting.cancel()
+                await asyncio.wait([starting])
+
+    async def _start(self, arguments: dict[str, Any]) -> ActorSystem:
+        try:
+            self.system = await actor_system(**arguments)
+            self.arguments = arguments
+            return self.system
+        finally:
+            self.starting = None
 
 
 _shared = _Shared()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_shared.forget)
 
 
 async def init(
@@ -268,26 +299,27 @@ async def init(
             logger.warning("init was called again with other arguments; they are ignored")
         return get_system()
     if _shared.system is not None:
-        logger.warning("the event loop of the earlier system is closed; starting a new one")
+        if not _shared.system.inner.stopped:
+            logger.warning("the event loop of the earlier system is closed; starting a new one")
         _shared.system = None
-    starting = _shared.starting
-    if starting is None or starting.done() or starting.get_loop() is not asyncio.get_running_loop():
-        starting = _shared.starting = asyncio.ensure_future(actor_system(**arguments))
-    try:
-        _shared.system = await asyncio.shield(starting)
-        _shared.arguments = arguments
-    finally:
-        if starting.done():
-            _shared.starting = None
-    return _shared.system
+    return await _shared.start(arguments)
 
 
 async def shutdown() -> None:
     """Shut the process-wide system down; nothing to do when there is none."""
-    system, _shared.system = _shared.system, None
-    _shared.arguments = {}
-    if system is not None and not system.inner.loop.is_closed():
-        await system.inner.shutdown()
+    system = _shared.system
+    if system is None or not is_initialized():
+        _shared.system = None
+        return
+    inner = system.inner
+    try:
+        if inner.loop is asyncio.get_running_loop():
+            await inner.shutdown()
+        elif inner.loop.is_running():
+            await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(inner.shutdown(), inner.loop))
+    finally:
+        if _shared.system is system:
+            _shared.system = None
 
 
 def get_system() -> ActorSystem:
@@ -296,11 +328,12 @@ def get_system() -> ActorSystem:
     Raises:
         NotInitialized: `init` has not been called.
     """
-    if _shared.system is None:
+    if _shared.system is None or not is_initialized():
         raise NotInitialized()
     return _shared.system
 
 
 def is_initialized() -> bool:
-    """Whether there is a process-wide system whose loop is alive."""
-    return _shared.system is not None and not _shared.system.inner.loop.is_closed()
+    """Whether there is a process-wide system that has not been shut down, and whose loop is alive."""
+    system = _shared.system
+    return system is not None and not system.inner.stopped and not system.inner.loop.is_closed()

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from pulsing.clock import Clock
 from pulsing.core.envelope import Envelope
+from pulsing.core.following import Following
 
 if TYPE_CHECKING:
     from pulsing.core.cell import Cell
@@ -52,6 +53,7 @@ class DeadLetters:
         self._counts: dict[str, int] = {}
         self._logged: dict[str, float] = {}
         self._on_letter = on_letter
+        self._subscriptions: list[Following[DeadLetter]] = []
         self._next = 1
 
     @property
@@ -68,6 +70,24 @@ class DeadLetters:
         cleared = len(self._ring)
         self._ring.clear()
         return cleared
+
+    def subscribe(self, capacity: int = CAPACITY) -> Following[DeadLetter]:
+        """Follow the letters from now on.
+
+        Args:
+            capacity: how many may wait unread before the oldest are dropped.
+
+        Returns:
+            An async iterator of `DeadLetter`. Close it when done; it is also an async context manager.
+        """
+        subscription = Following[DeadLetter](capacity, self._subscriptions.remove)
+        self._subscriptions.append(subscription)
+        return subscription
+
+    def close(self) -> None:
+        """End every subscription."""
+        for subscription in list(self._subscriptions):
+            subscription.close()
 
     def record(self, envelope: Envelope, reason: str, cell: Cell | None = None) -> None:
         """Note that `envelope` could not be delivered."""
@@ -86,6 +106,8 @@ class DeadLetters:
         )
         self._next += 1
         self._ring.append(letter)
+        for subscription in self._subscriptions:
+            subscription.offer(letter)
         self._log(letter)
         if self._on_letter is not None:
             self._on_letter(letter)
@@ -113,4 +135,4 @@ def _preview(envelope: Envelope) -> str:
         arguments += [f"{name}={_short.repr(value)}" for name, value in (envelope.kwargs or {}).items()]
     except Exception:
         return "<cannot be shown>"
-    return ", ".join(arguments)[:PREVIEW_LIMIT]
+    return ", ".join(arguments).encode("utf-8", "replace")[:PREVIEW_LIMIT].decode("utf-8", "ignore")

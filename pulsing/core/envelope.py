@@ -6,6 +6,7 @@ encodings; whoever holds it next decides what to do with it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from pulsing.ids import ActorId
@@ -24,6 +25,14 @@ class Reply(Protocol):
     def set_result(self, value: Any, /) -> None: ...
 
     def set_exception(self, error: BaseException, /) -> None: ...
+
+    def cancelled(self) -> bool:
+        """Whether the caller has left."""
+        ...
+
+    def add_done_callback(self, callback: Callable[[Any], Any], /) -> None:
+        """Call back when it is done, also by the caller's leaving."""
+        ...
 
 
 class Envelope:

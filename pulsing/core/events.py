@@ -5,13 +5,15 @@ Publishing never waits. A subscriber that reads too slowly loses the oldest even
 
 from __future__ import annotations
 
-import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 from pulsing.clock import Clock
+from pulsing.core.following import Following, Missed
+
+__all__ = ["Event", "EventStream", "Missed", "Subscription"]
 
 RING_CAPACITY = 5_000
 SUBSCRIBER_CAPACITY = 1_000
@@ -35,11 +37,8 @@ class Event:
     trace_id: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Missed:
-    """Stands in a subscription where `count` events were dropped because the reader was slow."""
-
-    count: int
+Subscription: TypeAlias = Following[Event]
+"""One reader's place in the stream of events."""
 
 
 class EventStream:
@@ -94,7 +93,7 @@ class EventStream:
             An async iterator of `Event`, with a `Missed` where events were dropped. Close it when done; it is also
             an async context manager.
         """
-        subscription = Subscription(self, types, capacity)
+        subscription = Subscription(capacity, self._subscriptions.remove, None if types is None else _wants(types))
         self._subscriptions.append(subscription)
         return subscription
 
@@ -121,60 +120,8 @@ class EventStream:
         for subscription in list(self._subscriptions):
             subscription.close()
 
-    def _forget(self, subscription: Subscription) -> None:
-        if subscription in self._subscriptions:
-            self._subscriptions.remove(subscription)
 
-
-class Subscription(AsyncIterator["Event | Missed"]):
-    """One reader's place in the stream of events."""
-
-    def __init__(self, stream: EventStream, types: Collection[str] | None, capacity: int) -> None:
-        self._stream = stream
-        self._exact = None if types is None else frozenset(t for t in types if not t.endswith("*"))
-        self._prefixes = () if types is None else tuple(t[:-1] for t in types if t.endswith("*"))
-        self._waiting: deque[Event] = deque()
-        self._capacity = capacity
-        self._missed = 0
-        self._arrival: asyncio.Future[None] | None = None
-        self._closed = False
-
-    def offer(self, event: Event) -> None:
-        """Take the event if its type is wanted; never waits."""
-        if not self._wants(event.type):
-            return
-        if len(self._waiting) >= self._capacity:
-            self._waiting.popleft()
-            self._missed += 1
-        self._waiting.append(event)
-        self._wake()
-
-    async def __anext__(self) -> Event | Missed:
-        while not self._waiting:
-            if self._closed:
-                raise StopAsyncIteration
-            self._arrival = asyncio.get_running_loop().create_future()
-            await self._arrival
-        if self._missed:
-            missed, self._missed = self._missed, 0
-            return Missed(missed)
-        return self._waiting.popleft()
-
-    def close(self) -> None:
-        """Stop following; a reader that waits sees the end."""
-        self._closed = True
-        self._stream._forget(self)
-        self._wake()
-
-    async def __aenter__(self) -> Subscription:
-        return self
-
-    async def __aexit__(self, *exc: object) -> None:
-        self.close()
-
-    def _wants(self, type: str) -> bool:
-        return self._exact is None or type in self._exact or type.startswith(self._prefixes)
-
-    def _wake(self) -> None:
-        if self._arrival is not None and not self._arrival.done():
-            self._arrival.set_result(None)
+def _wants(types: Collection[str]) -> Callable[[Event], bool]:
+    exact = frozenset(t for t in types if not t.endswith("*"))
+    prefixes = tuple(t[:-1] for t in types if t.endswith("*"))
+    return lambda event: event.type in exact or event.type.startswith(prefixes)

@@ -62,6 +62,9 @@ def run_sync(coro: Coroutine[Any, Any, T], timeout: float | None = None) -> T:
     if _on_loop(loop):
         coro.close()
         raise RuntimeError("run_sync cannot block the event loop that it needs: use 'await' here")
+    if not loop.is_running() and system is not None:
+        # The loop rests between two calls of run_until_complete, most likely of this very thread.
+        return loop.run_until_complete(asyncio.wait_for(coro, timeout))
     future = asyncio.run_coroutine_threadsafe(coro, loop)
     try:
         return future.result(timeout)
@@ -117,8 +120,8 @@ def unmount(name: str) -> None:
         return
     cell = system.registry.by_path(path)
     if cell is not None:
-        system.registry.remove(cell)
-        cell.stop_soon("stopped", 30.0)
+        system.registry.free_name(cell)
+        cell.begin_end("stopped", None, 30.0)
 
 
 async def run_until_signal(actor_name: str | None = None) -> None:

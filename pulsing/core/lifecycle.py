@@ -8,11 +8,13 @@ starting ──▶ running ──▶ stopping ──▶ stopped
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pulsing.core.actor import Actor
 from pulsing.ids import ActorId, NodeId
 
 STARTING = "starting"
@@ -88,5 +90,12 @@ async def run_hook(actor: Any, hook: str, *args: Any) -> Any:
 
 
 def has_hook(actor: Any, hook: str) -> bool:
-    """Whether the class of `actor` defines the hook."""
-    return callable(getattr(type(actor), hook, None))
+    """Whether the class of `actor` defines the hook; the defaults of `Actor` do nothing, so they are none."""
+    cls: Any = type(actor)
+    return _defines(cls, hook)
+
+
+@functools.lru_cache(maxsize=4096)
+def _defines(cls: Any, hook: str) -> bool:
+    found = getattr(cls, hook, None)
+    return callable(found) and found is not getattr(Actor, hook)

@@ -1,7 +1,8 @@
-"""Messages waiting for one actor: bounded, in order, with a lane for the system that overtakes the users'.
+"""Messages waiting for one actor: bounded, and in the order in which they came.
 
 When the bound is reached the policy decides: `block` lets the sender wait in line, `reject` refuses the message,
-`drop_oldest` gives up the message that has waited longest.
+`drop_oldest` gives up the message that has waited longest. Orders of the system (to stop, to restart, to give up a
+call) do not wait here: they reach the cell by a way of their own, and so overtake every message.
 """
 
 from __future__ import annotations
@@ -53,28 +54,21 @@ DEFAULT = MailboxOptions()
 
 
 class Mailbox:
-    """The lanes of one actor."""
+    """The waiting messages of one actor, and the senders who stand in line because it is full."""
 
-    __slots__ = ("_line", "_system", "_users", "capacity")
+    __slots__ = ("_inside", "_line", "capacity")
 
     def __init__(self, capacity: int) -> None:
         self.capacity = capacity
-        self._users: deque[Envelope] = deque()
-        self._system: deque[Envelope] | None = None
+        self._inside: deque[Envelope] = deque()
         self._line: deque[tuple[Envelope, asyncio.Future[None] | None]] | None = None
 
     def accept(self, envelope: Envelope) -> bool:
         """Take the message if there is room, and say so."""
-        if self._line or len(self._users) >= self.capacity:
+        if self._line or len(self._inside) >= self.capacity:
             return False
-        self._users.append(envelope)
+        self._inside.append(envelope)
         return True
-
-    def accept_system(self, envelope: Envelope) -> None:
-        """Take a message of the system, which overtakes all others and has no bound."""
-        if self._system is None:
-            self._system = deque()
-        self._system.append(envelope)
 
     def line_up(self, envelope: Envelope, accepted: asyncio.Future[None] | None) -> None:
         """Let the message wait outside until there is room; `accepted` is resolved then."""
@@ -84,37 +78,42 @@ class Mailbox:
 
     def drop_oldest(self) -> Envelope:
         """Give up the message that has waited longest."""
-        return self._users.popleft()
+        return self._inside.popleft()
 
     def take(self) -> Envelope | None:
         """The next message, or None. Whoever stands in line moves up."""
-        if self._system:
-            return self._system.popleft()
-        if not self._users:
+        if not self._inside:
             return None
-        envelope = self._users.popleft()
+        envelope = self._inside.popleft()
         if self._line:
             self._move_up()
         return envelope
 
-    def drain(self) -> list[Envelope]:
-        """Remove and return everything, those in line included."""
-        waiting = [*(self._system or ()), *self._users, *(envelope for envelope, _ in self._line or ())]
-        for _, accepted in self._line or ():
-            if accepted is not None and not accepted.done():
-                accepted.set_result(None)
-        self._users.clear()
-        self._system = self._line = None
+    def put_back(self, envelope: Envelope) -> None:
+        """Return a message that was taken too early."""
+        self._inside.appendleft(envelope)
+
+    def drain(self, error: Exception) -> list[Envelope]:
+        """Remove and return everything; senders who stand in line with a tell get the error."""
+        waiting = list(self._inside)
+        for envelope, accepted in self._line or ():
+            if accepted is None:
+                waiting.append(envelope)
+            elif not accepted.done():
+                accepted.set_exception(error)
+                waiting.append(envelope)
+        self._inside.clear()
+        self._line = None
         return waiting
 
     @property
     def oldest(self) -> Envelope | None:
-        """The users' message that has waited longest, left where it is."""
-        return self._users[0] if self._users else None
+        """The message that has waited longest, left where it is."""
+        return self._inside[0] if self._inside else None
 
     def __len__(self) -> int:
         """Messages inside; those in line are not counted."""
-        return len(self._users)
+        return len(self._inside)
 
     @property
     def in_line(self) -> int:
@@ -122,8 +121,11 @@ class Mailbox:
         return len(self._line or ())
 
     def _move_up(self) -> None:
-        assert self._line is not None
-        envelope, accepted = self._line.popleft()
-        self._users.append(envelope)
-        if accepted is not None and not accepted.done():
-            accepted.set_result(None)
+        while self._line:
+            envelope, accepted = self._line.popleft()
+            if accepted is None or not accepted.done():
+                self._inside.append(envelope)
+                if accepted is not None:
+                    accepted.set_result(None)
+                return
+            # The sender has given up waiting for its tell to be taken.

@@ -17,12 +17,12 @@ class Message:
         payload: its bytes; None for none.
     """
 
-    __slots__ = ("_channel", "_consumed", "msg_type", "payload")
+    __slots__ = ("_consumed", "_reader", "msg_type", "payload")
 
     def __init__(self, msg_type: str, payload: bytes | None = None) -> None:
         self.msg_type = msg_type
         self.payload = b"" if payload is None else payload
-        self._channel: Channel | None = None
+        self._reader: StreamReader | None = None
         self._consumed = False
 
     @classmethod
@@ -36,16 +36,21 @@ class Message:
         return cls("")
 
     @classmethod
-    def streaming(cls, msg_type: str, channel: Channel) -> Message:
-        """A message that stands for the items of `channel`."""
+    def streaming(cls, msg_type: str, items: StreamReader | Channel) -> Message:
+        """A message that stands for the items of a stream; dropping it unread ends the stream."""
         message = cls(msg_type)
-        message._channel = channel
+        message._reader = StreamReader(items) if isinstance(items, Channel) else items
         return message
+
+    @property
+    def channel(self) -> Channel | None:
+        """The buffer behind a stream that nobody reads yet."""
+        return None if self._reader is None else self._reader._channel
 
     @property
     def is_stream(self) -> bool:
         """Whether items follow instead of a payload."""
-        return self._channel is not None
+        return self._reader is not None or self._consumed
 
     def to_json(self) -> Any:
         """The payload read as JSON.
@@ -64,12 +69,13 @@ class Message:
             ValueError: this is a single message.
             RuntimeError: "Stream already consumed".
         """
-        if self._channel is None:
-            raise ValueError("this message is not a stream")
         if self._consumed:
             raise RuntimeError("Stream already consumed")
+        if self._reader is None:
+            raise ValueError("this message is not a stream")
         self._consumed = True
-        return StreamReader(self._channel)
+        reader, self._reader = self._reader, None
+        return reader
 
     def __aiter__(self) -> AsyncIterator[Any]:
         return self.stream_reader()
@@ -77,7 +83,7 @@ class Message:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Message):
             return NotImplemented
-        return (self.msg_type, self.payload, self._channel) == (other.msg_type, other.payload, other._channel)
+        return (self.msg_type, self.payload, self._reader) == (other.msg_type, other.payload, other._reader)
 
     def __hash__(self) -> int:
         return hash((self.msg_type, self.payload))
@@ -102,5 +108,5 @@ class StreamMessage(Message):
         """
         channel = Channel(buffer_size)
         message = StreamMessage(msg_type)
-        message._channel = channel
+        message._reader = StreamReader(channel)
         return message, StreamWriter(channel)

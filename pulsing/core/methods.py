@@ -35,7 +35,7 @@ class Method:
     """takes the actor as its first argument"""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class MethodTable:
     """The callable methods of one class."""
 
@@ -54,8 +54,8 @@ class MethodTable:
 
     @property
     def stream_names(self) -> frozenset[str]:
-        """Names of the methods that are known to stream."""
-        return frozenset(m.name for m in self.methods.values() if m.kind in STREAMS)
+        """Names of the methods whose calls can only be iterated over, or awaited to their end."""
+        return frozenset(m.name for m in self.methods.values() if m.kind == ASYNC_GENERATOR)
 
 
 def method_table(cls: type) -> MethodTable:

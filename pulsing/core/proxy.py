@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import warnings
-from collections.abc import AsyncIterator, Coroutine, Generator
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Generator
 from typing import Any
 
 from pulsing.core.envelope import ATTRIBUTE
@@ -153,32 +154,33 @@ class UntypedMethod(RemoteMethod):
 class StreamCall:
     """A call that has not been sent yet: await it for its value, or iterate over its items."""
 
-    __slots__ = ("_answer", "_args", "_kwargs", "_method", "_started")
+    __slots__ = ("_answer", "_args", "_kwargs", "_method")
 
     def __init__(self, method: RemoteMethod, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         self._method = method
         self._args = args
         self._kwargs = kwargs
         self._answer: Any = None
-        self._started = False
 
     def __await__(self) -> Generator[Any, None, Any]:
         answer = self._answer
         if answer is None:
-            self._started = True
+            self._answer = _SENT
             method = self._method
             if method.one_way:
-                return method.ref.send(method.name, self._args, self._kwargs).__await__()
-            answer = self._answer = method.ref.request(method.name, self._args, self._kwargs, method.timeout)
+                answer = _awaitable_again(method.ref.send(method.name, self._args, self._kwargs))
+            else:
+                answer = method.ref.request(method.name, self._args, self._kwargs, method.timeout)
+            self._answer = answer
         iterator: Generator[Any, None, Any] = answer.__await__()
         return iterator
 
     def __aiter__(self) -> AsyncIterator[Any]:
-        self._started = True
+        self._answer = self._answer or _SENT
         return ItemIterator(self._method, self._args, self._kwargs)
 
     def __del__(self) -> None:
-        if not self._started:
+        if self._answer is None:
             warnings.warn(
                 f"call of {self._method.name!r} was never awaited: nothing was sent", RuntimeWarning, stacklevel=2
             )
@@ -193,13 +195,13 @@ class Call(StreamCall, Coroutine[Any, Any, Any]):
         return self._steps().send(value)
 
     def throw(self, *error: Any) -> Any:
-        if not self._started:
-            self._started = True
+        if self._answer is None:
+            self._answer = _SENT
             raise error[0] if len(error) == 1 else error[1] or error[0]
         return self._steps().throw(*error)
 
     def close(self) -> None:
-        self._started = True
+        self._answer = self._answer or _SENT
 
     def _steps(self) -> Any:
         iterator = getattr(self, "_iterator", None)
@@ -208,22 +210,39 @@ class Call(StreamCall, Coroutine[Any, Any, Any]):
         return iterator
 
 
+class _Sent:
+    """The answer of a call that was taken up, but can no longer be awaited."""
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        raise RuntimeError("this call has failed or was iterated over: make another one")
+
+
+_SENT = _Sent()
+
+
+def _awaitable_again(sent: Awaitable[None]) -> Awaitable[None]:
+    """What can be awaited once only becomes a task."""
+    return asyncio.ensure_future(sent) if asyncio.iscoroutine(sent) else sent
+
+
 class ItemIterator(AsyncIterator[Any]):
     """The items of a streaming call; sends the call at the first step."""
 
-    __slots__ = ("_args", "_kwargs", "_method", "_reader")
+    __slots__ = ("_args", "_kwargs", "_method", "_reader", "_step")
 
     def __init__(self, method: RemoteMethod, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         self._method = method
         self._args = args
         self._kwargs = kwargs
         self._reader: StreamReader | None = None
+        self._step: Callable[[], Awaitable[Any]] | None = None
 
     async def __anext__(self) -> Any:
-        reader = self._reader
-        if reader is None:
+        step = self._step
+        if step is None:
             reader = self._reader = await self._open()
-        return await reader._channel.next()
+            step = self._step = reader.step()
+        return await step()
 
     async def aclose(self) -> None:
         """Leave now; the producer's `finally` runs."""

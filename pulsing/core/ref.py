@@ -70,14 +70,21 @@ class ActorRef:
 
     def watch(self) -> asyncio.Future[Terminated]:
         """A future that is resolved once, when the actor has ended, with how it ended."""
-        loop = _running_loop()
+        system, loop = self._bound(), _running_loop()
         told: asyncio.Future[Terminated] = loop.create_future()
 
-        def tell(end: Terminated) -> None:
+        def settle(end: Terminated) -> None:
             if not told.done():
                 told.set_result(end)
 
-        self._bound().watch(self, tell)
+        def settle_there(end: Terminated) -> None:
+            loop.call_soon_threadsafe(settle, end)
+
+        if loop is system.loop:
+            system.watch(self, settle)
+            told.add_done_callback(lambda _: system.unwatch(self, settle))
+        else:
+            system.loop.call_soon_threadsafe(system.watch, self, settle_there)
         return told
 
     def as_any(self) -> ActorProxy:

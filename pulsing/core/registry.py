@@ -14,6 +14,7 @@ from pulsing.ids import ActorId, NodeId
 
 if TYPE_CHECKING:
     from pulsing.core.cell import Cell
+    from pulsing.core.life import Life
 
 NAME_LIMIT = 256
 """Longest name in bytes of UTF-8."""
@@ -160,6 +161,7 @@ class Registry:
         self._node_id = node_id
         self._by_id: dict[int, Cell] = {}
         self._by_path: dict[str, Cell] = {}
+        self._waiting: dict[str, list[asyncio.Future[None]]] = {}
 
     def check_free(self, path: str) -> None:
         """Raise NameTaken if an actor of this node has the name."""
@@ -170,12 +172,31 @@ class Registry:
         if cell.path is not None:
             self.check_free(cell.path)
             self._by_path[cell.path] = cell
+            for waiter in self._waiting.pop(cell.path, ()):
+                waiter.set_result(None)
         self._by_id[cell.actor_id.id] = cell
 
-    def remove(self, cell: Cell) -> None:
+    def remove(self, cell: Life) -> None:
         self._by_id.pop(cell.actor_id.id, None)
+        self.free_name(cell)
+
+    def free_name(self, cell: Life) -> None:
+        """Give the name back while the actor still ends."""
         if cell.path is not None and self._by_path.get(cell.path) is cell:
             del self._by_path[cell.path]
+
+    async def wait_for(self, path: str) -> None:
+        """Wait until an actor of this node takes the name."""
+        waiter = asyncio.get_running_loop().create_future()
+        line = self._waiting.setdefault(path, [])
+        line.append(waiter)
+        try:
+            await waiter
+        finally:
+            if waiter in line:
+                line.remove(waiter)
+            if not line and self._waiting.get(path) is line:
+                del self._waiting[path]
 
     def by_id(self, actor_id: ActorId) -> Cell | None:
         return self._by_id.get(actor_id.id)

@@ -5,18 +5,19 @@ from __future__ import annotations
 import copy
 import functools
 import inspect
+import logging
 import sys
 import warnings
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from pulsing.core.actor import Actor
-from pulsing.core.cell import CellSpec
 from pulsing.core.mailbox import MailboxOptions
 from pulsing.core.methods import MethodTable, method_table
 from pulsing.core.proxy import ActorProxy, proxy_of_table
 from pulsing.core.ref import ActorRef
 from pulsing.core.registry import lookup_path
+from pulsing.core.spec import CellSpec
 from pulsing.core.supervision import RestartPolicy
 from pulsing.exceptions import PulsingRuntimeError
 from pulsing.ids import NodeId
@@ -30,7 +31,12 @@ _SPAWN_KEYWORDS = ("name", "public", "system", "placement")
 _ACCESSORS = ("ref", "system", "delayed")
 _INTERNAL_MODULES = ("pulsing.core", "pulsing.streaming", "pulsing.subprocess", "pulsing.node", "pulsing.admin")
 
-_UNSET: Any = object()
+_OWN_ATTRIBUTES = frozenset(
+    ("_card", "_cls", "_fixed", "_options", "_spec", "_table", "__wrapped__", *functools.WRAPPER_ASSIGNMENTS)
+)
+"""Attributes of an `ActorClass` itself; all others are the class's."""
+
+logger = logging.getLogger("pulsing.actor")
 
 _classes: dict[str, ActorClass[Any]] = {}
 _of_type: dict[type, ActorClass[Any]] = {}
@@ -131,7 +137,7 @@ class ActorClass(Generic[T]):
     def _spawn_here(
         self, system: System, args: tuple[Any, ...], kwargs: dict[str, Any], name: str | None, public: bool
     ) -> ActorRef:
-        system.check_running()
+        system.check_name(name)
         actor = self._cls(*args, **kwargs)
         factory = functools.partial(self._cls, *args, **kwargs)
         return system.start_actor(actor, self._spec, name=name, public=public, factory=factory).ref
@@ -150,6 +156,7 @@ class ActorClass(Generic[T]):
         if placement == "remote":
             target = pick_other_node(system)
             if target is None:
+                logger.warning("%s: there is no other node to place it on, so it lives here", self._class_name)
                 return self._spawn_here(system, args, kwargs, name, public)
         else:
             target = _node_of(placement)
@@ -202,6 +209,21 @@ class ActorClass(Generic[T]):
             raise AttributeError(name)
         return getattr(self._cls, name)
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in _OWN_ATTRIBUTES or "_spec" not in self.__dict__:
+            object.__setattr__(self, name, value)
+        else:
+            setattr(self._cls, name, value)
+
+    def __delattr__(self, name: str) -> None:
+        delattr(self._cls, name)
+
+    def __or__(self, other: Any) -> Any:
+        return self._cls | _plain_class(other)
+
+    def __ror__(self, other: Any) -> Any:
+        return _plain_class(other) | self._cls
+
     def __instancecheck__(self, instance: object) -> bool:
         return isinstance(instance, self._cls)
 
@@ -248,6 +270,10 @@ class ActorClass(Generic[T]):
             card=self._card,
             injected=tuple(name for name in _ACCESSORS if not hasattr(cls, name)),
         )
+
+
+def _plain_class(annotation: Any) -> Any:
+    return annotation._cls if isinstance(annotation, ActorClass) else annotation
 
 
 @overload

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from pulsing.core.cell import Cell, CellSpec
+from pulsing.core.cell import Cell
 from pulsing.core.messages import Message
 from pulsing.core.methods import method_table
 from pulsing.core.ref import ActorRef
 from pulsing.core.registry import lookup_path
 from pulsing.core.remote import actor_class_named, registered_classes
+from pulsing.core.spec import CellSpec
 from pulsing.core.system import SYSTEM_ACTOR, SYSTEM_ACTOR_NUMBER, System, as_node_id
 from pulsing.exceptions import Forbidden, PulsingRuntimeError
 from pulsing.ids import ActorId, NodeId
@@ -146,7 +147,7 @@ class SystemActor:
         cell = self.find(name)
         if cell is None or cell.spec.kind == "system":
             return {"type": "Error", "message": f"Actor not found: {name}"}
-        cell.stop_soon("stopped", 30.0)
+        cell.begin_end("stopped", None, 30.0)
         return {"type": "Ok"}
 
 

@@ -7,10 +7,14 @@ for a snapshot, which copies. Totals of a class outlive its actors, so that no t
 from __future__ import annotations
 
 from bisect import bisect_left
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+
+from pulsing.core.lifecycle import ENDED, TRANSITIONS
 
 LATENCY_BOUNDS = (0.00005, 0.0002, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.25, 1.0, 2.5, 10.0)
 """Upper bounds in seconds of every latency histogram; one more slot counts what is above the last."""
+
+_FIRST_BOUND = LATENCY_BOUNDS[0]
 
 LONG_TURN_S = 0.1
 """A turn that holds the loop for longer is counted and named."""
@@ -27,7 +31,8 @@ class LatencyCounters:
         self.maximum = 0.0
 
     def observe(self, seconds: float) -> None:
-        self.counts[bisect_left(LATENCY_BOUNDS, seconds)] += 1
+        # Most observations of a process that is not overloaded fall below the first bound.
+        self.counts[0 if seconds <= _FIRST_BOUND else bisect_left(LATENCY_BOUNDS, seconds)] += 1
         self.total += seconds
         if seconds > self.maximum:
             self.maximum = seconds
@@ -76,7 +81,20 @@ class MethodCounters:
 class ClassCounters:
     """Everything counted for the actors of one class on this node."""
 
-    __slots__ = ("dropped", "internal", "methods", "name", "restarts", "spawned", "stopped", "streams_open", "wait")
+    __slots__ = (
+        "dropped",
+        "internal",
+        "methods",
+        "name",
+        "restarts",
+        "spawned",
+        "states",
+        "stopped",
+        "streams",
+        "streams_open",
+        "tells",
+        "wait",
+    )
 
     def __init__(self, name: str, internal: bool = False) -> None:
         self.name = name
@@ -84,6 +102,9 @@ class ClassCounters:
         self.methods: dict[str, MethodCounters] = {}
         self.wait = LatencyCounters()
         self.spawned = 0
+        self.states = dict.fromkeys(TRANSITIONS, 0)
+        self.tells = 0
+        self.streams = 0
         self.streams_open = 0
         self.stopped: dict[str, int] = {}
         self.restarts: dict[str, int] = {}
@@ -95,7 +116,7 @@ class ClassCounters:
             counters = self.methods[name] = MethodCounters()
         return counters
 
-    def snapshot(self, population: Population) -> ClassStatistics:
+    def snapshot(self, backlog: Backlog) -> ClassStatistics:
         methods = tuple(
             MethodStatistics(
                 class_name=self.name,
@@ -116,25 +137,26 @@ class ClassCounters:
         return ClassStatistics(
             name=self.name,
             internal=self.internal,
-            actors_by_state=dict(population.by_state),
+            actors_by_state={state: n for state, n in self.states.items() if n and state not in ENDED},
             spawned=self.spawned,
             stopped=dict(self.stopped),
             restarts=dict(self.restarts),
             dropped=dict(self.dropped),
+            tells=self.tells,
+            streams=self.streams,
             streams_open=self.streams_open,
             wait=self.wait.snapshot(),
-            mailbox_messages=population.messages,
-            mailbox_max_messages=population.fullest,
-            mailbox_oldest_s=population.oldest_s,
+            mailbox_messages=backlog.messages,
+            mailbox_max_messages=backlog.fullest,
+            mailbox_oldest_s=backlog.oldest_s,
             methods=methods,
         )
 
 
 @dataclass(slots=True)
-class Population:
-    """The live actors of one class at the moment of a snapshot."""
+class Backlog:
+    """The messages that wait for the actors of one class at the moment of a snapshot."""
 
-    by_state: dict[str, int] = field(default_factory=dict)
     messages: int = 0
     fullest: int = 0
     oldest_s: float = 0.0
@@ -205,6 +227,10 @@ class ClassStatistics:
     """by cause: failure, always, operator"""
     dropped: dict[str, int]
     """messages refused or dropped by a full mailbox, by policy"""
+    tells: int
+    """messages that wanted no answer"""
+    streams: int
+    """messages that were answered by a stream"""
     streams_open: int
     wait: Latency
     """from acceptance by the mailbox to the start of the turn"""

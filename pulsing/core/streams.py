@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 from pulsing.exceptions import ActorStopped
@@ -17,10 +17,23 @@ class Channel:
 
     The producer awaits `put` and calls `finish`; the reader iterates and calls `close`. Items that were put before
     an error are read first. `on_read` is called after each item read, `on_close` once when the reader leaves: this
-    is how a link grants credits and passes the leaving on.
+    is how a link grants credits and passes the leaving on. `on_finish` is called once when the producer has ended,
+    `translate` makes of what ended it what the reader gets.
     """
 
-    __slots__ = ("_capacity", "_closed", "_error", "_finished", "_items", "_reader", "_writer", "on_close", "on_read")
+    __slots__ = (
+        "_capacity",
+        "_closed",
+        "_error",
+        "_finished",
+        "_items",
+        "_reader",
+        "_writer",
+        "on_close",
+        "on_finish",
+        "on_read",
+        "translate",
+    )
 
     def __init__(self, capacity: int = STREAM_CAPACITY) -> None:
         self._capacity = capacity
@@ -32,6 +45,8 @@ class Channel:
         self._writer: asyncio.Future[None] | None = None
         self.on_read: Callable[[], None] | None = None
         self.on_close: Callable[[], None] | None = None
+        self.on_finish: Callable[[], None] | None = None
+        self.translate: Callable[[BaseException], BaseException] | None = None
 
     @property
     def closed(self) -> bool:
@@ -47,11 +62,12 @@ class Channel:
         return len(self._items)
 
     def put_nowait(self, item: Any) -> bool:
-        """Add an item and say whether there is room for another one; there is none once the reader has left."""
-        if self._closed:
+        """Add an item and say whether there is room for another one; there is none once either side has left."""
+        if self._closed or self._finished:
             return False
         self._items.append(item)
-        self._wake_reader()
+        if self._reader is not None:
+            self._wake_reader()
         return len(self._items) < self._capacity
 
     async def wait_writable(self) -> bool:
@@ -76,6 +92,8 @@ class Channel:
         self._error = error
         self._wake_reader()
         self._wake_writer()
+        if self.on_finish is not None:
+            self.on_finish()
 
     def close(self) -> None:
         """Leave as the reader: what waits is dropped and the producer learns of it."""
@@ -87,6 +105,8 @@ class Channel:
         self._wake_writer()
         if self.on_close is not None:
             self.on_close()
+        if self.on_finish is not None and not self._finished:
+            self.on_finish()
 
     async def next(self) -> Any:
         """The next item.
@@ -98,17 +118,20 @@ class Channel:
             if self._closed:
                 raise StopAsyncIteration
             if self._finished:
-                error, self._error = self._error, None
                 self._closed = True
-                raise error if error is not None else StopAsyncIteration
+                raise self._take_error() or StopAsyncIteration
             self._reader = asyncio.get_running_loop().create_future()
             await self._reader
         item = self._items.popleft()
-        if self._writer is not None and len(self._items) < self._capacity // 2:
+        if self._writer is not None and len(self._items) <= self._capacity // 2:
             self._wake_writer()
         if self.on_read is not None:
             self.on_read()
         return item
+
+    def _take_error(self) -> BaseException | None:
+        error, self._error = self._error, None
+        return error if error is None or self.translate is None else self.translate(error)
 
     def _wake_reader(self) -> None:
         if self._reader is not None:
@@ -133,11 +156,21 @@ class StreamReader(AsyncIterator[Any]):
         self._loop = asyncio.get_running_loop()
 
     async def __anext__(self) -> Any:
-        return await self._channel.next()
+        return await self.step()()
+
+    def step(self) -> Callable[[], Awaitable[Any]]:
+        """What to call and await for each next item on the running loop."""
+        if asyncio.get_running_loop() is self._loop:
+            return self._channel.next
+        # The stream lives on the loop of another thread.
+        return lambda: asyncio.wrap_future(asyncio.run_coroutine_threadsafe(self._channel.next(), self._loop))
 
     async def aclose(self) -> None:
         """Leave now; the producer's `finally` runs."""
-        self._channel.close()
+        if asyncio.get_running_loop() is self._loop:
+            self._channel.close()
+        else:
+            self._loop.call_soon_threadsafe(self._channel.close)
 
     def detach(self) -> Channel:
         """Give up the channel to somebody else who reads it from now on."""
@@ -147,7 +180,7 @@ class StreamReader(AsyncIterator[Any]):
 
     async def cancel(self) -> None:
         """The same as `aclose`."""
-        self._channel.close()
+        await self.aclose()
 
     def __del__(self) -> None:
         # An `async for` that is left by `break` only drops its iterator; maybe on another thread, by the collector.

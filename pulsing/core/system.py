@@ -7,6 +7,7 @@ Knows of other nodes only through two seams: a `Router` that carries envelopes w
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import inspect
 import itertools
 import platform
@@ -17,16 +18,20 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from pulsing.clock import Clock, SystemClock, system_random
-from pulsing.core.actor import CURRENT, TRACE
-from pulsing.core.cell import Cell, CellSpec
+from pulsing.core.actor import CURRENT, TRACE, ActorContext
+from pulsing.core.cell import Cell
 from pulsing.core.dead_letters import DeadLetter, DeadLetters
 from pulsing.core.envelope import Envelope
 from pulsing.core.events import EventStream
+from pulsing.core.life import Life
 from pulsing.core.lifecycle import Ended, Terminated
+from pulsing.core.methods import MethodTable
 from pulsing.core.ref import ActorRef
 from pulsing.core.registry import Instance, LocalNames, NameService, Registry, actor_path, lookup_path
-from pulsing.core.statistics import ClassCounters, Population, SystemStatistics
+from pulsing.core.spec import CellSpec
+from pulsing.core.statistics import Backlog, ClassCounters, ClassStatistics, SystemStatistics
 from pulsing.core.timers import Deadlines, expire
+from pulsing.core.turns import Turn
 from pulsing.exceptions import ActorNotFound, NodeNotFound, PulsingRuntimeError, SystemStopped
 from pulsing.ids import ActorId, NodeId
 from pulsing.tasks import TaskScope
@@ -34,6 +39,9 @@ from pulsing.tasks import TaskScope
 ENDED_KEPT = 1_000
 LONG_TURN_EVENT_EVERY_S = 1.0
 DRAIN_STEP_S = 0.01
+LOOK_EVERY_S = 0.02
+STOPS_IN_A_ROW = 256
+"""After so many actors were told to stop the loop may do other things."""
 
 SYSTEM_ACTOR = "system/core"
 SYSTEM_ACTOR_NUMBER = 1
@@ -126,7 +134,10 @@ class System:
         self._reported: dict[str, float] = {}
         self._draining = False
         self._stopped = False
-        self.messages_by_kind = {"ask": 0, "tell": 0, "stream": 0, "system": 0}
+        self._shutdown: asyncio.Task[None] | None = None
+        self._turns: dict[tuple[ClassCounters, MethodTable | None, bool], dict[str | None, Turn]] = {}
+        self.waiting: set[Cell] = set()
+        """Actors whose mailbox was not empty when they last looked at it; a snapshot looks at no others."""
 
     # --- spawning --------------------------------------------------------------------------------------------------
 
@@ -155,9 +166,7 @@ class System:
         """
         if self._stopped or (self._draining and not spec.internal):
             raise SystemStopped()
-        path = None if name is None else actor_path(name, internal=spec.kind == "system")
-        if path is not None:
-            self.registry.check_free(path)
+        path = self.check_name(name, internal=spec.kind == "system")
         counters = self.counters_of(spec)
         cell = Cell(
             self,
@@ -179,6 +188,19 @@ class System:
             self.report(cell, "actor.spawned")
         return cell
 
+    def check_name(self, name: str | None, *, internal: bool = False) -> str | None:
+        """The path of a name that an actor may have here, None for none.
+
+        Raises:
+            NameTaken, ValueError, SystemStopped
+        """
+        self.check_running()
+        if name is None:
+            return None
+        path = actor_path(name, internal=internal)
+        self.registry.check_free(path)
+        return path
+
     def counters_of(self, spec: CellSpec) -> ClassCounters:
         """The counters of a class on this node."""
         counters = self._counters.get(spec.class_name)
@@ -186,12 +208,20 @@ class System:
             counters = self._counters[spec.class_name] = ClassCounters(spec.class_name, spec.internal)
         return counters
 
+    def turns_of(self, spec: CellSpec) -> dict[str | None, Turn]:
+        """The turns that messages to actors of a kind have taken so far; shared by all of the kind."""
+        key = (self.counters_of(spec), spec.table, spec.threaded)
+        turns = self._turns.get(key)
+        if turns is None:
+            turns = self._turns[key] = {}
+        return turns
+
     def instance_of(self, cell: Cell) -> Instance:
         """What other nodes are told of a named actor."""
         assert cell.path is not None
         return Instance(cell.path, cell.actor_id, self.node_id, describe_class(cell))
 
-    def forget(self, cell: Cell, ended: Ended) -> None:
+    def forget(self, cell: Life, ended: Ended) -> None:
         """Take an actor that has ended out of all books."""
         self.registry.remove(cell)
         if cell.public:
@@ -227,18 +257,30 @@ class System:
             if (ref := self._pick(path, wanted)) is not None:
                 return ref
             left = deadline - self.now()
-            if left <= 0 or not await self._wait_for_name(path, wanted, left):
+            if left <= 0:
                 break
+            await self._wait_for_name(path, wanted, left)
         if wanted is not None:
             raise NodeNotFound(wanted)
         raise ActorNotFound(path)
 
-    async def _wait_for_name(self, path: str, wanted: NodeId | None, left: float) -> bool:
-        if wanted is None:
-            return await self.names.wait_for(path, left)
-        # A name that other nodes have already says nothing of when this node will have it.
-        await asyncio.sleep(min(left, 0.02))
-        return True
+    async def _wait_for_name(self, path: str, wanted: NodeId | None, left: float) -> None:
+        """Wait until it is worth another look."""
+        here = self.registry.by_path(path)
+        if wanted is not None or here is not None or path in self.names.paths():
+            # A name that is known already, but not where it is looked for, says nothing of when it will be there.
+            await asyncio.sleep(min(left, LOOK_EVERY_S))
+            return
+        waits = {
+            asyncio.ensure_future(self.names.wait_for(path, left)),
+            asyncio.ensure_future(self.registry.wait_for(path)),
+        }
+        try:
+            await asyncio.wait(waits, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+            await asyncio.gather(*waits, return_exceptions=True)
 
     def _pick(self, path: str, wanted: NodeId | None) -> ActorRef | None:
         if path == SYSTEM_ACTOR:
@@ -354,8 +396,8 @@ class System:
         cell = self.registry.by_id(actor_id)
         if cell is None or cell.spec.kind == "system":
             return False
-        if cell.runs_current_task:
-            cell.stop_soon("stopped", timeout)
+        if cell.is_current:
+            cell.begin_end("stopped", None, timeout)
         else:
             await cell.stop("stopped", timeout)
         return True
@@ -363,29 +405,45 @@ class System:
     def _target_id(self, target: Any) -> ActorId | None:
         if isinstance(target, ActorId):
             return target
+        if isinstance(target, int) and not isinstance(target, bool):
+            return ActorId(target)
         target = getattr(target, "_ref", target)
         if isinstance(target, ActorRef):
             return target.actor_id
         if not isinstance(target, str):
             raise TypeError(f"stop takes a name, an id, a ref or a proxy, not {type(target).__name__}")
-        if ":" in target:
+        try:
+            path = lookup_path(target)
+        except ValueError:
             return ActorId.from_str(target)
-        cell = self.registry.by_path(lookup_path(target))
-        return None if cell is None else cell.actor_id
+        cell = self.registry.by_path(path)
+        return _id_in(target) if cell is None else cell.actor_id
 
     async def shutdown(self, *, drain: float | None = 10.0) -> None:
-        """Let mailboxes run empty for up to `drain` seconds, stop every actor, and end all tasks."""
-        if self._draining:
-            return
+        """Let mailboxes run empty for up to `drain` seconds, stop every actor, and end all tasks.
+
+        Calls beyond the first wait for the end of the first.
+        """
+        if self._shutdown is None:
+            inside = CURRENT.get()
+            work = self._shut_down(drain, inside)
+            # In a context of its own: an actor that asks for the end must not be taken for the one who carries it out.
+            self._shutdown = contextvars.Context().run(self.loop.create_task, work)
+        if CURRENT.get() is None:
+            await asyncio.shield(self._shutdown)
+        # An actor cannot wait for its own end.
+
+    async def _shut_down(self, drain: float | None, inside: ActorContext | None) -> None:
         self._draining = True
         for tell in self.leaving:
             await tell()
-        started = self.now()
-        while drain != 0 and any(cell.busy and not cell.spec.internal for cell in self.registry):
-            if drain is not None and self.now() - started >= drain:
+        deadline = None if drain is None else self.now() + drain
+        caller = None if inside is None else inside._cell
+        while any(cell.busy and not cell.spec.internal and cell is not caller for cell in self.registry):
+            if deadline is not None and self.now() >= deadline:
                 break
             await asyncio.sleep(DRAIN_STEP_S)
-        left = None if drain is None else max(0.0, drain - (self.now() - started))
+        left = None if deadline is None else max(0.0, deadline - self.now())
         await self._stop_all((cell for cell in self.registry if not cell.spec.internal), left)
         await self._stop_all((cell for cell in self.registry if cell.spec.kind != "system"), left)
         await self._stop_all(self.registry, 0.0)
@@ -397,15 +455,18 @@ class System:
             await close()
         await self.tasks.close()
         self.events.close()
+        self.dead_letters.close()
 
     async def _stop_all(self, cells: Iterable[Cell], timeout: float | None) -> None:
-        stops = []
-        for cell in cells:
-            if cell.runs_current_task:
-                cell.stop_soon("shutdown", timeout)
-            else:
-                stops.append(cell.stop("shutdown", timeout))
-        await asyncio.gather(*stops)
+        stopping = []
+        for number, cell in enumerate(cells):
+            cell.begin_end("shutdown", None, timeout)
+            if not cell.ended:
+                stopping.append(cell)
+            if number % STOPS_IN_A_ROW == 0:
+                await asyncio.sleep(0)
+        for cell in stopping:
+            await cell.stop("shutdown", timeout)
 
     @property
     def draining(self) -> bool:
@@ -529,6 +590,12 @@ class System:
 
         return asyncio.wrap_future(asyncio.run_coroutine_threadsafe(tell(), self.loop))
 
+    def unwatch(self, ref: ActorRef, told: Callable[[Terminated], None]) -> None:
+        """Take the watch of an actor of this node back."""
+        cell = self.registry.by_id(ref.actor_id)
+        if cell is not None:
+            cell.unwatch(told)
+
     def watch(self, ref: ActorRef, told: Callable[[Terminated], None]) -> None:
         """Call `told` once when the actor has ended, wherever it lives."""
         if ref.actor_id.node_id != self.node_id:
@@ -539,6 +606,9 @@ class System:
         cell = self.registry.by_id(ref.actor_id)
         if cell is not None:
             cell.watch(told)
+            return
+        if ref._cell is not None:
+            ref._cell.watch(told)
             return
         known = next((ended for ended in reversed(self.ended) if ended.actor_id == ref.actor_id), None)
         if known is None:
@@ -601,11 +671,8 @@ class System:
 
     def statistics(self) -> SystemStatistics:
         """This node's figures at this moment, as frozen values."""
-        now = self.now()
-        populations: dict[str, Population] = {}
-        for cell in self.registry:
-            _count(populations.setdefault(cell.spec.class_name, Population()), cell, now)
-        classes = tuple(c.snapshot(populations.get(c.name, Population())) for c in self._counters.values())
+        backlogs = self._backlogs()
+        classes = tuple(c.snapshot(backlogs.get(c.name, Backlog())) for c in self._counters.values())
         return SystemStatistics(
             node_id=str(self.node_id),
             addr=self.addr,
@@ -615,10 +682,25 @@ class System:
             spawned=sum(c.spawned for c in classes),
             stopped=sum(sum(c.stopped.values()) for c in classes),
             asks_inflight=len(self.deadlines),
-            messages_by_kind=dict(self.messages_by_kind),
+            messages_by_kind=_by_kind(classes),
             dead_letters_by_reason=dict(self.dead_letters.counts),
             classes=classes,
         )
+
+    def _backlogs(self) -> dict[str, Backlog]:
+        now = self.now()
+        backlogs: dict[str, Backlog] = {}
+        for cell in list(self.waiting):
+            mailbox = cell.mailbox
+            oldest = None if mailbox is None else mailbox.oldest
+            if mailbox is None or oldest is None:
+                self.waiting.discard(cell)
+                continue
+            backlog = backlogs.setdefault(cell.spec.class_name, Backlog())
+            backlog.messages += len(mailbox)
+            backlog.fullest = max(backlog.fullest, len(mailbox))
+            backlog.oldest_s = max(backlog.oldest_s, now - oldest.accepted_at)
+        return backlogs
 
     async def inspect(self, kind: str, params: Mapping[str, Any] | None = None) -> Any:
         """Answer a named question about this node, in plain JSON-able values; the layers above add questions.
@@ -634,7 +716,7 @@ class System:
 
     # --- what happened ---------------------------------------------------------------------------------------------
 
-    def report(self, cell: Cell, type: str, **data: Any) -> None:
+    def report(self, cell: Life, type: str, **data: Any) -> None:
         """Publish an event about an actor."""
         if cell.spec.internal:
             return
@@ -673,6 +755,13 @@ class System:
         return f"ActorSystem(node_id={self.node_id}, addr={self.addr})"
 
 
+def _id_in(text: str) -> ActorId | None:
+    try:
+        return ActorId.from_str(text)
+    except ValueError:
+        return None
+
+
 def as_node_id(node_id: int | NodeId) -> NodeId:
     """Read a node id given as a number."""
     return node_id if isinstance(node_id, NodeId) else NodeId(node_id)
@@ -698,13 +787,14 @@ def _class_fields(info: Mapping[str, Any]) -> dict[str, Any]:
     return {key: info.get(key, "") for key in ("class", "module", "file")}
 
 
-def _count(population: Population, cell: Cell, now: float) -> None:
-    population.by_state[cell.state] = population.by_state.get(cell.state, 0) + 1
-    mailbox = cell.mailbox
-    if mailbox is None or not len(mailbox):
-        return
-    population.messages += len(mailbox)
-    population.fullest = max(population.fullest, len(mailbox))
-    oldest = mailbox.oldest
-    if oldest is not None:
-        population.oldest_s = max(population.oldest_s, now - oldest.accepted_at)
+def _by_kind(classes: Iterable[ClassStatistics]) -> dict[str, int]:
+    """Messages by kind; those to Pulsing's own actors are the system's."""
+    kinds = {"ask": 0, "tell": 0, "stream": 0, "system": 0}
+    for one in classes:
+        if one.internal:
+            kinds["system"] += one.messages
+        else:
+            kinds["tell"] += one.tells
+            kinds["stream"] += one.streams
+            kinds["ask"] += max(0, one.messages - one.tells - one.streams)
+    return kinds

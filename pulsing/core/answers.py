@@ -1,0 +1,152 @@
+"""What becomes of a message: its answer or error reaches the caller, and is counted."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Any
+
+from pulsing.core.statistics import LONG_TURN_S, MethodCounters
+from pulsing.exceptions import (
+    PulsingBusinessError,
+    PulsingError,
+    PulsingSystemError,
+    PulsingTimeoutError,
+    PulsingUnsupportedError,
+    error_for_caller,
+    rebuild,
+)
+
+if TYPE_CHECKING:
+    from pulsing.core.cell import Cell
+    from pulsing.core.envelope import Envelope
+
+logger = logging.getLogger("pulsing.actor")
+
+LAST_ERRORS_KEPT = 10
+
+
+def succeed(cell: Cell, envelope: Envelope, result: Any, counters: MethodCounters, start: float) -> float:
+    """Give the result to the caller and count the call; returns the time."""
+    end = cell.now()
+    counters.ok += 1
+    _count_time(cell, counters, end - start)
+    answer(cell, envelope, result)
+    return end
+
+
+def count_ok(cell: Cell, counters: MethodCounters, start: float) -> None:
+    """Count a call whose answer is a stream that is open from now on."""
+    counters.ok += 1
+    _count_time(cell, counters, cell.now() - start)
+
+
+def answer(cell: Cell, envelope: Envelope, result: Any) -> None:
+    """Give the result to the caller, if one still waits."""
+    reply = envelope.reply
+    if reply is not None:
+        cell.system.deadlines.done(envelope)
+        if not reply.done():
+            reply.set_result(result)
+
+
+def refuse(cell: Cell, envelope: Envelope, error: BaseException) -> None:
+    """Give the caller an error for a message that was not run."""
+    cell.system.deadlines.done(envelope)
+    envelope.fail(error)
+
+
+def fail(cell: Cell, envelope: Envelope, raised: BaseException, counters: MethodCounters, start: float) -> float:
+    """A message failed: tell its caller, count it, and see whether the actor itself has failed. Returns the time."""
+    end = cell.now()
+    if isinstance(raised, asyncio.CancelledError) and (envelope.abandoned or not cell.running):
+        counters.cancelled += 1
+        refuse(cell, envelope, cell.stopped_error(maybe_executed=True))
+        return end
+    if isinstance(raised, (KeyboardInterrupt, SystemExit)):
+        refuse(cell, envelope, cell.stopped_error(maybe_executed=True))
+        raise raised
+    _count_time(cell, counters, end - start)
+    error = record_error(cell, envelope.method, raised, counters)
+    if envelope.is_ask:
+        refuse(cell, envelope, error)
+    else:
+        logger.warning(
+            "actor %s: %s failed on a message that wants no answer",
+            cell.label,
+            operation_of(cell, envelope.method),
+            exc_info=raised,
+        )
+    fail_actor_by(cell, raised, error)
+    return end
+
+
+def record_error(cell: Cell, method: str | None, raised: BaseException, counters: MethodCounters) -> PulsingError:
+    """Count what a method raised; returns what its caller sees of it."""
+    error = error_for_caller(raised, operation=operation_of(cell, method), actor_name=cell.label)
+    counters.count_error(category_of(error))
+    cell.errors += 1
+    if cell.last_errors is None:
+        cell.last_errors = []
+    cell.last_errors.append((cell.system.clock.wall(), method or "receive", error_type_name(error), str(error)))
+    del cell.last_errors[:-LAST_ERRORS_KEPT]
+    return error
+
+
+def fail_actor_by(cell: Cell, raised: BaseException, error: PulsingError) -> None:
+    """See whether an exception says that the actor's state can no longer be trusted."""
+    if isinstance(raised, PulsingSystemError) and not raised.recoverable:
+        cell.fail(error)
+
+
+def skip(cell: Cell, envelope: Envelope, now: float) -> None:
+    """A message whose caller has left or whose time is over is not run."""
+    counters = cell.turn_for(envelope).counters
+    if envelope.expired(now):
+        counters.expired += 1
+        cell.system.dead_letters.record(envelope, "expired", cell)
+        cell.system.expire_unrun(envelope)
+    else:
+        counters.cancelled += 1
+        cell.system.deadlines.done(envelope)
+
+
+def not_callable(cell: Cell, method: str | None) -> PulsingError:
+    """The error for a name that cannot be called or read; like a missing attribute in one process."""
+    error = PulsingUnsupportedError(operation_of(cell, method))
+    return rebuild((PulsingUnsupportedError, AttributeError), error.args, error.__dict__)
+
+
+def operation_of(cell: Cell, method: str | None) -> str:
+    """`Class.method`, as errors name it."""
+    return f"{cell.spec.bare_name}.{method or 'receive'}"
+
+
+def _count_time(cell: Cell, counters: MethodCounters, took: float) -> None:
+    counters.handle.observe(took)
+    cell.handle_s += took
+    if took > cell.handle_max_s:
+        cell.handle_max_s = took
+
+
+def count_long_turn(cell: Cell, method: str | None, counters: MethodCounters, took: float) -> None:
+    """Note that a turn held the loop, if it did."""
+    if took > LONG_TURN_S:
+        counters.long_turns += 1
+        cell.system.report_long_turn(cell, method or "receive", took)
+
+
+def category_of(error: BaseException) -> str:
+    """business, system, timeout or unsupported."""
+    if isinstance(error, PulsingBusinessError):
+        return "business"
+    if isinstance(error, PulsingTimeoutError):
+        return "timeout"
+    if isinstance(error, PulsingUnsupportedError):
+        return "unsupported"
+    return "system"
+
+
+def error_type_name(error: BaseException) -> str:
+    """What the actor raised, or the class of the error itself."""
+    return getattr(error, "remote_type", None) or type(error).__name__

@@ -1,0 +1,193 @@
+"""Messages waiting for one actor."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+import pulsing as pul
+from pulsing import testing
+from pulsing.core.envelope import Envelope
+from pulsing.core.mailbox import Mailbox, MailboxOptions
+from pulsing.exceptions import ActorStopped, MailboxFull
+from pulsing.ids import ActorId
+from tests.unit.core.acting import Counter, Gate, spawn, turns
+
+
+def envelope(name: str) -> Envelope:
+    return Envelope(ActorId(1), name, (), None)
+
+
+def taken(mailbox: Mailbox) -> list[str | None]:
+    found = []
+    while (one := mailbox.take()) is not None:
+        found.append(one.method)
+    return found
+
+
+@pytest.mark.parametrize("capacity", [0, -1, True, 1.5, "many"])
+def test_a_capacity_that_holds_nothing_is_refused(capacity: Any) -> None:
+    with pytest.raises(ValueError, match="at least 1 message"):
+        MailboxOptions(capacity)
+
+
+def test_an_unknown_policy_is_refused() -> None:
+    with pytest.raises(ValueError, match="'block', 'reject' or 'drop_oldest'"):
+        MailboxOptions(policy="panic")
+
+
+def test_a_number_none_or_options_are_read_alike() -> None:
+    assert MailboxOptions.of(7) == MailboxOptions(7)
+    assert MailboxOptions.of(None) == MailboxOptions(1000, "block")
+    assert MailboxOptions.of(MailboxOptions(3, "reject")) == MailboxOptions(3, "reject")
+
+
+def test_messages_leave_in_the_order_in_which_they_came() -> None:
+    mailbox = Mailbox(3)
+    assert [mailbox.accept(envelope(name)) for name in "abcd"] == [True, True, True, False]
+    assert taken(mailbox) == ["a", "b", "c"]
+
+
+def test_a_newcomer_never_overtakes_those_who_stand_in_line() -> None:
+    mailbox = Mailbox(1)
+    mailbox.accept(envelope("a"))
+    mailbox.line_up(envelope("b"), None)
+    mailbox.line_up(envelope("c"), None)
+    assert mailbox.take() is not None
+    assert not mailbox.accept(envelope("d"))
+    assert (len(mailbox), mailbox.in_line) == (1, 1)
+    assert taken(mailbox) == ["b", "c"]
+
+
+def test_dropping_gives_up_the_oldest() -> None:
+    mailbox = Mailbox(2)
+    mailbox.accept(envelope("a"))
+    mailbox.accept(envelope("b"))
+    assert mailbox.drop_oldest().method == "a"
+    assert taken(mailbox) == ["b"]
+
+
+async def test_draining_empties_the_mailbox_and_the_line() -> None:
+    mailbox = Mailbox(1)
+    mailbox.accept(envelope("inside"))
+    mailbox.line_up(envelope("ask"), None)
+    accepted = asyncio.get_running_loop().create_future()
+    mailbox.line_up(envelope("tell"), accepted)
+    assert [one.method for one in mailbox.drain(ActorStopped())] == ["inside", "ask", "tell"]
+    assert (len(mailbox), mailbox.in_line, mailbox.take()) == (0, 0, None)
+    with pytest.raises(ActorStopped):
+        await accepted
+
+
+def test_a_message_that_was_taken_too_early_goes_back_to_the_front() -> None:
+    mailbox = Mailbox(2)
+    mailbox.accept(envelope("a"))
+    mailbox.accept(envelope("b"))
+    first = mailbox.take()
+    assert first is not None
+    mailbox.put_back(first)
+    assert taken(mailbox) == ["a", "b"]
+
+
+@pul.remote(mailbox=2, max_concurrency=1)
+class Narrow(Gate.__wrapped__):  # type: ignore[attr-defined,misc]
+    """Takes one message at a time and lets two wait."""
+
+
+async def test_a_full_mailbox_lets_senders_wait_and_keeps_their_order() -> None:
+    async with testing.system() as system:
+        gate = await spawn(Narrow, system=system)
+        calls = [asyncio.ensure_future(gate.enter(number)) for number in range(20)]
+        await turns()
+        assert not any(call.done() for call in calls)
+        gate.ref._cell.actor.open.set()
+        assert await asyncio.gather(*calls) == list(range(20))
+        assert await gate.seen() == list(range(20))
+
+
+async def test_a_tell_to_a_full_mailbox_is_done_when_there_is_room() -> None:
+    async with testing.system() as system:
+        gate = await spawn(Narrow, system=system)
+        one_way = gate.with_options(one_way=True)
+        for number in range(3):
+            await one_way.enter(number)
+            await turns()
+        waiting = asyncio.ensure_future(one_way.enter(3))
+        await turns()
+        assert not waiting.done()
+        gate.ref._cell.actor.open.set()
+        assert await waiting is None
+
+
+async def test_a_tell_that_was_given_up_in_line_is_not_run() -> None:
+    async with testing.system() as system:
+        gate = await spawn(Narrow, system=system)
+        one_way = gate.with_options(one_way=True)
+        for number in range(3):
+            await one_way.enter(number)
+            await turns()
+        waiting = asyncio.ensure_future(one_way.enter("given up"))
+        await turns()
+        waiting.cancel()
+        await turns()
+        gate.ref._cell.actor.open.set()
+        assert await gate.seen() == [0, 1, 2]
+
+
+async def test_a_tell_in_line_fails_when_the_actor_stops() -> None:
+    async with testing.system() as system:
+        gate = await spawn(Narrow, name="gate", system=system)
+        one_way = gate.with_options(one_way=True)
+        for number in range(3):
+            await one_way.enter(number)
+            await turns()
+        waiting = asyncio.ensure_future(one_way.enter(3))
+        await turns()
+        gate.ref._cell.actor.open.set()
+        await system.stop("gate", timeout=0)
+        with pytest.raises(ActorStopped):
+            await waiting
+
+
+async def test_reject_tells_the_sender_and_keeps_a_dead_letter() -> None:
+    async with testing.system() as system:
+        gate = await spawn(
+            pul.ActorClass(Gate.__wrapped__, mailbox=MailboxOptions(1, "reject"), max_concurrency=1), system=system
+        )  # type: ignore[attr-defined]
+        first = asyncio.ensure_future(gate.enter(0))
+        await turns()
+        second = asyncio.ensure_future(gate.enter(1))
+        await turns()
+        with pytest.raises(MailboxFull) as caught:
+            await gate.enter(2)
+        assert (caught.value.capacity, caught.value.maybe_executed) == (1, False)
+        with pytest.raises(MailboxFull):
+            await gate.with_options(one_way=True).enter(3)
+        assert system.dead_letters.counts["mailbox_full"] == 2
+        gate.ref._cell.actor.open.set()
+        assert await asyncio.gather(first, second) == [0, 1]
+
+
+async def test_drop_oldest_fails_the_ask_that_waited_longest() -> None:
+    async with testing.system() as system:
+        gate = await spawn(
+            pul.ActorClass(Gate.__wrapped__, mailbox=MailboxOptions(1, "drop_oldest"), max_concurrency=1), system=system
+        )  # type: ignore[attr-defined]
+        running = asyncio.ensure_future(gate.enter(0))
+        await turns()
+        oldest = asyncio.ensure_future(gate.enter(1))
+        await turns()
+        newest = asyncio.ensure_future(gate.enter(2))
+        with pytest.raises(MailboxFull):
+            await oldest
+        gate.ref._cell.actor.open.set()
+        assert await asyncio.gather(running, newest) == [0, 2]
+        assert system.dead_letters.recent(1)[0].reason == "mailbox_full"
+
+
+async def test_calls_issued_at_once_by_one_sender_are_run_in_order() -> None:
+    async with testing.system() as system:
+        counter = await spawn(Counter, system=system)
+        assert await asyncio.gather(*(counter.incr() for _ in range(5000))) == list(range(1, 5001))

@@ -6,6 +6,7 @@ stream that ends too early or holds no JSON, becomes one of them.
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from functools import cached_property
 from typing import Any
@@ -91,7 +92,9 @@ class OpenAIChat:
 
     @cached_property
     def _blocking_client(self) -> openai.OpenAI:
-        return openai.OpenAI(**self._connecting)
+        client = openai.OpenAI(**self._connecting)
+        weakref.finalize(self, client.close)
+        return client
 
     def _fields(self, prompt: Prompt, request: Mapping[str, Any]) -> dict[str, Any]:
         return {"model": self._model, **self._asking, **request, "messages": messages_of(prompt)}

@@ -141,6 +141,15 @@ def test_code_without_a_loop_may_ask_too(fake: FakeLLM) -> None:
     assert chat.invoke("Hi").content == "Hi"
 
 
+def test_code_without_a_loop_leaves_no_connection(fake: FakeLLM) -> None:
+    chat = asyncio.run(chat_with(fake, new=True))
+    chat.invoke("Hi")
+    assert fake.connections == 1
+    del chat
+
+    asyncio.run(wait_until(lambda: fake.connections == 0))
+
+
 @on_a_loop
 async def test_threads_may_ask_too(fake: FakeLLM) -> None:
     chat = await chat_with(fake)

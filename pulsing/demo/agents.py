@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ from pulsing.demo.corpus import NotText, list_files, read_text
 from pulsing.exceptions import DataLost, PulsingRuntimeError
 from pulsing.streaming import PublishMode, Queue, QueueReader, TopicReader, TopicWriter
 
+logger = logging.getLogger("pulsing.demo")
+
 DOCUMENTS = "documents"
 FINDINGS = "findings"
 BUCKETS = 4
@@ -25,6 +28,8 @@ _WINDOW = 64
 _BATCH = 8
 # After so many seconds without a finding a text is taken for lost and put again.
 _PATIENCE_S = 20.0
+# So long a publish waits for an archivist that may have died.
+_ACK_S = 2.0
 # How many records a bucket keeps behind its readers; the demo may run for days.
 _KEPT_RECORDS = 1_000
 
@@ -166,6 +171,7 @@ class Analyst:
         self._pause = pause
         self._reader: QueueReader | None = None
         self._findings: TopicWriter | None = None
+        self._in_hand: deque[dict[str, Any]] = deque()
         self._lost = 0
 
     async def assign(self, rank: int, world_size: int) -> list[int]:
@@ -190,25 +196,33 @@ class Analyst:
         except DataLost:
             self._lost += 1
             return 0
-        except (PulsingRuntimeError, TimeoutError):
-            # A bucket or the topic is moving, or an archivist is gone. The reader puts again what has no finding.
+        except PulsingRuntimeError:
+            # A bucket or the topic is moving to another node: what is in hand is published at the next step.
             return 0
         finally:
             current_actor().delayed(self._pause).step()
 
     async def _analyse_some(self) -> int:
         assert self._reader is not None
-        records = await self._reader.get(limit=_BATCH, wait=True, timeout=0.5)
-        for record in records:
-            await self._publish(record)
-        return len(records)
+        if not self._in_hand:
+            self._in_hand.extend(await self._reader.get(limit=_BATCH, wait=True, timeout=0.5))
+        made = 0
+        while self._in_hand:
+            await self._publish(self._in_hand[0])
+            self._in_hand.popleft()
+            made += 1
+        return made
 
     async def _publish(self, record: dict[str, Any]) -> None:
         assert self._findings is not None
         # In a thread: a long text would hold up everything else on this node's loop.
         finding = await asyncio.to_thread(analyse, record["text"])
         message = {"path": record["path"], "pass": record["pass"], "analyst": self._name, **finding.to_dict()}
-        await self._findings.publish(message, mode=PublishMode.WAIT_ALL_ACKS, timeout=5.0)
+        try:
+            await self._findings.publish(message, mode=PublishMode.WAIT_ALL_ACKS, timeout=_ACK_S)
+        except TimeoutError:
+            # An archivist that died. The others have it; should none of them, the reader puts the text again.
+            logger.debug("not every archivist has acknowledged %s", record["path"])
 
 
 @agent(

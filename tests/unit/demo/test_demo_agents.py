@@ -12,6 +12,8 @@ import pytest
 from pulsing.core import ActorProxy
 from pulsing.demo.agents import BUCKETS, Analyst, Archivist, Reader
 from pulsing.demo.analysis import analyse
+from pulsing.exceptions import LinkLost
+from pulsing.streaming import TopicWriter
 from pulsing.testing import system, wait_until
 
 
@@ -115,6 +117,30 @@ async def test_what_was_under_way_when_a_node_died_is_put_again(folder: Path) ->
 
         assert (await archivist.summary())["files"] == 20
         assert (await reader.summary())["put_again"] > 0
+
+
+async def test_a_finding_that_could_not_be_published_is_published_later(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish = TopicWriter.publish
+    failures = iter([LinkLost("node-2"), TimeoutError()])
+
+    async def publish_with_trouble(writer: TopicWriter, message: Any, **options: Any) -> Any:
+        if (failure := next(failures, None)) is not None and not isinstance(failure, TimeoutError):
+            raise failure
+        result = await publish(writer, message, **options)
+        if failure is not None:
+            raise failure
+        return result
+
+    monkeypatch.setattr(TopicWriter, "publish", publish_with_trouble)
+    async with desk() as (own, archivist):
+        await own.analyst(1)
+        reader = await own.reader(folder, archivist)
+        await wait_until(lambda: finished(reader), timeout=20.0)
+
+        assert (await archivist.summary())["files"] == 20
+        assert (await reader.summary())["put_again"] == 0
 
 
 async def test_a_reader_that_takes_over_goes_on_where_the_findings_end(folder: Path) -> None:

@@ -14,7 +14,7 @@ from starlette.responses import Response
 from pulsing.admin.classes import described_class
 from pulsing.admin.gate import Gate, visit_of
 from pulsing.admin.plane import Plane
-from pulsing.admin.problems import ProblemError, input_problem, problem_of
+from pulsing.admin.problems import ProblemError, actor_problem, input_problem, problem_of
 from pulsing.admin.reach import check_reach
 from pulsing.admin.routes.actors import actors
 from pulsing.admin.routes.classes import classes
@@ -31,7 +31,7 @@ from pulsing.admin.routes.ui import ui
 from pulsing.admin.routing import Route, RouteTable
 from pulsing.admin.settings import AdminSettings
 from pulsing.clock import Clock, SystemClock
-from pulsing.exceptions import PulsingRuntimeError
+from pulsing.exceptions import PulsingActorError, PulsingRuntimeError
 
 
 def create_admin_app(system: Any, settings: AdminSettings | None = None, *, clock: Clock | None = None) -> FastAPI:
@@ -101,12 +101,16 @@ def _answer_problems(app: FastAPI) -> None:
     async def framework(request: Request, error: Any) -> Response:
         return _response(request, problem_of(error))
 
+    async def inside(request: Request, error: Any) -> Response:
+        return _response(request, actor_problem(error))
+
     async def http(request: Request, error: Any) -> Response:
         return _response(request, ProblemError("bad-request", str(error.detail)))
 
     app.add_exception_handler(ProblemError, problem)
     app.add_exception_handler(RequestValidationError, refused_input)
     app.add_exception_handler(PulsingRuntimeError, framework)
+    app.add_exception_handler(PulsingActorError, inside)
     app.add_exception_handler(HTTPException, http)
 
 

@@ -50,6 +50,9 @@ class Listing:
     everywhere: bool = True
     secret: tuple[str, ...] = ()
     params: Mapping[str, Any] = field(default_factory=dict)
+    past: str | None = None
+    """the parameter by which nodes are asked for what is over, where the states asked for are all in `over`"""
+    over: frozenset[str] = frozenset()
 
     async def rows(
         self, fanout: Fanout, scope: str = "cluster", nodes: Sequence[str] | None = None, **params: Any
@@ -66,6 +69,11 @@ class Listing:
     def nodes_of(self, query: ListQuery) -> tuple[str, ...] | None:
         """The nodes that a query is about, or None for all."""
         return query.filters.get("node") if self.everywhere and "node" in self.spec.filters else None
+
+    def asked_of_nodes(self, query: ListQuery) -> dict[str, Any]:
+        """What nodes must be told of a query: whether it is about what is over."""
+        states = set(query.filters.get("state", ()))
+        return {self.past: True} if self.past is not None and states and states <= self.over else {}
 
     def shown_to(self, rows: list[Row], *, operator: bool) -> list[Row]:
         """The rows without what this reader may not see."""
@@ -149,6 +157,8 @@ LINKS = Listing(
         search=("peer", "peer_name", "addr"),
     ),
     href=lambda row: f"links/{in_path(str(row['id']))}",
+    past="closed",
+    over=frozenset({"closed"}),
 )  # fmt: skip
 ACTORS = Listing(
     "actors",
@@ -166,6 +176,8 @@ ACTORS = Listing(
         extra=("system",),
     ),
     href=lambda row: f"actors/{row['id']}",
+    past="ended",
+    over=frozenset({"stopped", "failed"}),
 )  # fmt: skip
 CLASSES = Listing(
     "classes",

@@ -11,7 +11,7 @@ import contextlib
 import logging
 import secrets
 from collections import deque
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,7 +25,6 @@ from pulsing.admin.settings import AdminSettings, Principal
 from pulsing.admin.sources import Question, Sources, Subscribe
 from pulsing.admin.times import rfc3339
 from pulsing.clock import Clock
-from pulsing.core.events import Subscription
 from pulsing.exceptions import PulsingError
 
 logger = logging.getLogger("pulsing.admin")
@@ -193,7 +192,7 @@ class Feed:
         self._revision = 0
         self._clients: dict[str, Client] = {}
         self._views: dict[str, View] = {}
-        self._held: set[Subscription] = set()
+        self._others: dict[object, Callable[[], None]] = {}
         self._ticker: asyncio.Task[None] | None = None
         self._soon = asyncio.Event()
         self._told_at = 0.0
@@ -203,7 +202,7 @@ class Feed:
     @property
     def clients(self) -> int:
         """How many streams are open."""
-        return len(self._clients) + len(self._held)
+        return len(self._clients) + len(self._others)
 
     def open(self, asked: Sequence[Subscribe], principal: Principal, last_event_id: str | None) -> Client:
         """Open a stream.
@@ -240,28 +239,30 @@ class Feed:
         """A client is gone; with the last one all work ends."""
         self._clients.pop(client.sid, None)
 
-    def hold(self, subscription: Subscription) -> Subscription:
-        """Count a stream of another kind among the streams, and end it with them.
+    def occupy(self, end: Callable[[], None] = lambda: None) -> Callable[[], None]:
+        """Count a stream of another kind among the streams.
+
+        Args:
+            end: called when all streams are to end.
+
+        Returns:
+            What is to be called when the stream is over.
 
         Raises:
             ProblemError: too many streams.
         """
         self._check_room()
-        self._held.add(subscription)
-        return subscription
-
-    def release(self, subscription: Subscription) -> None:
-        """A held stream is over."""
-        self._held.discard(subscription)
-        subscription.close()
+        key = object()
+        self._others[key] = end
+        return lambda: self._others.pop(key, lambda: None)()
 
     async def close(self) -> None:
         """Say goodbye to every client and end the ticking."""
         self._closed = True
         for client in list(self._clients.values()):
             client.close("shutdown")
-        for subscription in list(self._held):
-            subscription.close()
+        for end in list(self._others.values()):
+            end()
         if self._ticker is not None:
             self._ticker.cancel()
             with contextlib.suppress(asyncio.CancelledError):

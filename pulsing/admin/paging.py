@@ -22,6 +22,13 @@ DEFAULT_LIMIT = 100
 MAX_OFFSET = 10_000
 MAX_SORT_KEYS = 4
 
+EXTRA: Mapping[str, str] = {
+    "since": "a moment in RFC 3339, or an age such as 10m",
+    "prefix": "how names begin",
+    "system": "true: Pulsing's own actors as well",
+}
+"""What the parameters mean that single lists have beside the common ones."""
+
 Row = Mapping[str, Any]
 
 
@@ -56,6 +63,7 @@ class ListSpec:
             _parameter("fields", {"type": "string"}, "fields to answer, comma separated"),
             _parameter("scope", {"type": "string", "enum": ["cluster", "node"], "default": "cluster"}),
         ]
+        described += [_parameter(name, {"type": "string"}, EXTRA[name]) for name in self.extra]
         for name, allowed in self.filters.items():
             items: dict[str, Any] = {"type": "string"} if allowed is None else {"type": "string", "enum": [*allowed]}
             described.append(_parameter(name, {"type": "array", "items": items}, "exact; repeated means or"))
@@ -194,7 +202,7 @@ class Window:
 
 def select(rows: Sequence[dict[str, Any]], query: ListQuery, spec: ListSpec) -> Window:
     """Filter, sort and cut rows as a query asks for it."""
-    kept = [row for row in rows if _fits(row, query, spec)]
+    kept = fitting(rows, query, spec)
     order = _order(query, spec)
     begin = 0 if query.cursor is not None else query.offset
     shown = kept
@@ -208,6 +216,13 @@ def select(rows: Sequence[dict[str, Any]], query: ListQuery, spec: ListSpec) -> 
     more = len(best) > wanted and bool(window)
     following = query.cursor_after(window[-1], spec) if more else None
     return Window([_projected(row, query, spec) for row in window], len(rows), len(kept), following)
+
+
+def fitting(rows: Sequence[dict[str, Any]], query: ListQuery, spec: ListSpec) -> list[dict[str, Any]]:
+    """The rows that fit the filters and the search of a query."""
+    if not query.filters and not query.search:
+        return list(rows)
+    return [row for row in rows if _fits(row, query, spec)]
 
 
 def _fits(row: Row, query: ListQuery, spec: ListSpec) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from starlette.requests import Request
@@ -20,13 +20,16 @@ from pulsing.admin.gate import visit_of
 from pulsing.admin.idempotency import Repeats
 from pulsing.admin.metrics import Metrics, Own
 from pulsing.admin.paging import ListQuery, Window, select
+from pulsing.admin.problems import ProblemError
 from pulsing.admin.replies import reply
 from pulsing.admin.settings import AdminSettings
 from pulsing.admin.static import Files, dashboard_folder
-from pulsing.admin.times import rfc3339
+from pulsing.admin.times import rfc3339, since_text
 from pulsing.admin.traffic import Traffic
 from pulsing.clock import Clock
 from pulsing.ids import NodeId
+
+Row = dict[str, Any]
 
 
 class Plane:
@@ -81,8 +84,26 @@ def plane_of(request: Request) -> Plane:
     return plane
 
 
-async def answer_list(request: Request, listing: Listing, **params: Any) -> Response:
-    """Answer a list route."""
+def since_of(request: Request) -> Callable[[Row], bool]:
+    """Whether a row with a time is not older than the `since` of a request.
+
+    Raises:
+        ProblemError: it is neither a moment nor an age.
+    """
+    text = request.query_params.get("since")
+    if not text:
+        return lambda row: True
+    try:
+        since = since_text(text, plane_of(request).clock.wall())
+    except (ValueError, OverflowError) as error:
+        raise ProblemError("bad-filter", "since is a moment in RFC 3339, or an age such as 10m") from error
+    return lambda row: str(row["at"]) >= since
+
+
+async def answer_list(
+    request: Request, listing: Listing, keep: Callable[[Row], bool] = lambda row: True, **params: Any
+) -> Response:
+    """Answer a list route; rows that `keep` refuses are not there."""
     plane = plane_of(request)
     began = time.perf_counter()
     query = ListQuery.read(request.query_params.multi_items(), listing.spec)
@@ -90,8 +111,10 @@ async def answer_list(request: Request, listing: Listing, **params: Any) -> Resp
     if nodes is not None:
         known = await plane.fanout.nodes()
         nodes = tuple(node for node in known if node in nodes)
-    rows, answers = await listing.rows(plane.fanout, query.scope, nodes, **params)
+    asked = {**listing.asked_of_nodes(query), **params}
+    rows, answers = await listing.rows(plane.fanout, query.scope, nodes, **asked)
     answers.require_one()
+    rows = [row for row in rows if keep(row)]
     rows = listing.shown_to(rows, operator=visit_of(request).known.may("operator"))
     return reply(page(select(rows, query, listing.spec), query, answers, time.perf_counter() - began))
 
@@ -114,7 +137,7 @@ def page(window: Window, query: ListQuery, answers: Answers, took_s: float) -> d
     }
 
 
-def select_own(request: Request, listing: Listing, rows: Sequence[dict[str, Any]]) -> Response:
+def select_own(request: Request, listing: Listing, rows: Sequence[Row]) -> Response:
     """Answer a list whose rows this app keeps itself."""
     query = ListQuery.read(request.query_params.multi_items(), listing.spec)
     here = plane_of(request).fanout.here

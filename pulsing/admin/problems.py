@@ -10,7 +10,14 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from pulsing.exceptions import PulsingRuntimeError, nearest_pulsing
+from pulsing.exceptions import (
+    PulsingActorError,
+    PulsingBusinessError,
+    PulsingRuntimeError,
+    PulsingTimeoutError,
+    PulsingUnsupportedError,
+    nearest_pulsing,
+)
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -47,6 +54,7 @@ KINDS: Mapping[str, Kind] = {
     "node-not-found": Kind(404, "NOT_FOUND", "No such node"),
     "queue-not-found": Kind(404, "NOT_FOUND", "No such queue"),
     "topic-not-found": Kind(404, "NOT_FOUND", "No such topic"),
+    "subscriber-not-found": Kind(404, "NOT_FOUND", "No such subscriber"),
     "name-not-found": Kind(404, "NOT_FOUND", "No such name"),
     "link-not-found": Kind(404, "NOT_FOUND", "No such link"),
     "stream-not-found": Kind(404, "NOT_FOUND", "No such stream"),
@@ -55,6 +63,8 @@ KINDS: Mapping[str, Kind] = {
     "name-taken": Kind(409, "CONFLICT", "The name is taken"),
     "ambiguous-name": Kind(409, "CONFLICT", "Several actors hold this name"),
     "queue-differs": Kind(409, "CONFLICT", "The queue exists with other settings"),
+    "queue-not-empty": Kind(409, "CONFLICT", "The queue has records"),
+    "queue-in-use": Kind(409, "CONFLICT", "The queue is being read"),
     "cannot-restart": Kind(409, "CONFLICT", "This actor cannot be restarted"),
     "not-supported": Kind(409, "CONFLICT", "The object does not offer this"),
     "data-lost": Kind(409, "CONFLICT", "Records are gone"),
@@ -148,6 +158,17 @@ def problem_of(error: PulsingRuntimeError) -> ProblemError:
         members["maybe_executed"] = bool(maybe)
     headers = {"retry-after": "1"} if slug == "mailbox-full" else None
     return ProblemError(slug if slug in KINDS else "unavailable", str(error), headers=headers, **members)
+
+
+def actor_problem(error: PulsingActorError) -> ProblemError:
+    """The problem that a failure inside one of Pulsing's own actors is, where an action went through it."""
+    if isinstance(error, PulsingBusinessError):
+        return ProblemError("bad-value", error.message)
+    if isinstance(error, PulsingUnsupportedError):
+        return ProblemError("not-supported", str(error))
+    if isinstance(error, PulsingTimeoutError):
+        return ProblemError("deadline-exceeded", str(error))
+    return ProblemError("unavailable", str(error))
 
 
 def input_problem(errors: Sequence[Mapping[str, Any]]) -> ProblemError:

@@ -23,14 +23,15 @@ async def serve_admin(system: Any, addr: str | None) -> None:
         AddressInUse: the address that was given is taken.
         ValueError: a routable address with nothing but the automatic token.
     """
+    from pulsing.admin.environment import settings_from
     from pulsing.admin.server import start_admin
-    from pulsing.admin.settings import AdminSettings
 
     inner = system.inner
     try:
-        server = await start_admin(system, AdminSettings(addr=addr))
+        settings = settings_from(os.environ, addr=addr)
+        server = await start_admin(system, settings)
     except AddressInUse:
-        if addr is not None:
+        if settings.addr is not None:
             raise
         logger.warning("no admin app: every port from 8700 to 8799 is taken")
         return

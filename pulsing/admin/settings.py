@@ -119,6 +119,10 @@ class AdminSettings:
             raise ValueError(f"not an action: {', '.join(unknown)}; the actions are {', '.join(sorted(ACTIONS))}")
         if not 0.25 <= self.tick_s <= 10:
             raise ValueError(f"tick_s lies between 0.25 and 10 seconds, got {self.tick_s}")
+        if self.payloads not in ("off", "types", "preview", "full"):
+            raise ValueError(f"payloads is off, types, preview or full, got {self.payloads!r}")
+        if self.metrics_auth not in ("token", "open"):
+            raise ValueError(f"metrics_auth is token or open, got {self.metrics_auth!r}")
         if self.token is not None and len(self.token) < 16:
             raise ValueError("the admin token has at least 16 characters")
         if self.root_path and (not self.root_path.startswith("/") or self.root_path.endswith("/")):

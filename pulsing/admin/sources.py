@@ -115,7 +115,7 @@ class Sources:
 
     def __init__(self, fanout: Fanout) -> None:
         self._fanout = fanout
-        self._lists: dict[tuple[str, str], asyncio.Future[tuple[list[Row], Answers]]] = {}
+        self._lists: dict[tuple[str, str, str], asyncio.Future[tuple[list[Row], Answers]]] = {}
 
     async def answer(self, question: Question) -> Answer:
         """Answer one question.
@@ -130,15 +130,16 @@ class Sources:
         return [row], 1, 1, answers
 
     async def _window(self, question: Question, listing: Listing) -> Answer:
-        rows, answers = await self._rows(listing, question.query.scope)
+        rows, answers = await self._rows(listing, question.query)
         answers.require_one()
         window = select(listing.shown_to(rows, operator=question.operator), question.query, listing.spec)
         return window.rows, window.total, window.filtered, answers
 
-    async def _rows(self, listing: Listing, scope: str) -> tuple[list[Row], Answers]:
-        key = (listing.kind, scope)
+    async def _rows(self, listing: Listing, query: ListQuery) -> tuple[list[Row], Answers]:
+        params = listing.asked_of_nodes(query)
+        key = (listing.kind, query.scope, repr(params))
         if key not in self._lists:
-            self._lists[key] = asyncio.ensure_future(listing.rows(self._fanout, scope))
+            self._lists[key] = asyncio.ensure_future(listing.rows(self._fanout, query.scope, **params))
         return await self._lists[key]
 
     async def _object(self, question: Question) -> tuple[Row, Answers]:

@@ -16,6 +16,7 @@ from pulsing.admin.catalogue import ACTORS, AGENTS, from_path
 from pulsing.admin.classes import checked_constructor, spawnable_class
 from pulsing.admin.documents import answers, lists
 from pulsing.admin.gate import visit_of
+from pulsing.admin.paging import ListQuery, fitting
 from pulsing.admin.plane import Plane, answer_list, plane_of
 from pulsing.admin.problems import ProblemError
 from pulsing.admin.replies import EventStream, reply
@@ -37,9 +38,7 @@ SUMMARY_PATTERN = f"^{_SUMMARY_KEY}(,{_SUMMARY_KEY})?$"
 @actors.get("/actors", role="viewer", **lists(ActorRow, ACTORS.spec))
 async def list_actors(request: Request) -> Response:
     """The actors of the cluster; with `state=stopped` or `failed` the last that ended."""
-    states = set(request.query_params.getlist("state"))
-    ended = bool(states) and states <= {"stopped", "failed"}
-    return await answer_list(request, ACTORS, system=_flag(request, "system"), ended=ended)
+    return await answer_list(request, ACTORS, system=_flag(request, "system"))
 
 
 def _flag(request: Request, name: str) -> bool:
@@ -53,8 +52,12 @@ def _flag(request: Request, name: str) -> bool:
 async def summarise(request: Request, by: Annotated[str, Query(pattern=SUMMARY_PATTERN)] = "class") -> Response:
     """Counts of actors by class, node, state or kind."""
     keys = by.split(",")
-    rows, faults = await ACTORS.rows(plane_of(request).fanout)
+    plane = plane_of(request)
+    pairs = [(name, value) for name, value in request.query_params.multi_items() if name != "by"]
+    query = ListQuery.read(pairs, ACTORS.spec)
+    found, faults = await ACTORS.rows(plane.fanout, query.scope)
     faults.require_one()
+    rows = fitting(found, query, ACTORS.spec)
     groups: dict[tuple[str, ...], list[Mapping[str, Any]]] = {}
     for row in rows:
         groups.setdefault(tuple(str(row[key]) for key in keys), []).append(row)

@@ -81,7 +81,8 @@ async def show_member(request: Request, node: str) -> Response:
 @cluster.get("/names", role="viewer", **lists(NameRow, NAMES.spec))
 async def list_names(request: Request) -> Response:
     """The public names and who holds them."""
-    return await answer_list(request, NAMES)
+    prefix = request.query_params.get("prefix", "")
+    return await answer_list(request, NAMES, lambda row: row["name"].startswith(prefix), prefix=prefix)
 
 
 @cluster.get("/names/{name}", role="viewer", **answers(NameRow))
@@ -99,8 +100,7 @@ async def show_name(request: Request, name: str) -> Response:
 @cluster.get("/links", role="viewer", **lists(LinkRow, LINKS.spec))
 async def list_links(request: Request) -> Response:
     """The links between nodes; closed ones with `state=closed`."""
-    closed = "closed" in request.query_params.getlist("state")
-    return await answer_list(request, LINKS, closed=closed)
+    return await answer_list(request, LINKS)
 
 
 @cluster.get("/links/{id}", role="viewer", **answers(LinkRow))

@@ -1,10 +1,10 @@
-"""Queues: list, look at, look into, put to."""
+"""Queues: list, look at, look into, set up, put to, trim, delete."""
 
 from __future__ import annotations
 
-import asyncio
+import datetime as dt
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import Query, Request
 from pydantic import Field
@@ -24,10 +24,19 @@ from pulsing.admin.subjects import find_queue
 from pulsing.admin.values import to_json
 from pulsing.core.registry import check_name
 from pulsing.exceptions import PulsingRuntimeError
+from pulsing.streaming import Queue, list_backends
+from pulsing.streaming.administration import (
+    QueueBusy,
+    create_queue,
+    delete_queue,
+    flush_queue,
+    open_queue,
+    purge_queue,
+    trim_queue,
+)
+from pulsing.streaming.catalogue import QueueDiffers
 
 queues = Routes("queues")
-
-OPENED_BY = ("bucket_column", "num_buckets", "batch_size", "backend", "backend_options")
 
 
 @queues.get("/queues", role="viewer", **lists(QueueRow, QUEUES.spec))
@@ -51,11 +60,19 @@ async def peek(
     offset: int | None = Query(default=None, ge=0, le=1 << 62),
     limit: int = Query(default=20, ge=1, le=500),
     order: Literal["oldest", "newest"] = "oldest",
+    contains: Annotated[str, Query(max_length=500)] = "",
 ) -> Response:
     """Look at records without moving any reader."""
     plane, name = plane_of(request), from_path(queue)
     await find_queue(plane.fanout, name)
-    asked = {"queue": name, "bucket_id": bucket_id, "offset": offset, "limit": limit, "order": order}
+    asked = {
+        "queue": name,
+        "bucket_id": bucket_id,
+        "offset": offset,
+        "limit": limit,
+        "order": order,
+        "contains": contains,
+    }
     found = await plane.fanout.ask("queue_messages", asked)
     found.require_one()
     parts = [part for part in found.values.values() if part]
@@ -92,6 +109,46 @@ def _shown(plane: Plane, item: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+class Create(Input):
+    """The settings of a queue."""
+
+    num_buckets: int = Field(default=4, ge=1, le=4096)
+    bucket_column: str = Field(default="id", min_length=1, max_length=200)
+    backend: str = Field(default="memory", max_length=100)
+    batch_size: int = Field(default=100, ge=1, le=100_000)
+    backend_options: dict[str, Any] | None = None
+
+
+@queues.put("/queues/{queue}", role="operator", action="queue.create", **answers(QueueRow))
+async def create(request: Request, queue: str, order: Create) -> Response:
+    """Fix the settings of a queue, as a first put would."""
+    plane, visit = plane_of(request), visit_of(request)
+    name = visit.target = _checked(from_path(queue))
+    visit.parameters = order.model_dump(exclude_defaults=True)
+    _check_backend(order)
+    try:
+        made = await create_queue(plane.system, name, **order.model_dump())
+    except QueueDiffers as error:
+        raise ProblemError("queue-differs", str(error)) from error
+    except PulsingRuntimeError:
+        raise
+    except (ValueError, TypeError) as error:
+        raise _does_not_fit(str(error)) from error
+    row, _ = await find_queue(plane.fanout, name)
+    return reply(row, 201 if made else 200)
+
+
+def _check_backend(order: Create) -> None:
+    if order.backend not in list_backends():
+        raise _does_not_fit(f"no backend {order.backend[:80]!r}; there are {', '.join(list_backends())}")
+    if any("path" in str(key).lower() for key in order.backend_options or {}):
+        raise _does_not_fit("a path is never taken from here")
+
+
+def _does_not_fit(message: str) -> ProblemError:
+    return ProblemError("validation", message, errors=[{"loc": ["body"], "msg": message}])
+
+
 class Put(Input):
     """Records to put."""
 
@@ -112,33 +169,49 @@ async def put(request: Request, queue: str, order: Put, create: bool = False) ->
 
 
 async def _put(plane: Plane, name: str, order: Put, create: bool) -> Response:
-    opened = await _open(plane, name, create)
+    opened = await _open(plane, name, create=create)
     records = read_values(order.records, plane.system)
     column = opened.bucket_column
     missing = [index for index, record in enumerate(records) if column not in record]
     if missing:
-        faults = [
-            {"loc": ["body", "records", index], "msg": f"the bucket column {column!r} is missing"} for index in missing
-        ]
-        raise ProblemError("validation", f"record {missing[0]} has no {column!r}", errors=faults[:20])
+        message = f"the bucket column {column!r} is missing"
+        faults = [{"loc": ["body", "records", index], "msg": message} for index in missing[:20]]
+        raise ProblemError("validation", f"record {missing[0]}: {message}", errors=faults)
     try:
         results = await opened.put(records)
-    except PulsingRuntimeError:
-        raise
+    except PulsingRuntimeError as error:
+        if (partly := getattr(error, "results", None)) is None:
+            raise
+        return reply({"count": sum(r["status"] == "ok" for r in partly), "results": partly, "detail": str(error)}, 503)
     except ValueError as error:
-        raise ProblemError("validation", str(error)) from error
+        raise _does_not_fit(str(error)) from error
     return reply({"count": len(results), "results": results}, 201)
 
 
-async def _open(plane: Plane, name: str, create: bool) -> Any:
-    """The queue as it was set up by its first put, so that this one fits."""
+async def _open(plane: Plane, name: str, *, create: bool = False) -> Queue:
+    """The queue as it was set up.
+
+    Raises:
+        ProblemError: `queue-not-found`, with a hint.
+    """
+    if create:
+        _checked(name)
+    opened = await open_queue(plane.system, name) if _is_name(name) else None
+    if opened is None and create:
+        await create_queue(plane.system, name)
+        opened = await open_queue(plane.system, name)
+    if opened is None:
+        await find_queue(plane.fanout, name)
+        raise ProblemError("queue-not-found", f"no queue {name[:200]!r}")
+    return opened
+
+
+def _is_name(name: str) -> bool:
     try:
-        row, _ = await find_queue(plane.fanout, name)
-    except ProblemError:
-        if not create:
-            raise
-        return await plane.system.queue.write(_checked(name))
-    return await plane.system.queue.write(name, **{key: row[key] for key in OPENED_BY if row.get(key) is not None})
+        check_name(name)
+    except ValueError:
+        return False
+    return True
 
 
 def _checked(name: str) -> str:
@@ -151,9 +224,61 @@ def _checked(name: str) -> str:
 @queues.post("/queues/{queue}/flush", role="operator", action="queue.flush", **answers(Row))
 async def flush(request: Request, queue: str) -> Response:
     """Store what has been put so far."""
-    plane, visit = plane_of(request), visit_of(request)
+    name = visit_of(request).target = from_path(queue)
+    opened = await _open(plane_of(request), name)
+    return reply({"buckets": await flush_queue(opened)})
+
+
+class Trim(Input):
+    """How much to remove; one of the three."""
+
+    keep_last: int | None = Field(default=None, ge=0, le=1 << 62)
+    before_offset: int | None = Field(default=None, ge=0, le=1 << 62)
+    before_at: dt.datetime | None = None
+    bucket_id: int | None = Field(default=None, ge=0, le=1 << 20)
+
+
+@queues.post("/queues/{queue}/trim", role="operator", action="queue.trim", **answers(Row))
+async def trim(request: Request, queue: str, order: Trim, dry_run: bool = False) -> Response:
+    """Remove the oldest records; offsets stay as they are."""
+    visit = visit_of(request)
     name = visit.target = from_path(queue)
-    opened = await _open(plane, name, create=False)
-    row, _ = await find_queue(plane.fanout, name)
-    await asyncio.wait_for(opened.flush(), 30.0)
-    return reply({"buckets": len(row.get("bucket_rows") or ())})
+    visit.parameters = order.model_dump(mode="json", exclude_defaults=True)
+    ways = [order.keep_last, order.before_offset, order.before_at]
+    if sum(way is not None for way in ways) != 1:
+        raise _does_not_fit("give one of keep_last, before_offset and before_at")
+    opened = await _open(plane_of(request), name)
+    answer = await trim_queue(
+        opened,
+        keep_last=order.keep_last,
+        before_offset=order.before_offset,
+        before_at=order.before_at.timestamp() if order.before_at else None,
+        bucket_id=order.bucket_id,
+        dry_run=dry_run,
+    )
+    return reply({**answer, "dry_run": True} if dry_run else answer)
+
+
+@queues.post("/queues/{queue}/purge", role="operator", action="queue.purge", **answers(Row))
+async def purge(request: Request, queue: str, dry_run: bool = False) -> Response:
+    """Remove every record that there is now."""
+    name = visit_of(request).target = from_path(queue)
+    answer = await purge_queue(await _open(plane_of(request), name), dry_run=dry_run)
+    return reply({**answer, "dry_run": True} if dry_run else answer)
+
+
+@queues.delete("/queues/{queue}", role="operator", action="queue.delete", **answers(Row))
+async def delete(
+    request: Request, queue: str, if_empty: bool = False, if_unused: bool = False, dry_run: bool = False
+) -> Response:
+    """Remove a queue with its records."""
+    plane = plane_of(request)
+    name = visit_of(request).target = from_path(queue)
+    opened = await _open(plane, name)
+    if dry_run:
+        row, _ = await find_queue(plane.fanout, name)
+        return reply({"deleted": False, "records": row.get("records"), "dry_run": True})
+    try:
+        return reply(await delete_queue(opened, if_empty=if_empty, if_unused=if_unused))
+    except QueueBusy as error:
+        raise ProblemError(f"queue-{error.reason}", str(error)) from error

@@ -12,7 +12,7 @@ from pulsing.admin.audit import HIDDEN
 from pulsing.admin.catalogue import Listing
 from pulsing.admin.documents import lists
 from pulsing.admin.paging import ListSpec
-from pulsing.admin.plane import plane_of, select_own
+from pulsing.admin.plane import plane_of, select_own, since_of
 from pulsing.admin.routing import Routes
 from pulsing.admin.schemas import AuditRow, ConfigRow
 from pulsing.admin.settings import AdminSettings
@@ -27,6 +27,7 @@ AUDIT = Listing(
         filters={"action": None, "principal": None, "outcome": ("ok", "refused", "failed"), "target": None},
         search=("target", "action", "principal"),
         id="seq",
+        extra=("since",),
     ),
 )
 CONFIG = Listing("config", ListSpec(sort=("key",), filters={}, search=("key", "doc"), id="key"))
@@ -37,7 +38,8 @@ SECRETS = frozenset({"token", "tokens"})
 @records.get("/audit", role="admin", **lists(AuditRow, AUDIT.spec))
 async def audit(request: Request) -> Response:
     """Actions and refusals, newest first."""
-    return select_own(request, AUDIT, list(plane_of(request).audit))
+    recent = since_of(request)
+    return select_own(request, AUDIT, [row for row in plane_of(request).audit if recent(row)])
 
 
 @records.get("/config", role="admin", **lists(ConfigRow, CONFIG.spec))

@@ -1,25 +1,27 @@
-"""Topics: list, look at, publish to."""
+"""Topics: list, look at, publish to, look on at."""
 
 from __future__ import annotations
 
-import asyncio
-from typing import Any, Literal
+from collections.abc import AsyncGenerator
+from typing import Annotated, Any, Literal
 
-from fastapi import Request
+from fastapi import Query, Request
 from pydantic import Field
 from starlette.responses import Response
 
 from pulsing.admin.calls import read_values
 from pulsing.admin.catalogue import TOPICS, from_path
-from pulsing.admin.documents import answers, lists
+from pulsing.admin.documents import answers, lists, streams
 from pulsing.admin.gate import visit_of
 from pulsing.admin.plane import Plane, answer_list, plane_of
 from pulsing.admin.problems import ProblemError
-from pulsing.admin.replies import reply
+from pulsing.admin.replies import EventStream, empty, encode, reply
 from pulsing.admin.routing import Routes
 from pulsing.admin.schemas import Input, Row, TopicDetail, TopicRow
 from pulsing.admin.subjects import find_topic
+from pulsing.admin.tail import Sampler
 from pulsing.core.registry import check_name
+from pulsing.streaming.administration import evict_subscriber, publish_message, tail_topic
 
 topics = Routes("topics")
 
@@ -65,24 +67,13 @@ async def _publish(plane: Plane, name: str, order: Publish, create: bool) -> Res
         _check(name)
     else:
         await find_topic(plane.fanout, name)
-    writer = await plane.system.topic.write(name, writer_id=WRITER)
-    timed_out = False
-    try:
-        result = await writer.publish(read_values(order.message, plane.system), mode=order.mode, timeout=order.timeout)
-    except (TimeoutError, asyncio.TimeoutError) as error:
-        result, timed_out = getattr(error, "result", None), True
-        if result is None:
-            raise ProblemError("deadline-exceeded", str(error), maybe_executed=True) from error
-    return reply(
-        {
-            "success": result.success,
-            "delivered": result.delivered,
-            "failed": result.failed,
-            "subscriber_count": result.subscriber_count,
-            "failed_subscribers": result.failed_subscribers,
-            "timed_out": timed_out,
-        }
+    message = read_values(order.message, plane.system)
+    outcome = await publish_message(
+        plane.system, name, message, order.mode, order.timeout, create=create, sender_id=WRITER
     )
+    if outcome is None:
+        raise ProblemError("topic-not-found", f"no topic {name[:200]!r}")
+    return reply(outcome)
 
 
 def _check(name: str) -> None:
@@ -90,3 +81,35 @@ def _check(name: str) -> None:
         check_name(name, "topic")
     except ValueError as error:
         raise ProblemError("bad-name", str(error)) from error
+
+
+@topics.get("/topics/{topic}/tail", role="operator", **streams())
+async def tail(
+    request: Request,
+    topic: str,
+    rate: Annotated[float, Query(gt=0, le=1000)] = 50.0,
+    contains: Annotated[str, Query(max_length=500)] = "",
+) -> Response:
+    """Look on at what is published: no subscriber, not counted, never waited for."""
+    plane, name = plane_of(request), from_path(topic)
+    await find_topic(plane.fanout, name)
+    release = plane.feed.occupy()
+    return EventStream(_tail_frames(plane, name, Sampler(rate, plane.clock), contains), release)
+
+
+async def _tail_frames(plane: Plane, name: str, sampler: Sampler, contains: str) -> AsyncGenerator[bytes, None]:
+    yield b": looking on\n\n"
+    async for message in tail_topic(plane.system, name):
+        for event, body in sampler.take(message, contains):
+            yield f"event: {event}\ndata: ".encode() + encode(body) + b"\n\n"
+
+
+@topics.delete("/topics/{topic}/subscribers/{id}", role="operator", action="topic.evict", **answers(None, 204))
+async def evict(request: Request, topic: str, id: str) -> Response:
+    """Remove a subscriber; a reader that is alive subscribes again."""
+    plane, name = plane_of(request), from_path(topic)
+    visit_of(request).target = f"{name} {id}"[:256]
+    await find_topic(plane.fanout, name)
+    if not await evict_subscriber(plane.system, name, from_path(id)):
+        raise ProblemError("subscriber-not-found", f"the topic has no subscriber {id[:200]!r}")
+    return empty()

@@ -1,0 +1,185 @@
+"""Queues and topics by REST: set up, put, looked into, trimmed, published, looked on at."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import httpx
+import pytest
+
+from pulsing.admin.schemas import Peek, QueueDetail, QueueRow, TopicDetail, TopicRow
+from pulsing.admin.tail import Sampler
+from pulsing.clock import SystemClock
+from tests.unit.admin.admin_world import API, site
+
+
+async def put(client: httpx.AsyncClient, count: int = 3, queue: str = "docs") -> httpx.Response:
+    records = [{"id": str(number), "n": number} for number in range(count)]
+    return await client.post(f"{API}/queues/{queue}/messages?create=true", json={"records": records})
+
+
+async def test_records_are_put_seen_and_counted() -> None:
+    async with site() as world:
+        client = await world.client("operator")
+        stored = await put(client)
+        rows = (await client.get(f"{API}/queues")).json()["items"]
+        detail = (await client.get(f"{API}/queues/docs")).json()
+        seen = (await client.get(f"{API}/queues/docs/messages?limit=10")).json()
+        found = (await client.get(f"{API}/queues/docs/messages?contains=%22n%22:%202")).json()
+    assert (stored.status_code, stored.json()["count"]) == (201, 3)
+    [row] = [QueueRow.model_validate(row) for row in rows]
+    assert (row.queue, row.records, row.put_total, row.state) == ("docs", 3, 3, "ok")
+    assert sum(bucket.records or 0 for bucket in QueueDetail.model_validate(detail).bucket_rows) == 3
+    assert sorted(item.record["n"] for item in Peek.model_validate(seen).items) == [0, 1, 2]
+    assert [item["record"]["n"] for item in found["items"]] == [2]
+
+
+async def test_looking_moves_no_reader() -> None:
+    async with site() as world:
+        client = await world.client("operator")
+        await put(client)
+        reader = await world.system.queue.read("docs")
+        before = reader.positions()
+        await client.get(f"{API}/queues/docs/messages")
+        assert reader.positions() == before
+        assert len(await reader.get(limit=10)) == 3
+
+
+async def test_a_record_without_the_bucket_column_is_named_and_nothing_is_written() -> None:
+    async with site() as world:
+        client = await world.client("operator")
+        await put(client)
+        records: list[dict[str, Any]] = [{"id": "a"}, {"n": 1}]
+        response = await client.post(f"{API}/queues/docs/messages", json={"records": records})
+        left = (await client.get(f"{API}/queues/docs")).json()["records"]
+    assert (response.status_code, left) == (422, 3)
+    assert response.json()["errors"] == [{"loc": ["body", "records", 1], "msg": "the bucket column 'id' is missing"}]
+
+
+async def test_an_unknown_queue_is_only_made_when_asked_to() -> None:
+    async with site() as world:
+        client = await world.client("operator")
+        await put(client)
+        response = await client.post(f"{API}/queues/dogs/messages", json={"records": [{"id": 1}]})
+        strange = await client.post(f"{API}/queues/a b/messages?create=true", json={"records": [{"id": 1}]})
+    assert (response.status_code, response.json()["hint"]) == (404, "did you mean 'docs'?")
+    assert (strange.status_code, strange.json()["type"]) == (400, "/problems/bad-name")
+
+
+async def test_a_queue_is_set_up_once() -> None:
+    async with site() as world:
+        client = await world.client("operator")
+        made = await client.put(f"{API}/queues/q", json={"num_buckets": 2, "bucket_column": "key"})
+        same = await client.put(f"{API}/queues/q", json={"num_buckets": 2, "bucket_column": "key"})
+        other = await client.put(f"{API}/queues/q", json={"num_buckets": 3})
+        unknown = await client.put(f"{API}/queues/r", json={"backend": "granite"})
+        path = await client.put(f"{API}/queues/s", json={"backend_options": {"storage_path": "/etc"}})
+    assert (made.status_code, same.status_code, other.status_code) == (201, 200, 409)
+    assert other.json()["type"] == "/problems/queue-differs"
+    assert (unknown.status_code, path.status_code) == (422, 422)
+
+
+async def test_trim_purge_and_delete_do_what_their_dry_runs_say() -> None:
+    async with site() as world:
+        client = await world.client("operator")
+        await put(client, 40)
+        for path, body in (("trim", {"keep_last": 2}), ("purge", None)):
+            tried = await client.post(f"{API}/queues/docs/{path}?dry_run=true", json=body)
+            done = await client.post(f"{API}/queues/docs/{path}", json=body)
+            assert tried.json()["dry_run"] is True
+            assert tried.json()["removed"] == done.json()["removed"] > 0, path
+        await put(client, 1)
+        full = await client.delete(f"{API}/queues/docs?if_empty=true")
+        gone = await client.delete(f"{API}/queues/docs")
+        missing = await client.get(f"{API}/queues/docs")
+    assert (full.status_code, full.json()["type"]) == (409, "/problems/queue-not-empty")
+    assert gone.json() == {"deleted": True, "records": 1}
+    assert missing.status_code == 404
+
+
+@pytest.mark.parametrize("body", [{}, {"keep_last": 1, "before_offset": 2}, {"keep_last": -1}, {"before_at": "x"}])
+async def test_a_trim_says_how_much_in_one_way(body: dict[str, Any]) -> None:
+    async with site() as world:
+        client = await world.client("operator")
+        await put(client)
+        assert (await client.post(f"{API}/queues/docs/trim", json=body)).status_code == 422
+
+
+async def test_payload_settings_cap_what_operators_see() -> None:
+    for mode, shown in (
+        ("off", None),
+        ("types", {"id": "str", "password": "str"}),
+        ("full", {"id": "1", "password": "•••"}),
+    ):
+        async with site(payloads=mode) as world:
+            client = await world.client("operator")
+            records = [{"id": "1", "password": "hunter2"}]
+            await client.post(f"{API}/queues/docs/messages?create=true", json={"records": records})
+            items = (await client.get(f"{API}/queues/docs/messages")).json()["items"]
+            viewer = await (await world.client("viewer")).get(f"{API}/queues/docs/messages")
+        assert items[0]["record"] == shown
+        assert viewer.status_code == 403
+
+
+async def test_a_message_is_published_in_every_mode_and_its_fate_told() -> None:
+    got: list[Any] = []
+    async with site() as world:
+        client = await world.client("operator")
+        reader = await world.system.topic.read("news")
+        reader.on_message(got.append)
+        await reader.start()
+        for mode in ("fire_and_forget", "wait_all_acks", "wait_any_ack", "best_effort"):
+            answer = await client.post(f"{API}/topics/news/messages", json={"message": {"m": mode}, "mode": mode})
+            assert answer.status_code == 200, answer.text
+            assert (answer.json()["success"], answer.json()["delivered"]) == (True, 1), mode
+        rows = (await client.get(f"{API}/topics")).json()["items"]
+        detail = TopicDetail.model_validate((await client.get(f"{API}/topics/news")).json())
+        unknown = await client.post(f"{API}/topics/nws/messages", json={"message": 1})
+        wrong = await client.post(f"{API}/topics/news/messages", json={"message": 1, "mode": "shout"})
+        evicted = await client.delete(f"{API}/topics/news/subscribers/{detail.subscriber_rows[0].id}")
+        nobody = await client.delete(f"{API}/topics/news/subscribers/nobody")
+        await reader.stop()
+    assert [message["m"] for message in got] == ["fire_and_forget", "wait_all_acks", "wait_any_ack", "best_effort"]
+    assert TopicRow.model_validate(rows[0]).published_total == 4
+    assert (unknown.status_code, unknown.json()["hint"]) == (404, "did you mean 'news'?")
+    assert (wrong.status_code, evicted.status_code, nobody.status_code) == (422, 204, 404)
+
+
+def test_an_onlooker_sees_so_many_messages_a_second_and_how_many_were_left_out() -> None:
+    class Hands(SystemClock):
+        now = 0.0
+
+        def monotonic(self) -> float:
+            return self.now
+
+    clock = Hands()
+    sampler = Sampler(2, clock)
+    message = {"n": 1, "at": 0.0, "sender": "w", "value": {"a": 1}}
+    events = [event for _ in range(5) for event, _ in sampler.take(message, "")]
+    clock.now = 2.0
+    later = list(sampler.take(message, ""))
+    assert events == ["message", "message"]
+    assert [event for event, _ in later] == ["message", "skipped"]
+    assert later[1][1]["count"] == 3
+    assert list(sampler.take(message, "nothing like it")) == []
+
+
+async def test_an_onlooker_is_no_subscriber() -> None:
+    async with site() as world:
+        client = await world.client("operator")
+        await client.post(f"{API}/topics/news/messages?create=true", json={"message": 0})
+        from pulsing.admin.routes.topics import _tail_frames
+
+        frames = _tail_frames(world.plane, "news", Sampler(50, world.plane.clock), "")
+        assert await anext(frames) == b": looking on\n\n"
+        first = asyncio.ensure_future(anext(frames))
+        answer: dict[str, Any] = {}
+        for _ in range(100):
+            answer = (await client.post(f"{API}/topics/news/messages", json={"message": {"x": 1}})).json()
+            if first.done():
+                break
+            await asyncio.sleep(0.01)
+        assert b'"value":{"x":1}' in await first
+        await frames.aclose()
+    assert answer["subscriber_count"] == 0

@@ -487,7 +487,7 @@ def nearest_builtin(error: BaseException) -> type[Exception] | None:
 
 def rebuild(bases: tuple[type, ...], args: tuple[Any, ...], fields: Mapping[str, Any]) -> PulsingError:
     """Make an error of the classes in `bases` (one Pulsing class, at most one builtin) without running constructors."""
-    cls = bases[0] if len(bases) == 1 else mixed(*bases)
+    cls: type[PulsingError] = bases[0] if len(bases) == 1 else mixed(*bases)
     error: PulsingError = cls.__new__(cls)
     error.args = args
     error.__dict__.update(fields)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import time
 from collections.abc import Awaitable, Callable
 from typing import TypeVar, overload
 
@@ -35,13 +34,13 @@ async def wait_until(predicate: Callable[[], T | Awaitable[T]], timeout: float =
     Raises:
         TimeoutError: there was none in time; the text shows the last answer.
     """
-    deadline = time.monotonic() + timeout
+    deadline = asyncio.get_running_loop().time() + timeout
     pause = _FIRST_PAUSE_S
     while True:
         answer = await _ask(predicate)
         if answer:
             return answer
-        if time.monotonic() >= deadline:
+        if asyncio.get_running_loop().time() >= deadline:
             raise TimeoutError(f"not true after {timeout:g} s, last answer: {answer!r}")
         await asyncio.sleep(pause)
         pause = min(pause * 2, _LONGEST_PAUSE_S)

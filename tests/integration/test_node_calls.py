@@ -34,8 +34,7 @@ class Point:
     y: int
 
 
-@pul.remote
-class Worker:
+class Work:
     def __init__(self) -> None:
         self.seen: list[int] = []
         self.closed = 0
@@ -86,9 +85,17 @@ class Worker:
         return self.closed
 
 
+Worker = pul.remote(Work)
+
+
 @pytest.fixture
 def virtual() -> Run:
     return run_virtual
+
+
+def links(one: pul.ActorSystem, other: pul.ActorSystem) -> list[Any]:
+    router: Any = one.inner.router
+    return list(router.peer(other.node_id).links)
 
 
 async def worker_elsewhere(systems: Any) -> pul.ActorProxy:
@@ -331,7 +338,7 @@ def test_both_ways_at_once_two_nodes_end_with_one_link_and_lose_nothing(virtual:
             to_left = await Worker.resolve("left", system=systems[2], timeout=5)
             to_right = await Worker.resolve("right", system=systems[1], timeout=5)
             for one, other in ((systems[1], systems[2]), (systems[2], systems[1])):
-                for link in list(one.inner.router.peer(other.node_id).links):
+                for link in links(one, other):
                     link.connection.abort()
             calls = [call for n in range(200) for call in (to_left.note(n), to_right.note(n))]
             results = await asyncio.gather(*calls, return_exceptions=True)
@@ -339,7 +346,7 @@ def test_both_ways_at_once_two_nodes_end_with_one_link_and_lose_nothing(virtual:
             for worker in (left, right):
                 seen = await worker.noted()
                 assert seen == sorted(seen)
-            await wait_until(lambda: len(systems[1].inner.router.peer(systems[2].node_id).links) == 1)
+            await wait_until(lambda: len(links(systems[1], systems[2])) == 1)
 
     virtual(scenario)
 

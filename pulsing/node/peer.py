@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from pulsing.core.envelope import Envelope
 from pulsing.exceptions import LinkLost, NotSendable, PulsingRuntimeError
@@ -18,6 +18,8 @@ from pulsing.wire.frames import Gossip
 if TYPE_CHECKING:
     from pulsing.core.system import System
     from pulsing.node.node import Node
+
+Waiting: TypeAlias = tuple[Envelope, "asyncio.Future[None] | None"]
 
 GOSSIP_WAITING = 64
 PATIENCE_S = 5.0
@@ -49,30 +51,43 @@ class Peer:
         self.holds_back = False
         """Whether messages wait for those that another link may still bring."""
         self._patience: asyncio.TimerHandle | None = None
-        self._waiting: deque[tuple[Envelope, asyncio.Future[None] | None]] = deque()
+        self._waiting: deque[Waiting] = deque()
+        self._full: dict[int, deque[Waiting]] = {}
+        """What waits for actors that have no room, by the actors' numbers."""
         self._gossip: deque[bytes] = deque(maxlen=GOSSIP_WAITING)
         self._heard_at = 0.0
 
     # --- sending ---------------------------------------------------------------------------------------------------
 
     def ask(self, envelope: Envelope) -> None:
-        """Send an ask as soon as a link has room for it."""
-        self._submit(envelope, None)
+        """Send an ask as soon as a link, and the actor, have room for it."""
+        link = self.link
+        if link is None or self._waiting or self._full or not link.session.may_send_message:
+            self._line_up(envelope, None)
+            return
+        try:
+            link.send_message(envelope, self.sequence + 1)
+            self.sequence += 1
+        except (NotSendable, ValueError) as error:
+            self._refused(envelope, None, error)
 
     def tell(self, envelope: Envelope) -> Awaitable[None]:
         """Send a tell; the future is done when a link has taken it."""
         taken: asyncio.Future[None] = self.system.loop.create_future()
-        self._submit(envelope, taken)
+        self._line_up(envelope, taken)
         return taken
 
-    def gossip(self, payload: bytes) -> None:
-        """Send a payload of the membership layer, opening a link for it where there is none."""
-        link = self.link
-        if link is not None:
-            link.send(Gossip(payload))
+    def _line_up(self, envelope: Envelope, taken: asyncio.Future[None] | None) -> None:
+        full = self._full.get(envelope.target.id)
+        if full is not None:
+            self._drop_abandoned(full)
+            full.append((envelope, taken))
             return
-        self._gossip.append(payload)
-        self.node.connect(self)
+        self._waiting.append((envelope, taken))
+        if self.link is None:
+            self.node.connect(self)
+        else:
+            self.room_again()
 
     def room_again(self) -> None:
         """A link has room: send what waits."""
@@ -84,9 +99,50 @@ class Peer:
             else:
                 self.system.deadlines.done(envelope)
 
+    def _send(self, link: Link, envelope: Envelope, taken: asyncio.Future[None] | None) -> None:
+        try:
+            link.send_message(envelope, self.sequence + 1)
+        except (NotSendable, ValueError) as error:
+            self._refused(envelope, taken, error)
+            return
+        self.sequence += 1
+        if taken is not None and not taken.done():
+            taken.set_result(None)
+
+    def _refused(self, envelope: Envelope, taken: asyncio.Future[None] | None, error: Exception) -> None:
+        self.system.deadlines.done(envelope)
+        envelope.fail(error)
+        if taken is not None and not taken.done():
+            taken.set_exception(error)
+
+    def actor_full(self, target: int) -> None:
+        """An actor has no room: what is meant for it waits, and holds up nothing else."""
+        full = self._full[target] = deque(one for one in self._waiting if one[0].target.id == target)
+        if full:
+            self._waiting = deque(one for one in self._waiting if one[0].target.id != target)
+
+    def actor_has_room(self, target: int) -> None:
+        """What waits for an actor is sent as soon as a link has room."""
+        self._waiting.extend(self._full.pop(target, ()))
+        self.room_again()
+
+    def _drop_abandoned(self, line: deque[Waiting]) -> None:
+        while line and line[0][0].abandoned:
+            self.system.deadlines.done(line.popleft()[0])
+
+    def gossip(self, payload: bytes) -> None:
+        """Send a payload of the membership layer, opening a link for it where there is none."""
+        link = self.link
+        if link is not None:
+            link.send(Gossip(payload))
+            return
+        self._gossip.append(payload)
+        self.node.connect(self)
+
     def fail_waiting(self, error: PulsingRuntimeError) -> None:
         """Nothing that waits can be sent."""
         self._gossip.clear()
+        self._forget_full()
         while self._waiting:
             envelope, taken = self._waiting.popleft()
             self.system.deadlines.done(envelope)
@@ -97,30 +153,14 @@ class Peer:
 
     @property
     def waiting(self) -> int:
-        """Messages that wait for a link or for room on it."""
-        return len(self._waiting)
+        """Messages that wait for a link, for room on it, or for an actor."""
+        return len(self._waiting) + sum(map(len, self._full.values()))
 
-    def _submit(self, envelope: Envelope, taken: asyncio.Future[None] | None) -> None:
-        link = self.link
-        if link is not None and not self._waiting and link.has_room:
-            self._send(link, envelope, taken)
-            return
-        self._waiting.append((envelope, taken))
-        if link is None:
-            self.node.connect(self)
-
-    def _send(self, link: Link, envelope: Envelope, taken: asyncio.Future[None] | None) -> None:
-        try:
-            link.send_message(envelope, self.sequence + 1)
-        except (NotSendable, ValueError) as error:
-            self.system.deadlines.done(envelope)
-            envelope.fail(error)
-            if taken is not None and not taken.done():
-                taken.set_exception(error)
-            return
-        self.sequence += 1
-        if taken is not None and not taken.done():
-            taken.set_result(None)
+    def _forget_full(self) -> None:
+        """The link over which an actor was said to be full will not tell when it has room."""
+        for line in self._full.values():
+            self._waiting.extend(line)
+        self._full.clear()
 
     # --- links come and go -----------------------------------------------------------------------------------------
 
@@ -146,7 +186,9 @@ class Peer:
         usable = [link for link in self.links if not link.closing]
         ours_first = self.system.node_id.id < self.node_id.id
         preferred = [link for link in usable if link.dialled == ours_first]
-        self.link = next(reversed(preferred or usable), None)
+        before, self.link = self.link, next(reversed(preferred or usable), None)
+        if before is not self.link:
+            self._forget_full()
 
     def link_closing(self, link: Link) -> None:
         """A link carries nothing new any more."""
@@ -194,14 +236,16 @@ class Peer:
     def release(self) -> None:
         """Deliver what was held back on links whose turn has come."""
         while (link := self._next_in_turn()) is not None:
-            link.take_turn()
-        self.holds_back = any(link.held for link in self.links)
+            link.arrivals.take_turn()
+        self.holds_back = any(link.arrivals.holds_back for link in self.links)
         if self.holds_back and self._patience is None:
             self._patience = self.system.loop.call_later(PATIENCE_S, self._give_up)
 
     def _next_in_turn(self) -> Link | None:
         for link in self.links:
-            if link.held and is_in_turn(link, (other for other in self.links if other is not link), self.delivered):
+            if link.arrivals.holds_back and is_in_turn(
+                link, (other for other in self.links if other is not link), self.delivered
+            ):
                 return link
         return None
 
@@ -209,5 +253,5 @@ class Peer:
         """Links that hold up the others have been silent for too long: their sender no longer knows them."""
         self._patience = None
         for link in list(self.links):
-            if self.holds_back and not link.held:
+            if self.holds_back and not link.arrivals.holds_back:
                 link.connection.abort()

@@ -8,7 +8,7 @@
     credit  = request (8) | count (4) | size (4)
     chunk   = transfer (4) | bytes
     ping, pong = nonce (8)
-    goodbye = reason          gossip = bytes
+    goodbye = reason          gossip = bytes          full, room = target (16)
     transfer = number (4) | count (4) | size (4) of each attachment
 
 What may go wrong with a value is told apart from what may go wrong with a frame: the lengths let the decoder step
@@ -33,11 +33,13 @@ from pulsing.wire.frames import (
     Failure,
     Frame,
     FrameTag,
+    Full,
     Goodbye,
     Gossip,
     Ping,
     Pong,
     Reply,
+    Room,
     StreamItem,
     StreamKind,
     Tell,
@@ -53,15 +55,30 @@ GOSSIP_LIMIT = 64 * KIB
 REASON_LIMIT = KIB
 
 # Looking a member up and packing it costs more than the packing of the rest; these are plain integers.
-_ASK, _TELL, _REPLY, _FAILURE, _CANCEL, _STREAM_ITEM, _CREDIT_TAG, _END, _CHUNK_TAG, _PING, _PONG, _GOODBYE, _GOSSIP = (
-    map(int, FrameTag)
-)
+(
+    _ASK,
+    _TELL,
+    _REPLY,
+    _FAILURE,
+    _CANCEL,
+    _STREAM_ITEM,
+    _CREDIT_TAG,
+    _END,
+    _CHUNK_TAG,
+    _PING,
+    _PONG,
+    _GOODBYE,
+    _GOSSIP,
+    _FULL,
+    _ROOM,
+) = map(int, FrameTag)
 
 _HEAD = struct.Struct(">BI")
 _CALL = struct.Struct(">BIBBIQQ16s")
 _REQUEST = struct.Struct(">BIBQ")
 _CREDIT = struct.Struct(">BIQII")
 _NONCE = struct.Struct(">BIQ")
+_TARGET = struct.Struct(">BI16s")
 _CHUNK = struct.Struct(">BII")
 _TRANSFER = struct.Struct(">II")
 
@@ -69,6 +86,7 @@ _CALL_SIZE = _CALL.size - _HEAD.size
 _REQUEST_SIZE = _REQUEST.size - _HEAD.size
 _CREDIT_SIZE = _CREDIT.size - _HEAD.size
 _NONCE_SIZE = _NONCE.size - _HEAD.size
+_TARGET_SIZE = _TARGET.size - _HEAD.size
 
 _NO_DEADLINE = 0xFFFFFFFF
 _TRACE_SIZE = 25
@@ -321,6 +339,8 @@ class FrameCodec:
         )
 
     def _encode_reply(self, frame: Reply) -> EncodedFrame:
+        if frame.stream_kind is None and (body := self.codec.pack_plain(frame.value)) is not None:
+            return EncodedFrame(_REQUEST.pack(_REPLY, _REQUEST_SIZE + len(body), 0, frame.request_id) + body)
         return self._encode_answer(_REPLY, frame.request_id, _FLAG_OF_KIND[frame.stream_kind], frame.value)
 
     def _decode_reply(self, message: bytes, start: int, end: int) -> Reply | None:
@@ -424,6 +444,18 @@ class FrameCodec:
     def _decode_gossip(self, message: bytes, start: int, end: int) -> Gossip:
         return Gossip(message[start:end])
 
+    def _encode_full(self, frame: Full) -> EncodedFrame:
+        return EncodedFrame(_TARGET.pack(_FULL, _TARGET_SIZE, frame.target.to_bytes(16, "big")))
+
+    def _decode_full(self, message: bytes, start: int, end: int) -> Full:
+        return Full(int.from_bytes(message[start:end], "big"))
+
+    def _encode_room(self, frame: Room) -> EncodedFrame:
+        return EncodedFrame(_TARGET.pack(_ROOM, _TARGET_SIZE, frame.target.to_bytes(16, "big")))
+
+    def _decode_room(self, message: bytes, start: int, end: int) -> Room:
+        return Room(int.from_bytes(message[start:end], "big"))
+
 
 def _are_named(kwargs: object) -> bool:
     return type(kwargs) is dict and all(type(name) is str for name in kwargs)
@@ -501,6 +533,8 @@ _ENCODERS: dict[type, Callable[[FrameCodec, Any], EncodedFrame]] = {
     Pong: FrameCodec._encode_pong,
     Goodbye: FrameCodec._encode_goodbye,
     Gossip: FrameCodec._encode_gossip,
+    Full: FrameCodec._encode_full,
+    Room: FrameCodec._encode_room,
 }
 
 _ANY = 0xFFFFFFFF
@@ -519,4 +553,6 @@ _DECODERS: dict[int, tuple[Callable[[FrameCodec, bytes, int, int], Frame | None]
     _PONG: (FrameCodec._decode_pong, _NONCE_SIZE, _NONCE_SIZE),
     _GOODBYE: (FrameCodec._decode_goodbye, 0, REASON_LIMIT),
     _GOSSIP: (FrameCodec._decode_gossip, 0, GOSSIP_LIMIT),
+    _FULL: (FrameCodec._decode_full, _TARGET_SIZE, _TARGET_SIZE),
+    _ROOM: (FrameCodec._decode_room, _TARGET_SIZE, _TARGET_SIZE),
 }

@@ -36,6 +36,8 @@ class FrameTag(IntEnum):
     PONG = 11
     GOODBYE = 12
     GOSSIP = 13
+    FULL = 14
+    ROOM = 15
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,10 +148,24 @@ class Goodbye(NamedTuple):
     reason: str = ""
 
 
+class Full(NamedTuple):
+    """Hold back what is meant for an actor of the sender's: its mailbox has no room."""
+
+    target: int
+
+
+class Room(NamedTuple):
+    """Takes `Full` back."""
+
+    target: int
+
+
 class Gossip(NamedTuple):
     """Bytes that mean something to the membership layer."""
 
     payload: bytes
 
 
-Frame: TypeAlias = Ask | Tell | Reply | Failure | Cancel | StreamItem | Credit | End | Ping | Pong | Goodbye | Gossip
+Frame: TypeAlias = (
+    Ask | Tell | Reply | Failure | Cancel | StreamItem | Credit | End | Ping | Pong | Goodbye | Gossip | Full | Room
+)

@@ -36,7 +36,7 @@ def is_plain(value: Any) -> bool:
     kind = type(value)
     if kind is list:
         return PLAIN.issuperset(map(type, value)) or (len(value) <= 64 and all(map(_is_plain_leaf, value)))
-    return _is_plain_leaf(value)
+    return kind in PLAIN or _is_plain_leaf(value)
 
 
 def _is_plain_leaf(value: Any) -> bool:

@@ -17,7 +17,7 @@ and means nothing. What comes for a request that was never made breaks the proto
 
 Beside the requests there is the link itself. Each side talks until it says goodbye; from then on it asks and tells
 nothing new, and what is open runs to its end. Messages to actors, and the items of each stream, are counted: a side
-sends no more of them than the other has granted.
+sends no more of them than the other has granted, and none to an actor of which it has heard that its mailbox is full.
 
 The same rules hold in both directions, and a frame that breaks one of them is a `ProtocolError`: out of `receive` it is
 the other side's fault and ends the link, out of `send` it is a bug of this side.
@@ -38,11 +38,13 @@ from pulsing.wire.frames import (
     End,
     Failure,
     Frame,
+    Full,
     Goodbye,
     Gossip,
     Ping,
     Pong,
     Reply,
+    Room,
     StreamItem,
     Tell,
 )
@@ -55,6 +57,8 @@ STREAM_CREDIT = 32
 """Items of one stream that may be under way."""
 PENDING_ASKS = 10_000
 """Requests of one side that may be open."""
+FULL_ACTORS = 65_536
+"""Actors of one side that may be without room at a time."""
 
 Context = TypeVar("Context")
 
@@ -73,6 +77,9 @@ class Stage(Enum):
     """they asked and we promised a stream"""
     OVER = "over"
 
+    __hash__ = object.__hash__
+    """Stages are looked up for each frame, and the hash of an enumeration is written in Python."""
+
 
 class Phase(Enum):
     """What is still to be expected of one side of the link."""
@@ -87,6 +94,7 @@ class Promise:
 
 
 _UNMADE, _WAITING, _READING, _SERVING, _WRITING, _OVER = Stage
+_TALKING = Phase.TALKING
 _MIRROR = {_WAITING: _SERVING, _SERVING: _WAITING, _READING: _WRITING, _WRITING: _READING}
 
 Stages: TypeAlias = Mapping[tuple[Stage, type], Stage]
@@ -224,13 +232,14 @@ class _Numbers:
 class _Side(Generic[Context]):
     """What one side has said and made: whether it still talks, its requests, and its messages under way."""
 
-    __slots__ = ("made", "phase", "requests", "window")
+    __slots__ = ("full", "made", "phase", "requests", "window")
 
     def __init__(self) -> None:
         self.phase = Phase.TALKING
         self.requests: dict[int, Request[Context]] = {}
         self.made = _Numbers()
         self.window = Window()
+        self.full: set[int] = set()
 
 
 class Session(Generic[Context]):
@@ -248,7 +257,7 @@ class Session(Generic[Context]):
     def may_send_message(self) -> bool:
         """Whether an ask or a tell may go out now."""
         ours = self._ours
-        return ours.phase is Phase.TALKING and ours.window.is_open and len(ours.requests) < PENDING_ASKS
+        return ours.window.is_open and len(ours.requests) < PENDING_ASKS and ours.phase is _TALKING
 
     @property
     def next_request(self) -> int:
@@ -310,7 +319,7 @@ class Session(Generic[Context]):
     def _ask(
         self, side: _Side[Context | None], frame: Ask, stage: Stage, context: Context | None, size: int
     ) -> Request[Context | None]:
-        if side.phase is not Phase.TALKING:
+        if side.phase is not _TALKING:
             raise _unexpected(frame, side.phase)
         if len(side.requests) >= PENDING_ASKS:
             raise ProtocolError(f"more than {PENDING_ASKS} requests are open")
@@ -324,6 +333,8 @@ class Session(Generic[Context]):
         kind = type(frame)
         if kind is Credit:
             listener.window.give_back(frame.amount)  # type: ignore[union-attr]
+        elif kind is Full or kind is Room:
+            _mark(speaker.full, frame)  # type: ignore[arg-type]
         elif kind not in ANYTIME:
             following = NEWS.get((speaker.phase, kind))
             if following is None:
@@ -410,6 +421,13 @@ def _count_items(request: Request[Any], frame: StreamItem | Credit) -> None:
     if not 0 <= credit <= STREAM_CREDIT:
         raise ProtocolError(f"{type(frame).__name__} leaves request {request.id} with credit for {credit} items")
     request.credit = credit
+
+
+def _mark(full: set[int], frame: Full | Room) -> None:
+    """An actor is said to be full once, and then to have room once."""
+    if (frame.target in full) == isinstance(frame, Full) or len(full) > FULL_ACTORS:
+        raise ProtocolError(f"{frame} comes a second time, or for too many actors")
+    full ^= {frame.target}
 
 
 def _unexpected(frame: Frame, state: Stage | Phase) -> ProtocolError:

@@ -29,6 +29,7 @@ from pulsing.wire import (
     Frame,
     FrameCodec,
     FrameTag,
+    Full,
     Goodbye,
     Gossip,
     Limits,
@@ -36,6 +37,7 @@ from pulsing.wire import (
     Pong,
     ProtocolError,
     Reply,
+    Room,
     StreamItem,
     Tell,
     TypeRegistry,
@@ -65,6 +67,8 @@ EXAMPLES: dict[str, Frame] = {
     "pong": Pong(7),
     "goodbye": Goodbye("leaving, adé"),
     "gossip": Gossip(b"\x00\xff"),
+    "full": Full(ACTOR),
+    "room": Room(ACTOR),
 }
 
 

@@ -1,0 +1,165 @@
+"""Messages of another node on their way to actors of this one: in order, within bounds, and answered if refused."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+from pulsing.core.envelope import Envelope
+from pulsing.exceptions import PulsingRuntimeError
+from pulsing.ids import ActorId
+from pulsing.node.answer import Answer
+from pulsing.wire.errors import ProtocolError
+from pulsing.wire.frames import Ask, Credit, Full, Room, Tell, Undecodable
+from pulsing.wire.session import WINDOW_BYTES, WINDOW_FRAMES, Request
+
+if TYPE_CHECKING:
+    from pulsing.node.link import Link
+
+CREDIT_EVERY = WINDOW_FRAMES // 4
+"""Room is given back to the other side for so many messages at once,"""
+CREDIT_EVERY_BYTES = WINDOW_BYTES // 8
+"""or as soon as so many bytes have come since the last time: two large values fill the window."""
+
+IDS_KEPT = 1024
+
+
+class Arrivals:
+    """What comes over one link for actors here.
+
+    A message for an actor whose mailbox is full stands in line without taking room from messages to others; the other
+    side is told to hold back what is meant for that actor.
+    """
+
+    __slots__ = (
+        "_credited_bytes",
+        "_first",
+        "_held",
+        "_ids",
+        "_in_line",
+        "_link",
+        "_node_number",
+        "_system",
+        "_taken",
+        "in_turn",
+    )
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+        self._system = link.system
+        self._node_number = link.system.node_id.id
+        self._ids: dict[int, ActorId] = {}
+        self._first: int | None = None
+        self._held: deque[tuple[Ask | Tell, Request[Any] | None]] = deque()
+        self._in_line: dict[int, int] = {}
+        self._taken = 0
+        self._credited_bytes = 0
+        self.in_turn = False
+        """Whether nothing that was sent earlier can come over another link any more."""
+
+    def take(self, frame: Ask | Tell, request: Request[Any] | None) -> None:
+        """Deliver a message, or hold it back until it is the link's turn."""
+        if self.in_turn:
+            self._deliver(frame, request)
+            return
+        if self._first is None:
+            self._first = frame.sequence
+        self._held.append((frame, request))
+        self._link.peer.holds_back = True
+
+    @property
+    def first_message(self) -> int | None:
+        """Number of the first message that came complete."""
+        return self._first
+
+    @property
+    def holds_back(self) -> bool:
+        """Whether messages wait for the link's turn."""
+        return bool(self._held)
+
+    def take_turn(self) -> None:
+        """Deliver what was held back; what comes from now on need not wait."""
+        self.in_turn = True
+        while self._held:
+            self._deliver(*self._held.popleft())
+
+    def clear(self) -> None:
+        """The link is lost: what was held back counts as lost with it."""
+        self._held.clear()
+
+    def _deliver(self, frame: Ask | Tell, request: Request[Any] | None) -> None:
+        peer = self._link.peer
+        if frame.sequence > peer.delivered:
+            peer.delivered = frame.sequence
+        if request is not None and request.is_over:
+            self._give_room()  # its caller left while it was held back
+            return
+        target = self._ids.get(frame.target) or self._id_of(frame.target)
+        envelope = self._envelope(target, frame, request)
+        if type(frame.args) is Undecodable or frame.target >> 64 != self._node_number:
+            self._refuse(envelope, frame.args)
+        else:
+            self._hand_over(envelope)
+
+    def _envelope(self, target: ActorId, frame: Any, request: Request[Any] | None) -> Envelope:
+        now = self._system.now()
+        args = frame.args if type(frame.args) is tuple else ()
+        sender = None if frame.sender is None else self._ids.get(frame.sender) or self._id_of(frame.sender)
+        if request is None:
+            return Envelope(target, frame.method, args, frame.kwargs, None, None, None, now, sender, frame.trace)
+        answer = request.context = Answer(self._link, request)
+        left_ms = frame.deadline_ms
+        timeout = deadline = None
+        if left_ms is not None:
+            timeout = left_ms / 1000
+            deadline = now + timeout
+        return Envelope(
+            target, frame.method, args, frame.kwargs, answer, timeout, deadline, now, sender, frame.trace, frame.stream
+        )
+
+    def _id_of(self, number: int) -> ActorId:
+        """Making an id checks it, which costs more than to remember those in use."""
+        if len(self._ids) >= IDS_KEPT:
+            self._ids.clear()
+        actor_id = self._ids[number] = ActorId(number)
+        return actor_id
+
+    def _hand_over(self, envelope: Envelope) -> None:
+        try:
+            accepted = self._system.deliver(envelope)
+        except PulsingRuntimeError:
+            accepted = None  # a tell that was refused; the dead letters have it
+        if accepted is not None:
+            self._stand_in_line(envelope.target.id)
+            accepted.add_done_callback(lambda _: self._leave_line(envelope.target.id))
+        self._give_room()
+
+    def _stand_in_line(self, target: int) -> None:
+        waiting = self._in_line[target] = self._in_line.get(target, 0) + 1
+        if waiting == 1:
+            self._link.send(Full(target))
+        elif waiting > WINDOW_FRAMES:
+            raise ProtocolError(f"messages for {ActorId(target)} come although it has no room")
+
+    def _leave_line(self, target: int) -> None:
+        self._in_line[target] -= 1
+        if not self._in_line[target]:
+            del self._in_line[target]
+            self._link.send(Room(target))
+
+    def _refuse(self, envelope: Envelope, args: object) -> None:
+        if isinstance(args, Undecodable):
+            self._system.dead_letters.record(envelope, "decode")
+            envelope.fail(PulsingRuntimeError(f"arguments cannot be read by the other node: {args.error}"))
+        else:
+            self._system.dead_letters.record(envelope, "no_actor")
+            envelope.fail(PulsingRuntimeError(f"{envelope.target} is not an actor of node {self._system.node_id}"))
+        self._give_room()
+
+    def _give_room(self) -> None:
+        self._taken += 1
+        received = self._link.bytes_in
+        if self._taken >= CREDIT_EVERY or received - self._credited_bytes >= CREDIT_EVERY_BYTES:
+            self._link.send(Credit(0, self._taken))
+            self._taken = 0
+            self._credited_bytes = received

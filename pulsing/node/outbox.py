@@ -1,0 +1,124 @@
+"""What waits to be sent over one connection: all that is queued in one turn of the loop leaves as one message.
+
+Large values follow in chunks between later messages, one chunk a turn, so that nothing small waits behind them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from pulsing.transport.base import Connection
+from pulsing.wire.codec import EncodedFrame
+from pulsing.wire.limits import ACTIVE_TRANSFERS
+
+MESSAGE_TARGET = 1024 * 1024
+"""A WebSocket message is closed when it has grown to so many bytes; the other end takes 16 MiB at most."""
+
+
+class Outbox:
+    """The sending side of a connection.
+
+    Args:
+        connection: where everything goes.
+        loop: the connection's loop.
+        on_empty: called when all that was queued has been handed to the connection.
+    """
+
+    __slots__ = ("_blocked", "_bulk", "_connection", "_heads", "_loop", "_on_empty", "_scheduled", "bytes", "frames")
+
+    def __init__(self, connection: Connection, loop: asyncio.AbstractEventLoop, on_empty: Callable[[], None]) -> None:
+        self._connection = connection
+        self._loop = loop
+        self._on_empty = on_empty
+        self._heads: list[bytes] = []
+        self._bulk: deque[Iterator[Sequence[Any]]] = deque()
+        self._scheduled = False
+        self._blocked = False
+        self.frames = 0
+        """Frames handed to the connection since it was opened, without chunks,"""
+        self.bytes = 0
+        """and the bytes of all."""
+
+    def put(self, encoded: EncodedFrame) -> None:
+        """Queue a frame."""
+        self._heads.append(encoded.head)
+        if encoded.chunks is not None:
+            self._bulk.append(encoded.chunks)
+        if not self._scheduled:
+            self._schedule()
+
+    def block(self) -> None:
+        """Hold everything back: the network takes less than is sent."""
+        self._blocked = True
+
+    def unblock(self) -> None:
+        """Send what has gathered meanwhile."""
+        self._blocked = False
+        if not self.is_empty and not self._scheduled:
+            self._schedule()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether all that was queued has been handed to the connection."""
+        return not self._heads and not self._bulk
+
+    def flush(self) -> None:
+        """Send what is queued, and the next chunk."""
+        heads, self._heads = self._heads, []
+        self.frames += len(heads)
+        for parts in _portions(heads):
+            self._send(parts)
+        if self._bulk and not self._blocked:
+            self._send_chunk()
+            self._schedule()
+        elif not self._bulk:
+            self._on_empty()
+
+    def clear(self) -> None:
+        """The connection is lost, and what was queued with it."""
+        self._blocked = True
+        self._heads.clear()
+        self._bulk.clear()
+
+    def _schedule(self) -> None:
+        if not self._blocked:
+            self._scheduled = True
+            self._loop.call_soon(self._flush_now)
+
+    def _flush_now(self) -> None:
+        self._scheduled = False
+        if not self.is_empty:
+            self.flush()
+
+    def _send_chunk(self) -> None:
+        """One chunk of the large value whose turn it is."""
+        chunks = self._bulk.popleft()
+        parts = next(chunks, None)
+        if parts is not None:
+            self._send(parts)
+            # The first few take turns; had all begun, the receiver would hold a part of each.
+            self._bulk.insert(ACTIVE_TRANSFERS - 1, chunks)
+
+    def _send(self, parts: Sequence[Any]) -> None:
+        if parts:
+            self.bytes += sum(map(len, parts))
+            self._connection.send(parts)
+
+
+def _portions(heads: list[bytes]) -> Iterator[Sequence[bytes]]:
+    """Cut what is to be sent into messages of about a megabyte."""
+    if len(heads) < 2 or sum(map(len, heads)) <= MESSAGE_TARGET:
+        yield heads
+        return
+    portion: list[bytes] = []
+    size = 0
+    for part in heads:
+        if portion and size + len(part) > MESSAGE_TARGET:
+            yield portion
+            portion, size = [], 0
+        portion.append(part)
+        size += len(part)
+    yield portion

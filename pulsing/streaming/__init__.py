@@ -9,7 +9,7 @@ print(await reader.get(wait=True))
 from __future__ import annotations
 
 import logging
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pulsing.streaming.backend import (
     MemoryBackend,
@@ -38,6 +38,9 @@ from pulsing.streaming.queue import Queue, QueueReader, share_of
 from pulsing.streaming.storage import BucketStorage
 from pulsing.streaming.sync_queue import SyncQueue, SyncQueueReader
 
+if TYPE_CHECKING:
+    from pulsing.streaming.backends.sqlite import SqliteBackend as SqliteBackend
+
 __all__ = [
     "BucketStorage",
     "MemoryBackend",
@@ -46,6 +49,7 @@ __all__ = [
     "Queue",
     "QueueAPI",
     "QueueReader",
+    "SqliteBackend",
     "StorageBackend",
     "StorageManager",
     "SyncQueue",
@@ -68,6 +72,12 @@ __all__ = [
 ]
 
 logger = logging.getLogger("pulsing.streaming")
+
+
+def __getattr__(name: str) -> Any:
+    if name == "SqliteBackend":
+        return get_backend_class("sqlite")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 async def write_queue(

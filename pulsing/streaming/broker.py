@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Coroutine, Iterable
+from collections.abc import AsyncIterator, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -69,6 +69,49 @@ class Subscriber:
         if self.failures_in_a_row:
             return "failing"
         return "slow" if self.full_since is not None else "ok"
+
+
+class Acks:
+    """The acknowledgements of one message.
+
+    Args:
+        decided: resolved when nothing more has to be waited for.
+        targets: who was asked.
+        first_is_enough: whether one acknowledgement decides.
+    """
+
+    __slots__ = ("_first_is_enough", "_open", "answers", "decided")
+
+    def __init__(self, decided: asyncio.Future[None], targets: list[Subscriber], first_is_enough: bool) -> None:
+        self.decided = decided
+        self.answers: dict[str, bool | None] = dict.fromkeys([subscriber.id for subscriber in targets])
+        self._open = len(targets)
+        self._first_is_enough = first_is_enough
+
+    def settle(self, subscriber_id: str, acknowledged: bool) -> bool:
+        """Note an answer; False if there was one before."""
+        if self.answers[subscriber_id] is not None:
+            return False
+        self.answers[subscriber_id] = acknowledged
+        self._open -= 1
+        if not self._open or (acknowledged and self._first_is_enough):
+            self.decide()
+        return True
+
+    def decide(self) -> None:
+        """Wait no more."""
+        if not self.decided.done():
+            self.decided.set_result(None)
+
+    @property
+    def acknowledged(self) -> bool:
+        """Whether anybody has acknowledged."""
+        return any(self.answers.values())
+
+    @property
+    def refused(self) -> list[str]:
+        """Who has answered without acknowledging."""
+        return [name for name, answer in self.answers.items() if answer is False]
 
 
 @dataclass(slots=True)
@@ -290,76 +333,53 @@ class TopicBroker:
         self, message: Any, targets: list[Subscriber], mode: str, timeout: float
     ) -> Coroutine[Any, Any, Outcome]:
         # Sent in this turn already, so that messages leave in the order in which they were published.
-        answers = {subscriber.id: self._ask(subscriber, message, timeout) for subscriber in targets}
-        if mode == WAIT_ANY_ACK:
-            return self._first_ack(targets, answers, timeout)
-        return self._all_acks(targets, answers, mode, timeout)
+        acks = Acks(self._inner.loop.create_future(), targets, first_is_enough=mode == WAIT_ANY_ACK)
+        for subscriber in targets:
+            self._ask(subscriber, message, timeout, acks)
+        return self._gather(targets, acks, mode, timeout)
 
-    def _ask(self, subscriber: Subscriber, message: Any, timeout: float) -> asyncio.Future[bool]:
-        """Send to one; the future says whether it acknowledged."""
-        acked: asyncio.Future[bool] = self._inner.loop.create_future()
+    def _ask(self, subscriber: Subscriber, message: Any, timeout: float, acks: Acks) -> None:
         ref = self._ref_of(subscriber)
         if ref is None:
             self._note_failure(subscriber, "its name leads to no live actor")
-            acked.set_result(False)
-            return acked
+            acks.settle(subscriber.id, False)
+            return
         subscriber.pending += 1
         # The ask outlives the wait of the publisher: late acknowledgements count.
         answer = ref.request(None, (message,), None, max(timeout, DEFAULT_FANOUT_TIMEOUT))
-        answer.add_done_callback(lambda answer: self._answered(subscriber, answer, acked))
-        return acked
+        answer.add_done_callback(lambda answer: self._answered(subscriber, answer, acks))
 
-    def _answered(self, subscriber: Subscriber, answer: asyncio.Future[Any], acked: asyncio.Future[bool]) -> None:
+    def _answered(self, subscriber: Subscriber, answer: asyncio.Future[Any], acks: Acks) -> None:
         subscriber.pending -= 1
         if answer.cancelled():
             return
         error = answer.exception()
-        counted = acked.done()
-        if error is not None:
-            if not counted:
-                self._note_failure(subscriber, str(error))
-        elif answer.result() == NOT_ACKNOWLEDGED:
-            subscriber.failures_in_a_row = 0
-            if not counted:
-                subscriber.failed += 1
-                self.failed += 1
-        else:
+        if error is None and answer.result() != NOT_ACKNOWLEDGED:
             self._note_success(subscriber)
-        if not counted:
-            acked.set_result(error is None and answer.result() != NOT_ACKNOWLEDGED)
+            acks.settle(subscriber.id, True)
+        elif acks.settle(subscriber.id, False):
+            if error is not None:
+                self._note_failure(subscriber, str(error))
+            else:
+                self._note_refusal(subscriber)
 
-    async def _all_acks(
-        self, targets: list[Subscriber], answers: dict[str, asyncio.Future[bool]], mode: str, timeout: float
-    ) -> Outcome:
-        await _wait_all(list(answers.values()), timeout)
-        late = self._give_up_on_late(targets, answers)
-        failed = [name for name, acked in answers.items() if not acked.result()]
-        success = mode == BEST_EFFORT or not failed
-        timed_out = late and mode != BEST_EFFORT
-        return _outcome(success, len(answers) - len(failed), len(failed), len(answers), failed, timed_out)
-
-    async def _first_ack(
-        self, targets: list[Subscriber], answers: dict[str, asyncio.Future[bool]], timeout: float
-    ) -> Outcome:
-        deadline = self._inner.loop.time() + timeout
-        pending = set(answers.values())
-        while pending:
-            left = deadline - self._inner.loop.time()
-            done, pending = await asyncio.wait(pending, timeout=max(left, 0), return_when=asyncio.FIRST_COMPLETED)
-            failed = [name for name, acked in answers.items() if acked.done() and not acked.result()]
-            if any(acked.result() for acked in done):
-                return _outcome(True, 1, len(failed), len(answers), failed)
-            if not done:
-                break
-        late = self._give_up_on_late(targets, answers)
-        return _outcome(False, 0, len(answers), len(answers), list(answers), late)
-
-    def _give_up_on_late(self, targets: list[Subscriber], answers: dict[str, asyncio.Future[bool]]) -> bool:
-        late = [subscriber for subscriber in targets if not answers[subscriber.id].done()]
+    async def _gather(self, targets: list[Subscriber], acks: Acks, mode: str, timeout: float) -> Outcome:
+        """Wait until it is decided, or the time is over, and say how it went."""
+        if not acks.decided.done() and timeout > 0:
+            timer = self._inner.loop.call_later(timeout, acks.decide)
+            try:
+                await acks.decided
+            finally:
+                timer.cancel()
+        count = len(targets)
+        if mode == WAIT_ANY_ACK and acks.acknowledged:
+            return _outcome(True, 1, len(acks.refused), count, acks.refused)
+        late = [subscriber for subscriber in targets if acks.settle(subscriber.id, False)]
         for subscriber in late:
-            answers[subscriber.id].set_result(False)
             self._note_failure(subscriber, "did not answer in time")
-        return bool(late)
+        failed = [subscriber.id for subscriber in targets if not acks.answers[subscriber.id]]
+        success = mode == BEST_EFFORT or not failed
+        return _outcome(success, count - len(failed), len(failed), count, failed, bool(late) and mode != BEST_EFFORT)
 
     # --- the account of subscribers ----------------------------------------------------------------------------------
 
@@ -391,6 +411,12 @@ class TopicBroker:
         subscriber.failures_in_a_row = 0
         subscriber.last_delivered_at = self.last_published_at
         self.delivered += 1
+
+    def _note_refusal(self, subscriber: Subscriber) -> None:
+        """A reader is alive, but a callback of it raised."""
+        subscriber.failures_in_a_row = 0
+        subscriber.failed += 1
+        self.failed += 1
 
     def _note_failure(self, subscriber: Subscriber, error: str) -> None:
         subscriber.failed += 1
@@ -463,9 +489,3 @@ def _outcome(
 
 async def _awaited(sent: Any) -> None:
     await sent
-
-
-async def _wait_all(futures: Iterable[asyncio.Future[bool]], timeout: float) -> None:
-    pending = [future for future in futures if not future.done()]
-    if pending and timeout > 0:
-        await asyncio.wait(pending, timeout=timeout)

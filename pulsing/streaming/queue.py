@@ -94,8 +94,7 @@ class Queue:
 
     def get_bucket_id(self, partition_value: Any) -> int:
         """The bucket of a value of the bucket column: MD5 of its text, modulo the number of buckets."""
-        text = "" if partition_value is None else str(partition_value)
-        return int.from_bytes(md5(text.encode(), usedforsecurity=False).digest(), "big") % self.num_buckets
+        return bucket_of(partition_value, self.num_buckets)
 
     # --- writing -----------------------------------------------------------------------------------------------------
 
@@ -131,15 +130,20 @@ class Queue:
         return {"bucket_id": bucket_id, "offset": first, "generation": generation}
 
     def _bucket_of(self, record: Record) -> int:
+        return self._buckets_of([record])[0]
+
+    def _buckets_of(self, records: list[Record]) -> list[int]:
+        column, count = self.bucket_column, self.num_buckets
         try:
-            return self.get_bucket_id(record[self.bucket_column])
+            values = [record[column] for record in records]
         except KeyError:
-            raise ValueError(f"Missing partition column {self.bucket_column!r}") from None
+            raise ValueError(f"Missing partition column {column!r}") from None
+        return [bucket_of(value, count) for value in values]
 
     async def _put_all(self, records: list[Record]) -> list[dict[str, Any]]:
         if not all(isinstance(record, dict) for record in records):
             raise TypeError("record must be a dict or list of dicts")
-        places = [self._bucket_of(record) for record in records]
+        places = self._buckets_of(records)
         groups: dict[int, list[Record]] = {}
         for bucket_id, record in zip(places, records, strict=True):
             group = groups.get(bucket_id)
@@ -588,6 +592,12 @@ class QueueReader:
 
     def _assigned(self) -> list[int]:
         return list(range(self.queue.num_buckets)) if self.bucket_ids is None else self.bucket_ids
+
+
+def bucket_of(value: Any, count: int) -> int:
+    """The bucket of a value among `count`: MD5 of its text as a number, modulo the count; None counts as empty."""
+    text = "" if value is None else str(value)
+    return int.from_bytes(md5(text.encode(), usedforsecurity=False).digest(), "big") % count
 
 
 def check_window(limit: int, offset: int) -> None:

@@ -32,6 +32,8 @@ _VERSION = 1
 _HEAD = struct.Struct(">BI")
 _CHUNK = 100
 _SLACK = 256
+# A larger file would take seconds to check at each opening; the checksums of its records remain.
+_CHECKED_SIZE = 64 << 20
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS records(off INTEGER PRIMARY KEY, at REAL NOT NULL, body BLOB NOT NULL);
@@ -133,9 +135,11 @@ class SqliteBackend:
         opening, self._opening = self._opening, None
         if opening is None or (opening.done() and opening.exception() is not None):
             return
-        await opening
-        await self._thread.submit(self._file, self._file.close)
-        self._thread.release()
+        try:
+            await opening
+            await self._thread.submit(self._file, self._file.close)
+        finally:
+            self._thread.release()
 
     # --- the seven ---------------------------------------------------------------------------------------------------
 
@@ -379,14 +383,20 @@ class _File:
             self._connection = connection
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute(f"PRAGMA synchronous={store._durability}")
-            if connection.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
-                raise PulsingRuntimeError(f"{store.path} is damaged: quick_check found errors")
+            self._check(connection)
             self._prepare(connection)
             if created:
                 _sync_folder(store.path.parent)
         except BaseException:
             self.close()
             raise
+
+    def _check(self, connection: sqlite3.Connection) -> None:
+        path = self._store.path
+        if path.stat().st_size > _CHECKED_SIZE:
+            return
+        if connection.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
+            raise PulsingRuntimeError(f"{path} is damaged: quick_check found errors")
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
         store = self._store
@@ -402,8 +412,8 @@ class _File:
             last = connection.execute("SELECT max(off) FROM records").fetchone()[0]
             oldest = connection.execute("SELECT off, at FROM records ORDER BY off LIMIT 1").fetchone()
             following = max(known.get("next", 0), last or 0)
-            size = connection.execute("SELECT coalesce(sum(length(body)), 0) FROM records").fetchone()[0]
-            rows = [("epoch", store._epoch), ("lineage", lineage), ("next", following)]
+            size = known.get("bytes", 0)
+            rows = [("epoch", store._epoch), ("lineage", lineage), ("next", following), ("bytes", size)]
             connection.executemany("INSERT OR REPLACE INTO meta(name, value) VALUES(?, ?)", rows)
             connection.execute("COMMIT")
         except BaseException:
@@ -448,21 +458,22 @@ class _File:
             for body in job.argument:
                 number += 1
                 rows.append((number, at, body))
+        size = store.bytes + sum(len(body) for _, _, body in rows)
         try:
-            self._commit(rows, number)
+            self._commit(rows, number, size)
         except BaseException as error:
             for job in accepted:
                 job.outcome = (None, _told(error))
             return
         store.next = number
-        store.bytes += sum(len(body) for _, _, body in rows)
+        store.bytes = size
         if store.oldest_at is None or store.first == first:
             store.oldest_at = at
         for job, where in zip(accepted, firsts, strict=True):
             job.outcome = (where, None)
         self._drop_excess()
 
-    def _commit(self, rows: list[tuple[int, float, bytes]], following: int) -> None:
+    def _commit(self, rows: list[tuple[int, float, bytes]], following: int, size: int) -> None:
         connection = self._open_connection()
         connection.execute("BEGIN IMMEDIATE")
         try:
@@ -472,7 +483,7 @@ class _File:
             if fenced.rowcount != 1:
                 raise NotOwner(str(self._store.path), None, 0, f"{self._store.path} was taken over by another owner")
             connection.executemany("INSERT INTO records(off, at, body) VALUES(?, ?, ?)", rows)
-            connection.execute("UPDATE meta SET value=? WHERE name='next'", (following,))
+            connection.executemany("UPDATE meta SET value=? WHERE name=?", [(following, "next"), (size, "bytes")])
             connection.execute("COMMIT")
         except BaseException:
             if connection.in_transaction:
@@ -529,7 +540,10 @@ class _File:
         connection = self._open_connection()
         lost = connection.execute("SELECT coalesce(sum(length(body)), 0) FROM records WHERE off <= ?", (offset,))
         size = lost.fetchone()[0]
-        connection.execute("DELETE FROM records WHERE off <= ?", (offset,))
+        with connection:
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute("DELETE FROM records WHERE off <= ?", (offset,))
+            connection.execute("UPDATE meta SET value=? WHERE name='bytes'", (store.bytes - size,))
         oldest = connection.execute("SELECT at FROM records ORDER BY off LIMIT 1").fetchone()
         removed = offset - store.first
         store.first = offset

@@ -15,6 +15,9 @@ from typing import Any, Protocol
 GROUP_LIMIT = 512
 """Jobs that are done together at most: a commit is shared by all appends of a file among them."""
 
+JOIN_TIMEOUT_S = 5.0
+"""How long the last user waits for jobs that are under way; a disk may be slow, and the thread ends by itself."""
+
 Outcome = tuple[Any, BaseException | None]
 
 
@@ -64,7 +67,7 @@ class StoreThread:
         self._users -= 1
         if self._users == 0 and self._thread is not None:
             self._jobs.put(None)
-            self._thread.join()
+            self._thread.join(JOIN_TIMEOUT_S)
             self._thread = None
 
     def submit(self, file: StoreFile, argument: Any) -> asyncio.Future[Any]:

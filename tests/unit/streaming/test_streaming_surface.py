@@ -15,6 +15,7 @@ def test_the_public_names_are_these() -> None:
         "StorageManager", "BucketStorage", "get_storage_manager", "get_bucket_ref", "get_topic_broker",
         "StorageBackend", "MemoryBackend", "register_backend", "get_backend_class", "list_backends", "write_topic",
         "read_topic", "subscribe_to_topic", "TopicWriter", "TopicReader", "PublishMode", "PublishResult",
+        "SqliteBackend",
     }  # fmt: skip
     assert all(hasattr(streaming, name) for name in streaming.__all__)
 

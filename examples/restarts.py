@@ -29,11 +29,10 @@ async def main():
             await connection.lose()
         except PulsingSystemError as error:
             print("failed:", error)
-        if not ended.done():
-            try:
-                print("requests:", await connection.request())
-            except pul.PulsingRuntimeError:
-                print("given up:", (await ended).reason)
+        try:
+            print("requests:", await connection.request())
+        except pul.PulsingRuntimeError:
+            print("given up:", (await ended).reason)
     await pul.shutdown()
 
 

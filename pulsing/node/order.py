@@ -38,7 +38,11 @@ def is_in_turn(way: Way, others: Iterable[Way], delivered: int) -> bool:
         others: the other links to the same node.
         delivered: the highest number that was delivered so far.
     """
-    return all(_comes_after(way, other, delivered) for other in others)
+    open_ways = [other for other in others if not (other.has_parted and other.is_drained)]
+    if way.has_parted and len(open_ways) == 1 and not open_ways[0].has_parted:
+        # The sender has left this link for that one.
+        return True
+    return all(_comes_after(way, other, delivered) for other in open_ways)
 
 
 def _comes_after(way: Way, other: Way, delivered: int) -> bool:
@@ -46,7 +50,4 @@ def _comes_after(way: Way, other: Way, delivered: int) -> bool:
     first = way.first_message
     if first is not None and other.first_message is not None and other.first_message > first:
         return True
-    if way.has_parted and not other.has_parted:
-        # The sender has left the one for the other.
-        return True
-    return other.is_drained and (other.has_parted or first == delivered + 1)
+    return other.is_drained and first == delivered + 1

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from pulsing.admin import merging
 from pulsing.admin.fanout import Answers, Fanout
-from pulsing.admin.paging import ListQuery, ListSpec
+from pulsing.admin.paging import ListQuery, ListSpec, Page, cut, in_order, paged, window_of
 
 Row = dict[str, Any]
 
@@ -50,6 +50,8 @@ class Listing:
     everywhere: bool = True
     secret: tuple[str, ...] = ()
     params: Mapping[str, Any] = field(default_factory=dict)
+    windowed: bool = False
+    """whether nodes choose the rows of a window themselves"""
     past: str | None = None
     """the parameter by which nodes are asked for what is over, where the states asked for are all in `over`"""
     over: frozenset[str] = frozenset()
@@ -65,6 +67,25 @@ class Listing:
             for row in rows:
                 row["href"] = self.href(row)
         return rows, answers
+
+    async def page(
+        self, fanout: Fanout, query: ListQuery, nodes: Sequence[str] | None = None, *, operator: bool, **params: Any
+    ) -> tuple[Page, Answers]:
+        """The page that a query asks for, and who answered.
+
+        Raises:
+            ProblemError: no node answered.
+        """
+        asked = {**self.asked_of_nodes(query), **params}
+        if self.windowed:
+            asked["window"] = window_of(query, self.spec).to_params()
+        rows, answers = await self.rows(fanout, query.scope, nodes, **asked)
+        answers.require_one()
+        rows = self.shown_to(rows, operator=operator)
+        if not self.windowed:
+            return paged(rows, query, self.spec), answers
+        total, filtered = answers.sum_of("total"), answers.sum_of("filtered")
+        return cut(in_order(rows, query, self.spec), total, filtered, query, self.spec), answers
 
     def nodes_of(self, query: ListQuery) -> tuple[str, ...] | None:
         """The nodes that a query is about, or None for all."""
@@ -176,6 +197,7 @@ ACTORS = Listing(
         extra=("system",),
     ),
     href=lambda row: f"actors/{row['id']}",
+    windowed=True,
     past="ended",
     over=frozenset({"stopped", "failed"}),
 )  # fmt: skip

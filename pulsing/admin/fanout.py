@@ -42,8 +42,15 @@ class Answers:
 
     def rows(self) -> list[dict[str, Any]]:
         """All rows of all lists, each with its node; a single object counts as a list of one."""
-        lists = ((node, [value] if isinstance(value, dict) else value or ()) for node, value in self.values.items())
-        return [{"node": node, **row} for node, rows in lists for row in rows]
+        return [
+            row if "node" in row else {"node": node, **row}
+            for node, value in self.values.items()
+            for row in _rows_of(value)
+        ]
+
+    def sum_of(self, name: str) -> int:
+        """The sum of a number that each node's window tells."""
+        return sum(value[name] for value in self.values.values() if isinstance(value, dict))
 
     def require_one(self) -> None:
         """Fail when no node at all answered.
@@ -116,6 +123,13 @@ class Fanout:
                 return []
             return await self.ask_here(kind, params)
         return await self._ask_remote(self._system, node, kind, params)
+
+
+def _rows_of(value: Any) -> list[dict[str, Any]]:
+    if isinstance(value, dict):
+        rows: list[dict[str, Any]] = value.get("rows", [value])
+        return rows
+    return value or []
 
 
 def _fault(node: str, slug: str, detail: str) -> dict[str, str]:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import heapq
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from pulsing.admin.catalogue import ACTORS, AGENTS, EVENTS, LINKS, METHODS, NODES, QUEUES, TOPICS, Listing
 from pulsing.admin.fanout import Answers, Fanout
+from pulsing.admin.paging import ListQuery, Page
 
 Row = dict[str, Any]
 
 TOP = 10
 LAST_EVENTS = 20
+_BUSIEST = ListQuery(limit=TOP, sort=(("mailbox", True),))
+_OLDEST = ListQuery(limit=1, sort=(("mailbox_oldest_s", True),))
 _BUSY_FIELDS = ("id", "name", "class", "node", "mailbox", "mailbox_oldest_s", "href")
 
 
@@ -27,20 +29,22 @@ async def cluster_view(fanout: Fanout) -> Row:
 
 async def overview(fanout: Fanout) -> tuple[Row, Answers]:
     """Everything that the first page shows, in one answer."""
-    asked = (ACTORS, METHODS, AGENTS, QUEUES, TOPICS, LINKS)
-    cluster, (nodes, answers), lists, events = await asyncio.gather(
+    asked = (METHODS, AGENTS, QUEUES, TOPICS, LINKS)
+    cluster, (nodes, answers), (busiest, _), (oldest, _), lists, events = await asyncio.gather(
         cluster_view(fanout),
         NODES.rows(fanout),
+        ACTORS.page(fanout, _BUSIEST, operator=False),
+        ACTORS.page(fanout, _OLDEST, operator=False),
         asyncio.gather(*(_rows(fanout, listing) for listing in asked)),
         _rows(fanout, EVENTS, limit=LAST_EVENTS),
     )
-    actors, methods, agents, queues, topics, links = lists
+    methods, agents, queues, topics, links = lists
     here = next((row for row in nodes if row.get("self")), {})
     return {
         "cluster": {name: cluster.get(name) for name in ("name", "mode", "size", "by_status", "agreed")},
         "node": {name: here.get(name) for name in ("id", "name", "uptime_s", "version", "started_at")},
-        "totals": _totals(nodes, actors, agents, queues, topics, links),
-        "busiest": _busiest(actors),
+        "totals": {**_totals(nodes, agents, queues, topics, links), **_waiting(busiest, oldest)},
+        "busiest": [{name: row.get(name) for name in _BUSY_FIELDS} for row in busiest.rows if row.get("mailbox")],
         "methods": _top_methods(methods),
         "events": sorted(events, key=lambda row: str(row["at"]), reverse=True)[:LAST_EVENTS],
         "partial": answers.partial,
@@ -55,7 +59,6 @@ async def _rows(fanout: Fanout, listing: Listing, **params: Any) -> list[Row]:
 
 def _totals(
     nodes: Sequence[Row],
-    actors: Sequence[Row],
     agents: Sequence[Row],
     queues: Sequence[Row],
     topics: Sequence[Row],
@@ -63,15 +66,12 @@ def _totals(
 ) -> Row:
     return {
         "nodes": len(nodes),
-        "actors": len(actors),
-        "actors_by_state": dict(Counter(str(row["state"]) for row in actors)),
         "agents": len(agents),
         "messages_total": _sum(nodes, "messages_total"),
         "errors_total": _sum(nodes, "errors_total"),
         "restarts_total": _sum(nodes, "restarts_total"),
         "dead_letters_total": _sum(nodes, "dead_letters_total"),
-        "mailbox_messages": _sum(actors, "mailbox"),
-        "mailbox_oldest_s": _most(actors, "mailbox_oldest_s"),
+        "mailbox_messages": _sum(nodes, "mailbox_messages"),
         "queues": len(queues),
         "queue_records": _sum(queues, "records"),
         "queue_puts_total": _sum(queues, "put_total"),
@@ -96,10 +96,8 @@ def _most(rows: Iterable[Row], field: str) -> Any:
     return max((row[field] for row in rows if row.get(field) is not None), default=None)
 
 
-def _busiest(actors: Sequence[Row]) -> list[Row]:
-    waiting = [row for row in actors if row.get("mailbox")]
-    top = heapq.nlargest(TOP, waiting, key=lambda row: row["mailbox"])
-    return [{name: row.get(name) for name in _BUSY_FIELDS} for row in top]
+def _waiting(busiest: Page, oldest: Page) -> Row:
+    return {"actors": busiest.total, "mailbox_oldest_s": _most(oldest.rows, "mailbox_oldest_s")}
 
 
 def _top_methods(methods: Sequence[Row]) -> dict[str, list[Row]]:

@@ -9,13 +9,13 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-import heapq
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from pulsing.admin.problems import ProblemError
+from pulsing.core.window import Window, fits, scalar, select
 
 MAX_LIMIT = 1_000
 DEFAULT_LIMIT = 100
@@ -146,7 +146,7 @@ class ListQuery:
 
     def cursor_after(self, row: Row, spec: ListSpec) -> str:
         """The cursor of the page that begins after `row`."""
-        keys = [_scalar(row.get(key)) for key, _ in self.sort]
+        keys = [scalar(row.get(key)) for key, _ in self.sort]
         text = json.dumps([self._mark(), *keys, str(row.get(spec.id))])
         return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
@@ -191,7 +191,7 @@ def _number(given: Mapping[str, Sequence[str]], name: str, default: int, least: 
 
 
 @dataclass(frozen=True)
-class Window:
+class Page:
     """The rows that are shown, and how many there were."""
 
     rows: list[dict[str, Any]]
@@ -200,98 +200,48 @@ class Window:
     next: str | None
 
 
-def select(rows: Sequence[dict[str, Any]], query: ListQuery, spec: ListSpec) -> Window:
-    """Filter, sort and cut rows as a query asks for it."""
-    kept = fitting(rows, query, spec)
-    order = _order(query, spec)
+def window_of(query: ListQuery, spec: ListSpec) -> Window:
+    """What a query asks of each node: one row more than is shown tells whether there is a next page."""
     begin = 0 if query.cursor is not None else query.offset
-    shown = kept
-    if query.cursor is not None:
-        after = _position(query.cursor, query)
-        shown = [row for row in kept if order(row) > after]
-    wanted = begin + query.limit
-    # The best few of many cost a tenth of a full sort.
-    best = heapq.nsmallest(wanted + 1, shown, key=order) if wanted < len(shown) // 4 else sorted(shown, key=order)
-    window = best[begin:wanted]
-    more = len(best) > wanted and bool(window)
-    following = query.cursor_after(window[-1], spec) if more else None
-    return Window([_projected(row, query, spec) for row in window], len(rows), len(kept), following)
+    return Window(
+        filters=query.filters,
+        search=query.search,
+        search_fields=spec.search,
+        sort=query.sort,
+        id=spec.id,
+        after=query.cursor,
+        limit=begin + query.limit + 1,
+    )
+
+
+def paged(rows: Sequence[dict[str, Any]], query: ListQuery, spec: ListSpec) -> Page:
+    """Filter, sort and cut rows as a query asks for it."""
+    found = select(rows, window_of(query, spec), _field)
+    return cut(found.objects, found.total, found.filtered, query, spec)
+
+
+def cut(best: Sequence[dict[str, Any]], total: int, filtered: int, query: ListQuery, spec: ListSpec) -> Page:
+    """The page of rows that are in order already and begin where the window does."""
+    begin = 0 if query.cursor is not None else query.offset
+    shown = list(best[begin : begin + query.limit])
+    more = len(best) > begin + query.limit and bool(shown)
+    following = query.cursor_after(shown[-1], spec) if more else None
+    return Page([_projected(row, query, spec) for row in shown], total, filtered, following)
+
+
+def in_order(rows: Sequence[dict[str, Any]], query: ListQuery, spec: ListSpec) -> list[dict[str, Any]]:
+    """Rows of several windows as one in the same order."""
+    return select(rows, Window(sort=query.sort, id=spec.id), _field).objects
 
 
 def fitting(rows: Sequence[dict[str, Any]], query: ListQuery, spec: ListSpec) -> list[dict[str, Any]]:
     """The rows that fit the filters and the search of a query."""
-    if not query.filters and not query.search:
-        return list(rows)
-    return [row for row in rows if _fits(row, query, spec)]
+    window = window_of(query, spec)
+    return [row for row in rows if fits(row, window, _field)]
 
 
-def _fits(row: Row, query: ListQuery, spec: ListSpec) -> bool:
-    for name, values in query.filters.items():
-        if not any(_matches(row, name, value) for value in values):
-            return False
-    if not query.search:
-        return True
-    return any(query.search in str(row.get(name) or "").casefold() for name in spec.search)
-
-
-def _matches(row: Row, name: str, value: str) -> bool:
-    if name == "tag":
-        key, colon, wanted = value.partition(":")
-        tags = row.get("tags") or {}
-        return key in tags and (not colon or str(tags[key]) == wanted)
-    if name == "type" and value.endswith("*"):
-        return str(row.get("type", "")).startswith(value[:-1])
-    found = row.get(name)
-    if isinstance(found, bool):
-        return value == ("true" if found else "false")
-    if isinstance(found, (list, tuple)):
-        return value in map(str, found)
-    if isinstance(found, Mapping):
-        return value in map(str, found.values())
-    if name == "name" and isinstance(found, str):
-        return value in (found, found.removeprefix("actors/"))
-    return str(found) == value if found is not None else value == ""
-
-
-def _order(query: ListQuery, spec: ListSpec) -> Callable[[Row], tuple[Any, ...]]:
-    def order(row: Row) -> tuple[Any, ...]:
-        keys = tuple(_Key(_scalar(row.get(key)), falling) for key, falling in query.sort)
-        return (*keys, str(row.get(spec.id)))
-
-    return order
-
-
-def _position(cursor: tuple[Any, ...], query: ListQuery) -> tuple[Any, ...]:
-    keys = tuple(_Key(value, falling) for value, (_, falling) in zip(cursor, query.sort, strict=False))
-    return (*keys, str(cursor[-1]))
-
-
-def _scalar(value: Any) -> str | float | int | None:
-    return value if value is None or isinstance(value, (str, int, float)) else str(value)
-
-
-class _Key:
-    """A sort key that compares values of any kind: numbers before text, absent ones last in either direction."""
-
-    __slots__ = ("falling", "kind", "value")
-
-    def __init__(self, value: str | float | int | None, falling: bool) -> None:
-        self.kind = 2 if value is None else 1 if isinstance(value, str) else 0
-        self.value: Any = 0 if value is None else value.casefold() if isinstance(value, str) else value
-        self.falling = falling
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Key) and self.kind == other.kind and self.value == other.value
-
-    def __lt__(self, other: _Key) -> bool:
-        if self.kind != other.kind:
-            return self.kind < other.kind
-        return bool(self.value > other.value if self.falling else self.value < other.value)
-
-    def __gt__(self, other: _Key) -> bool:
-        return other < self
-
-    __hash__ = None  # type: ignore[assignment]
+def _field(row: Row, name: str) -> Any:
+    return row.get(name)
 
 
 def _projected(row: Mapping[str, Any], query: ListQuery, spec: ListSpec) -> dict[str, Any]:

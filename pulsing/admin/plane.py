@@ -19,7 +19,7 @@ from pulsing.admin.feed import Feed
 from pulsing.admin.gate import visit_of
 from pulsing.admin.idempotency import Repeats
 from pulsing.admin.metrics import Metrics, Own
-from pulsing.admin.paging import ListQuery, Window, select
+from pulsing.admin.paging import ListQuery, Page, paged
 from pulsing.admin.problems import ProblemError
 from pulsing.admin.replies import reply
 from pulsing.admin.settings import AdminSettings
@@ -100,10 +100,8 @@ def since_of(request: Request) -> Callable[[Row], bool]:
     return lambda row: str(row["at"]) >= since
 
 
-async def answer_list(
-    request: Request, listing: Listing, keep: Callable[[Row], bool] = lambda row: True, **params: Any
-) -> Response:
-    """Answer a list route; rows that `keep` refuses are not there."""
+async def answer_list(request: Request, listing: Listing, **params: Any) -> Response:
+    """Answer a list route."""
     plane = plane_of(request)
     began = time.perf_counter()
     query = ListQuery.read(request.query_params.multi_items(), listing.spec)
@@ -111,24 +109,32 @@ async def answer_list(
     if nodes is not None:
         known = await plane.fanout.nodes()
         nodes = tuple(node for node in known if node in nodes)
-    asked = {**listing.asked_of_nodes(query), **params}
-    rows, answers = await listing.rows(plane.fanout, query.scope, nodes, **asked)
+    operator = visit_of(request).known.may("operator")
+    page, answers = await listing.page(plane.fanout, query, nodes, operator=operator, **params)
+    return reply(body_of(page, query, answers, time.perf_counter() - began))
+
+
+async def answer_kept(request: Request, listing: Listing, keep: Callable[[Row], bool], **params: Any) -> Response:
+    """Answer a list route whose rows must also pass `keep`."""
+    plane = plane_of(request)
+    began = time.perf_counter()
+    query = ListQuery.read(request.query_params.multi_items(), listing.spec)
+    rows, answers = await listing.rows(plane.fanout, query.scope, **params)
     answers.require_one()
-    rows = [row for row in rows if keep(row)]
-    rows = listing.shown_to(rows, operator=visit_of(request).known.may("operator"))
-    return reply(page(select(rows, query, listing.spec), query, answers, time.perf_counter() - began))
+    rows = listing.shown_to([row for row in rows if keep(row)], operator=visit_of(request).known.may("operator"))
+    return reply(body_of(paged(rows, query, listing.spec), query, answers, time.perf_counter() - began))
 
 
-def page(window: Window, query: ListQuery, answers: Answers, took_s: float) -> dict[str, Any]:
+def body_of(page: Page, query: ListQuery, answers: Answers, took_s: float) -> dict[str, Any]:
     """The body of a list answer."""
     return {
-        "items": window.rows,
-        "total": window.total,
-        "filtered": window.filtered,
-        "returned": len(window.rows),
+        "items": page.rows,
+        "total": page.total,
+        "filtered": page.filtered,
+        "returned": len(page.rows),
         "limit": query.limit,
         "offset": query.offset,
-        "next": window.next,
+        "next": page.next,
         "scope": query.scope,
         "nodes": {"asked": answers.asked, "answered": len(answers.values)},
         "partial": answers.partial,
@@ -141,4 +147,4 @@ def select_own(request: Request, listing: Listing, rows: Sequence[Row]) -> Respo
     """Answer a list whose rows this app keeps itself."""
     query = ListQuery.read(request.query_params.multi_items(), listing.spec)
     here = plane_of(request).fanout.here
-    return reply(page(select(rows, query, listing.spec), query, Answers({here: rows}, asked=1), 0.0))
+    return reply(body_of(paged(rows, query, listing.spec), query, Answers({here: rows}, asked=1), 0.0))

@@ -13,7 +13,7 @@ from pydantic import Field
 from pulsing.admin.catalogue import EVENTS, LISTINGS, Listing, from_path
 from pulsing.admin.fanout import Answers, Fanout
 from pulsing.admin.overview import cluster_view, overview
-from pulsing.admin.paging import ListQuery, ListSpec, read_sort, select
+from pulsing.admin.paging import ListQuery, ListSpec, paged, read_sort
 from pulsing.admin.problems import ProblemError
 from pulsing.admin.schemas import Input
 from pulsing.admin.settings import Principal
@@ -130,10 +130,14 @@ class Sources:
         return [row], 1, 1, answers
 
     async def _window(self, question: Question, listing: Listing) -> Answer:
-        rows, answers = await self._rows(listing, question.query)
-        answers.require_one()
-        window = select(listing.shown_to(rows, operator=question.operator), question.query, listing.spec)
-        return window.rows, window.total, window.filtered, answers
+        query = question.query
+        if listing.windowed:
+            page, answers = await listing.page(self._fanout, query, operator=question.operator)
+        else:
+            rows, answers = await self._rows(listing, query)
+            answers.require_one()
+            page = paged(listing.shown_to(rows, operator=question.operator), query, listing.spec)
+        return page.rows, page.total, page.filtered, answers
 
     async def _rows(self, listing: Listing, query: ListQuery) -> tuple[list[Row], Answers]:
         params = listing.asked_of_nodes(query)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timezone
+from operator import attrgetter
 from typing import Any
 
 from pulsing.core.cell import Cell
@@ -17,6 +18,7 @@ from pulsing.core.remote import ActorClass, registered_classes
 from pulsing.core.statistics import ClassStatistics, Latency, MethodStatistics
 from pulsing.core.system import System
 from pulsing.core.vitals import Vitals
+from pulsing.core.window import Selection, Window, select
 from pulsing.ids import ActorId
 
 LIST_LIMIT = 1_000
@@ -41,11 +43,82 @@ def register_inspectors(system: System) -> None:
     )
 
 
-def actor_rows(system: System, params: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Live actors, or with `ended` the last that have ended; Pulsing's own only with `system`."""
+def actor_rows(system: System, params: Mapping[str, Any]) -> list[dict[str, Any]] | dict[str, Any]:
+    """Live actors, or with `ended` the last that have ended; Pulsing's own only with `system`.
+
+    Returns:
+        All rows; with a `window` (see `Window.to_params`) `{"rows", "total", "filtered"}` of that part alone.
+    """
+    window = Window.from_params(params["window"]) if params.get("window") else None
     if params.get("ended"):
-        return [ended_row(system, ended) for ended in reversed(system.ended)]
-    return [actor_row(cell) for cell in _shown(system, bool(params.get("system")))]
+        rows = [ended_row(system, ended) for ended in reversed(system.ended)]
+        return rows if window is None else _windowed(select(rows, window, lambda row, name: row.get(name)))
+    cells = _shown(system, bool(params.get("system")))
+    if window is None:
+        return [actor_row(cell) for cell in cells]
+    chosen = select(cells, window, _cell_field)
+    return _windowed(Selection([actor_row(cell) for cell in chosen.objects], chosen.total, chosen.filtered))
+
+
+def _windowed(chosen: Selection[dict[str, Any]]) -> dict[str, Any]:
+    return {"rows": chosen.objects, "total": chosen.total, "filtered": chosen.filtered}
+
+
+def _cell_field(cell: Cell, name: str) -> Any:
+    """What `actor_row` says in one field, without making the row where that can be."""
+    read = _CELL_FIELDS.get(name)
+    return actor_row(cell).get(name) if read is None else read(cell)
+
+
+def _id_of(cell: Cell) -> str:
+    return str(cell.actor_id)
+
+
+def _kind_of(cell: Cell) -> str:
+    return "threaded" if cell.spec.threaded and cell.spec.kind == "remote" else cell.spec.kind
+
+
+def _waiting(cell: Cell) -> int:
+    return len(cell.mailbox) + cell.mailbox.in_line if cell.mailbox is not None else 0
+
+
+def _oldest_s(cell: Cell) -> float | None:
+    oldest = cell.mailbox.oldest if cell.mailbox is not None else None
+    return None if oldest is None else cell.system.now() - oldest.accepted_at
+
+
+def _handle_mean_s(cell: Cell) -> float | None:
+    return cell.handle_s / cell.messages if cell.messages else None
+
+
+def _handle_max_s(cell: Cell) -> float | None:
+    return cell.handle_max_s if cell.messages else None
+
+
+def _age_s(cell: Cell) -> float:
+    return cell.system.clock.wall() - cell.created_at
+
+
+_CELL_FIELDS: Mapping[str, Callable[[Any], Any]] = {
+    "id": _id_of,
+    "name": attrgetter("path"),
+    "class": attrgetter("spec.class_name"),
+    "kind": _kind_of,
+    "state": attrgetter("state"),
+    "busy": attrgetter("busy"),
+    "public": attrgetter("public"),
+    "mailbox": _waiting,
+    "mailbox_oldest_s": _oldest_s,
+    "messages_total": attrgetter("messages"),
+    "errors_total": attrgetter("errors"),
+    "handle_total_s": attrgetter("handle_s"),
+    "handle_mean_s": _handle_mean_s,
+    "handle_max_s": _handle_max_s,
+    "restarts": attrgetter("restarts"),
+    "age_s": _age_s,
+    "tags": attrgetter("tags"),
+    "agent": attrgetter("spec.card"),
+}
 
 
 def _shown(system: System, internal: bool) -> Iterable[Cell]:
@@ -55,27 +128,25 @@ def _shown(system: System, internal: bool) -> Iterable[Cell]:
 def actor_row(cell: Cell) -> dict[str, Any]:
     """One live actor."""
     system = cell.system
-    mailbox = cell.mailbox
-    oldest = mailbox.oldest if mailbox is not None else None
     return {
         "id": str(cell.actor_id),
         "name": cell.path,
         "class": cell.spec.class_name,
-        "kind": "threaded" if cell.spec.threaded and cell.spec.kind == "remote" else cell.spec.kind,
+        "kind": _kind_of(cell),
         "node": str(system.node_id),
         "state": cell.state,
         "busy": cell.busy,
         "public": cell.public,
-        "mailbox": len(mailbox) + mailbox.in_line if mailbox is not None else 0,
-        "mailbox_oldest_s": None if oldest is None else system.now() - oldest.accepted_at,
+        "mailbox": _waiting(cell),
+        "mailbox_oldest_s": _oldest_s(cell),
         "messages_total": cell.messages,
         "errors_total": cell.errors,
         "handle_total_s": cell.handle_s,
-        "handle_mean_s": cell.handle_s / cell.messages if cell.messages else None,
-        "handle_max_s": cell.handle_max_s if cell.messages else None,
+        "handle_mean_s": _handle_mean_s(cell),
+        "handle_max_s": _handle_max_s(cell),
         "restarts": cell.restarts,
         "created_at": timestamp(cell.created_at),
-        "age_s": system.clock.wall() - cell.created_at,
+        "age_s": _age_s(cell),
         "last_message_at": _wall_of(system, cell.last_message_at),
         "tags": dict(cell.tags or {}),
         "agent": None if cell.spec.card is None else dict(cell.spec.card),

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from pulsing.admin.catalogue import LINKS, MEMBERS, NAMES, NODES, from_path
 from pulsing.admin.documents import answers, lists
 from pulsing.admin.overview import cluster_view, overview
-from pulsing.admin.plane import Plane, answer_list, plane_of
+from pulsing.admin.plane import Plane, answer_kept, answer_list, plane_of
 from pulsing.admin.problems import ProblemError
 from pulsing.admin.replies import reply
 from pulsing.admin.routing import Routes
@@ -82,7 +82,7 @@ async def show_member(request: Request, node: str) -> Response:
 async def list_names(request: Request) -> Response:
     """The public names and who holds them."""
     prefix = request.query_params.get("prefix", "")
-    return await answer_list(request, NAMES, lambda row: row["name"].startswith(prefix), prefix=prefix)
+    return await answer_kept(request, NAMES, lambda row: row["name"].startswith(prefix), prefix=prefix)
 
 
 @cluster.get("/names/{name}", role="viewer", **answers(NameRow))

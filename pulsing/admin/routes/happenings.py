@@ -14,7 +14,7 @@ from pulsing.admin.documents import answers, lists, streams
 from pulsing.admin.feed import Change
 from pulsing.admin.follow import follow
 from pulsing.admin.gate import visit_of
-from pulsing.admin.plane import answer_list, plane_of, since_of
+from pulsing.admin.plane import answer_kept, plane_of, since_of
 from pulsing.admin.problems import ProblemError, input_problem
 from pulsing.admin.replies import EventStream, empty, reply
 from pulsing.admin.routing import Routes
@@ -60,7 +60,7 @@ _EVENTS["responses"][200]["content"] = {"text/event-stream": {"schema": {"type":
 async def events(request: Request, last_event_id: LastEventId = None) -> Response:
     """What happened, newest first; or, where the caller accepts events, what happens from now on."""
     if "text/event-stream" not in request.headers.get("accept", ""):
-        return await answer_list(request, EVENTS, since_of(request))
+        return await answer_kept(request, EVENTS, since_of(request))
     plane = plane_of(request)
     types = request.query_params.getlist("type") or None
     subscription = plane.system.events.subscribe(types)
@@ -75,7 +75,7 @@ async def events(request: Request, last_event_id: LastEventId = None) -> Respons
 @happenings.get("/dead-letters", role="viewer", **lists(DeadLetterRow, DEAD_LETTERS.spec))
 async def dead_letters(request: Request) -> Response:
     """Messages that reached nobody, newest first."""
-    return await answer_list(request, DEAD_LETTERS, since_of(request))
+    return await answer_kept(request, DEAD_LETTERS, since_of(request))
 
 
 @happenings.get("/dead-letters/{id}", role="viewer", **answers(DeadLetterRow))

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pulsing.admin.paging import ListQuery, ListSpec, Window, select
+from pulsing.admin.paging import ListQuery, ListSpec, Page, paged
 from pulsing.admin.problems import ProblemError
 
 SPEC = ListSpec(
@@ -30,9 +30,9 @@ def rows(count: int = 25) -> list[dict[str, Any]]:
     ]
 
 
-def ask(given: list[dict[str, Any]] | None = None, **params: Any) -> Window:
+def ask(given: list[dict[str, Any]] | None = None, **params: Any) -> Page:
     pairs = [(k, v) for k, vs in params.items() for v in (vs if isinstance(vs, list) else [vs])]
-    return select(rows() if given is None else given, ListQuery.read([(k, str(v)) for k, v in pairs], SPEC), SPEC)
+    return paged(rows() if given is None else given, ListQuery.read([(k, str(v)) for k, v in pairs], SPEC), SPEC)
 
 
 def test_the_same_filter_twice_means_or_and_different_ones_mean_and() -> None:

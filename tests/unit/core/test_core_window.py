@@ -1,0 +1,56 @@
+"""A window over live actors says what the same window over their rows would say."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+import pulsing as pul
+from pulsing.core.window import Window, select
+
+
+class IdlerActor:
+    """Does nothing."""
+
+    def nothing(self) -> None:
+        """Nothing."""
+
+
+Idler: Any = pul.remote(IdlerActor)
+
+WINDOWS = [
+    Window(sort=[("name", False)], limit=3),
+    Window(sort=[("name", True)], limit=3, after=["actors/n4", "x"]),
+    Window(sort=[("messages_total", True), ("name", False)], limit=4),
+    Window(sort=[("handle_mean_s", True)]),
+    Window(sort=[("mailbox", True), ("restarts", False), ("class", False)], filters={"tag": ["team:a"]}),
+    Window(sort=[("created_at", False)], filters={"state": ["running"], "kind": ["remote"]}),
+    Window(sort=[("id", False)], filters={"busy": ["true"]}),
+    Window(sort=[("id", True)], search="n5", search_fields=["name"]),
+    Window(sort=[("last_message_at", False)], filters={"name": ["n1", "n2"], "node": ["elsewhere"]}),
+]
+
+
+@pytest.mark.parametrize("window", WINDOWS)
+async def test_cells_and_rows_agree(window: Window) -> None:
+    async with await pul.actor_system() as system:
+        for number in range(8):
+            idler = await Idler.spawn(name=f"n{number}", system=system)
+            for _ in range(number % 3):
+                await idler.nothing()
+            if number % 2:
+                identity = idler.ref.actor_id
+                await system.ask_node(identity.node_id, "tag_actor", str(identity), {"team": "a"})
+        rows = await system.inspect("actors", {})
+        chosen = await system.inspect("actors", {"window": window.to_params()})
+
+    expected = select(rows, window, lambda row, name: row.get(name))
+    assert [row["id"] for row in chosen["rows"]] == [row["id"] for row in expected.objects]
+    assert (chosen["total"], chosen["filtered"]) == (expected.total, expected.filtered)
+
+
+def test_a_window_survives_its_journey() -> None:
+    for window in WINDOWS:
+        again = Window.from_params(window.to_params())
+        assert again.to_params() == window.to_params()

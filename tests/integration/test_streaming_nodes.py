@@ -1,0 +1,179 @@
+"""Queues and topics over real links and membership, in virtual time: kills, partitions, moves."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pulsing.exceptions import DataLost, PulsingRuntimeError
+from pulsing.streaming import PublishMode
+from pulsing.streaming.manager import local_manager
+from pulsing.testing import cluster, run_virtual, wait_until
+
+
+async def until(true: Callable[[], Any], timeout: float = 10.0) -> None:
+    await wait_until(true, timeout)
+
+
+def node_of_bucket(system: Any, queue: str, bucket: int) -> int:
+    return int(local_manager(system).catalogue.holding(f"{queue}:bucket_{bucket}").node_id)
+
+
+def run(scenario: Callable[[], Awaitable[None]]) -> None:
+    run_virtual(scenario)
+
+
+def test_a_queue_is_written_and_read_from_every_node() -> None:
+    async def scenario() -> None:
+        async with cluster(3) as systems:
+            for number, system in enumerate(systems):
+                queue = await system.queue.write("q")
+                await queue.put([{"id": f"{number}-{n}", "n": n} for n in range(20)])
+            for system in systems:
+                reader = await system.queue.read("q")
+                assert len(await reader.get(limit=1_000)) == 60
+            assert {node_of_bucket(systems[0], "q", b) for b in range(4)} <= {s.node_id.id for s in systems}
+
+    run(scenario)
+
+
+def test_ranks_on_several_nodes_wait_and_share_the_records() -> None:
+    async def scenario() -> None:
+        async with cluster(3) as systems:
+            seen: list[Any] = []
+
+            async def consume(rank: int) -> None:
+                reader = await systems[rank].queue.read("q", rank=rank, world_size=3)
+                while True:
+                    seen.extend(record["id"] for record in await reader.get(wait=True))
+
+            consumers = [asyncio.ensure_future(consume(rank)) for rank in range(3)]
+            queue = await systems[0].queue.write("q")
+            for n in range(30):
+                await queue.put({"id": n})
+            await until(lambda: len(seen) == 30)
+            for consumer in consumers:
+                consumer.cancel()
+            await asyncio.gather(*consumers, return_exceptions=True)
+            assert sorted(seen) == list(range(30))
+
+    run(scenario)
+
+
+def test_after_a_kill_losses_are_told_once_and_the_queue_works_within_seconds() -> None:
+    async def scenario() -> None:
+        async with cluster(3) as systems:
+            queue = await systems[0].queue.write("q", num_buckets=8)
+            await queue.put([{"id": n} for n in range(80)])
+            reader = await systems[0].queue.read("q", num_buckets=8)
+            await reader.get(limit=1_000)
+            victim = systems[1].node_id.id
+            lost = {b for b in range(8) if node_of_bucket(systems[0], "q", b) == victim}
+            assert lost
+            systems.kill(1)
+
+            loop = asyncio.get_running_loop()
+            start = loop.time()
+            put = 0
+            for n in range(80):
+                while True:
+                    try:
+                        await queue.put({"id": n})
+                        put += 1
+                        break
+                    except PulsingRuntimeError as error:
+                        assert error.maybe_executed  # type: ignore[attr-defined]
+            assert loop.time() - start < 15
+            told: list[int] = []
+            read: list[Any] = []
+            for _ in range(20):
+                try:
+                    read += await reader.get(limit=1_000)
+                except DataLost as loss:
+                    told.append(loss.bucket_id)
+            assert sorted(told) == sorted(lost)
+            assert len(read) == put
+
+    run(scenario)
+
+
+def test_a_topic_goes_on_after_its_brokers_node_was_killed() -> None:
+    async def scenario() -> None:
+        async with cluster(3) as systems:
+            got: dict[int, list[Any]] = {0: [], 1: [], 2: []}
+            for number, system in enumerate(systems):
+                reader = await system.topic.read("t", reader_id=f"r{number}")
+                reader.add_callback(got[number].append)
+                await reader.start()
+            catalogue = local_manager(systems[0]).catalogue
+            broker = next(n for n, s in enumerate(systems) if s.node_id.id == catalogue.holding("topic:t").node_id)
+            others = [n for n in range(3) if n != broker]
+            writer = await systems[others[0]].topic.write("t")
+            assert (await writer.publish("before", PublishMode.WAIT_ALL_ACKS)).delivered == 3
+            systems.kill(broker)
+
+            async def reaches_both() -> bool:
+                try:
+                    return (await writer.publish("again", PublishMode.WAIT_ALL_ACKS, timeout=1.0)).delivered == 2
+                except (PulsingRuntimeError, TimeoutError):
+                    return False
+
+            loop = asyncio.get_running_loop()
+            deadline = loop.time() + 15
+            while not await reaches_both():
+                assert loop.time() < deadline
+                await asyncio.sleep(0.1)
+            assert got[others[0]][-1] == got[others[1]][-1] == "again"
+
+    run(scenario)
+
+
+def test_a_node_that_leaves_in_good_order_takes_no_call_with_it() -> None:
+    async def scenario() -> None:
+        async with cluster(2) as systems:
+            queue = await systems[0].queue.write("q")
+            await queue.put([{"id": n} for n in range(20)])
+            await systems[1].shutdown()
+
+            assert len(await queue.put([{"id": n} for n in range(20)])) == 20
+
+    run(scenario)
+
+
+def test_after_a_partition_both_sides_agree_on_one_owner() -> None:
+    async def scenario() -> None:
+        async with cluster(2) as systems:
+            systems.partition(0, 1)
+
+            def alone(system: Any) -> bool:
+                return sum(member.status == "Alive" for member in system.inner.members_view()) == 1
+
+            await until(lambda: all(map(alone, systems)), 60.0)
+            queues = [await system.queue.write("q", num_buckets=1) for system in systems]
+            for queue in queues:
+                await queue.put({"id": 1})
+            systems.heal()
+            await systems.wait_joined(120.0)
+            for system in systems:
+                await (await system.queue.read("q", num_buckets=1)).get()
+
+            assert node_of_bucket(systems[0], "q", 0) == node_of_bucket(systems[1], "q", 0)
+            holders = [await system.inner.inspect("queue", {"queue": "q"}) for system in systems]
+            assert sum(len(row["bucket_rows"]) for row in holders if row) == 1
+
+    run(scenario)
+
+
+async def test_a_durable_queue_is_read_from_another_node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    async with cluster(2, transport="websocket") as systems:
+        queue = await systems[0].queue.write("q", backend="sqlite")
+        await queue.put([{"id": n, "data": b"x" * n} for n in range(40)])
+        reader = await systems[1].queue.read("q", backend="sqlite")
+
+        assert sorted(record["id"] for record in await reader.get(wait=True)) == list(range(40))
+        await queue.flush()

@@ -27,6 +27,8 @@ logger = logging.getLogger(__name__)
 
 CLOSED_KEPT = 256
 """Links whose end can still be looked at."""
+AUTH_PAUSE_S = 30.0
+"""How long an address is left alone after its node refused our secret; guesses are counted there."""
 
 
 class Node:
@@ -48,6 +50,8 @@ class Node:
         self._tasks = TaskScope(f"node {system.node_id}")
         self._peers: dict[int, Peer] = {}
         self._dialling: dict[str, list[Peer]] = {}
+        self._refusals: dict[str, tuple[float, str]] = {}
+        """Until when an address is not dialled, and why."""
         self._closed: deque[dict[str, Any]] = deque(maxlen=CLOSED_KEPT)
         self._watches = Watches(self)
         self._stopped = False
@@ -107,7 +111,14 @@ class Node:
 
     def dial(self, addr: str) -> None:
         """Connect to an address; `connected` or `dial_failed` is reported when it is over."""
-        self._dial(addr, None)
+        lively = self._lively_at(addr)
+        if lively is None:
+            self._dial(addr, None)
+        else:
+            self.membership.connected(lively.node_id, addr)
+
+    def _lively_at(self, addr: str) -> Peer | None:
+        return next((peer for peer in self._peers.values() if peer.dialled_addr == addr and peer.heard_lately), None)
 
     # --- dialling --------------------------------------------------------------------------------------------------
 
@@ -122,6 +133,12 @@ class Node:
 
     def _dial(self, addr: str, peer: Peer | None) -> None:
         if self._stopped:
+            return
+        refusal = self._refusals.get(addr)
+        if refusal is not None and self.system.now() < refusal[0]:
+            if peer is not None:
+                peer.fail_waiting(LinkLost(peer.node_id, False, refusal[1]))
+            self.membership.dial_failed(addr, False, refusal[1])
             return
         waiting = self._dialling.get(addr)
         if waiting is None:
@@ -143,12 +160,14 @@ class Node:
             if self.auth_failure is None:
                 logger.warning("%s", error)
             self.auth_failure = error
+            self._refusals[addr] = self.system.now() + AUTH_PAUSE_S, str(error)
             self._hopes_end(addr, str(error))
             self.membership.dial_failed(addr, False, str(error))
         except OSError as error:
             self._hopes_end(addr, str(error))
             self.membership.dial_failed(addr, False, str(error))
         else:
+            self._refusals.pop(addr, None)
             self._hopes_end(addr, "another node answers there")
             self.membership.connected(connection.peer.node_id, addr)
 

@@ -25,6 +25,8 @@ GOSSIP_WAITING = 64
 PATIENCE_S = 5.0
 """How long messages wait for those that were sent before them over another link."""
 HEARD_EVERY_S = 0.1
+LATELY_S = 1.0
+"""A link over which bytes came so lately proves as much as a new one would."""
 
 
 class Peer:
@@ -215,6 +217,16 @@ class Peer:
         self.fail_waiting(error)
         if self._patience is not None:
             self._patience.cancel()
+
+    @property
+    def dialled_addr(self) -> str | None:
+        """The address behind the link in use, if this node dialled it."""
+        return self.link.connection.peer.addr if self.link is not None and self.link.dialled else None
+
+    @property
+    def heard_lately(self) -> bool:
+        """Whether bytes came within the last second."""
+        return self.system.now() - self._heard_at < LATELY_S
 
     def heard(self) -> None:
         """Bytes have arrived: a sign of life, passed on ten times a second at most."""

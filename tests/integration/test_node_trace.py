@@ -1,0 +1,89 @@
+"""The trace context of a caller is there in every handler that works for it, however far away."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pulsing as pul
+from pulsing.core.actor import TRACE
+from pulsing.testing import cluster, run_virtual, wait_until
+
+CONTEXT = bytes(range(1, 26))
+
+
+@pul.remote
+class Hop:
+    """Tells which trace it saw, and passes the call on."""
+
+    def __init__(self) -> None:
+        self.told: list[bytes | None] = []
+
+    async def through(self, hops: list[Any]) -> list[bytes | None]:
+        seen = [TRACE.get()]
+        return seen + (await hops[0].through(hops[1:]) if hops else [])
+
+    def plain(self) -> bytes | None:
+        return TRACE.get()
+
+    async def tell(self, hops: list[Any]) -> None:
+        self.told.append(TRACE.get())
+        if hops:
+            await hops[0].with_options(one_way=True).tell(hops[1:])
+
+    async def stream(self, hops: list[Any]) -> AsyncIterator[bytes | None]:
+        yield TRACE.get()
+        if hops:
+            async for seen in hops[0].stream(hops[1:]):
+                yield seen
+        yield TRACE.get()
+
+    def heard(self) -> list[bytes | None]:
+        return self.told
+
+
+async def three_hops(systems: Any) -> list[Any]:
+    """Proxies, on the first system, of one actor on each."""
+    for number, system in enumerate(systems):
+        await Hop.spawn(name=f"hop{number}", system=system)
+    return [await Hop.resolve(f"hop{n}", system=systems[0], timeout=5) for n in range(3)]
+
+
+def test_asks_carry_the_trace_over_three_nodes() -> None:
+    async def scenario() -> None:
+        async with cluster(3) as systems:
+            first, *rest = await three_hops(systems)
+            token = TRACE.set(CONTEXT)
+            assert await first.through(rest) == [CONTEXT] * 3
+            assert await rest[0].plain() == CONTEXT
+            TRACE.reset(token)
+            assert await first.through(rest) == [None] * 3
+
+    run_virtual(scenario)
+
+
+def test_tells_carry_it_too() -> None:
+    async def scenario() -> None:
+        async with cluster(3) as systems:
+            first, *rest = await three_hops(systems)
+            token = TRACE.set(CONTEXT)
+            await first.with_options(one_way=True).tell(rest)
+            TRACE.reset(token)
+
+            async def all_told() -> bool:
+                return all([await hop.heard() == [CONTEXT] for hop in (first, *rest)])
+
+            await wait_until(all_told)
+
+    run_virtual(scenario)
+
+
+def test_streams_carry_it_to_the_last_item() -> None:
+    async def scenario() -> None:
+        async with cluster(3) as systems:
+            first, *rest = await three_hops(systems)
+            token = TRACE.set(CONTEXT)
+            assert [seen async for seen in first.stream(rest)] == [CONTEXT] * 6
+            TRACE.reset(token)
+
+    run_virtual(scenario)

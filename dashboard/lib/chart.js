@@ -59,7 +59,7 @@ export function Chart({ times, lines, data, as, height = 180, label }) {
   }, [night, names, height]);
   useEffect(() => plot.current?.setData(latest.current));
   return html`<figure class="chart"><div ref=${box} role="img" aria-label=${label} style=${{ height: `${height}px` }}></div>
-    <figcaption>${lines.map((line, index) => html`<span key=${line.label}><i class="swatch ${line.colour.slice(2)} ${line.dash ? "dash" : ""}"></i>${line.label}<b>${as(last(data[index]))}</b></span>`)}</figcaption></figure>`;
+    <figcaption>${lines.map((line, index) => html`<span key=${line.label}><i class="swatch ${line.colour.slice(2)} ${line.dash ? "dash" : ""}"></i>${line.label} <b>${as(last(data[index]))}</b></span>`)}</figcaption></figure>`;
 }
 
 /** @param {Array<number | null>} values */

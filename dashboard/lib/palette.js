@@ -13,12 +13,15 @@ export const paletteOpen = signal(false);
 
 const ASK_AFTER_MS = 120;
 
-/** Entries whose words contain every word typed; better fits first. @param {Entry[]} entries @param {string} text */
+/** Entries whose words contain every word typed: first those called so, last those only described so. @param {Entry[]} entries @param {string} text */
 export function matching(entries, text) {
   const words = text.toLowerCase().split(/\s+/).filter(Boolean);
   const fits = entries.filter((entry) => words.every((word) => `${entry.title} ${entry.note}`.toLowerCase().includes(word)));
-  const starts = (/** @type {Entry} */ entry) => (words[0] && entry.title.toLowerCase().startsWith(words[0]) ? 0 : 1);
-  return fits.sort((one, two) => starts(one) - starts(two));
+  const rank = (/** @type {Entry} */ entry) => {
+    const at = words[0] ? entry.title.toLowerCase().indexOf(words[0]) : 0;
+    return at === 0 ? 0 : at > 0 ? 1 : 2;
+  };
+  return fits.sort((one, two) => rank(one) - rank(two));
 }
 
 /** @param {string} text @param {Set<string>} pages @returns {Promise<Entry[]>} */
@@ -52,7 +55,7 @@ export function Palette({ pages, actions }) {
     };
   }, [text]);
   const fixed = [...[...pages].map((page) => ({ icon: page, title: PAGES[page].title, note: PAGES[page].about, run: () => go(link(page)) })), ...actions];
-  const entries = [...matching(fixed, text), ...objects].slice(0, 24);
+  const entries = matching([...fixed, ...objects], text).slice(0, 24);
   const chosen = Math.min(at, entries.length - 1);
   useEffect(() => list.current?.children[chosen]?.scrollIntoView({ block: "nearest" }), [chosen]);
   const close = () => {

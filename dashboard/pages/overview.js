@@ -92,7 +92,7 @@ function tilesOf({ totals, latency, cluster }, { times, series }) {
 
 /** @param {{data: any, trail: import("../lib/trail.js").Trail}} props */
 const Tiles = ({ data, trail }) => html`<div class="tiles">${tilesOf(data, recent(trail, 600)).map((tile) => html`<a key=${tile.label} class="tile ${tile.state ?? ""}" href=${tile.to} title=${tile.metric}><span class="label">${tile.label}</span>
-  <strong>${tile.value}<span class="of">${tile.of}</span></strong><${Sparkline} values=${tile.values ?? []} tone=${tile.tone} /></a>`)}</div>`;
+  <strong>${tile.value} <span class="of">${tile.of}</span></strong><${Sparkline} values=${tile.values ?? []} tone=${tile.tone} /></a>`)}</div>`;
 
 /** @param {{trail: import("../lib/trail.js").Trail, latency: boolean}} props */
 function Charts({ trail: { times, series }, latency }) {

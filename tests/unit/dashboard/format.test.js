@@ -101,6 +101,7 @@ test("the index names routes without their parameters' names", () => {
 test("the palette wants every word and prefers beginnings", () => {
   const entry = (title, note = "") => ({ icon: "", title, note, run() {} });
   assert.deepEqual(matching([entry("Dead letters"), entry("Letters")], "let").map((each) => each.title), ["Letters", "Dead letters"]);
+  assert.deepEqual(matching([entry("Topics", "who subscribed"), entry("scribe")], "scribe").map((each) => each.title), ["scribe", "Topics"]);
   assert.deepEqual(matching([entry("Actors", "page")], "act page").length, 1);
 });
 

@@ -1,0 +1,297 @@
+"""The dashboard in a browser, against a real node: every page, every action, and what it says when things go wrong."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect, sync_playwright
+
+TOKEN = "a-token-that-only-the-tests-know-1"
+PATIENCE_MS = 8_000
+WIDE, NARROW = (1280, 800), (360, 740)
+
+pytestmark = [pytest.mark.shared_resources, pytest.mark.timeout(120)]
+
+
+@contextmanager
+def running_node(home: Path) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """A node in a process of its own, and the address of its admin plane."""
+    program = Path(__file__).with_name("dashboard_node.py")
+    environment = os.environ | {
+        "PULSING_ADMIN_TOKEN": TOKEN,
+        "XDG_CONFIG_HOME": str(home / "config"),
+        "XDG_RUNTIME_DIR": str(home / "run"),
+    }
+    process = subprocess.Popen([sys.executable, str(program)], stdout=subprocess.PIPE, text=True, env=environment)
+    assert process.stdout is not None
+    try:
+        yield process.stdout.readline().strip(), process
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+@pytest.fixture(scope="module")
+def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with running_node(tmp_path_factory.mktemp("home")) as (url, _):
+        yield url
+
+
+@pytest.fixture(scope="module")
+def browser(require_browser: str) -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        # Chromium's own sandbox cannot be set up as root in a container; it only ever sees our own pages here.
+        started = playwright.chromium.launch(executable_path=require_browser, args=["--no-sandbox", "--disable-gpu"])
+        yield started
+        started.close()
+
+
+@dataclass
+class Visit:
+    """A page of the dashboard, and everything that it did which it should not."""
+
+    page: Page
+    url: str
+    complaints: list[str] = field(default_factory=list)
+
+    def watch(self) -> None:
+        self.page.set_default_timeout(PATIENCE_MS)
+        self.page.on("pageerror", lambda error: self.complaints.append(f"error: {error}"))
+        self.page.on("console", self._heard)
+        self.page.on("request", self._asked)
+
+    def log_in(self) -> None:
+        self.page.goto(f"{self.url}/ui/")
+        self.page.get_by_label("Admin token").fill(TOKEN)
+        self.page.get_by_role("button", name="Log in").click()
+        expect(self.page.locator("nav li a").first).to_be_attached(timeout=PATIENCE_MS)
+
+    def go(self, route: str) -> None:
+        self.page.evaluate("route => { location.hash = `#/${route}` }", route)
+
+    def _heard(self, message: ConsoleMessage) -> None:
+        if message.type == "error" and "status of 4" not in message.text:
+            self.complaints.append(f"console: {message.text}")
+
+    def _asked(self, request: Request) -> None:
+        if not request.url.startswith((self.url, "data:", "blob:")):
+            self.complaints.append(f"request: {request.url}")
+
+
+@contextmanager
+def visiting(browser: Browser, url: str, size: tuple[int, int] = WIDE, theme: str = "light") -> Iterator[Visit]:
+    context = browser.new_context(
+        viewport={"width": size[0], "height": size[1]},
+        color_scheme="dark" if theme == "dark" else "light",
+        reduced_motion="reduce",
+    )
+    visit = Visit(context.new_page(), url)
+    visit.watch()
+    try:
+        yield visit
+    finally:
+        context.close()
+
+
+@pytest.fixture
+def visit(browser: Browser, node: str) -> Iterator[Visit]:
+    """Somebody who is logged in; fails the test when the page complained or asked another origin."""
+    with visiting(browser, node) as one:
+        one.log_in()
+        yield one
+        assert one.complaints == []
+
+
+def routes_of(page: Page) -> list[str]:
+    links = page.locator("nav li a").all()
+    return [str(link.get_attribute("href")).removeprefix("#/") for link in links]
+
+
+def test_a_wrong_token_is_refused_in_words_and_the_right_one_enters(browser: Browser, node: str) -> None:
+    with visiting(browser, node) as one:
+        one.page.goto(f"{node}/ui/")
+        one.page.get_by_label("Admin token").fill("not-the-token")
+        one.page.get_by_role("button", name="Log in").click()
+        expect(one.page.get_by_role("alert")).to_contain_text("token")
+
+        one.log_in()
+        expect(one.page.get_by_text("1 node: 1 alive")).to_be_visible()
+
+
+def test_the_token_is_in_no_address(visit: Visit) -> None:
+    assert TOKEN not in visit.page.url
+    assert "login" not in visit.page.url
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_every_page_opens_without_complaint(browser: Browser, node: str, theme: str) -> None:
+    with visiting(browser, node, theme=theme) as one:
+        one.log_in()
+        routes = routes_of(one.page)
+        assert {"overview", "actors", "agents", "classes", "queues", "topics", "nodes", "cluster", "events"} <= {
+            *routes
+        }
+        for route in [*routes, "actors/counter", "queues/orders", "topics/news"]:
+            one.go(route)
+            expect(one.page.locator("main h1")).to_be_visible()
+            expect(one.page.locator("main [role=alert]")).to_have_count(0)
+        assert one.complaints == []
+
+
+def test_no_page_is_wider_than_a_phone(browser: Browser, node: str) -> None:
+    with visiting(browser, node, NARROW) as one:
+        one.log_in()
+        for route in [
+            *routes_of(one.page),
+            "actors/counter",
+            "actors/counter?tab=call",
+            "queues/orders",
+            "topics/news",
+        ]:
+            one.go(route)
+            expect(one.page.locator("main h1")).to_be_visible()
+            assert one.page.evaluate("document.documentElement.scrollWidth") <= NARROW[0], route
+            assert one.page.evaluate("(m => m.scrollWidth - m.clientWidth)(document.querySelector('main'))") <= 1, route
+        assert one.complaints == []
+
+
+def test_a_method_is_called_from_typed_fields_and_its_result_is_shown(visit: Visit) -> None:
+    visit.go("actors/counter?tab=call")
+    visit.page.locator("input[name=by]").fill("40")
+    visit.page.get_by_role("button", name="Call", exact=True).click()
+    expect(visit.page.locator(".history .chip.good").first).to_have_text("ok")
+    expect(visit.page.locator(".history .value").first).to_contain_text(re.compile(r"\d+"))
+
+
+def test_a_wrong_argument_is_said_at_its_field(visit: Visit) -> None:
+    visit.go("actors/counter?tab=call")
+    visit.page.locator("input[name=by]").fill("many")
+    visit.page.get_by_role("button", name="Call", exact=True).click()
+    expect(visit.page.get_by_text("a number is needed")).to_be_visible()
+    expect(visit.page.locator(".history")).to_have_count(0)
+
+
+def test_an_error_of_the_actor_is_shown_with_its_type(visit: Visit) -> None:
+    visit.go("actors/counter?tab=call")
+    visit.page.get_by_label("Method").select_option("refuse")
+    visit.page.get_by_role("button", name="Call", exact=True).click()
+    expect(visit.page.locator(".history .value.bad")).to_contain_text("ValueError: no such order")
+
+
+def test_a_stream_arrives_item_by_item_and_ends(visit: Visit) -> None:
+    visit.go("actors/counter?tab=call")
+    visit.page.get_by_label("Method").select_option("count_down")
+    visit.page.get_by_role("button", name="Call", exact=True).click()
+    expect(visit.page.locator(".history")).to_contain_text("4 items")
+    expect(visit.page.locator(".history .value")).to_contain_text("[3, 2, 1, 0]")
+
+
+def test_an_actor_is_spawned_from_a_form_and_stopped_after_a_question(visit: Visit) -> None:
+    visit.go("actors?spawn=1")
+    visit.page.locator("dialog select").first.select_option("__main__.Counter")
+    visit.page.locator("input[name=start]").fill("5")
+    visit.page.locator("dialog input[name=name]").fill("fresh")
+    visit.page.get_by_role("button", name="Spawn", exact=True).last.click()
+    expect(visit.page.get_by_role("heading", name="fresh")).to_be_visible()
+
+    visit.page.get_by_role("button", name="Stop", exact=True).click()
+    question = visit.page.get_by_role("dialog")
+    expect(question).to_contain_text("actors/fresh")
+    question.get_by_role("button", name="Stop", exact=True).click()
+    expect(visit.page.get_by_text("Stopped fresh")).to_be_visible()
+
+
+def test_of_two_thousand_actors_only_those_in_sight_are_drawn(visit: Visit) -> None:
+    visit.go("actors?class=__main__.Idler")
+    expect(visit.page.locator("main .page-head")).to_contain_text("2,000")
+    assert visit.page.locator("main tbody tr").count() < 100
+    visit.page.locator(".table-box.fill").evaluate("box => box.scrollTo(0, box.scrollHeight)")
+    expect(visit.page.get_by_text("idler-1999")).to_be_visible()
+    assert visit.page.locator("main tbody tr").count() < 100
+
+
+def test_a_list_is_searched_and_the_address_holds_the_search(visit: Visit) -> None:
+    visit.go("actors")
+    expect(visit.page.get_by_role("heading", name="Actors")).to_be_visible()
+    visit.page.keyboard.press("/")
+    visit.page.keyboard.type("counter")
+    expect(visit.page.locator("main tbody tr[data-key]")).to_have_count(1)
+    assert "search=counter" in visit.page.url
+
+
+def test_a_record_is_put_and_seen_without_being_taken(visit: Visit) -> None:
+    visit.go("queues/orders")
+    visit.page.locator("textarea[name=records]").fill('{"id": "fresh", "note": "<img src=x onerror=alert(1)>"}')
+    visit.page.get_by_role("button", name="Put", exact=True).click()
+    expect(visit.page.get_by_text("Put 1 record")).to_be_visible()
+    visit.page.get_by_role("button", name="Look again").click()
+    expect(visit.page.locator(".records")).to_contain_text("<img src=x onerror=alert(1)>")
+    assert visit.page.locator(".records img").count() == 0
+
+
+def test_a_record_without_the_bucket_column_is_refused_with_the_reason(visit: Visit) -> None:
+    visit.go("queues/orders")
+    visit.page.locator("textarea[name=records]").fill('{"amount": 3}')
+    visit.page.get_by_role("button", name="Put", exact=True).click()
+    expect(visit.page.locator(".toast.bad")).to_contain_text("id")
+
+
+def test_a_message_is_published_and_its_outcome_shown(visit: Visit) -> None:
+    visit.go("topics/news")
+    visit.page.locator("textarea[name=message]").fill('{"headline": "from the browser"}')
+    visit.page.get_by_role("button", name="Publish", exact=True).click()
+    expect(visit.page.locator("main [role=status]")).to_contain_text("0 of 0 subscribers")
+
+
+def test_an_agent_is_a_card_and_its_words_are_text(visit: Visit) -> None:
+    visit.go("agents")
+    card = visit.page.locator("article")
+    expect(card).to_contain_text("Scribe <b>bold</b>")
+    expect(card).to_contain_text("Write down what happens")
+    card.get_by_role("button", name="Call").click()
+    visit.page.locator("dialog input[name=text]").fill("hello")
+    visit.page.get_by_role("dialog").get_by_role("button", name="Call", exact=True).click()
+    expect(visit.page.get_by_role("dialog")).to_contain_text("noted: hello")
+
+
+def test_the_keyboard_goes_everywhere(visit: Visit) -> None:
+    page = visit.page
+    page.keyboard.press("g")
+    page.keyboard.press("q")
+    expect(page.get_by_role("heading", name="Queues")).to_be_visible()
+    expect(page.locator("main tbody").get_by_text("orders")).to_be_visible()
+    page.keyboard.press("j")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="orders")).to_be_visible()
+    page.keyboard.press("Control+k")
+    page.keyboard.type("scribe")
+    expect(page.get_by_role("option", name="scribe")).to_be_visible()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="scribe")).to_be_visible()
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog")).to_contain_text("Search this list")
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+
+
+def test_an_unknown_actor_is_said_and_not_shown_as_loading(visit: Visit) -> None:
+    visit.go("actors/nobody")
+    expect(visit.page.locator("main [role=alert]")).to_contain_text("nobody")
+
+
+def test_a_page_whose_node_died_is_dimmed_and_says_so(browser: Browser, tmp_path: Path) -> None:
+    with running_node(tmp_path) as (url, process), visiting(browser, url) as one:
+        one.log_in()
+        expect(one.page.get_by_text("1 node: 1 alive")).to_be_visible()
+        process.kill()
+        expect(one.page.get_by_text("no connection")).to_be_visible()
+        expect(one.page.locator("html.stale")).to_have_count(1)

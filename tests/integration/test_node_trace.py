@@ -44,9 +44,10 @@ class Hop:
 
 async def three_hops(systems: Any) -> list[Any]:
     """Proxies, on the first system, of one actor on each."""
+    cls: Any = Hop
     for number, system in enumerate(systems):
-        await Hop.spawn(name=f"hop{number}", system=system)
-    return [await Hop.resolve(f"hop{n}", system=systems[0], timeout=5) for n in range(3)]
+        await cls.spawn(name=f"hop{number}", system=system)
+    return [await cls.resolve(f"hop{n}", system=systems[0], timeout=5) for n in range(3)]
 
 
 def test_asks_carry_the_trace_over_three_nodes() -> None:

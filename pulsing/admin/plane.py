@@ -17,6 +17,7 @@ from pulsing.admin.catalogue import Listing
 from pulsing.admin.fanout import Answers, Fanout
 from pulsing.admin.feed import Feed
 from pulsing.admin.gate import visit_of
+from pulsing.admin.history import History
 from pulsing.admin.idempotency import Repeats
 from pulsing.admin.metrics import Metrics, Own
 from pulsing.admin.paging import ListQuery, Page, paged
@@ -49,6 +50,7 @@ class Plane:
         self.audit = Audit(settings.audit_capacity, self._tell_action)
         self.fanout = Fanout(system, settings.fanout_s)
         self.feed = Feed(self.fanout, settings, clock, self.epoch)
+        self.history = History(self.fanout, system, clock)
         self.metrics = Metrics(system, self.fanout, settings, Own(self.traffic, self.audit, self.feed))
 
     def record_audit(self, row: Mapping[str, Any]) -> None:
@@ -67,6 +69,7 @@ class Plane:
     async def close(self) -> None:
         """End every stream and what feeds it."""
         await self.feed.close()
+        await self.history.close()
         self.metrics.close()
 
     def _tell_action(self, row: Mapping[str, Any]) -> None:

@@ -76,6 +76,7 @@ async def start_admin(system: Any, settings: AdminSettings | None = None) -> Adm
     except BaseException:
         listener.close()
         raise
+    app.state.plane.history.start()
     url = (settings.public_url or f"http://{settings.addr}").rstrip("/")
     running = AdminServer(app.state.plane, server, serving, url)
     _announce(running, settings)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from fastapi import Request
+from fastapi import Query, Request
 from starlette.responses import Response
 
 from pulsing.admin.catalogue import LINKS, MEMBERS, NAMES, NODES, from_path
 from pulsing.admin.documents import answers, lists
+from pulsing.admin.history import SERIES
 from pulsing.admin.overview import cluster_view, overview
 from pulsing.admin.plane import Plane, answer_kept, answer_list, plane_of
 from pulsing.admin.problems import ProblemError
@@ -18,6 +19,9 @@ from pulsing.admin.schemas import ClusterView, LinkRow, MemberRow, NameRow, Node
 from pulsing.admin.subjects import actor_paths, did_you_mean
 
 cluster = Routes("cluster")
+
+_NAME = f"({'|'.join(SERIES)})"
+NAMES_PATTERN = f"^{_NAME}(,{_NAME})*$"
 
 
 @cluster.get("/overview", role="viewer", **answers(Row))
@@ -113,3 +117,16 @@ async def show_link(request: Request, id: str) -> Response:
         if str(row["id"]) == from_path(id):
             return reply(row)
     raise ProblemError("link-not-found", f"no link {id[:200]!r}")
+
+
+@cluster.get("/timeseries", role="viewer", **answers(Row))
+async def timeseries(
+    request: Request,
+    names: Annotated[str, Query(pattern=NAMES_PATTERN)] = "messages_total",
+    range: Literal["10m", "6h", "24h"] = "10m",
+) -> Response:
+    """The last minutes, hours or day of this node in a few numbers."""
+    history = plane_of(request).history
+    # An app inside another one has nobody else who would start it.
+    history.start()
+    return reply(history.series(list(dict.fromkeys(names.split(","))), range))

@@ -1,0 +1,47 @@
+"""The last day in a few numbers: thinned without losing the largest, and of a fixed size."""
+
+from __future__ import annotations
+
+from pulsing.admin.history import EMPTY, NAMES, SERIES, Level
+from pulsing.testing import wait_until
+from tests.unit.admin.admin_world import API, Counter, site
+
+
+def test_a_thinned_gauge_keeps_its_last_and_its_largest() -> None:
+    level = Level(3, 2)
+    for value in (1.0, 9.0, 2.0, 4.0, None, 3.0, 5.0):
+        level.add((value, *EMPTY[1:]))
+    assert [(last[0], most[0]) for last, most in level.rows] == [(2.0, 9.0), (3.0, 4.0)]
+
+
+def test_what_is_old_is_forgotten() -> None:
+    level = Level(1, 3)
+    for value in range(5):
+        level.add((float(value), *EMPTY[1:]))
+    assert [last[0] for last, _ in level.rows] == [2.0, 3.0, 4.0]
+
+
+async def test_the_numbers_of_a_node_are_remembered() -> None:
+    async with site() as world:
+        counter = await Counter.spawn(system=world.system)
+        client = await world.client("viewer")
+        await counter.incr()
+        asked = f"{API}/timeseries?names=actors,messages_total,rss_bytes"
+        assert (await client.get(asked)).json()["series"][0]["values"] == []
+        await wait_until(lambda: world.plane.history.series(["actors"], "10m")["series"][0]["values"])
+        body = (await client.get(asked)).json()
+        long = (await client.get(f"{asked}&range=6h")).json()
+        wrong = await client.get(f"{API}/timeseries?names=surprise")
+    actors, messages, memory = body["series"]
+    assert body["step_s"] == 1
+    assert (actors["name"], actors["kind"], actors["values"][0]) == ("actors", "gauge", 1)
+    assert (messages["kind"], messages["values"][0]) == ("counter", 1)
+    assert memory["values"][0] > 1_000_000
+    assert (long["step_s"], "max" in long["series"][0], "max" in long["series"][1]) == (15, True, False)
+    assert wrong.status_code == 422
+
+
+def test_every_series_has_a_place() -> None:
+    assert len(NAMES) == len(EMPTY) == len(SERIES)
+    for name, series in SERIES.items():
+        assert name.endswith("_total") is (series.kind == "counter")

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Any
 
-from pulsing.core.statistics import LONG_TURN_S, MethodCounters
+from pulsing.core.statistics import MethodCounters
 from pulsing.exceptions import (
     PulsingBusinessError,
     PulsingError,
@@ -26,19 +26,17 @@ logger = logging.getLogger("pulsing.actor")
 LAST_ERRORS_KEPT = 10
 
 
-def succeed(cell: Cell, envelope: Envelope, result: Any, counters: MethodCounters, start: float) -> float:
-    """Give the result to the caller and count the call; returns the time."""
-    end = cell.now()
-    counters.ok += 1
-    _count_time(cell, counters, end - start)
+def succeed(cell: Cell, envelope: Envelope, result: Any, counters: MethodCounters, start: float) -> None:
+    """Give the result to the caller and count the call."""
+    count_ok(cell, counters, start)
     answer(cell, envelope, result)
-    return end
 
 
 def count_ok(cell: Cell, counters: MethodCounters, start: float) -> None:
-    """Count a call whose answer is a stream that is open from now on."""
-    counters.ok += 1
-    _count_time(cell, counters, cell.now() - start)
+    """Count a call that is done, or whose answer is a stream that is open from now on."""
+    took = cell.now() - start
+    counters.count_ok(took)
+    _note_time(cell, took)
 
 
 def answer(cell: Cell, envelope: Envelope, result: Any) -> None:
@@ -66,7 +64,8 @@ def fail(cell: Cell, envelope: Envelope, raised: BaseException, counters: Method
     if isinstance(raised, (KeyboardInterrupt, SystemExit)):
         refuse(cell, envelope, cell.stopped_error(maybe_executed=True))
         raise raised
-    _count_time(cell, counters, end - start)
+    counters.handle.observe(end - start)
+    _note_time(cell, end - start)
     error = record_error(cell, envelope.method, raised, counters)
     if envelope.is_ask:
         refuse(cell, envelope, error)
@@ -122,18 +121,16 @@ def operation_of(cell: Cell, method: str | None) -> str:
     return f"{cell.spec.bare_name}.{method or 'receive'}"
 
 
-def _count_time(cell: Cell, counters: MethodCounters, took: float) -> None:
-    counters.handle.observe(took)
+def _note_time(cell: Cell, took: float) -> None:
     cell.handle_s += took
     if took > cell.handle_max_s:
         cell.handle_max_s = took
 
 
 def count_long_turn(cell: Cell, method: str | None, counters: MethodCounters, took: float) -> None:
-    """Note that a turn held the loop, if it did."""
-    if took > LONG_TURN_S:
-        counters.long_turns += 1
-        cell.system.report_long_turn(cell, method or "receive", took)
+    """Note that a turn held the loop."""
+    counters.long_turns += 1
+    cell.system.report_long_turn(cell, method or "receive", took)
 
 
 def category_of(error: BaseException) -> str:

@@ -20,7 +20,7 @@ from pulsing.core.mailbox import BLOCK, REJECT, Mailbox
 from pulsing.core.messages import Message, StreamMessage
 from pulsing.core.pump import give_stream, is_awaited_only, run_out
 from pulsing.core.spec import CellSpec
-from pulsing.core.statistics import LONG_TURN_S, MethodCounters
+from pulsing.core.statistics import LONG_TURN_S, QUICK_S, MethodCounters
 from pulsing.core.streams import Channel
 from pulsing.core.turns import Turn, turn_of
 from pulsing.core.worker import Worker
@@ -78,25 +78,31 @@ class Cell(Life):
         stream: bool = False,
     ) -> asyncio.Future[Any]:
         """Put a call into the mailbox and return the future of its answer."""
-        reply = self.loop.create_future()
-        now = self.now()
+        return self.post(Envelope(self.actor_id, method, args, kwargs, None, timeout, stream=stream))
+
+    def post(self, envelope: Envelope) -> asyncio.Future[Any]:
+        """Stamp an ask of this node, put it into the mailbox and return the future of its answer.
+
+        Every ask comes through here, so what `deliver` does for the common case is written out.
+        """
+        reply = envelope.reply = self.loop.create_future()
+        now = envelope.accepted_at = self.now()
         sender = CURRENT.get()
-        envelope = Envelope(
-            self.actor_id,
-            method,
-            args,
-            kwargs,
-            reply,
-            timeout,
-            None if timeout is None else now + timeout,
-            now,
-            None if sender is None else sender._cell.actor_id,
-            TRACE.get(),
-            stream,
-        )
-        if timeout is not None:
+        envelope.sender = None if sender is None else sender._cell.actor_id
+        envelope.trace = TRACE.get()
+        timeout = envelope.timeout
+        if timeout is None:
+            envelope.deadline = None
+        else:
+            envelope.deadline = now + timeout
             self.system.deadlines.add(envelope)
-        self.deliver(envelope)
+        mailbox = self._mailbox
+        if mailbox is None or mailbox.line or len(mailbox) >= mailbox.capacity:
+            self.deliver(envelope)
+        else:
+            mailbox.append(envelope)
+            if not self._scheduled:
+                self._schedule()
         return reply
 
     def tell(
@@ -165,22 +171,25 @@ class Cell(Life):
 
     def _schedule(self) -> None:
         self._scheduled = True
-        self.loop.call_soon(self._drain, context=self._context or self.own_context())
+        context = self._context
+        self.loop.call_soon(self._drain, context=self.own_context() if context is None else context)
 
     def _drain(self) -> None:
         """Run what waits, in order, until the mailbox is empty or it is somebody else's turn."""
         self._scheduled = False
-        limit = self.spec.max_concurrency
-        turns = self._turns
+        mailbox = self._mailbox
+        if mailbox is None:
+            return
+        limit, turns = self.spec.max_concurrency, self._turns
+        left = TURNS_PER_DRAIN
         started = False
         now = self.now()
-        for _ in range(TURNS_PER_DRAIN):
-            mailbox = self._mailbox
-            if mailbox is None or self.state is not RUNNING or self._own_end or self._in_progress >= limit:
-                break
-            envelope = mailbox.take()
-            if envelope is None:
+        while self.state is RUNNING and self._in_progress < limit and not self._own_end:
+            if not mailbox:
                 return
+            envelope = mailbox.popleft()
+            if mailbox.line:
+                mailbox.move_up()
             reply, deadline = envelope.reply, envelope.deadline
             if (reply is not None and reply.done()) or (deadline is not None and deadline <= now):
                 answers.skip(self, envelope, now)
@@ -192,12 +201,13 @@ class Cell(Life):
                 mailbox.put_back(envelope)
                 break
             now = self._run(envelope, turn, now)
-        else:
-            self._schedule()
-            return
+            left -= 1
+            if not left:
+                started = True
+                break
         self.system.waiting.add(self)
         if started:
-            # The tasks just started take their first step before the next sync method runs.
+            # Others take their turn first: tasks just started their first step, the loop whatever else it has to do.
             self.wake()
 
     def turn_for(self, envelope: Envelope) -> Turn:
@@ -211,49 +221,67 @@ class Cell(Life):
         return turn
 
     def _run(self, envelope: Envelope, turn: Turn, start: float) -> float:
-        """Run a sync method in place; returns the time after it."""
-        function = turn.function
-        if function is None:
-            return self._other_name(envelope, turn, start)
-        self._note_start(envelope, start)
-        args, kwargs = envelope.args, envelope.kwargs
-        try:
-            if turn.in_thread:
-                job = self.worker.run(function, self.actor, *args, **(kwargs or {}))
-                self._start_task(envelope, job, turn.counters, start)
-                return start
-            result = function(self.actor, *args, **kwargs) if kwargs else function(self.actor, *args)
-        except BaseException as raised:
-            return answers.fail(self, envelope, raised, turn.counters, start)
-        if type(result) in _UNFINISHED:
-            self._go_on(envelope, result, turn.counters, start)
-            return start
-        end = answers.succeed(self, envelope, result, turn.counters, start)
-        if end - start > LONG_TURN_S:
-            answers.count_long_turn(self, envelope.method, turn.counters, end - start)
-        return end
+        """Run a method up to its result or its first wait; returns the time after it.
 
-    def _note_start(self, envelope: Envelope, start: float) -> None:
+        Every message comes through here, so what each costs is written out instead of called.
+        """
         self.messages += 1
         self.last_message_at = start
-        self.counters.wait.observe(start - envelope.accepted_at)
-        if envelope.reply is None:
-            self.counters.tells += 1
+        waited = start - envelope.accepted_at
+        wait = self.counters.wait
+        if waited <= QUICK_S and waited <= wait.maximum:
+            wait.quick += 1
+            wait.total += waited
+        else:
+            wait.observe(waited)
         if envelope.trace is not self._trace:
             self._trace = envelope.trace
             TRACE.set(envelope.trace)
-
-    def _other_name(self, envelope: Envelope, turn: Turn, start: float) -> float:
-        """A name that is not in the table: an attribute to read, or nothing that may be called."""
-        self._note_start(envelope, start)
-        name = envelope.method or "receive"
+        reply = envelope.reply
+        if reply is None:
+            self.counters.tells += 1
+        function, args, kwargs = turn.function, envelope.args, envelope.kwargs
+        counters = turn.counters
         try:
-            if not name.startswith(ATTRIBUTE):
-                raise answers.not_callable(self, name)
-            value = self._attribute(name[1:])
-        except Exception as raised:
-            return answers.fail(self, envelope, raised, turn.counters, start)
-        return answers.succeed(self, envelope, value, turn.counters, start)
+            if function is None:
+                result = self._other_name(envelope.method or "receive")
+            elif turn.in_thread:
+                job = self.worker.run(function, self.actor, *args, **(kwargs or {}))
+                self._start_task(envelope, job, counters, start)
+                return start
+            else:
+                result = function(self.actor, *args, **kwargs) if kwargs else function(self.actor, *args)
+        except BaseException as raised:
+            return answers.fail(self, envelope, raised, counters, start)
+        if type(result) in _UNFINISHED:
+            self._go_on(envelope, result, counters, start)
+            return start
+        end = self.now()
+        took = end - start
+        counters.ok += 1
+        handle = counters.handle
+        self.handle_s += took
+        if took <= self.handle_max_s and took <= QUICK_S:
+            handle.quick += 1
+            handle.total += took
+        else:
+            handle.observe(took)
+            if took > self.handle_max_s:
+                self.handle_max_s = took
+            if took > LONG_TURN_S:
+                answers.count_long_turn(self, envelope.method, counters, took)
+        if reply is not None:
+            if envelope.deadline is not None:
+                self.system.deadlines.done(envelope)
+            if not reply.done():
+                reply.set_result(result)
+        return end
+
+    def _other_name(self, name: str) -> Any:
+        """A name that is not in the table: an attribute to read, or nothing that may be called."""
+        if name.startswith(ATTRIBUTE):
+            return self._attribute(name[1:])
+        raise answers.not_callable(self, name)
 
     def _attribute(self, name: str) -> Any:
         if not name.startswith("_") and name not in self.spec.injected:

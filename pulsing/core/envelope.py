@@ -1,7 +1,8 @@
 """One message on its way to an actor: what is asked, of whom, until when, and where the answer goes.
 
 An envelope is the only thing that travels between caller, mailbox and node. It knows nothing of cells, links or
-encodings; whoever holds it next decides what to do with it.
+encodings; whoever holds it next decides what to do with it. The caller writes what it wants and of whom; whoever posts
+it stamps it with the time, the deadline, the sender and the trace.
 """
 
 from __future__ import annotations

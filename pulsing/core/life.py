@@ -74,6 +74,7 @@ class Life:
         "state",
         "system",
         "tags",
+        "thread",
     )
 
     def __init__(
@@ -91,6 +92,7 @@ class Life:
     ) -> None:
         self.system = system
         self.loop = system.loop
+        self.thread = system.thread
         self.now = system.now
         self.actor_id = actor_id
         self.actor = actor

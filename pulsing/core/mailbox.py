@@ -53,79 +53,79 @@ class MailboxOptions:
 DEFAULT = MailboxOptions()
 
 
-class Mailbox:
-    """The waiting messages of one actor, and the senders who stand in line because it is full."""
+class Mailbox(deque[Envelope]):
+    """The waiting messages of one actor, and the senders who stand in line because it is full.
 
-    __slots__ = ("_inside", "_line", "capacity")
+    It is a deque, and its length is the number of messages inside.
+    """
+
+    __slots__ = ("capacity", "line")
 
     def __init__(self, capacity: int) -> None:
+        super().__init__()
         self.capacity = capacity
-        self._inside: deque[Envelope] = deque()
-        self._line: deque[tuple[Envelope, asyncio.Future[None] | None]] | None = None
+        self.line: deque[tuple[Envelope, asyncio.Future[None] | None]] | None = None
 
     def accept(self, envelope: Envelope) -> bool:
         """Take the message if there is room, and say so."""
-        if self._line or len(self._inside) >= self.capacity:
+        if self.line or len(self) >= self.capacity:
             return False
-        self._inside.append(envelope)
+        self.append(envelope)
         return True
 
     def line_up(self, envelope: Envelope, accepted: asyncio.Future[None] | None) -> None:
         """Let the message wait outside until there is room; `accepted` is resolved then."""
-        if self._line is None:
-            self._line = deque()
-        self._line.append((envelope, accepted))
+        if self.line is None:
+            self.line = deque()
+        self.line.append((envelope, accepted))
 
     def drop_oldest(self) -> Envelope:
         """Give up the message that has waited longest."""
-        return self._inside.popleft()
+        return self.popleft()
 
     def take(self) -> Envelope | None:
         """The next message, or None. Whoever stands in line moves up."""
-        if not self._inside:
+        if not self:
             return None
-        envelope = self._inside.popleft()
-        if self._line:
-            self._move_up()
+        envelope = self.popleft()
+        if self.line:
+            self.move_up()
         return envelope
+
+    def move_up(self) -> None:
+        """Let the first in line in, now that there is room."""
+        while self.line:
+            envelope, accepted = self.line.popleft()
+            if accepted is None or not accepted.done():
+                self.append(envelope)
+                if accepted is not None:
+                    accepted.set_result(None)
+                return
+            # The sender has given up waiting for its tell to be taken.
 
     def put_back(self, envelope: Envelope) -> None:
         """Return a message that was taken too early."""
-        self._inside.appendleft(envelope)
+        self.appendleft(envelope)
 
     def drain(self, error: Exception) -> list[Envelope]:
         """Remove and return everything; senders who stand in line with a tell get the error."""
-        waiting = list(self._inside)
-        for envelope, accepted in self._line or ():
+        waiting = list(self)
+        for envelope, accepted in self.line or ():
             if accepted is None:
                 waiting.append(envelope)
             elif not accepted.done():
                 accepted.set_exception(error)
                 waiting.append(envelope)
-        self._inside.clear()
-        self._line = None
+        self.clear()
+        self.line = None
         return waiting
 
     @property
     def oldest(self) -> Envelope | None:
         """The message that has waited longest, left where it is."""
-        return self._inside[0] if self._inside else None
-
-    def __len__(self) -> int:
-        """Messages inside; those in line are not counted."""
-        return len(self._inside)
+        return self[0] if self else None
 
     @property
     def in_line(self) -> int:
         """Messages that wait outside for room."""
-        return len(self._line or ())
-
-    def _move_up(self) -> None:
-        while self._line:
-            envelope, accepted = self._line.popleft()
-            if accepted is None or not accepted.done():
-                self._inside.append(envelope)
-                if accepted is not None:
-                    accepted.set_result(None)
-                return
-            # The sender has given up waiting for its tell to be taken.
+        return len(self.line or ())

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Generator
+from threading import get_ident
 from typing import Any
 
-from pulsing.core.envelope import ATTRIBUTE
+from pulsing.core.envelope import ATTRIBUTE, Envelope
 from pulsing.core.methods import MethodTable, method_table
 from pulsing.core.ref import ActorRef
 from pulsing.core.streams import StreamReader
@@ -118,13 +119,15 @@ def rebuild_proxy(
 class RemoteMethod:
     """A method of an actor, ready to be called."""
 
-    __slots__ = ("name", "one_way", "ref", "timeout")
+    __slots__ = ("cell", "name", "one_way", "ref", "timeout")
 
     def __init__(self, ref: ActorRef, name: str, timeout: float | None, one_way: bool) -> None:
         self.ref = ref
         self.name = name
         self.timeout = timeout
         self.one_way = one_way
+        # Where calls may go straight into a mailbox: an ask, in time, of an actor that is known to be here.
+        self.cell = None if one_way or (timeout is not None and timeout <= 0) else ref._cell
 
     def __call__(self, *args: Any, **kwargs: Any) -> Call:
         return Call(self, args, kwargs)
@@ -151,39 +154,57 @@ class UntypedMethod(RemoteMethod):
         return self.ref.request(ATTRIBUTE + self.name, (), None, self.timeout).__await__()
 
 
-class StreamCall:
-    """A call that has not been sent yet: await it for its value, or iterate over its items."""
+class StreamCall(Envelope):
+    """A call that has not been sent yet: await it for its value, or iterate over its items.
 
-    __slots__ = ("_answer", "_args", "_kwargs", "_method")
+    It is the envelope of its own message. For an actor of this loop it goes into the mailbox as it is, and its `reply`
+    is what the caller awaits, however often.
+    """
+
+    __slots__ = ("_method",)
 
     def __init__(self, method: RemoteMethod, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        # Not the constructor of an envelope: most of it is written when the call is sent, if it ever is.
         self._method = method
-        self._args = args
-        self._kwargs = kwargs
-        self._answer: Any = None
+        self.args = args
+        self.kwargs = kwargs
+        self.reply: Any = None
 
     def __await__(self) -> Generator[Any, None, Any]:
-        answer = self._answer
-        if answer is None:
-            self._answer = _SENT
+        reply = self.reply
+        if reply is None:
+            self.reply = _TAKEN_UP
             method = self._method
-            if method.one_way:
-                answer = _awaitable_again(method.ref.send(method.name, self._args, self._kwargs))
+            cell = method.cell
+            if cell is not None and cell.thread == get_ident() and cell.loop.is_running():
+                self.target = cell.actor_id
+                self.method = method.name
+                self.timeout = method.timeout
+                self.stream = False
+                reply = cell.post(self)
             else:
-                answer = method.ref.request(method.name, self._args, self._kwargs, method.timeout)
-            self._answer = answer
-        iterator: Generator[Any, None, Any] = answer.__await__()
+                reply = self.reply = self._send()
+        iterator: Generator[Any, None, Any] = reply.__await__()
         return iterator
 
+    def _send(self) -> Awaitable[Any]:
+        method = self._method
+        if method.one_way:
+            return _awaitable_again(method.ref.send(method.name, self.args, self.kwargs))
+        return method.ref.request(method.name, self.args, self.kwargs, method.timeout)
+
     def __aiter__(self) -> AsyncIterator[Any]:
-        self._answer = self._answer or _SENT
-        return ItemIterator(self._method, self._args, self._kwargs)
+        self.reply = self.reply or _TAKEN_UP
+        return ItemIterator(self._method, self.args, self.kwargs or {})
 
     def __del__(self) -> None:
-        if self._answer is None:
+        if self.reply is None:
             warnings.warn(
                 f"call of {self._method.name!r} was never awaited: nothing was sent", RuntimeWarning, stacklevel=2
             )
+
+    def __repr__(self) -> str:
+        return f"<call of {self._method.name} of {self._method.ref!r}>"
 
 
 class Call(StreamCall, Coroutine[Any, Any, Any]):
@@ -195,13 +216,13 @@ class Call(StreamCall, Coroutine[Any, Any, Any]):
         return self._steps().send(value)
 
     def throw(self, *error: Any) -> Any:
-        if self._answer is None:
-            self._answer = _SENT
+        if self.reply is None:
+            self.reply = _TAKEN_UP
             raise error[0] if len(error) == 1 else error[1] or error[0]
         return self._steps().throw(*error)
 
     def close(self) -> None:
-        self._answer = self._answer or _SENT
+        self.reply = self.reply or _TAKEN_UP
 
     def _steps(self) -> Any:
         iterator = getattr(self, "_iterator", None)
@@ -210,14 +231,14 @@ class Call(StreamCall, Coroutine[Any, Any, Any]):
         return iterator
 
 
-class _Sent:
+class _TakenUp:
     """The answer of a call that was taken up, but can no longer be awaited."""
 
     def __await__(self) -> Generator[Any, None, Any]:
         raise RuntimeError("this call has failed or was iterated over: make another one")
 
 
-_SENT = _Sent()
+_TAKEN_UP = _TakenUp()
 
 
 def _awaitable_again(sent: Awaitable[None]) -> Awaitable[None]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable
+from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
 from pulsing.core.actor import CURRENT
@@ -111,7 +112,7 @@ class ActorRef:
         if timeout is not None and timeout <= 0:
             return _failed(DeadlineExceeded(method or "receive", timeout, maybe_executed=False))
         cell = self._cell
-        if cell is not None and cell.loop is _running_loop():
+        if cell is not None and cell.thread == get_ident() and cell.loop.is_running():
             return cell.ask(method, args, kwargs, timeout, stream)
         system = self._bound()
         if system.loop is not _running_loop():
@@ -123,10 +124,12 @@ class ActorRef:
 
     def send(self, method: str | None, args: tuple[Any, ...], kwargs: dict[str, Any] | None) -> Awaitable[None]:
         """Send a call without an answer; the awaitable is done when the message was taken."""
-        system = self._bound()
-        if system.loop is not _running_loop():
-            return system.tell_from_elsewhere(self, method, args, kwargs)
-        cell = self._find_cell(system)
+        cell = self._cell
+        if cell is None or cell.thread != get_ident() or not cell.loop.is_running():
+            system = self._bound()
+            if system.loop is not _running_loop():
+                return system.tell_from_elsewhere(self, method, args, kwargs)
+            cell = self._find_cell(system)
         if cell is not None:
             return cell.tell(method, args, kwargs) or _DONE
         return system.tell_by_id(self, method, args, kwargs)

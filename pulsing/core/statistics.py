@@ -14,7 +14,7 @@ from pulsing.core.lifecycle import ENDED, TRANSITIONS
 LATENCY_BOUNDS = (0.00005, 0.0002, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.25, 1.0, 2.5, 10.0)
 """Upper bounds in seconds of every latency histogram; one more slot counts what is above the last."""
 
-_FIRST_BOUND = LATENCY_BOUNDS[0]
+QUICK_S = LATENCY_BOUNDS[0]
 
 LONG_TURN_S = 0.1
 """A turn that holds the loop for longer is counted and named."""
@@ -23,22 +23,28 @@ LONG_TURN_S = 0.1
 class LatencyCounters:
     """A histogram under construction: a count per bound, a sum and a maximum."""
 
-    __slots__ = ("counts", "maximum", "total")
+    __slots__ = ("maximum", "quick", "slower", "total")
 
     def __init__(self) -> None:
-        self.counts = [0] * (len(LATENCY_BOUNDS) + 1)
+        self.quick = 0
+        """observations up to the first bound: nearly all, where nothing is overloaded"""
+        self.slower = [0] * len(LATENCY_BOUNDS)
+        """observations above it, by bound"""
         self.total = 0.0
         self.maximum = 0.0
 
     def observe(self, seconds: float) -> None:
-        # Most observations of a process that is not overloaded fall below the first bound.
-        self.counts[0 if seconds <= _FIRST_BOUND else bisect_left(LATENCY_BOUNDS, seconds)] += 1
+        """Count one observation."""
         self.total += seconds
         if seconds > self.maximum:
             self.maximum = seconds
+        if seconds <= QUICK_S:
+            self.quick += 1
+        else:
+            self.slower[bisect_left(LATENCY_BOUNDS, seconds) - 1] += 1
 
     def snapshot(self) -> Latency:
-        return Latency(tuple(self.counts), self.total, self.maximum)
+        return Latency((self.quick, *self.slower), self.total, self.maximum)
 
 
 class MethodCounters:
@@ -72,6 +78,11 @@ class MethodCounters:
     @property
     def errors(self) -> int:
         return self.business + self.system + self.timeout + self.unsupported
+
+    def count_ok(self, seconds: float) -> None:
+        """Add one call that succeeded after so many seconds."""
+        self.ok += 1
+        self.handle.observe(seconds)
 
     def count_error(self, category: str) -> None:
         """Add one failed call of a category: business, system, timeout or unsupported."""

@@ -12,6 +12,7 @@ import inspect
 import itertools
 import platform
 import random
+import threading
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -97,6 +98,8 @@ class System:
     ) -> None:
         """Make the system of this node on the running loop."""
         self.loop = asyncio.get_running_loop()
+        self.thread = threading.get_ident()
+        """The loop's thread: asking who one is costs much less than asking for the running loop."""
         self.node_id = node_id or NodeId()
         self.addr = ""
         self.node_name = platform.node()

@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from typing import Any
 
 from pulsing.core.envelope import Envelope
 from pulsing.exceptions import DeadlineExceeded
 
 DEFAULT_ASK_TIMEOUT = 30.0
 """Seconds that an ask waits unless it says otherwise."""
+
+
+_UNKNOWN: Any = object()
 
 
 class Deadlines:
@@ -40,9 +44,7 @@ class Deadlines:
 
     def done(self, envelope: Envelope) -> None:
         """Forget an ask that has its answer."""
-        if envelope in self._common:
-            del self._common[envelope]
-        elif (timer := self._own.pop(envelope, None)) is not None:
+        if self._common.pop(envelope, _UNKNOWN) is _UNKNOWN and (timer := self._own.pop(envelope, None)) is not None:
             timer.cancel()
 
     def close(self) -> None:

@@ -96,56 +96,46 @@ class Link:
 
     # --- sending ---------------------------------------------------------------------------------------------------
 
-    @property
-    def has_room(self) -> bool:
-        """Whether one more message to an actor may go out now."""
-        return self.session.may_send_message
-
-    def send_message(self, envelope: Envelope, sequence: int) -> None:
-        """Send an envelope.
+    def send_message(self, envelope: Envelope, sequence: int) -> bool:
+        """Send an envelope; False where it is too large for the room that there is now.
 
         Raises:
             NotSendable: a value in it has no encoding; nothing was sent.
         """
-        if envelope.reply is None:
-            self._send_tell(envelope, sequence)
+        session, sender, deadline, reply = self.session, envelope.sender, envelope.deadline, envelope.reply
+        frame: Ask | Tell
+        if reply is None:
+            frame = Tell(
+                envelope.target.id,
+                envelope.method,
+                envelope.args,
+                envelope.kwargs or _NO_KWARGS,
+                envelope.trace,
+                None if sender is None else sender.id,
+                sequence,
+            )
         else:
-            self._send_ask(envelope, envelope.reply, sequence)
-
-    def _send_ask(self, envelope: Envelope, reply: Any, sequence: int) -> None:
-        session, sender, deadline = self.session, envelope.sender, envelope.deadline
-        request_id = session.next_request
-        frame = Ask(
-            request_id,
-            envelope.target.id,
-            envelope.method,
-            envelope.args,
-            envelope.kwargs or _NO_KWARGS,
-            None if deadline is None else max(1, round((deadline - self.system.now()) * 1000)),
-            envelope.stream,
-            envelope.trace,
-            None if sender is None else sender.id,
-            sequence,
-        )
+            frame = Ask(
+                session.next_request,
+                envelope.target.id,
+                envelope.method,
+                envelope.args,
+                envelope.kwargs or _NO_KWARGS,
+                None if deadline is None else max(1, round((deadline - self.system.now()) * 1000)),
+                envelope.stream,
+                envelope.trace,
+                None if sender is None else sender.id,
+                sequence,
+            )
         encoded = self._codec.encode(frame)
-        session.send(frame, envelope, len(encoded.head) + encoded.attached)
+        size = len(encoded.head) + encoded.attached
+        if not session.has_room_for(size):
+            return False
+        session.send(frame, envelope, size)
         self.outbox.put(encoded)
-        reply.add_done_callback(partial(self._settled, request_id))
-
-    def _send_tell(self, envelope: Envelope, sequence: int) -> None:
-        sender = envelope.sender
-        frame = Tell(
-            envelope.target.id,
-            envelope.method,
-            envelope.args,
-            envelope.kwargs or _NO_KWARGS,
-            envelope.trace,
-            None if sender is None else sender.id,
-            sequence,
-        )
-        encoded = self._codec.encode(frame)
-        self.session.send(frame, None, len(encoded.head) + encoded.attached)
-        self.outbox.put(encoded)
+        if reply is not None:
+            reply.add_done_callback(partial(self._settled, frame.request_id))  # type: ignore[union-attr]
+        return True
 
     def _settled(self, request_id: int, _: Any) -> None:
         """The caller has its answer, or it has left or timed out before one came."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from pulsing.core.envelope import Envelope
 from pulsing.exceptions import LinkLost, NotSendable, PulsingRuntimeError
 from pulsing.ids import NodeId
+from pulsing.node.lines import Lines
 from pulsing.node.link import Link
 from pulsing.node.order import is_in_turn
 from pulsing.transport.base import Connection
@@ -18,8 +19,6 @@ from pulsing.wire.frames import Gossip
 if TYPE_CHECKING:
     from pulsing.core.system import System
     from pulsing.node.node import Node
-
-Waiting: TypeAlias = tuple[Envelope, "asyncio.Future[None] | None"]
 
 GOSSIP_WAITING = 64
 PATIENCE_S = 5.0
@@ -53,9 +52,7 @@ class Peer:
         self.holds_back = False
         """Whether messages wait for those that another link may still bring."""
         self._patience: asyncio.TimerHandle | None = None
-        self._waiting: deque[Waiting] = deque()
-        self._full: dict[int, deque[Waiting]] = {}
-        """What waits for actors that have no room, by the actors' numbers."""
+        self._lines = Lines(self.system.deadlines.done)
         self._gossip: deque[bytes] = deque(maxlen=GOSSIP_WAITING)
         self._heard_at = 0.0
 
@@ -64,73 +61,61 @@ class Peer:
     def ask(self, envelope: Envelope) -> None:
         """Send an ask as soon as a link, and the actor, have room for it."""
         link = self.link
-        if link is None or self._waiting or self._full or not link.session.may_send_message:
-            self._line_up(envelope, None)
-            return
-        try:
-            link.send_message(envelope, self.sequence + 1)
-            self.sequence += 1
-        except (NotSendable, ValueError) as error:
-            self._refused(envelope, None, error)
+        goes_now = link is not None and self._lines.empty and link.session.may_send_message
+        if not goes_now or not self._send(link, envelope, None):  # type: ignore[arg-type]
+            self._stand_in_line(envelope, None)
 
     def tell(self, envelope: Envelope) -> Awaitable[None]:
         """Send a tell; the future is done when a link has taken it."""
         taken: asyncio.Future[None] = self.system.loop.create_future()
-        self._line_up(envelope, taken)
+        self._stand_in_line(envelope, taken)
         return taken
 
-    def _line_up(self, envelope: Envelope, taken: asyncio.Future[None] | None) -> None:
-        full = self._full.get(envelope.target.id)
-        if full is not None:
-            self._drop_abandoned(full)
-            full.append((envelope, taken))
-            return
-        self._waiting.append((envelope, taken))
+    def _stand_in_line(self, envelope: Envelope, taken: asyncio.Future[None] | None) -> None:
+        self._lines.add((envelope, taken))
         if self.link is None:
             self.node.connect(self)
         else:
-            self.room_again()
+            self._send_waiting()
 
     def room_again(self) -> None:
         """A link has room: send what waits."""
-        waiting = self._waiting
-        while waiting and (link := self.link) is not None and link.has_room:
-            envelope, taken = waiting.popleft()
-            if not envelope.abandoned:
-                self._send(link, envelope, taken)
-            else:
-                self.system.deadlines.done(envelope)
+        if self._lines:
+            self._lines.take_large()
+            self._send_waiting()
 
-    def _send(self, link: Link, envelope: Envelope, taken: asyncio.Future[None] | None) -> None:
+    def _send_waiting(self) -> None:
+        lines = self._lines
+        while (link := self.link) is not None and link.session.may_send_message and (first := lines.first()):
+            if self._send(link, *first):
+                lines.remove_first()
+            else:
+                lines.set_first_aside()
+
+    def _send(self, link: Link, envelope: Envelope, taken: asyncio.Future[None] | None) -> bool:
+        """Send a message, or find that it cannot be sent; False where it has to wait."""
         try:
-            link.send_message(envelope, self.sequence + 1)
+            if not link.send_message(envelope, self.sequence + 1):
+                return False
         except (NotSendable, ValueError) as error:
-            self._refused(envelope, taken, error)
-            return
+            self.system.deadlines.done(envelope)
+            envelope.fail(error)
+            if taken is not None and not taken.done():
+                taken.set_exception(error)
+            return True
         self.sequence += 1
         if taken is not None and not taken.done():
             taken.set_result(None)
-
-    def _refused(self, envelope: Envelope, taken: asyncio.Future[None] | None, error: Exception) -> None:
-        self.system.deadlines.done(envelope)
-        envelope.fail(error)
-        if taken is not None and not taken.done():
-            taken.set_exception(error)
+        return True
 
     def actor_full(self, target: int) -> None:
         """An actor has no room: what is meant for it waits, and holds up nothing else."""
-        full = self._full[target] = deque(one for one in self._waiting if one[0].target.id == target)
-        if full:
-            self._waiting = deque(one for one in self._waiting if one[0].target.id != target)
+        self._lines.hold(target)
 
     def actor_has_room(self, target: int) -> None:
         """What waits for an actor is sent as soon as a link has room."""
-        self._waiting.extend(self._full.pop(target, ()))
-        self.room_again()
-
-    def _drop_abandoned(self, line: deque[Waiting]) -> None:
-        while line and line[0][0].abandoned:
-            self.system.deadlines.done(line.popleft()[0])
+        self._lines.release(target)
+        self._send_waiting()
 
     def gossip(self, payload: bytes) -> None:
         """Send a payload of the membership layer, opening a link for it where there is none."""
@@ -144,9 +129,7 @@ class Peer:
     def fail_waiting(self, error: PulsingRuntimeError) -> None:
         """Nothing that waits can be sent."""
         self._gossip.clear()
-        self._forget_full()
-        while self._waiting:
-            envelope, taken = self._waiting.popleft()
+        for envelope, taken in self._lines.drain():
             self.system.deadlines.done(envelope)
             self.system.dead_letters.record(envelope, "node_dead")
             envelope.fail(error)
@@ -156,13 +139,7 @@ class Peer:
     @property
     def waiting(self) -> int:
         """Messages that wait for a link, for room on it, or for an actor."""
-        return len(self._waiting) + sum(map(len, self._full.values()))
-
-    def _forget_full(self) -> None:
-        """The link over which an actor was said to be full will not tell when it has room."""
-        for line in self._full.values():
-            self._waiting.extend(line)
-        self._full.clear()
+        return len(self._lines)
 
     # --- links come and go -----------------------------------------------------------------------------------------
 
@@ -190,12 +167,13 @@ class Peer:
         preferred = [link for link in usable if link.dialled == ours_first]
         before, self.link = self.link, next(reversed(preferred or usable), None)
         if before is not self.link:
-            self._forget_full()
+            # The link over which an actor was said to be full will not tell when it has room.
+            self._lines.release_all()
 
     def link_closing(self, link: Link) -> None:
         """A link carries nothing new any more."""
         self._choose()
-        if self._waiting and self.link is None:
+        if self._lines and self.link is None:
             self.node.connect(self)
 
     def link_lost(self, link: Link, detail: str) -> None:
@@ -206,7 +184,7 @@ class Peer:
         self.last_error = detail or None
         self.release()
         self.node.link_closed(link, detail)
-        if self._waiting and self.link is None:
+        if self._lines and self.link is None:
             self.node.connect(self)
 
     def gone(self, error: PulsingRuntimeError) -> None:

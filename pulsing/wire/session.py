@@ -53,6 +53,8 @@ WINDOW_FRAMES = 256
 """Messages to actors that may be under way in one direction of a link."""
 WINDOW_BYTES = 8 * 1024 * 1024
 """Bytes of them; only the sender knows and counts these."""
+SMALL = 16 * 1024
+"""Messages of so few bytes go although the window has no room for more: nothing small waits behind large values."""
 STREAM_CREDIT = 32
 """Items of one stream that may be under way."""
 PENDING_ASKS = 10_000
@@ -170,8 +172,12 @@ class Window:
 
     @property
     def is_open(self) -> bool:
-        """Whether one more message may go; a message larger than the whole window goes alone."""
-        return len(self._sizes) < WINDOW_FRAMES and self._bytes < WINDOW_BYTES
+        """Whether one more message may go."""
+        return len(self._sizes) < WINDOW_FRAMES
+
+    def takes(self, size: int) -> bool:
+        """Whether a message of so many bytes may go; one that is larger than the whole window goes alone."""
+        return size <= SMALL or self._bytes < WINDOW_BYTES
 
     def take(self, size: int) -> None:
         """Note a message of `size` bytes."""
@@ -255,9 +261,13 @@ class Session(Generic[Context]):
 
     @property
     def may_send_message(self) -> bool:
-        """Whether an ask or a tell may go out now."""
+        """Whether a small ask or tell may go out now."""
         ours = self._ours
         return ours.window.is_open and len(ours.requests) < PENDING_ASKS and ours.phase is _TALKING
+
+    def has_room_for(self, size: int) -> bool:
+        """Whether that holds for a message of so many bytes, too."""
+        return self._ours.window.takes(size)
 
     @property
     def next_request(self) -> int:

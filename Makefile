@@ -50,6 +50,7 @@ format: $(READY)
 test: $(READY)
 	@.ci/need chromium chromium
 	@.ci/need redis-server redis-server
+	@.ci/need node nodejs
 	$(BIN)/pytest
 
 test-versions:

@@ -482,7 +482,7 @@ def nearest_builtin(error: BaseException) -> type[Exception] | None:
     for cls in type(error).__mro__:
         if BUILTIN_ERRORS.get(cls.__name__) is cls:
             return BUILTIN_ERRORS[cls.__name__]
-    return None
+    return TimeoutError if isinstance(error, _TIMEOUTS) else None
 
 
 def rebuild(bases: tuple[type, ...], args: tuple[Any, ...], fields: Mapping[str, Any]) -> PulsingError:
@@ -500,7 +500,8 @@ def mixed(pulsing_class: type[PulsingError], builtin_class: type[Exception]) -> 
     if issubclass(pulsing_class, builtin_class):
         return pulsing_class
     fields = {"__module__": __name__, "__doc__": pulsing_class.__doc__, "_mixed_of": (pulsing_class, builtin_class)}
-    return type(pulsing_class.__name__, (pulsing_class, builtin_class), fields)
+    builtins_too = _TIMEOUTS if builtin_class is TimeoutError else (builtin_class,)
+    return type(pulsing_class.__name__, (pulsing_class, *builtins_too), fields)
 
 
 def _bases_of(cls: type) -> tuple[type, ...]:

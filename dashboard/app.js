@@ -1,7 +1,7 @@
 /** The page as a whole: who is logged in, what this node offers, which page is open. */
 import { logout, session, get } from "./lib/api.js";
 import { me } from "./lib/actions.js";
-import { Confirmation, Modal, Toasts } from "./lib/dialog.js";
+import { Confirmation, Modal, Toasts, withdraw } from "./lib/dialog.js";
 import { computed, html, render, useEffect, useState } from "./lib/html.js";
 import { claim, startKeys } from "./lib/keys.js";
 import { learn, routes } from "./lib/offers.js";
@@ -98,6 +98,7 @@ function Shell() {
   const where = route.value;
   useEffect(() => {
     navigationOpen.value = false;
+    withdraw();
     document.querySelector("main")?.scrollTo(0, 0);
   }, [where.page, where.id]);
   const actions = [

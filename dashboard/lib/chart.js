@@ -69,7 +69,7 @@ const last = (values) => values.findLast((value) => value !== null && value !== 
 function options(lines, as, width, height) {
   const axis = { stroke: colour("--text-3"), grid: { stroke: colour("--line"), width: 1 }, ticks: { show: false }, font: "11px sans-serif" };
   return {
-    width, height, padding: [8, 18, 0, 0], legend: { show: false }, cursor: { y: false, points: { size: 6 }, drag: { x: false, y: false }, sync: { key: "time" } },
+    width, height, padding: [8, 26, 0, 0], legend: { show: false }, cursor: { y: false, points: { size: 6 }, drag: { x: false, y: false }, sync: { key: "time" } },
     scales: { x: { range: (/** @type {any} */ _plot, /** @type {number} */ low, /** @type {number} */ high) => [Math.min(low ?? 0, (high ?? 0) - SHORTEST_S), high ?? 0] }, y: { range: (/** @type {any} */ _plot, /** @type {number} */ low, /** @type {number} */ high) => [Math.min(0, low ?? 0), high > 0 ? high * 1.1 : 1] } },
     axes: [
       { ...axis, size: 24, space: 72, incrs: STEPS_S, values: (/** @type {any} */ _plot, /** @type {number[]} */ ticks) => ticks.map(hour) },

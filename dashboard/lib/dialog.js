@@ -57,6 +57,9 @@ export function confirm(question) {
   });
 }
 
+/** Takes the question back: what it was about has left the screen. */
+export const withdraw = () => asked.peek()?.answer(null);
+
 export const Confirmation = () => asked.value && html`<${Ask} key=${asked.value.title + asked.value.object} ...${asked.value} />`;
 
 /** @param {Question & {answer: (reason: string | null) => void}} props */

@@ -72,7 +72,7 @@ export function Table({ columns, rows, total = rows.length, offset = 0, sort = "
           onChange=${(/** @type {any} */ event) => onSelect(new Set(event.target.checked ? rows.slice(0, 100).map(keyOf) : []))} /></th>`}
         ${shown.map((column) => html`<${Head} key=${column.key} column=${column} sort=${sort} onSort=${onSort} />`)}</tr></thead>
       <tbody>
-        ${first > 0 && html`<tr class="space" aria-hidden="true"><td colspan=${shown.length + 1} style=${{ height: `${first * ROW}px` }}></td></tr>`}
+        ${first > 0 && html`<tr class="space" aria-hidden="true"><td colspan=${shown.length + (onSelect ? 1 : 0)} style=${{ height: `${first * ROW}px` }}></td></tr>`}
         ${Array.from({ length: loaded ? last - first : 8 }, (_, index) => {
           const row = loaded ? at(first + index) : undefined;
           const key = row && keyOf(row);
@@ -83,7 +83,7 @@ export function Table({ columns, rows, total = rows.length, offset = 0, sort = "
                 ${shown.map((column) => html`<td key=${column.key} class=${column.align === "end" ? "end" : ""}>${column.cell(row)}</td>`)}</tr>`
             : html`<tr key="blank-${first + index}" class="blank" aria-hidden="true">${onSelect && html`<td></td>`}${shown.map((column) => html`<td><i></i></td>`)}</tr>`;
         })}
-        ${last < reachable && html`<tr class="space" aria-hidden="true"><td colspan=${shown.length + 1} style=${{ height: `${(reachable - last) * ROW}px` }}></td></tr>`}
+        ${last < reachable && html`<tr class="space" aria-hidden="true"><td colspan=${shown.length + (onSelect ? 1 : 0)} style=${{ height: `${(reachable - last) * ROW}px` }}></td></tr>`}
       </tbody>
     </table>
     ${total > WINDOW_MOST && html`<p class="table-note">The first 10,000 of ${total.toLocaleString("en-US")}: filter to see others.</p>`}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import os
 import re
 import shutil
 import subprocess
@@ -91,6 +92,8 @@ def test_the_first_load_is_small() -> None:
 
 def test_reducers_and_parts_pass_their_own_tests() -> None:
     node = shutil.which("node")
+    if node is None and os.environ.get("CI") == "true":
+        pytest.fail("node is missing; `make test` installs it")
     if node is None:
         pytest.skip("node is not installed: the JavaScript tests need it, the dashboard does not")
     tests = sorted(str(path) for path in Path(__file__).parent.glob("*.test.js"))

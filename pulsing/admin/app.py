@@ -20,7 +20,7 @@ from pulsing.admin.routes.actors import actors
 from pulsing.admin.routes.classes import classes
 from pulsing.admin.routes.cluster import cluster
 from pulsing.admin.routes.happenings import happenings
-from pulsing.admin.routes.health import probes
+from pulsing.admin.routes.health import checks, probes
 from pulsing.admin.routes.legacy import legacy
 from pulsing.admin.routes.metrics import metric_routes, prometheus
 from pulsing.admin.routes.queues import queues
@@ -79,13 +79,27 @@ def create_admin_app(system: Any, settings: AdminSettings | None = None, *, cloc
         refusals=plane.traffic.refuse,
     )
     _describe_security(app)
+    system.inspectors["checks"] = lambda params: plane.checks.failing()
     system.inspectors["class"] = lambda params: described_class(str(params.get("class", "")))
     return app
 
 
 def declared_routes(settings: AdminSettings) -> Iterable[Route]:
     """Every route that an app with these settings has."""
-    groups = [probes, session, cluster, classes, actors, queues, topics, happenings, records, prometheus, legacy]
+    groups = [
+        probes,
+        checks,
+        session,
+        cluster,
+        classes,
+        actors,
+        queues,
+        topics,
+        happenings,
+        records,
+        prometheus,
+        legacy,
+    ]
     if settings.ui_enabled:
         groups.append(ui)
     return [route for group in (*groups, metric_routes(settings)) for route in group]

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import logging
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 from pulsing.admin.fanout import Fanout
@@ -20,6 +20,7 @@ from pulsing.core.statistics import LATENCY_BOUNDS, Latency, SystemStatistics
 logger = logging.getLogger("pulsing.admin")
 
 EVERY_S = 1.0
+CHECKS_EVERY_S = 5.0
 SHARE = 50
 """A reading may take one part in so many of the time; a longer one is made less often."""
 
@@ -92,7 +93,7 @@ class History:
 
     RANGES: Mapping[str, int] = {"10m": 0, "6h": 1, "24h": 2}
 
-    def __init__(self, fanout: Fanout, system: Any, clock: Clock) -> None:
+    def __init__(self, fanout: Fanout, system: Any, clock: Clock, checks: Callable[[float], Awaitable[None]]) -> None:
         self._fanout = fanout
         self._system = system
         self._clock = clock
@@ -101,6 +102,8 @@ class History:
         self._handle: list[int] | None = None
         self._wait: list[int] | None = None
         self._lag_s = 0.0
+        self._checks = checks
+        self._checked_at = -CHECKS_EVERY_S
 
     def start(self) -> None:
         """Begin to read, once a second."""
@@ -145,6 +148,7 @@ class History:
             self._lag_s = max(0.0, began - due)
             try:
                 reading = await self._read()
+                await self._check(began)
             except Exception:
                 logger.exception("a reading for the history failed")
                 reading = EMPTY
@@ -154,6 +158,11 @@ class History:
             cost = self._clock.monotonic() - began
             pause = EVERY_S * max(1, round(cost * SHARE))
             due = max(due, self._clock.monotonic() - pause)
+
+    async def _check(self, now: float) -> None:
+        if now - self._checked_at >= CHECKS_EVERY_S - EVERY_S / 2:
+            self._checked_at = now
+            await self._checks(self._lag_s)
 
     def _keep(self, reading: Reading) -> None:
         for level in self._levels:

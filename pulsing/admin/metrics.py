@@ -198,9 +198,21 @@ class Metrics:
         self._link_totals = Running()
         self._render_s: dict[str, float] = {}
         self._capped_objects = 0
+        self.failing: Callable[[], Mapping[str, bool]] = dict
+        """Which checks fail, by name"""
         self._shared: dict[str, _Shared] = {}
         self._worker: ThreadPoolExecutor | None = None
         self._process: list[Collector] | None = None
+
+    @property
+    def capped(self) -> int:
+        """How many label values are counted under `_other`."""
+        return self._capped_objects + sum(cap.over for cap in (self._pairs, self._classes, self._queues, self._topics))
+
+    @property
+    def render_s(self) -> float | None:
+        """How long the last rendering took."""
+        return self._render_s.get("metrics")
 
     def close(self) -> None:
         """End the worker thread."""
@@ -278,6 +290,7 @@ class Metrics:
             "admin_auth_failures_total": {(reason,): n for reason, n in traffic.refusals.items()},
             "admin_stream_clients": {(): feed.clients},
             "admin_stream_gaps_total": {(): feed.gaps},
+            "check_failing": {(name,): int(fails) for name, fails in self.failing().items()},
             "metrics_render_seconds": {(endpoint,): s for endpoint, s in self._render_s.items()},
         }
 

@@ -30,13 +30,15 @@ async def cluster_view(fanout: Fanout) -> Row:
 async def overview(fanout: Fanout) -> tuple[Row, Answers]:
     """Everything that the first page shows, in one answer."""
     asked = (METHODS, AGENTS, QUEUES, TOPICS, LINKS)
-    cluster, (nodes, answers), (busiest, _), (oldest, _), lists, events = await asyncio.gather(
+    (busiest, _), (oldest, _) = await asyncio.gather(
+        ACTORS.page(fanout, _BUSIEST, operator=False), ACTORS.page(fanout, _OLDEST, operator=False)
+    )
+    cluster, (nodes, answers), lists, events, checks = await asyncio.gather(
         cluster_view(fanout),
         NODES.rows(fanout),
-        ACTORS.page(fanout, _BUSIEST, operator=False),
-        ACTORS.page(fanout, _OLDEST, operator=False),
         asyncio.gather(*(_rows(fanout, listing) for listing in asked)),
         _rows(fanout, EVENTS, limit=LAST_EVENTS),
+        fanout.ask("checks"),
     )
     methods, agents, queues, topics, links = lists
     here = next((row for row in nodes if row.get("self")), {})
@@ -46,6 +48,7 @@ async def overview(fanout: Fanout) -> tuple[Row, Answers]:
         "totals": {**_totals(nodes, agents, queues, topics, links), **_waiting(busiest, oldest)},
         "busiest": [{name: row.get(name) for name in _BUSY_FIELDS} for row in busiest.rows if row.get("mailbox")],
         "methods": _top_methods(methods),
+        "checks": checks.rows(),
         "events": sorted(events, key=lambda row: str(row["at"]), reverse=True)[:LAST_EVENTS],
         "partial": answers.partial,
         "errors": answers.faults,

@@ -14,6 +14,7 @@ from starlette.responses import Response
 from pulsing.admin.audit import Audit, redact
 from pulsing.admin.auth import FailedLogins, Sessions, Tokens
 from pulsing.admin.catalogue import Listing
+from pulsing.admin.checks import Checks
 from pulsing.admin.fanout import Answers, Fanout
 from pulsing.admin.feed import Feed
 from pulsing.admin.gate import visit_of
@@ -50,14 +51,19 @@ class Plane:
         self.audit = Audit(settings.audit_capacity, self._tell_action)
         self.fanout = Fanout(system, settings.fanout_s)
         self.feed = Feed(self.fanout, settings, clock, self.epoch)
-        self.history = History(self.fanout, system, clock)
         self.metrics = Metrics(system, self.fanout, settings, Own(self.traffic, self.audit, self.feed))
+        self.checks = Checks(self.fanout, system, self.metrics, clock)
+        self.metrics.failing = self._failing
+        self.history = History(self.fanout, system, clock, self.checks.run)
 
     def record_audit(self, row: Mapping[str, Any]) -> None:
         """Write one audit row, its parameters redacted."""
         self.audit.record(
             {**row, "at": rfc3339(row["at"]), "parameters": redact(row["parameters"], self.settings.redact)}
         )
+
+    def _failing(self) -> dict[str, bool]:
+        return {row["name"]: row["status"] in ("warn", "critical") for row in self.checks.rows()}
 
     async def clear_dead_letters(self) -> int:
         """Forget the kept dead letters of every node that answers; returns how many there were."""

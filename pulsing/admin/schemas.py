@@ -6,14 +6,18 @@ JSON-able values, and leaves out (or sets to None) what it does not know.
 | kind | params | value |
 |---|---|---|
 | node | `detail` | `NodeRow`; with `detail` true `NodeDetail` |
-| actors | `system` (default false), `ended` (default false) | list of `ActorRow`; with `ended` true the last ends |
+| actors | `system` (default false), `ended` (default false), `window` | list of `ActorRow`; with `ended` true the last
+  ends; with a window (`pulsing.core.window`) `{"rows", "total", "filtered"}` of that part alone |
+| metadata | `actor` | what the actor's `metadata()` says, its card and its tags, or None |
+| checks | | list of the checks that fail, with `name`, `status`, `since_at`; offered by nodes with an admin app |
+| class | `class` | signatures and defaults of `ClassDetail`, or None where the class is not registered |
 | actor | `actor`: id, path or bare name | `ActorDetail`, or None where it is not on this node |
 | classes | | list of `ClassRow`, registered classes and classes of live actors |
 | methods | | list of `MethodRow` |
 | agents | | list of `AgentRow` |
 | queues | | list of `QueueRow` with this node's buckets only in its numbers |
 | queue | `queue` | `QueueDetail`, or None |
-| queue_messages | `queue`, `bucket_id`, `offset`, `limit`, `order` | `Peek`, or None; moves no reader |
+| queue_messages | `queue`, `bucket_id`, `offset`, `limit`, `order`, `contains` | `Peek`, or None; moves no reader |
 | topics | | list of `TopicRow` of the brokers on this node |
 | topic | `topic` | `TopicDetail`, or None |
 | cluster | none | `ClusterView` as this node sees it |
@@ -657,6 +661,19 @@ class AuditRow(Row):
     status: int
     took_s: float
     trace_id: str | None = None
+
+
+class CheckRow(Row):
+    """One check of a node."""
+
+    name: str
+    status: Literal["ok", "warn", "critical", "off"]
+    value: float | None = None
+    warn: float | None = None
+    critical: float | None = None
+    unit: str = ""
+    since_at: str | None = None
+    detail: str = ""
 
 
 class ConfigRow(Row):

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from fastapi import Request
 from starlette.responses import RedirectResponse, Response
 
-from pulsing.admin.documents import answers
-from pulsing.admin.plane import plane_of
+from pulsing.admin.catalogue import Listing
+from pulsing.admin.documents import answers, lists
+from pulsing.admin.paging import ListSpec
+from pulsing.admin.plane import plane_of, select_own
+from pulsing.admin.problems import ProblemError
 from pulsing.admin.replies import reply
 from pulsing.admin.routing import Routes
-from pulsing.admin.schemas import Row
+from pulsing.admin.schemas import CheckRow, Row
+from pulsing.admin.subjects import did_you_mean
 
 probes = Routes("health", prefix="")
 
@@ -47,11 +53,50 @@ async def startup(request: Request) -> Response:
 async def ready(request: Request) -> Response:
     """Whether the node takes work."""
     plane = plane_of(request)
-    failing = [
-        name
-        for name, fine in (("running", not plane.system.stopped), ("draining", not plane.system.draining))
-        if not fine
-    ]
+    lag = next((row for row in plane.checks.rows() if row["name"] == "event_loop_lag"), {})
+    wanted = {
+        "running": not plane.system.stopped,
+        "draining": not plane.system.draining,
+        "event_loop_lag": lag.get("status") != "critical",
+    }
+    failing = [name for name, fine in wanted.items() if not fine]
     if failing:
         return reply({"status": "not_ready", "checks": failing}, 503)
     return reply({"status": "ready"})
+
+
+checks = Routes("health")
+
+CHECKS = Listing(
+    "checks",
+    ListSpec(
+        sort=("name", "status", "value"),
+        filters={"status": ("ok", "warn", "critical", "off")},
+        search=("name", "detail"),
+        id="name",
+    ),
+)
+
+
+@checks.get("/health/checks", role="viewer", **lists(CheckRow, CHECKS.spec))
+async def list_checks(request: Request) -> Response:
+    """Whether this node is well, check by check."""
+    return select_own(request, CHECKS, await _rows(request))
+
+
+@checks.get("/health/checks/{name}", role="viewer", **answers(CheckRow))
+async def show_check(request: Request, name: str) -> Response:
+    """One check; 503 when it is critical, so that it can be a probe."""
+    rows = {row["name"]: row for row in await _rows(request)}
+    if name not in rows:
+        raise ProblemError("route-not-found", f"no check {name[:100]!r}", hint=did_you_mean(name, rows))
+    return reply(rows[name], 503 if rows[name]["status"] == "critical" else 200)
+
+
+async def _rows(request: Request) -> list[dict[str, Any]]:
+    plane = plane_of(request)
+    # An app inside another one has nobody else who would start it.
+    plane.history.start()
+    if not plane.checks.rows():
+        await plane.checks.run(0.0)
+    return plane.checks.rows()

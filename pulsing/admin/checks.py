@@ -1,0 +1,210 @@
+"""Whether a node is well: figures that are there anyway, held against two thresholds each, every five seconds."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from pulsing.admin.fanout import Fanout
+from pulsing.admin.metrics import Metrics
+from pulsing.admin.times import rfc3339
+from pulsing.clock import Clock
+from pulsing.core.statistics import SystemStatistics
+
+EVERY_S = 5.0
+KEPT = 121
+"""Ten minutes of figures."""
+FIVE_MINUTES = 61
+ENOUGH_MESSAGES = 100
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What the checks look at, at one moment."""
+
+    at: float
+    """monotonic seconds"""
+    loop_lag_s: float
+    long_turns: int
+    drops: int
+    messages: int
+    errors: int
+    restarts: Mapping[str, int]
+    dead_letters: int
+    mailbox_oldest_s: float
+    dead_members: int
+    members: int
+    agreed: bool
+    slow_subscribers: int
+    descriptors: float | None
+    capped: int
+    scrape_s: float | None
+
+
+Past = deque[Figures]
+
+
+class Check(NamedTuple):
+    """One question with its thresholds; a value at or above `warn` or `critical` fails, None is never reached."""
+
+    value: Callable[[Past], float | None]
+    warn: float | None
+    critical: float | None
+    unit: str
+    detail: str
+
+
+def _newest(read: Callable[[Figures], float | None]) -> Callable[[Past], float | None]:
+    return lambda past: read(past[-1])
+
+
+def _rate(read: Callable[[Figures], int]) -> Callable[[Past], float | None]:
+    """A counter's growth a second over five minutes."""
+
+    def rate(past: Past) -> float | None:
+        then, now = _five_minutes_ago(past), past[-1]
+        return (read(now) - read(then)) / (now.at - then.at) if now.at > then.at else None
+
+    return rate
+
+
+def _five_minutes_ago(past: Past) -> Figures:
+    return past[max(0, len(past) - FIVE_MINUTES)]
+
+
+def _lag_p99(past: Past) -> float | None:
+    lags = sorted(figures.loop_lag_s for figures in list(past)[-12:])
+    return lags[int(0.99 * (len(lags) - 1))]
+
+
+def _error_ratio(past: Past) -> float | None:
+    then, now = _five_minutes_ago(past), past[-1]
+    handled = now.messages - then.messages
+    return (now.errors - then.errors) / handled if handled >= ENOUGH_MESSAGES else None
+
+
+def _restarts(past: Past) -> float | None:
+    then, now = past[0].restarts, past[-1].restarts
+    return max((count - then.get(name, 0) for name, count in now.items()), default=0)
+
+
+def _dead_share(past: Past) -> float | None:
+    return past[-1].dead_members / past[-1].members if past[-1].members else None
+
+
+def _disagreement_s(past: Past) -> float | None:
+    since = past[-1].at
+    for figures in reversed(past):
+        if figures.agreed:
+            break
+        since = figures.at
+    return past[-1].at - since
+
+
+# The least positive number stands for "more than none".
+SOME = 5e-324
+
+CHECKS: Mapping[str, Check] = {
+    "event_loop_lag": Check(_lag_p99, 0.1, 1.0, "s", "lateness of a timer on the loop, 99th percentile of a minute"),
+    "long_turns": Check(_rate(lambda f: f.long_turns), 0.1, 1.0, "1/s", "turns that held the loop for over 100 ms"),
+    "mailbox_wait": Check(_newest(lambda f: f.mailbox_oldest_s), 5.0, 30.0, "s", "the message that waits longest"),
+    "mailbox_drops": Check(_rate(lambda f: f.drops), SOME, 10.0, "1/s", "messages that full mailboxes refused or lost"),
+    "error_ratio": Check(_error_ratio, 0.05, 0.5, "ratio", "messages that failed, of those of five minutes"),
+    "restart_loop": Check(_restarts, 5, 20, "", "restarts of one class in ten minutes"),
+    "dead_letters": Check(_rate(lambda f: f.dead_letters), 1.0, 100.0, "1/s", "messages that reached nobody"),
+    "members": Check(_dead_share, SOME, 0.5, "ratio", "dead members that are not forgotten yet"),
+    "agreement": Check(_disagreement_s, 15.0, 60.0, "s", "for how long views of the cluster have differed"),
+    "topic_subscribers": Check(_newest(lambda f: f.slow_subscribers), 1, None, "", "slow or failing subscribers"),
+    "file_descriptors": Check(_newest(lambda f: f.descriptors), 0.8, 0.95, "ratio", "open files, of those allowed"),
+    "series_cap": Check(_newest(lambda f: f.capped), 1, None, "", "label values that are counted under _other"),
+    "scrape_time": Check(_newest(lambda f: f.scrape_s), 0.1, None, "s", "time that the last rendering of metrics took"),
+}
+
+
+class Checks:
+    """The checks of one node and since when each says what it says."""
+
+    def __init__(self, fanout: Fanout, system: Any, metrics: Metrics, clock: Clock) -> None:
+        self._fanout = fanout
+        self._system = system
+        self._metrics = metrics
+        self._clock = clock
+        self._past: Past = deque(maxlen=KEPT)
+        self._since: dict[str, tuple[str, float]] = {}
+
+    async def run(self, loop_lag_s: float) -> None:
+        """Look at the figures of this moment, and tell where a check has changed."""
+        self._past.append(await self._look(loop_lag_s))
+        for name in CHECKS:
+            status, _ = self._state(name)
+            before = self._since.get(name)
+            if before is None or before[0] != status:
+                self._since[name] = (status, self._clock.wall())
+                self._tell(name, before[0] if before else "ok", status)
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Every check with its value; empty before the first look."""
+        return [self._row(name) for name in CHECKS] if self._past else []
+
+    def failing(self) -> list[dict[str, Any]]:
+        """The checks that warn or worse."""
+        rows = [row for row in self.rows() if row["status"] in ("warn", "critical")]
+        return [{name: row[name] for name in ("name", "status", "since_at")} for row in rows]
+
+    def _row(self, name: str) -> dict[str, Any]:
+        check = CHECKS[name]
+        status, value = self._state(name)
+        since = self._since.get(name)
+        return {
+            "name": name,
+            "status": status,
+            "value": value,
+            "warn": 0 if check.warn == SOME else check.warn,
+            "critical": check.critical,
+            "unit": check.unit,
+            "since_at": rfc3339(since[1]) if since else None,
+            "detail": check.detail,
+        }
+
+    def _state(self, name: str) -> tuple[str, float | None]:
+        check = CHECKS[name]
+        value = check.value(self._past)
+        if value is None:
+            return "off", None
+        if check.critical is not None and value >= check.critical:
+            return "critical", value
+        return ("warn" if check.warn is not None and value >= check.warn else "ok"), value
+
+    def _tell(self, name: str, before: str, status: str) -> None:
+        bad = ("warn", "critical")
+        if status in bad or before in bad:
+            type = "check.failing" if status in bad else "check.ok"
+            self._system.events.publish(type, kind="check", id=name, name=name, data={"status": status})
+
+    async def _look(self, loop_lag_s: float) -> Figures:
+        statistics: SystemStatistics = self._system.statistics()
+        shown = [c for c in statistics.classes if not c.internal]
+        node, members, topics, cluster = [await self._ask(kind) for kind in ("node", "members", "topics", "cluster")]
+        return Figures(
+            at=self._clock.monotonic(),
+            loop_lag_s=loop_lag_s,
+            long_turns=sum(m.long_turns for c in shown for m in c.methods),
+            drops=sum(sum(c.dropped.values()) for c in shown),
+            messages=sum(c.messages for c in shown),
+            errors=sum(c.errors for c in shown),
+            restarts={c.name: sum(c.restarts.values()) for c in shown},
+            dead_letters=sum(statistics.dead_letters_by_reason.values()),
+            mailbox_oldest_s=max((c.mailbox_oldest_s for c in shown), default=0.0),
+            dead_members=sum(row["status"] == "dead" for row in members),
+            members=len(members),
+            agreed=not cluster or cluster.get("agreed") is not False,
+            slow_subscribers=sum(row.get("slow_subscribers") or 0 for row in topics),
+            descriptors=node["fds"] / node["fds_max"] if node and node.get("fds") and node.get("fds_max") else None,
+            capped=self._metrics.capped,
+            scrape_s=self._metrics.render_s,
+        )
+
+    async def _ask(self, kind: str) -> Any:
+        return await self._fanout.ask_here(kind) if self._fanout.offers(kind) else []

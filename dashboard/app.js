@@ -32,6 +32,7 @@ const MODULES = {
   metrics: [() => import("./pages/metrics.js")],
   audit: [() => import("./pages/audit.js")],
   config: [() => import("./pages/config.js")],
+  api: [() => import("./pages/api.js")],
   about: [() => import("./pages/about.js")],
 };
 
@@ -39,7 +40,7 @@ const MODULES = {
 const NEEDS = {
   overview: "/overview", actors: "/actors", agents: "/agents", classes: "/classes", queues: "/queues", topics: "/topics",
   "dead-letters": "/dead-letters", nodes: "/nodes", cluster: "/cluster", links: "/links", events: "/events",
-  health: "/health/checks", metrics: "/overview", audit: "/audit", config: "/config", about: "/whoami",
+  health: "/health/checks", metrics: "/overview", audit: "/audit", config: "/config", api: "/openapi.json", about: "/whoami",
 };
 const ADMIN_ONLY = new Set(["audit", "config"]);
 

@@ -17,6 +17,7 @@ export const PAGES = {
   metrics: { title: "Metrics", about: "Every family that Prometheus can scrape", key: "r" },
   audit: { title: "Audit", about: "Who did what", key: "u" },
   config: { title: "Configuration", about: "Values and where they come from", key: "f" },
+  api: { title: "API", about: "Every route, ready to copy", key: "p" },
   about: { title: "About", about: "Versions, licences and addresses", key: "b" },
 };
 
@@ -26,7 +27,7 @@ export const NAVIGATION = [
   ["Data", ["queues", "topics", "dead-letters"]],
   ["Cluster", ["nodes", "cluster", "links"]],
   ["Observe", ["events", "health", "metrics"]],
-  ["Admin", ["audit", "config", "about"]],
+  ["Admin", ["audit", "config", "api", "about"]],
 ];
 
 /** What an empty list says, and the code that would fill it. @type {Record<string, {title: string, hint: string, code?: string}>} */

@@ -2,6 +2,7 @@
 import { Act, each } from "../lib/actions.js";
 import { part, request } from "../lib/api.js";
 import { confirm } from "../lib/dialog.js";
+import { download } from "../lib/download.js";
 import { age, className, count, duration, rate, since } from "../lib/format.js";
 import { html, useEffect, useState } from "../lib/html.js";
 import { Icon } from "../lib/icons.js";
@@ -152,11 +153,7 @@ function Download({ filter, search, sort }) {
   const save = (/** @type {"json" | "csv"} */ kind) => async () => {
     const items = await rows();
     const text = kind === "json" ? JSON.stringify(items, null, 2) : csv(items);
-    const anchor = document.createElement("a");
-    anchor.href = URL.createObjectURL(new Blob([text], { type: kind === "json" ? "application/json" : "text/csv" }));
-    anchor.download = `actors.${kind}`;
-    anchor.click();
-    URL.revokeObjectURL(anchor.href);
+    download(`actors.${kind}`, text, kind === "json" ? "application/json" : "text/csv");
   };
   return html`<${Menu} class="button ghost icon-only" title="Download the filtered list" label=${html`<${Icon} name="save" />`}>
     <button type="button" data-close onClick=${save("csv")}>CSV</button><button type="button" data-close onClick=${save("json")}>JSON</button><//>`;

@@ -1,8 +1,9 @@
 /** What happens, as it happens: by kind, searchable, and paused without losing count. */
-import { Icon } from "../lib/icons.js";
+import { download } from "../lib/download.js";
 import { EventList, dataText, subjectName } from "../lib/eventlist.js";
 import { count } from "../lib/format.js";
 import { html, useRef, useState } from "../lib/html.js";
+import { Icon } from "../lib/icons.js";
 import { Empty, Panel, ProblemBox, SearchBox, Skeleton } from "../lib/parts.js";
 import { setQuery } from "../lib/router.js";
 import { useLive } from "../lib/stream.js";
@@ -21,15 +22,9 @@ export default function Events({ query }) {
   const shown = held.current.filter((row) => (!query.kind || row.type.split(".")[0] === query.kind) && (!search || `${row.type} ${subjectName(row.subject)} ${dataText(row.data)}`.toLowerCase().includes(search)));
   const counts = new Map();
   for (const row of held.current) counts.set(row.type.split(".")[0], (counts.get(row.type.split(".")[0]) ?? 0) + 1);
-  const download = () => {
-    const anchor = document.createElement("a");
-    anchor.href = URL.createObjectURL(new Blob([shown.map((row) => JSON.stringify(row)).join("\n")], { type: "application/jsonl" }));
-    anchor.download = "events.jsonl";
-    anchor.click();
-    URL.revokeObjectURL(anchor.href);
-  };
+  const save = () => download("events.jsonl", shown.map((row) => JSON.stringify(row)).join("\n"), "application/jsonl");
   return html`<div class="page-head"><div><h1>Events</h1><p>the last ${count(shown.length)}, newest first</p></div><div class="toolbar">
-      <button type="button" class="button ghost icon-only" title="Download what is shown" aria-label="Download" onClick=${download}><${Icon} name="save" /></button>
+      <button type="button" class="button ghost icon-only" title="Download what is shown" aria-label="Download" onClick=${save}><${Icon} name="save" /></button>
       <button type="button" class="button" aria-pressed=${paused} onClick=${() => setPaused(!paused)}><${Icon} name=${paused ? "play" : "pause"} size=${14} />${paused ? `Go on${waiting > 0 ? ` (${waiting} new)` : ""}` : "Pause"}</button></div></div>
     <div class="toolbar"><${SearchBox} value=${query.search ?? ""} placeholder="Type, name or text" onInput=${(/** @type {string} */ text) => setQuery({ search: text })} />
       <div class="chips" role="group" aria-label="Kind">${KINDS.filter((kind) => counts.get(kind) || kind === query.kind).map((kind) => html`<button key=${kind} type="button" class="chip" aria-pressed=${kind === query.kind} onClick=${() => setQuery({ kind: kind === query.kind ? "" : kind })}>${kind.replace("_", " ")} <b>${count(counts.get(kind) ?? 0)}</b></button>`)}</div></div>

@@ -10,7 +10,7 @@ from pulsing.core.system import System
 from pulsing.exceptions import PulsingRuntimeError
 from pulsing.streaming.backend import backend_name
 from pulsing.streaming.catalogue import QueueDiffers, QueueSettings
-from pulsing.streaming.manager import check_topic, get_storage_manager, get_topic_broker
+from pulsing.streaming.manager import ask_manager, check_topic, get_topic_broker
 from pulsing.streaming.queue import Queue
 
 
@@ -25,8 +25,7 @@ class QueueBusy(PulsingRuntimeError):
 
 async def open_queue(system: Any, queue: str) -> Queue | None:
     """A handle of a queue as it was set up; None if nobody has put anything into it."""
-    manager = await get_storage_manager(system)
-    fields = await manager.lookup(check_topic(queue))
+    fields = await ask_manager(system, "lookup", check_topic(queue))
     return None if fields is None else _handle(system, queue, QueueSettings.from_dict(fields))
 
 
@@ -48,9 +47,8 @@ async def create_queue(
     """
     asked = QueueSettings(num_buckets, bucket_column, backend_name(backend), backend_options, batch_size)
     _handle(system, queue, asked)
-    manager = await get_storage_manager(system)
-    before = await manager.lookup(queue)
-    fixed = QueueSettings.from_dict(await manager.declare(queue, asked.to_dict()))
+    before = await ask_manager(system, "lookup", queue)
+    fixed = QueueSettings.from_dict(await ask_manager(system, "declare", queue, asked.to_dict()))
     if (difference := fixed.difference(asked)) is not None:
         raise QueueDiffers(queue, difference)
     return before is None
@@ -160,8 +158,7 @@ async def delete_queue(queue: Queue, *, if_empty: bool = False, if_unused: bool 
     if if_unused and any([await queue.call_bucket(one, "reader_count") for one in buckets]):
         raise QueueBusy(queue.topic, "in-use")
     records = sum([await queue.call_bucket(one, "destroy") for one in buckets])
-    manager = await get_storage_manager(queue.system)
-    await manager.delete(queue.topic)
+    await ask_manager(queue.system, "delete", queue.topic)
     return {"deleted": True, "records": records}
 
 
@@ -172,8 +169,7 @@ def _report(queue: Queue, type: str, removed: int) -> None:
 
 async def open_topic(system: Any, topic: str) -> ActorProxy | None:
     """The broker of a topic; None if nobody has opened the topic."""
-    manager = await get_storage_manager(system)
-    if not await manager.has_topic(check_topic(topic)):
+    if not await ask_manager(system, "has_topic", check_topic(topic)):
         return None
     return await get_topic_broker(system, topic)
 

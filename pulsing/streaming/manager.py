@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 from pulsing.core import ActorId, ActorProxy, ActorRef, NodeId, remote
 from pulsing.core.registry import check_name
@@ -34,6 +34,8 @@ from pulsing.streaming.catalogue import NOBODY, Catalogue, QueueDiffers, QueueSe
 from pulsing.streaming.folders import Folders
 from pulsing.streaming.storage import BucketStorage
 
+T = TypeVar("T")
+
 logger = logging.getLogger("pulsing.streaming")
 
 STORAGE_MANAGER_NAME = "queue_storage_manager"
@@ -42,7 +44,9 @@ STORAGE_MANAGER_NUMBER = 3
 
 MAX_REDIRECTS = 3
 MEETING_TIMEOUT_S = 2.0
-MEET_AGAIN_AFTER_S = 5.0
+MEET_AGAIN_AFTER_S = 1.0
+WATCH_EVERY_S = 1.0
+"""How often a manager that holds something looks who has come; a comparison of two sets."""
 OWNER_LOST_PATIENCE_S = 5.0
 """How long a handle looks for the new owner when the old one does not answer; a death is seen within about 1 s."""
 
@@ -75,6 +79,7 @@ class StorageManager:
         self._meetings: dict[int, asyncio.Task[None]] = {}
         self._avoided: dict[int, float] = {}
         self._news: dict[str, list[asyncio.Future[None]]] = {}
+        self._watching: asyncio.Task[None] | None = None
         self._away_since: dict[str, float] = {}
         self._store_thread = StoreThread()
         self.folders = Folders(base_storage_path)
@@ -190,6 +195,7 @@ class StorageManager:
         )
         ref = spawn_any(self._inner, storage, name=f"bucket_{topic}_{bucket_id}", public=True, options={})
         self.buckets[topic, bucket_id] = ref
+        self._start_watching()
         self._spread(keys=[key])
         if before.node_id != NOBODY:
             self._report_move(topic, bucket_id, before.node_id, holding.epoch, settings)
@@ -255,6 +261,7 @@ class StorageManager:
         first = self.catalogue.holding(key).epoch == 0
         self.catalogue.take(key, self._me)
         self.topics[topic] = ref
+        self._start_watching()
         self._spread(keys=[key])
         if first:
             self._event("topic.created", topic, {}, kind="topic")
@@ -414,14 +421,24 @@ class StorageManager:
         live = [member.node_id.id for member in members if member.status in ("Alive", "Suspect")]
         return live or [self._me]
 
+    def _start_watching(self) -> None:
+        if self._watching is None:
+            self._watching = self._inner.tasks.start(self._watch(), "queue owners")
+
+    async def _watch(self) -> None:
+        """Meet nodes that come or return though nobody asks anything: another one may hold what this one holds."""
+        while True:
+            await asyncio.sleep(WATCH_EVERY_S)
+            await self._meet_all()
+
     async def _meet_all(self) -> None:
         """Exchange knowledge with the nodes that were not here when this one last decided something."""
-        live = self._live()
-        if self._met.issuperset(live):
+        live = set(self._live())
+        if self._met == live:
             return
-        self._met.intersection_update(live)
+        self._met &= live
         now = self._inner.now()
-        strangers = [n for n in live if n not in self._met and self._avoided.get(n, 0.0) <= now]
+        strangers = [n for n in live - self._met if self._avoided.get(n, 0.0) <= now]
         for node_id in strangers:
             if node_id not in self._meetings:
                 self._meetings[node_id] = self._inner.tasks.start(self._meet(node_id), f"meet {node_id:016x}")
@@ -600,14 +617,26 @@ def _found(system: Any, ready: Mapping[str, Any], key: str, name: str) -> ActorR
 
 
 async def _follow(system: Any, method: str, call: tuple[Any, ...], wanted: str, max_redirects: int) -> dict[str, Any]:
-    """Ask managers until one has the resource; an owner that has just died is given time to be found dead."""
+    """Ask managers until one has the resource."""
     inner: System = getattr(system, "inner", system)
     local_manager(system)
+    return await patiently(inner, lambda: _follow_once(inner, method, call, wanted, max_redirects))
+
+
+async def ask_manager(system: Any, method: str, *args: Any) -> Any:
+    """Ask this node's manager something that may be asked twice."""
+    inner: System = getattr(system, "inner", system)
+    local_manager(inner)
+    return await patiently(inner, lambda: manager_ref(inner).request(method, args, None, 30.0))
+
+
+async def patiently(inner: System, ask: Callable[[], Awaitable[T]]) -> T:
+    """Ask again while the node that has the answer may be dead but has not been found so yet."""
     patience = inner.now() + OWNER_LOST_PATIENCE_S
     pause = 0.02
     while True:
         try:
-            return await _follow_once(inner, method, call, wanted, max_redirects)
+            return await ask()
         except GONE:
             inner.check_running()
             if inner.now() >= patience:

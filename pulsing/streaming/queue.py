@@ -20,7 +20,15 @@ from pulsing.streaming.backend import backend_name
 from pulsing.streaming.backends.memory import Record
 from pulsing.streaming.catalogue import QueueDiffers, QueueSettings
 from pulsing.streaming.footing import Footing
-from pulsing.streaming.manager import GONE, MAX_REDIRECTS, check_topic, get_bucket_ref, local_manager, manager_ref
+from pulsing.streaming.manager import (
+    GONE,
+    MAX_REDIRECTS,
+    ask_manager,
+    check_topic,
+    get_bucket_ref,
+    local_manager,
+    manager_ref,
+)
 from pulsing.streaming.readers import ReaderInfo
 from pulsing.streaming.storage import Appended, Fetched
 
@@ -357,8 +365,7 @@ class Queue:
 
     async def existing_buckets(self) -> list[int]:
         """The buckets that some live node holds."""
-        local_manager(self._inner)
-        existing: list[int] = await self._ask_manager("existing_buckets", self.topic)
+        existing: list[int] = await ask_manager(self._inner, "existing_buckets", self.topic)
         return existing
 
     async def call_bucket(self, bucket_id: int, method: str, *args: Any) -> Any:
@@ -392,14 +399,14 @@ class Queue:
     async def _settle(self) -> None:
         """Fix the settings of the queue, or check them against those that are fixed."""
         self._allow_folder()
-        fixed = QueueSettings.from_dict(await self._ask_manager("declare", self.topic, self._settings.to_dict()))
+        fixed = QueueSettings.from_dict(await ask_manager(self._inner, "declare", self.topic, self._settings.to_dict()))
         self._compare(fixed, self._settings)
         self._settled = True
 
     async def _find(self) -> bool:
         """Check the settings if the queue has any; reading creates no queue."""
         self._allow_folder()
-        fields = await self._ask_manager("lookup", self.topic, self._settings.storage_path)
+        fields = await ask_manager(self._inner, "lookup", self.topic, self._settings.storage_path)
         if fields is None:
             return False
         fixed = QueueSettings.from_dict(fields)
@@ -423,9 +430,6 @@ class Queue:
             await manager_ref(self._inner, home).request("wait_declared", (self.topic, timeout), None, timeout + 10.0)
         except GONE:
             await asyncio.sleep(min(timeout, 0.1))
-
-    async def _ask_manager(self, method: str, *args: Any) -> Any:
-        return await manager_ref(self._inner).request(method, args, None, CALL_TIMEOUT_S)
 
     async def _locate(self, bucket_id: int) -> ActorRef:
         settings = self._settings

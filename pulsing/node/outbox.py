@@ -12,7 +12,7 @@ from typing import Any
 
 from pulsing.transport.base import Connection
 from pulsing.wire.codec import EncodedFrame
-from pulsing.wire.limits import ACTIVE_TRANSFERS
+from pulsing.wire.limits import ACTIVE_TRANSFERS, CHUNK
 
 MESSAGE_TARGET = 1024 * 1024
 """A WebSocket message is closed when it has grown to so many bytes; the other end takes 16 MiB at most."""
@@ -27,28 +27,49 @@ class Outbox:
         on_empty: called when all that was queued has been handed to the connection.
     """
 
-    __slots__ = ("_blocked", "_bulk", "_connection", "_heads", "_loop", "_on_empty", "_scheduled", "bytes", "frames")
+    __slots__ = (
+        "_beside_heads",
+        "_blocked",
+        "_bulk",
+        "_connection",
+        "_heads",
+        "_loop",
+        "_on_empty",
+        "_scheduled",
+        "bytes",
+        "frames",
+    )
 
     def __init__(self, connection: Connection, loop: asyncio.AbstractEventLoop, on_empty: Callable[[], None]) -> None:
         self._connection = connection
         self._loop = loop
         self._on_empty = on_empty
         self._heads: list[bytes] = []
+        self._beside_heads = 0
         self._bulk: deque[Iterator[Sequence[Any]]] = deque()
         self._scheduled = False
         self._blocked = False
         self.frames = 0
-        """Frames handed to the connection since it was opened, without chunks,"""
+        """Frames that were queued since the connection was opened, without chunks,"""
         self.bytes = 0
-        """and the bytes of all."""
+        """Bytes handed to the connection."""
 
     def put(self, encoded: EncodedFrame) -> None:
         """Queue a frame."""
+        self.frames += 1
         self._heads.append(encoded.head)
         if encoded.chunks is not None:
-            self._bulk.append(encoded.chunks)
+            self._put_chunks(encoded.chunks, encoded.attached)
         if not self._scheduled:
             self._schedule()
+
+    def _put_chunks(self, chunks: Iterator[Sequence[Any]], size: int) -> None:
+        """A value that is no larger than a chunk goes out with its head: a message of its own costs more."""
+        self._beside_heads += size
+        if self._beside_heads <= CHUNK and not self._bulk:
+            self._heads.extend(b"".join(parts) for parts in chunks)
+        else:
+            self._bulk.append(chunks)
 
     def block(self) -> None:
         """Hold everything back: the network takes less than is sent."""
@@ -68,7 +89,7 @@ class Outbox:
     def flush(self) -> None:
         """Send what is queued, and the next chunk."""
         heads, self._heads = self._heads, []
-        self.frames += len(heads)
+        self._beside_heads = 0
         for parts in _portions(heads):
             self._send(parts)
         if self._bulk and not self._blocked:

@@ -27,8 +27,9 @@ class Limits:
     structured: int = 256 * KIB
     """Bytes of the msgpack part of a value; at most 1 MiB, since 1 MiB of empty maps becomes 90 MiB of objects."""
 
-    inline: int = 64 * KIB
-    """Bytes-like values and texts above this travel as attachments beside the msgpack part."""
+    inline: int = 8 * KIB
+    """Bytes-like values above this travel as attachments beside the msgpack part, which is scanned and copied; and so
+    do texts in values that are not small as a whole."""
 
     message: int = 16 * MIB
     """Bytes of one value with its attachments."""

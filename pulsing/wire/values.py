@@ -51,8 +51,8 @@ class Codec:
         self.registry = registry
         self.allow_pickle = allow_pickle
         self.limits = limits
-        # So short that neither a text nor the number of entries can exceed its limit.
-        self._plain_size = min(limits.inline, limits.entries)
+        # So short that the number of entries cannot exceed its limit.
+        self._plain_size = min(limits.structured, limits.entries)
         self._packer = msgpack.Packer(strict_types=True)
         self._builder = Builder(registry, allow_pickle, self._read_shallow)
         self._unpackers: list[msgpack.Unpacker] = []

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import logging
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from pulsing.admin.door import Door, open_door
+from pulsing.admin.environment import settings_from
 from pulsing.admin.run_file import RunningNode, leave_note, runtime_directory
 from pulsing.exceptions import AddressInUse
+from pulsing.transport.threads import in_own_thread
+
+if TYPE_CHECKING:
+    from pulsing.admin.server import AdminServer
 
 logger = logging.getLogger("pulsing.admin")
 
 
 async def serve_admin(system: Any, addr: str | None) -> None:
     """Serve the admin app of a system until it ends, and let the other nodes know where.
+
+    Returns as soon as the address is taken; requests are answered when the app has been loaded, well within a second.
 
     Args:
         system: an ActorSystem.
@@ -23,29 +33,48 @@ async def serve_admin(system: Any, addr: str | None) -> None:
         AddressInUse: the address that was given is taken.
         ValueError: a routable address with nothing but the automatic token.
     """
-    from pulsing.admin.environment import settings_from
-    from pulsing.admin.server import start_admin
-
-    inner = system.inner
+    settings = settings_from(os.environ, addr=addr)
     try:
-        settings = settings_from(os.environ, addr=addr)
-        server = await start_admin(system, settings)
+        door = open_door(settings)
     except AddressInUse:
         if settings.addr is not None:
             raise
         logger.warning("no admin app: every port from 8700 to 8799 is taken")
         return
-    inner.admin_url = server.url
-    inner.closing.append(server.stop)
-    inner.admin_server = server
-    inner.announce(admin_url=server.url)
-    _leave_note(inner, server.url)
+    inner = system.inner
+    inner.admin_url = door.url
+    inner.admin_server = serving = asyncio.get_running_loop().create_task(_load(door, system), name="pulsing-admin")
+    inner.closing.append(lambda: _stop(serving))
+    inner.announce(admin_url=door.url)
+    _leave_note(inner, door.url)
 
 
-def login_link(system: Any) -> str | None:
+async def login_link(system: Any) -> str | None:
     """A link to the dashboard that logs in once, within 15 minutes; None where no admin app is served."""
-    server = getattr(system.inner, "admin_server", None)
-    return None if server is None else str(server.login_url())
+    serving = getattr(system.inner, "admin_server", None)
+    return None if serving is None else str((await asyncio.shield(serving)).login_url())
+
+
+async def _load(door: Door, system: Any) -> AdminServer:
+    """Load the web framework beside the loop, and serve."""
+    try:
+        await in_own_thread("pulsing-admin-load", _import_server)
+        from pulsing.admin.server import serve_on
+
+        return await serve_on(door, system)
+    except Exception:
+        logger.exception("the admin app cannot be served")
+        door.listener.close()
+        raise
+
+
+def _import_server() -> None:
+    import pulsing.admin.server  # noqa: F401 - the import is the work
+
+
+async def _stop(serving: asyncio.Task[AdminServer]) -> None:
+    with contextlib.suppress(Exception):
+        await (await serving).stop()
 
 
 def _leave_note(inner: Any, url: str) -> None:

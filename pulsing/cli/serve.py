@@ -168,7 +168,7 @@ async def _node(options: NodeOptions, begin: Callable[[ActorSystem], Awaitable[N
         raise CliError(f"the node cannot start: {error}") from error
     try:
         await begin(system)
-        for line in introduction(system.addr, system.admin_url, login_link(system)):
+        for line in introduction(system.addr, system.admin_url, await login_link(system)):
             write_line(line)
         sys.stdout.flush()
         await asked_to_stop.wait()

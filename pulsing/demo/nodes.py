@@ -147,7 +147,7 @@ async def serve(plan: NodePlan) -> None:
     config = config_from(addr="127.0.0.1:0", seeds=plan.seeds, node_name=f"node-{plan.number}")
     system = await ActorSystem.create(config)
     try:
-        report("ready", addr=system.addr, dashboard=login_link(system) or "off")
+        report("ready", addr=system.addr, dashboard=await login_link(system) or "off")
         crew = Crew(system, plan)
         try:
             await crew.hire()

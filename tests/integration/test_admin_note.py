@@ -20,13 +20,13 @@ async def test_a_serving_node_can_be_found_until_it_stops(free_port: int) -> Non
 
 async def test_a_login_link_leads_to_the_dashboard_and_differs_each_time(free_port: int) -> None:
     async with system() as node:
-        assert login_link(node) is None
+        assert await login_link(node) is None
         await serve_admin(node, f"127.0.0.1:{free_port}")
-        links = {login_link(node), login_link(node)}
+        links = {await login_link(node), await login_link(node)}
     assert len(links) == 2
     assert all(link is not None and link.startswith(f"http://127.0.0.1:{free_port}/ui/#login=") for link in links)
 
 
 async def test_a_node_without_an_address_serves_nothing() -> None:
     async with await pul.actor_system() as node:
-        assert (node.admin_url, login_link(node)) == (None, None)
+        assert (node.admin_url, await login_link(node)) == (None, None)

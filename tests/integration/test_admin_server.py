@@ -16,7 +16,8 @@ from fastapi import FastAPI
 
 import pulsing as pul
 from pulsing.admin.app import create_admin_app
-from pulsing.admin.server import AdminServer, bind, start_admin
+from pulsing.admin.door import bind
+from pulsing.admin.server import AdminServer, start_admin
 from pulsing.admin.settings import AdminSettings
 from pulsing.exceptions import AddressInUse
 

@@ -501,7 +501,7 @@ class System:
         envelope = self._envelope(ref, method, args, kwargs, reply, timeout, stream)
         if self._stopped:
             envelope.fail(SystemStopped())
-        elif ref.actor_id.node_id == self.node_id:
+        elif ref.actor_id.id >> 64 == self.node_id.id:
             self._dead(envelope)
         elif self.router is None:
             envelope.fail(NodeNotFound(ref.actor_id.node_id))

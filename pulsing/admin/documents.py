@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel, create_model
@@ -11,12 +11,12 @@ from pulsing.admin.paging import ListSpec
 from pulsing.admin.schemas import Page
 
 
-def answers(model: type[BaseModel] | None, status: int = 200, description: str = "Done") -> dict[str, Any]:
-    """Options of a route that answers an object."""
-    response: dict[str, Any] = {"description": description}
+def answers(model: type[BaseModel] | None, status: int = 200, *, also: Sequence[int] = ()) -> dict[str, Any]:
+    """Options of a route that answers an object, with `status` or with one of `also`."""
+    response: dict[str, Any] = {"description": "Done"}
     if model is not None:
         response["model"] = model
-    return {"responses": {status: response}, "status_code": status}
+    return {"responses": {code: response for code in (status, *also)}, "status_code": status}
 
 
 def lists(model: type[BaseModel], spec: ListSpec) -> dict[str, Any]:

@@ -112,11 +112,15 @@ class RouteTable:
         self._patterns: list[tuple[re.Pattern[str], Route]] = [(compile_path(r.path)[0], r) for r in self.routes]
 
     def find(self, path: str) -> dict[str, Route]:
-        """The routes of a path by method, the first declared winning; empty where there is no such path."""
+        """The routes of a path by method, the first declared winning; empty where there is no such path.
+
+        A path that is declared as it stands is not also one with parameters: `/actors/summary` is no actor.
+        """
+        matching = [route for pattern, route in self._patterns if pattern.match(path)]
+        literal = [route for route in matching if route.path == path]
         found: dict[str, Route] = {}
-        for pattern, route in self._patterns:
-            if route.method not in found and pattern.match(path):
-                found[route.method] = route
+        for route in literal or matching:
+            found.setdefault(route.method, route)
         return found
 
     def install(self, app: FastAPI) -> None:
@@ -154,8 +158,8 @@ class RouteTable:
             extra["x-action"] = route.access.action
         if route.access.role is None:
             extra["security"] = []
-        problem = {"model": Problem, "content": {"application/problem+json": {}}}
-        responses = {"default": {"description": "A problem", **problem}, **options.pop("responses", {})}
+        problem = {"description": "A problem", "model": Problem, "content": {"application/problem+json": {}}}
+        responses = {"4XX": problem, "5XX": problem, **options.pop("responses", {})}
         return {"openapi_extra": extra, "responses": responses, "response_model": None, **options}
 
 

@@ -50,9 +50,9 @@ class Row(BaseModel):
 
 
 class Input(BaseModel):
-    """Base of what is taken: unknown fields are errors."""
+    """Base of what is taken: unknown fields are errors, and so are values of another type that could be bent to fit."""
 
-    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+    model_config = ConfigDict(extra="forbid", populate_by_name=True, strict=True)
 
 
 # Problems and lists

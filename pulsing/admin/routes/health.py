@@ -49,7 +49,7 @@ async def startup(request: Request) -> Response:
     return reply({"status": "ok"})
 
 
-@probes.get("/health/ready", role=None, **answers(Probe))
+@probes.get("/health/ready", role=None, **answers(Probe, also=[503]))
 async def ready(request: Request) -> Response:
     """Whether the node takes work."""
     plane = plane_of(request)
@@ -84,7 +84,7 @@ async def list_checks(request: Request) -> Response:
     return select_own(request, CHECKS, await _rows(request))
 
 
-@checks.get("/health/checks/{name}", role="viewer", **answers(CheckRow))
+@checks.get("/health/checks/{name}", role="viewer", **answers(CheckRow, also=[503]))
 async def show_check(request: Request, name: str) -> Response:
     """One check; 503 when it is critical, so that it can be a probe."""
     rows = {row["name"]: row for row in await _rows(request)}

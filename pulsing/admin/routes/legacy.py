@@ -7,9 +7,11 @@ from typing import Any
 from fastapi import Request
 from starlette.responses import Response
 
+from pulsing.admin.documents import answers
 from pulsing.admin.plane import Plane, plane_of
 from pulsing.admin.replies import reply
 from pulsing.admin.routing import Routes
+from pulsing.admin.schemas import Row
 
 legacy = Routes("legacy", prefix="")
 
@@ -18,7 +20,7 @@ def _successor(path: str) -> dict[str, str]:
     return {"deprecation": "true", "link": f'<{path}>; rel="successor-version"'}
 
 
-@legacy.get("/health", role=None, deprecated=True)
+@legacy.get("/health", role=None, deprecated=True, **answers(Row, also=[503]))
 async def health(request: Request) -> Response:
     """Whether the node is well; more than that for those who are known."""
     plane = plane_of(request)

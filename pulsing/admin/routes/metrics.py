@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import Query, Request
 from starlette.responses import PlainTextResponse, Response
@@ -23,7 +23,13 @@ from pulsing.admin.settings import AdminSettings
 
 prometheus = Routes("prometheus")
 
-_PLAIN = {"responses": {200: {"description": "Metrics", "content": {"text/plain": {"schema": {"type": "string"}}}}}}
+_TEXT = {"schema": {"type": "string"}}
+_PLAIN: dict[str, Any] = {
+    "response_class": PlainTextResponse,
+    "responses": {
+        200: {"description": "Text", "content": {"text/plain": _TEXT, "application/openmetrics-text": _TEXT}},
+    },
+}
 
 
 def metric_routes(settings: AdminSettings) -> Routes:

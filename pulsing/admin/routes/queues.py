@@ -119,7 +119,7 @@ class Create(Input):
     backend_options: dict[str, Any] | None = None
 
 
-@queues.put("/queues/{queue}", role="operator", action="queue.create", **answers(QueueRow))
+@queues.put("/queues/{queue}", role="operator", action="queue.create", **answers(QueueRow, also=[201]))
 async def create(request: Request, queue: str, order: Create) -> Response:
     """Fix the settings of a queue, as a first put would."""
     plane, visit = plane_of(request), visit_of(request)
@@ -182,7 +182,8 @@ async def _put(plane: Plane, name: str, order: Put, create: bool) -> Response:
     except PulsingRuntimeError as error:
         if (partly := getattr(error, "results", None)) is None:
             raise
-        return reply({"count": sum(r["status"] == "ok" for r in partly), "results": partly, "detail": str(error)}, 503)
+        written = sum(result["status"] == "ok" for result in partly)
+        raise ProblemError("bucket-unavailable", str(error), count=written, results=partly) from error
     except ValueError as error:
         raise _does_not_fit(str(error)) from error
     return reply({"count": len(results), "results": results}, 201)
@@ -234,7 +235,7 @@ class Trim(Input):
 
     keep_last: int | None = Field(default=None, ge=0, le=1 << 62)
     before_offset: int | None = Field(default=None, ge=0, le=1 << 62)
-    before_at: dt.datetime | None = None
+    before_at: dt.datetime | None = Field(default=None, strict=False)
     bucket_id: int | None = Field(default=None, ge=0, le=1 << 20)
 
 

@@ -29,10 +29,7 @@ def _only(name: str) -> dict[str, Any]:
 class Login(Input):
     """A login code or a token; exactly one."""
 
-    model_config = ConfigDict(
-        extra="forbid",
-        json_schema_extra={"oneOf": [_only("code"), _only("token")]},
-    )
+    model_config = ConfigDict(json_schema_extra={"oneOf": [_only("code"), _only("token")]})
 
     code: str | None = Field(default=None, max_length=512)
     token: str | None = Field(default=None, max_length=512)

@@ -36,6 +36,7 @@ class Outbox:
         "_loop",
         "_on_empty",
         "_scheduled",
+        "_size",
         "bytes",
         "frames",
     )
@@ -45,18 +46,20 @@ class Outbox:
         self._loop = loop
         self._on_empty = on_empty
         self._heads: list[bytes] = []
+        self._size = 0
         self._beside_heads = 0
         self._bulk: deque[Iterator[Sequence[Any]]] = deque()
         self._scheduled = False
         self._blocked = False
         self.frames = 0
-        """Frames that were queued since the connection was opened, without chunks,"""
+        """Frames that were queued since the connection was opened, without chunks."""
         self.bytes = 0
         """Bytes handed to the connection."""
 
     def put(self, encoded: EncodedFrame) -> None:
         """Queue a frame."""
         self.frames += 1
+        self._size += len(encoded.head)
         self._heads.append(encoded.head)
         if encoded.chunks is not None:
             self._put_chunks(encoded.chunks, encoded.attached)
@@ -67,7 +70,9 @@ class Outbox:
         """A value that is no larger than a chunk goes out with its head: a message of its own costs more."""
         self._beside_heads += size
         if self._beside_heads <= CHUNK and not self._bulk:
-            self._heads.extend(b"".join(parts) for parts in chunks)
+            joined = [b"".join(parts) for parts in chunks]
+            self._size += sum(map(len, joined))
+            self._heads += joined
         else:
             self._bulk.append(chunks)
 
@@ -88,10 +93,12 @@ class Outbox:
 
     def flush(self) -> None:
         """Send what is queued, and the next chunk."""
-        heads, self._heads = self._heads, []
-        self._beside_heads = 0
-        for parts in _portions(heads):
-            self._send(parts)
+        heads, size = self._heads, self._size
+        self._heads, self._size, self._beside_heads = [], 0, 0
+        self.bytes += size
+        if heads:
+            for parts in (heads,) if size <= MESSAGE_TARGET else _portions(heads):
+                self._connection.send(parts)
         if self._bulk and not self._blocked:
             self._send_chunk()
             self._schedule()
@@ -119,21 +126,14 @@ class Outbox:
         chunks = self._bulk.popleft()
         parts = next(chunks, None)
         if parts is not None:
-            self._send(parts)
-            # The first few take turns; had all begun, the receiver would hold a part of each.
-            self._bulk.insert(ACTIVE_TRANSFERS - 1, chunks)
-
-    def _send(self, parts: Sequence[Any]) -> None:
-        if parts:
             self.bytes += sum(map(len, parts))
             self._connection.send(parts)
+            # The first few take turns; had all begun, the receiver would hold a part of each.
+            self._bulk.insert(ACTIVE_TRANSFERS - 1, chunks)
 
 
 def _portions(heads: list[bytes]) -> Iterator[Sequence[bytes]]:
     """Cut what is to be sent into messages of about a megabyte."""
-    if len(heads) < 2 or sum(map(len, heads)) <= MESSAGE_TARGET:
-        yield heads
-        return
     portion: list[bytes] = []
     size = 0
     for part in heads:

@@ -217,15 +217,10 @@ class _Numbers:
         self.last = 0
         self.skipped: set[int] = set()
 
-    def use(self, number: int) -> None:
-        if number == self.last + 1:
-            self.last = number
-        elif number in self.skipped:
+    def use_out_of_order(self, number: int) -> None:
+        if number in self.skipped:
             self.skipped.discard(number)
-        else:
-            self._skip_to(number)
-
-    def _skip_to(self, number: int) -> None:
+            return
         if not self.last < number <= self.last + WINDOW_FRAMES or len(self.skipped) >= WINDOW_FRAMES:
             raise ProtocolError(f"request {number} comes after request {self.last}")
         self.skipped.update(range(self.last + 1, number))
@@ -333,9 +328,13 @@ class Session(Generic[Context]):
             raise _unexpected(frame, side.phase)
         if len(side.requests) >= PENDING_ASKS:
             raise ProtocolError(f"more than {PENDING_ASKS} requests are open")
-        side.made.use(frame.request_id)
         side.window.take(size)
-        request = side.requests[frame.request_id] = Request(frame.request_id, stage, context)
+        number, made = frame.request_id, side.made
+        if number == made.last + 1:
+            made.last = number
+        else:
+            made.use_out_of_order(number)
+        request = side.requests[number] = Request(number, stage, context)
         return request
 
     def _say(self, speaker: _Side[Any], listener: _Side[Any], frame: Frame, size: int) -> None:

@@ -39,6 +39,7 @@ from pulsing.streaming.storage import BucketStorage
 from pulsing.streaming.sync_queue import SyncQueue, SyncQueueReader
 
 if TYPE_CHECKING:
+    from pulsing.streaming.backends.redis import RedisBackend as RedisBackend
     from pulsing.streaming.backends.sqlite import SqliteBackend as SqliteBackend
 
 __all__ = [
@@ -75,8 +76,8 @@ logger = logging.getLogger("pulsing.streaming")
 
 
 def __getattr__(name: str) -> Any:
-    if name == "SqliteBackend":
-        return get_backend_class("sqlite")
+    if name in ("SqliteBackend", "RedisBackend"):
+        return get_backend_class(name.removesuffix("Backend").lower())
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -112,6 +112,7 @@ class ManageableBackend(Protocol):
 _BUILT_IN: Mapping[str, str] = {
     "memory": "pulsing.streaming.backends.memory:MemoryBackend",
     "sqlite": "pulsing.streaming.backends.sqlite:SqliteBackend",
+    "redis": "pulsing.streaming.backends.redis:RedisBackend",
 }
 """Loaded when used: sqlite3 and the codec cost time that a program with memory queues need not pay."""
 _registered: dict[str, type] = {}
@@ -148,7 +149,10 @@ def _built_in(name: str) -> type | None:
     if name not in _BUILT_IN:
         return None
     module, _, class_name = _BUILT_IN[name].partition(":")
-    cls: type = getattr(import_module(module), class_name)
+    try:
+        cls: type = getattr(import_module(module), class_name)
+    except ImportError as error:
+        raise ImportError(f"backend {name!r} needs its extra: pip install 'pulsing[{name}]'") from error
     return cls
 
 
@@ -170,8 +174,8 @@ def backend_name(backend: str | type) -> str:
         raise TypeError(f"backend {cls.__name__} lacks {', '.join(missing)}")
     if isinstance(backend, str):
         return backend
-    for name in list_backends():
-        if get_backend_class(name) is cls:
+    for name, known in [*_registered.items(), *_BUILT_IN.items()]:
+        if known in (cls, f"{cls.__module__}:{cls.__qualname__}"):
             return name
     register_backend(cls.__name__, cls)
     return cls.__name__

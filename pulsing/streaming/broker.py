@@ -244,7 +244,7 @@ class TopicBroker:
             self._show(payload, sender_id, at)
         message = {"topic": self.topic, "payload": payload, "sender_id": sender_id, "timestamp": at}
         targets = [s for s in self.subscribers.values() if s.id != sender_id]
-        if mode == FIRE_AND_FORGET:
+        if mode == FIRE_AND_FORGET or timeout == 0:
             return self._tell_all(message, targets)
         if not targets:
             return _outcome(True, 0, 0, 0, [])

@@ -195,6 +195,7 @@ class StorageManager:
         )
         ref = spawn_any(self._inner, storage, name=f"bucket_{topic}_{bucket_id}", public=True, options={})
         self.buckets[topic, bucket_id] = ref
+        self._away_since.pop(key, None)
         self._start_watching()
         self._spread(keys=[key])
         if before.node_id != NOBODY:
@@ -238,8 +239,10 @@ class StorageManager:
             return max(keepers, key=lambda node_id: _weight(key, node_id))
         if holding.node_id == NOBODY or (settings.backend_options or {}).get("failover") == "fresh":
             return owner
-        since = self._away_since.setdefault(key, self._inner.clock.wall())
-        raise BucketUnavailable(topic, bucket_id, since)
+        if key not in self._away_since:
+            self._away_since[key] = self._inner.clock.wall()
+            self._event("queue.unavailable", topic, {"bucket_id": bucket_id})
+        raise BucketUnavailable(topic, bucket_id, self._away_since[key])
 
     async def _keepers(self, topic: str, bucket_id: int, settings: QueueSettings) -> list[int]:
         """The live nodes that have the files of a bucket."""

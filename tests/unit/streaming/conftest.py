@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+import socket
+import subprocess
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -139,3 +143,28 @@ async def _until(true: Callable[[], Any], timeout: float = 5.0) -> None:
 def until() -> Callable[..., Awaitable[None]]:
     """Wait for a condition, with a deadline."""
     return _until
+
+
+@pytest.fixture
+def redis_url(require_redis: str, free_port: int, tmp_path: Path) -> Iterator[str]:
+    """A server of its own that keeps an append-only file."""
+    options = ["--port", str(free_port), "--bind", "127.0.0.1", "--dir", str(tmp_path), "--save", ""]
+    command = [require_redis, *options, "--appendonly", "yes", "--daemonize", "no"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    try:
+        _wait_for_port(free_port)
+        yield f"redis://127.0.0.1:{free_port}"
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _wait_for_port(port: int) -> None:
+    deadline = time.monotonic() + 10
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+            return
+        except OSError:
+            assert time.monotonic() < deadline, "redis-server did not start"
+            time.sleep(0.01)

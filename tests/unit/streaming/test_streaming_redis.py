@@ -1,0 +1,122 @@
+"""The store across machines: what it asks of its server, fencing, owners that die, damage."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+redis = pytest.importorskip("redis.asyncio")
+
+from pulsing.exceptions import DataLost, NotOwner, PulsingRuntimeError  # noqa: E402
+from pulsing.streaming import QueueReader  # noqa: E402
+from pulsing.streaming.backends.redis import RedisBackend  # noqa: E402
+
+
+async def command(url: str, *words: Any) -> Any:
+    client = redis.from_url(url)
+    try:
+        return await client.execute_command(*words)
+    finally:
+        await client.aclose()
+
+
+async def test_a_server_that_may_forget_is_refused_unless_that_is_wanted(redis_url: str) -> None:
+    await command(redis_url, "CONFIG", "SET", "appendonly", "no")
+    store = RedisBackend(0, "q", url=redis_url)
+    with pytest.raises(PulsingRuntimeError, match="appendonly yes"):
+        await store.put({"n": 1})
+    await store.close()
+
+    anything = RedisBackend(0, "q", url=redis_url, durability="none")
+    await anything.put({"n": 1})
+    assert await anything.get(1, 0) == [{"n": 1}]
+    await anything.close()
+
+
+async def test_full_durability_wants_every_write_synced(redis_url: str) -> None:
+    store = RedisBackend(0, "q", url=redis_url, durability="full")
+    with pytest.raises(PulsingRuntimeError, match="appendfsync always"):
+        await store.put({"n": 1})
+    await command(redis_url, "CONFIG", "SET", "appendfsync", "always")
+
+    await store.put({"n": 1})
+    await store.close()
+
+
+async def test_a_server_that_evicts_is_refused(redis_url: str) -> None:
+    await command(redis_url, "CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
+    store = RedisBackend(0, "q", url=redis_url)
+
+    with pytest.raises(PulsingRuntimeError, match="noeviction"):
+        await store.put({"n": 1})
+    await store.close()
+
+
+async def test_an_owner_of_an_older_epoch_cannot_append(redis_url: str) -> None:
+    old = RedisBackend(0, "q", url=redis_url, epoch=1)
+    await old.put({"n": 1})
+    new = RedisBackend(0, "q", url=redis_url, epoch=2)
+    await new.put({"n": 2})
+
+    with pytest.raises(NotOwner):
+        await old.put({"n": 3})
+    stale = RedisBackend(0, "q", url=redis_url, epoch=1)
+    with pytest.raises(NotOwner):
+        await stale.get(1, 0)
+    assert await new.get(10, 0) == [{"n": 1}, {"n": 2}]
+    assert new.lineage == old.lineage
+    for store in (old, new, stale):
+        await store.close()
+
+
+async def test_a_missing_record_is_told_with_its_offset(redis_url: str) -> None:
+    store = RedisBackend(0, "q", url=redis_url)
+    await store.put_batch([{"n": n} for n in range(4)])
+    await command(redis_url, "XDEL", "pulsing:{q:0}:s", "0-2")
+
+    assert await store.get(10, 0) == [{"n": 0}]
+    with pytest.raises(DataLost) as caught:
+        await store.get(10, 1)
+    assert (caught.value.reason, caught.value.first, caught.value.last) == ("corrupt", 1, 1)
+    assert await store.get(10, 2) == [{"n": 2}, {"n": 3}]
+    await store.close()
+
+
+async def test_a_server_that_is_away_is_an_error_of_ours(free_port: int) -> None:
+    store = RedisBackend(0, "q", url=f"redis://127.0.0.1:{free_port}")
+
+    with pytest.raises(PulsingRuntimeError, match="redis failed"):
+        await store.put({"n": 1})
+    await store.close()
+
+
+async def test_the_death_of_an_owner_loses_nothing_and_nobody_is_told_of_a_loss(
+    one_cluster: Any, redis_url: str
+) -> None:
+    async with one_cluster() as cluster:
+        one, two = await cluster.add(1), await cluster.add(2)
+        queue = await one.queue.write("q", backend="redis", backend_options={"url": redis_url})
+        await queue.put([{"id": n} for n in range(40)])
+        reader = QueueReader(queue)
+        seen = await reader.get(limit=10)
+        await cluster.kill(two)
+        await queue.put([{"id": n} for n in range(40, 60)])
+
+        seen += await reader.get(limit=100)
+        assert sorted(record["id"] for record in seen) == list(range(60))
+
+
+async def test_a_reader_waits_at_the_server(one_system: Any, redis_url: str) -> None:
+    async with one_system() as system:
+        options = {"backend": "redis", "backend_options": {"url": redis_url}, "num_buckets": 1}
+        queue = await system.queue.write("q", **options)
+        await queue.put({"id": 0})
+        reader = QueueReader(queue)
+        await reader.get()
+        waiting = asyncio.ensure_future(reader.get(wait=True))
+        await asyncio.sleep(0.01)
+        await queue.put({"id": 1})
+
+        assert await asyncio.wait_for(waiting, 5) == [{"id": 1}]

@@ -102,7 +102,8 @@ class Cell(Life):
         else:
             mailbox.append(envelope)
             if not self._scheduled:
-                self._schedule()
+                self._scheduled = True
+                self.loop.call_soon(self._drain, context=self._context)
         return reply
 
     def tell(
@@ -139,6 +140,7 @@ class Cell(Life):
                 self._refuse(envelope, "stopped", self.stopped_error(maybe_executed=False))
                 return None
             mailbox = self._mailbox = Mailbox(self.spec.mailbox.capacity)
+            self.own_context()
         accepted = None if mailbox.accept(envelope) else self._deliver_to_full(mailbox, envelope, wait)
         if not self._scheduled:
             self._schedule()
@@ -171,8 +173,7 @@ class Cell(Life):
 
     def _schedule(self) -> None:
         self._scheduled = True
-        context = self._context
-        self.loop.call_soon(self._drain, context=self.own_context() if context is None else context)
+        self.loop.call_soon(self._drain, context=self.own_context())
 
     def _drain(self) -> None:
         """Run what waits, in order, until the mailbox is empty or it is somebody else's turn."""
@@ -184,9 +185,9 @@ class Cell(Life):
         left = TURNS_PER_DRAIN
         started = False
         now = self.now()
-        while self.state is RUNNING and self._in_progress < limit and not self._own_end:
-            if not mailbox:
-                return
+        while mailbox:
+            if self.state is not RUNNING or self._own_end or self._in_progress >= limit:
+                break
             envelope = mailbox.popleft()
             if mailbox.line:
                 mailbox.move_up()
@@ -194,7 +195,9 @@ class Cell(Life):
             if (reply is not None and reply.done()) or (deadline is not None and deadline <= now):
                 answers.skip(self, envelope, now)
                 continue
-            turn = turns.get(envelope.method) or self.turn_for(envelope)
+            turn = turns.get(envelope.method)
+            if turn is None:
+                turn = self.turn_for(envelope)
             if turn.is_async:
                 started = True
             elif started or (turn.in_thread and self.worker.busy):
@@ -205,6 +208,8 @@ class Cell(Life):
             if not left:
                 started = True
                 break
+        else:
+            return
         self.system.waiting.add(self)
         if started:
             # Others take their turn first: tasks just started their first step, the loop whatever else it has to do.
@@ -272,9 +277,11 @@ class Cell(Life):
                 answers.count_long_turn(self, envelope.method, counters, took)
         if reply is not None:
             if envelope.deadline is not None:
-                self.system.deadlines.done(envelope)
-            if not reply.done():
-                reply.set_result(result)
+                deadlines = self.system.deadlines
+                if deadlines.common.pop(envelope, reply) is reply:
+                    deadlines.done(envelope)
+            # Nobody can have settled it since the drain looked: the method held the loop.
+            reply.set_result(result)
         return end
 
     def _other_name(self, name: str) -> Any:

@@ -23,12 +23,13 @@ _UNKNOWN: Any = object()
 class Deadlines:
     """The pending asks of one system; fails each with DeadlineExceeded when its time has come."""
 
-    __slots__ = ("_common", "_loop", "_now", "_own", "_timer")
+    __slots__ = ("_loop", "_now", "_own", "_timer", "common")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, now: Callable[[], float]) -> None:
         self._loop = loop
         self._now = now
-        self._common: dict[Envelope, None] = {}
+        self.common: dict[Envelope, None] = {}
+        """asks with the usual timeout, in the order of their deadlines"""
         self._own: dict[Envelope, asyncio.TimerHandle] = {}
         self._timer: asyncio.TimerHandle | None = None
 
@@ -36,7 +37,7 @@ class Deadlines:
         """Watch an ask that has a deadline until `done` is called for it."""
         timeout = envelope.timeout
         if timeout == DEFAULT_ASK_TIMEOUT:
-            self._common[envelope] = None
+            self.common[envelope] = None
             if self._timer is None:
                 self._timer = self._loop.call_later(timeout, self._expire_common)
         elif timeout is not None:
@@ -44,7 +45,7 @@ class Deadlines:
 
     def done(self, envelope: Envelope) -> None:
         """Forget an ask that has its answer."""
-        if self._common.pop(envelope, _UNKNOWN) is _UNKNOWN and (timer := self._own.pop(envelope, None)) is not None:
+        if self.common.pop(envelope, _UNKNOWN) is _UNKNOWN and (timer := self._own.pop(envelope, None)) is not None:
             timer.cancel()
 
     def close(self) -> None:
@@ -55,25 +56,25 @@ class Deadlines:
         for timer in self._own.values():
             timer.cancel()
         self._own.clear()
-        self._common.clear()
+        self.common.clear()
 
     def __len__(self) -> int:
-        return len(self._common) + len(self._own)
+        return len(self.common) + len(self._own)
 
     def pending(self) -> list[Envelope]:
         """The asks that wait for an answer."""
-        return [*self._common, *self._own]
+        return [*self.common, *self._own]
 
     def _expire_common(self) -> None:
         self._timer = None
         now = self._now()
-        while self._common:
-            envelope = next(iter(self._common))
+        while self.common:
+            envelope = next(iter(self.common))
             assert envelope.deadline is not None
             if envelope.deadline > now:
                 self._timer = self._loop.call_later(envelope.deadline - now, self._expire_common)
                 return
-            del self._common[envelope]
+            del self.common[envelope]
             expire(envelope)
 
     def _expire_own(self, envelope: Envelope) -> None:

@@ -263,12 +263,12 @@ class Metrics:
 
     async def _gather(self) -> Figures:
         links = [*await self._ask("links", {}), *await self._ask("links", {"closed": True})]
-        queues, topics, members, names, node = [
-            await self._ask(kind, {}) for kind in ("queues", "topics", "members", "names", "node")
+        queues, topics, members, names, node, cluster = [
+            await self._ask(kind, {}) for kind in ("queues", "topics", "members", "names", "node", "cluster")
         ]
         return Figures(
             statistics=self._system.statistics(),
-            node=node or {},
+            node={**(node or {}), "cluster": cluster["name"] if cluster else ""},
             queues=queues,
             topics=topics,
             members=members,

@@ -143,6 +143,16 @@ async def test_a_silent_node_is_still_listed_by_what_the_cluster_knows() -> None
     assert "rss_bytes" not in silent
 
 
+async def test_metrics_name_the_node_its_cluster_and_its_links() -> None:
+    async with two_nodes() as (one, _, client):
+        text = (await client.get("/metrics")).text
+    [info] = [line for line in text.splitlines() if line.startswith("pulsing_node_info{")]
+    assert f'node_id="{one.node_id}"' in info
+    assert 'cluster="pulsing"' in info
+    assert 'pulsing_cluster_members{status="alive"} 2.0' in text
+    assert 'pulsing_links{direction="in",state="open"} 1.0' in text
+
+
 async def test_an_actor_of_an_unknown_node_is_not_found() -> None:
     async with two_nodes() as (_, _, client):
         response = await client.get(f"{API}/actors/00000000000000ff:0000000000000010")

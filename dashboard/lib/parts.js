@@ -54,7 +54,7 @@ export const Tags = ({ tags }) => html`<span class="tags">${Object.entries(tags 
 /** @param {{name: string, children?: any}} props */
 export function Empty({ name, children }) {
   const { title, hint, code } = EMPTY_STATES[name] ?? { title: "Nothing here", hint: "" };
-  return html`<div class="empty"><div class="empty-mark"><${Icon} name=${name} size=${22} /></div><h3>${title}</h3><p>${hint}</p>
+  return html`<div class="empty"><div class="empty-mark"><${Icon} name=${name} size=${22} /></div><h2>${title}</h2><p>${hint}</p>
     ${code && html`<${Code} text=${code} />`}${children}</div>`;
 }
 

@@ -31,6 +31,7 @@ let serial = 0;
 let sid = "";
 let lastId = "";
 let attempts = 0;
+let sending = false;
 /** @type {AbortController | null} */
 let connection = null;
 /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -58,8 +59,8 @@ function open(spec) {
 function update(subscription, spec) {
   subscription.spec = spec;
   subscription.etag = "";
-  if (subscription.polled) poll(subscription);
-  else announce({ add: subscription.name });
+  subscription.polled = false;
+  announce({ add: subscription.name });
 }
 
 /** @param {Subscription} subscription */
@@ -85,14 +86,29 @@ async function flush() {
     if (!connection && subscriptions.size) connect();
     return;
   }
+  // One at a time: of two changes under way together, the older one could arrive last and stay.
+  if (sending) return;
   const [add, remove] = [wire([...changes.add]), [...changes.remove]];
   changes = { add: new Set(), remove: new Set() };
   if (!add.length && !remove.length) return;
+  sending = true;
   try {
     await request("POST", `stream/${sid}`, { body: { add, remove } });
-  } catch {
-    connection?.abort();
+  } catch (error) {
+    const { status } = /** @type {any} */ (error);
+    if (status === 400 || status === 422) add.forEach(({ sub }) => stepDown(sub));
+    else connection?.abort();
   }
+  sending = false;
+  if (changes.add.size || changes.remove.size) announce({});
+}
+
+/** What the stream will not answer is asked by REST, whose answer says why. @param {string} name */
+function stepDown(name) {
+  const subscription = subscriptions.get(name);
+  if (!subscription) return;
+  subscription.polled = true;
+  poll(subscription);
 }
 
 /** @param {string[]} names */
@@ -121,7 +137,7 @@ async function connect() {
 
 /** @param {AbortController} mine @param {any} error */
 function refused(mine, error) {
-  const missing = error.status === 404 || error.status === 422 || error.status === 429;
+  const missing = error.status === 400 || error.status === 404 || error.status === 422 || error.status === 429;
   if (missing) show("polling", error.message);
   reconnect(mine, error.message, missing ? 30_000 : undefined);
 }
@@ -173,8 +189,7 @@ const HANDLERS = {
   error(data, subscription) {
     if (!subscription) return;
     if (["validation", "topic-not-supported", "bad-filter", "bad-sort"].some((slug) => String(data.problem?.type).endsWith(slug))) {
-      subscription.polled = true;
-      poll(subscription);
+      stepDown(subscription.name);
       return;
     }
     subscription.view.value = { ...subscription.view.peek(), problem: data.problem, loaded: true };

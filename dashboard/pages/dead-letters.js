@@ -38,7 +38,7 @@ export default function DeadLetters({ query }) {
       <${Act} action="dead_letter.clear" class="button danger" disabled=${!view.rows.length} onClick=${clear}>Clear<//></div></div>
     <div class="chips" role="group" aria-label="Reason">${reasons.map(([reason, n]) => html`<button key=${reason} type="button" class="chip" aria-pressed=${reason === query.reason} onClick=${() => setQuery({ reason: reason === query.reason ? "" : reason })}>${reason} <b>${n}</b></button>`)}</div>
     <${Partial} view=${view} /><${ProblemBox} problem=${view.problem} />
-    <${Table} fill label="Dead letters" columns=${COLUMNS} rows=${view.rows} loaded=${view.loaded} selected=${selected} onSelect=${canDo("dead_letter.replay") ? setSelected : undefined} onOpen=${setOpen} empty=${html`<${Empty} name="dead-letters" />`} />
+    <${Table} fill label="Dead letters" columns=${COLUMNS} rows=${view.rows} loaded=${view.loaded} selected=${selected} onSelect=${canDo("dead_letter.replay") ? setSelected : undefined} onOpen=${setOpen} empty=${!view.problem && html`<${Empty} name="dead-letters" />`} />
     ${open && html`<${Letter} letter=${open} />`}`;
 }
 

@@ -48,7 +48,7 @@ function List({ closed, query }) {
     ]),
     { key: "opened_at", title: "Opened", width: 108, align: end, rank: 6, cell: (/** @type {any} */ row) => html`<${Ago} at=${row.opened_at} />` },
   ];
-  return html`<${Partial} view=${view} /><${ProblemBox} problem=${view.problem} /><${Table} label="Links" columns=${columns} rows=${rows} loaded=${view.loaded} sort=${sort} onSort=${(/** @type {string} */ next) => setQuery({ sort: next })} empty=${closed ? html`<div class="empty"><h3>No link has closed</h3></div>` : html`<${Empty} name="links" />`} />`;
+  return html`<${Partial} view=${view} /><${ProblemBox} problem=${view.problem} /><${Table} label="Links" columns=${columns} rows=${rows} loaded=${view.loaded} sort=${sort} onSort=${(/** @type {string} */ next) => setQuery({ sort: next })} empty=${view.problem ? null : closed ? html`<div class="empty"><h3>No link has closed</h3></div>` : html`<${Empty} name="links" />`} />`;
 }
 
 /** @param {number | null} one @param {number | null} two */

@@ -32,5 +32,5 @@ export default function Nodes({ query }) {
   ];
   return html`<div class="page-head"><div><h1>Nodes</h1><p>${view.loaded ? `${count(view.total)} ${view.total === 1 ? "process" : "processes"}` : " "}</p></div></div>
     <${Partial} view=${view} /><${ProblemBox} problem=${view.problem} />
-    <${Table} label="Nodes" columns=${columns} rows=${sortRows(view.rows, sort)} loaded=${view.loaded} sort=${sort} onSort=${(/** @type {string} */ next) => setQuery({ sort: next })} onOpen=${(/** @type {any} */ row) => go(link("nodes", row.id))} empty=${html`<${Empty} name="nodes" />`} />`;
+    <${Table} label="Nodes" columns=${columns} rows=${sortRows(view.rows, sort)} loaded=${view.loaded} sort=${sort} onSort=${(/** @type {string} */ next) => setQuery({ sort: next })} onOpen=${(/** @type {any} */ row) => go(link("nodes", row.id))} empty=${!view.problem && html`<${Empty} name="nodes" />`} />`;
 }

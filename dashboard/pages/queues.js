@@ -38,7 +38,7 @@ export default function Queues({ query }) {
   return html`<div class="page-head"><div><h1>Queues</h1><p>${view.loaded ? `${count(view.total)} ${view.total === 1 ? "queue" : "queues"}` : " "}</p></div><div class="toolbar"><${Act} action="queue.create" icon="plus" class="button primary" onClick=${() => setQuery({ create: "1" })}>Create<//></div></div>
     ${view.total > 5 && html`<div class="toolbar"><${SearchBox} value=${query.search ?? ""} placeholder="Queue" onInput=${(/** @type {string} */ search) => setQuery({ search })} /></div>`}
     <${Partial} view=${view} /><${ProblemBox} problem=${view.problem} />
-    <${Table} label="Queues" columns=${columns} rows=${rows} loaded=${view.loaded} sort=${sort} onSort=${(/** @type {string} */ next) => setQuery({ sort: next })} onOpen=${(/** @type {any} */ row) => go(link("queues", row.queue))} empty=${html`<${Empty} name="queues" />`} />
+    <${Table} label="Queues" columns=${columns} rows=${rows} loaded=${view.loaded} sort=${sort} onSort=${(/** @type {string} */ next) => setQuery({ sort: next })} onOpen=${(/** @type {any} */ row) => go(link("queues", row.queue))} empty=${!view.problem && html`<${Empty} name="queues" />`} />
     ${query.create && html`<${CreateDrawer} onClose=${() => setQuery({ create: "" })} />`}`;
 }
 

@@ -35,7 +35,7 @@ export default function Topics({ query }) {
   return html`<div class="page-head"><div><h1>Topics</h1><p>${view.loaded ? `${count(view.total)} ${view.total === 1 ? "topic" : "topics"}` : " "}</p></div><div class="toolbar"><${Act} action="topic.publish" icon="topics" class="button primary" onClick=${() => setQuery({ publish: "1" })}>Publish<//></div></div>
     ${view.total > 5 && html`<div class="toolbar"><${SearchBox} value=${query.search ?? ""} placeholder="Topic" onInput=${(/** @type {string} */ search) => setQuery({ search })} /></div>`}
     <${Partial} view=${view} /><${ProblemBox} problem=${view.problem} />
-    <${Table} label="Topics" columns=${columns} rows=${rows} loaded=${view.loaded} sort=${sort} onSort=${(/** @type {string} */ next) => setQuery({ sort: next })} onOpen=${(/** @type {any} */ row) => go(link("topics", row.topic))} empty=${html`<${Empty} name="topics" />`} />
+    <${Table} label="Topics" columns=${columns} rows=${rows} loaded=${view.loaded} sort=${sort} onSort=${(/** @type {string} */ next) => setQuery({ sort: next })} onOpen=${(/** @type {any} */ row) => go(link("topics", row.topic))} empty=${!view.problem && html`<${Empty} name="topics" />`} />
     ${query.publish && html`<${PublishDrawer} topics=${view.rows.map((row) => row.topic)} onClose=${() => setQuery({ publish: "" })} />`}`;
 }
 

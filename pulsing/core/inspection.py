@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timezone
@@ -11,7 +12,7 @@ from typing import Any
 from pulsing.core.cell import Cell
 from pulsing.core.dead_letters import DeadLetter
 from pulsing.core.events import Event
-from pulsing.core.lifecycle import Ended, run_hook
+from pulsing.core.lifecycle import Ended
 from pulsing.core.methods import ASYNC, STREAMS
 from pulsing.core.registry import lookup_path
 from pulsing.core.remote import ActorClass, registered_classes
@@ -22,6 +23,8 @@ from pulsing.core.window import Selection, Window, select
 from pulsing.ids import ActorId
 
 LIST_LIMIT = 1_000
+METADATA_TIMEOUT_S = 5.0
+"""After this long an actor's own hook is not waited for, and what it said last is shown."""
 
 
 def register_inspectors(system: System) -> None:
@@ -223,9 +226,12 @@ async def actor_metadata(system: System, actor: str) -> dict[str, Any] | None:
     cell = find_cell(system, actor)
     if cell is None:
         return None
-    said = await run_hook(cell.actor, "metadata")
+    try:
+        said = await asyncio.wait_for(cell.read_metadata(), METADATA_TIMEOUT_S)
+    except asyncio.TimeoutError:
+        said = cell.said or {}
     return {
-        "metadata": {str(key): str(value) for key, value in (said or {}).items()},
+        "metadata": said,
         "agent": None if cell.spec.card is None else dict(cell.spec.card),
         "tags": dict(cell.tags or {}),
     }

@@ -1,0 +1,67 @@
+"""What a system is made with."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import pytest
+
+from pulsing.config import SystemConfig, config_from, read_flag
+
+
+def test_each_step_gives_a_new_value() -> None:
+    config = SystemConfig.with_addr("127.0.0.1:0")
+    assert config.with_seeds(["a:1"]).seeds == ("a:1",)
+    assert config.seeds == ()
+    assert config.with_passphrase("secret").is_tls_enabled()
+    assert not config.is_tls_enabled()
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        config.addr = "x"  # type: ignore[misc]
+
+
+def test_the_secret_never_shows() -> None:
+    assert "hush" not in repr(SystemConfig.standalone().with_passphrase("hush"))
+
+
+def test_head_and_worker_clear_each_other() -> None:
+    head = SystemConfig.standalone().with_head_addr("h:1").with_head_node()
+    assert (head.is_head_node, head.head_addr) == (True, None)
+    worker = head.with_head_addr("h:1")
+    assert (worker.is_head_node, worker.contacts) == (False, ("h:1",))
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"is_head_node": True, "head_addr": "h:1"},
+        {"insecure": True, "passphrase": "x"},
+        {"insecure": True, "allow_pickle": True},
+        {"join_timeout": 0},
+    ],
+)
+def test_what_excludes_each_other_is_refused(settings: Any) -> None:
+    with pytest.raises(ValueError):
+        SystemConfig(**settings)
+
+
+def test_a_system_has_a_network_when_it_listens_or_joins() -> None:
+    assert not SystemConfig.standalone().networked
+    assert SystemConfig.with_addr("a:1").networked
+    assert SystemConfig(seeds=("a:1",)).networked
+    assert SystemConfig(is_head_node=True).networked
+
+
+def test_arguments_win_over_the_environment() -> None:
+    environment = {"PULSING_PASSPHRASE": "env", "PULSING_ADMIN": "off"}
+    config = config_from(environment)
+    assert (config.passphrase, config.admin, config.insecure) == ("env", False, None)
+    config = config_from(environment, passphrase="given", admin=True)
+    assert (config.passphrase, config.admin) == ("given", True)
+    assert config_from({"PULSING_INSECURE": "1"}).insecure is True
+
+
+@pytest.mark.parametrize(("value", "flag"), [("1", True), (" Yes ", True), ("on", True), ("0", False), ("", None)])
+def test_a_flag_is_read_as_people_write_it(value: str, flag: bool | None) -> None:
+    assert read_flag({"X": value}, "X") is flag
+    assert read_flag({}, "X") is None

@@ -18,6 +18,9 @@ export function claim(layer) {
 /** @param {EventTarget | null} target */
 const typing = (target) => target instanceof HTMLElement && (target.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName));
 
+/** What Enter already does something to. @param {EventTarget | null} target */
+const pressable = (target) => target instanceof Element && target.closest("a, button, summary") !== null;
+
 let leaderAt = 0;
 
 /** @param {KeyboardEvent} event */
@@ -28,7 +31,7 @@ function press(event) {
     return;
   }
   if (document.querySelector("dialog[open]") && name !== "Ctrl-k") return;
-  if (event.altKey) return;
+  if (event.altKey || (event.key === "Enter" && pressable(event.target))) return;
   const after = Date.now() - leaderAt < LEADER_MS;
   leaderAt = !after && name === "g" ? Date.now() : 0;
   const page = after && Object.keys(PAGES).find((each) => PAGES[each].key === name);

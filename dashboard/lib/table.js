@@ -42,7 +42,13 @@ export function Table({ columns, rows, total = rows.length, offset = 0, sort = "
   const box = useRef(/** @type {HTMLElement | null} */ (null));
   const [size, setSize] = useState({ width: 0, height: 0 });
   const [top, setTop] = useState(0);
-  const [active, setActive] = useState(/** @type {string | null} */ (null));
+  const [active, setShownActive] = useState(/** @type {string | null} */ (null));
+  // Keys may come faster than the page is drawn: what they act on must not wait for that.
+  const chosen = useRef(/** @type {string | null} */ (null));
+  const setActive = (/** @type {string} */ key) => {
+    chosen.current = key;
+    setShownActive(key);
+  };
   useLayoutEffect(() => watchSize(/** @type {HTMLElement} */ (box.current), setSize), []);
   const shown = useMemo(() => fitting(columns, (size.width || 1200) - (onSelect ? 36 : 0)), [columns, size.width, Boolean(onSelect)]);
   const reachable = Math.min(total, WINDOW_MOST);
@@ -51,7 +57,7 @@ export function Table({ columns, rows, total = rows.length, offset = 0, sort = "
 
   const at = (/** @type {number} */ index) => rows[index - offset];
   const step = (/** @type {number} */ by) => () => {
-    const from = rows.findIndex((row) => keyOf(row) === active);
+    const from = rows.findIndex((row) => keyOf(row) === chosen.current);
     const row = rows[Math.min(rows.length - 1, Math.max(0, from + by))];
     if (!row) return;
     setActive(keyOf(row));
@@ -59,8 +65,8 @@ export function Table({ columns, rows, total = rows.length, offset = 0, sort = "
   };
   useEffect(() => claim({
     j: step(1), k: step(-1), ArrowDown: step(1), ArrowUp: step(-1),
-    ...(active && onOpen ? { Enter: () => open(rows, active, onOpen) } : {}),
-    ...(active && onSelect ? { x: () => onSelect(toggled(selected, active)) } : {}),
+    ...(onOpen ? { Enter: () => open(rows, chosen.current, onOpen) } : {}),
+    ...(onSelect ? { x: () => chosen.current && onSelect(toggled(selected, chosen.current)) } : {}),
   }));
 
   if (loaded && !total && empty) return html`<div ref=${box} class="table-box ${fill ? "fill" : ""}">${empty}</div>`;
@@ -117,7 +123,7 @@ function clicked(event, open) {
   open();
 }
 
-/** @param {any[]} rows @param {string} key @param {(row: any) => void} onOpen */
+/** @param {any[]} rows @param {string | null} key @param {(row: any) => void} onOpen */
 function open(rows, key, onOpen) {
   const row = rows.find((each) => keyOf(each) === key);
   if (row) onOpen(row);

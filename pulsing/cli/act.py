@@ -1,4 +1,4 @@
-"""Commands that act on actors: spawn, call, tell, stop."""
+"""Commands that act on actors: spawn, call, tell, stop, restart, tag."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import typer
 from pulsing.cli.arguments import parse_keywords, parse_value
 from pulsing.cli.client import Client, segment
 from pulsing.cli.connection import Output
-from pulsing.cli.errors import FAILED, NOT_FOUND, TIMED_OUT, CliError
+from pulsing.cli.errors import FAILED, NOT_FOUND, TIMED_OUT, USAGE, CliError
 from pulsing.cli.output import Format, show_object, write_line
 
 # The node ends a call at its deadline; the answer needs a moment more to get here.
@@ -111,6 +111,39 @@ def stop(
         path = f"actors/{segment(actor)}"
         answer = client.request("DELETE", path, params=params, headers=_reason(reason), timeout=timeout + _MARGIN_S)
         write_line(f"{actor}: {'stopped' if answer['stopped'] else 'stopping'}")
+
+
+def restart(
+    client: Client,
+    actors: Annotated[list[str], typer.Argument(help="Names or ids.")],
+    reason: Reason = None,
+) -> None:
+    """Give actors fresh state; they keep id, name and waiting messages."""
+    for actor in actors:
+        client.request("POST", f"actors/{segment(actor)}/restart", headers=_reason(reason))
+        write_line(f"{actor}: restarted")
+
+
+def tag(
+    client: Client,
+    actor: Annotated[str, typer.Argument(help="Name or id.")],
+    changes: Annotated[list[str], typer.Argument(metavar="KEY=VALUE|KEY-...", help="Tags to set, or to take away.")],
+    reason: Reason = None,
+) -> None:
+    """Change an actor's tags and print those that it has then."""
+    body = dict(_change(word) for word in changes)
+    answer = client.request("PATCH", f"actors/{segment(actor)}/tags", body=body, headers=_reason(reason))
+    for key, value in answer["tags"].items():
+        write_line(f"{key}={value}")
+
+
+def _change(word: str) -> tuple[str, str | None]:
+    key, found, value = word.partition("=")
+    if found and key:
+        return key, value
+    if word.endswith("-") and word != "-":
+        return word[:-1], None
+    raise CliError(f"{word!r} is neither key=value nor key-", exit_code=USAGE)
 
 
 def _message(

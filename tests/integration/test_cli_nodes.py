@@ -85,9 +85,30 @@ def test_the_only_node_here_needs_no_name_and_a_class_of_its_module_can_be_spawn
 
     assert pulsing("spawn", "app.Worker", "size=3", "--name", "w").returncode == 0
     assert pulsing("call", "w", "add", "number=2").stdout == "5\n"
+    assert pulsing("tag", "w", "team=a").stdout == "team=a\n"
     assert pulsing("stop", "w", "--yes").stdout == "w: stopped\n"
     assert pulsing("call", "w", "add", "number=2").returncode == 3
     assert pulsing("status").stdout.startswith("cluster pulsing   nodes 1: 1 alive\n")
+
+
+def test_a_queue_is_filled_looked_into_and_emptied(start: Callable[..., Node]) -> None:
+    start("serve")
+
+    assert pulsing("queue", "create", "jobs", "--buckets", "2").returncode == 0
+    assert pulsing("queue", "put", "jobs", '{"id": 1}', '{"id": 2}').stdout == "2 put\n"
+    assert sorted(pulsing("queue", "peek", "jobs").stdout.splitlines()) == ['{"id": 1}', '{"id": 2}']
+    assert pulsing("list", "queues", "-o", "csv", "--columns", "queue,records").stdout == "queue,records\njobs,2\n"
+    assert pulsing("queue", "purge", "jobs", "--yes").stdout == "2 removed\n"
+    assert pulsing("queue", "delete", "jobs", "--yes").returncode == 0
+    assert pulsing("queue", "info", "jobs").returncode == 3
+
+
+def test_a_topic_is_published_to(start: Callable[..., Node]) -> None:
+    start("serve")
+
+    assert pulsing("topic", "pub", "news", '"hello"').returncode == 3
+    assert pulsing("topic", "pub", "news", '"hello"', "--create").stdout == "0 delivered, 0 failed\n"
+    assert pulsing("topic", "ls", "-o", "name").stdout == "news\n"
 
 
 def test_a_node_that_is_told_to_stop_ends_well_and_its_note_is_gone(start: Callable[..., Node]) -> None:

@@ -28,7 +28,7 @@ class ScriptedServer:
                 self.end_headers()
                 self.wfile.write(script.body)
 
-            do_GET = do_POST = do_DELETE = do_PUT = answer
+            do_GET = do_POST = do_DELETE = do_PUT = do_PATCH = answer
 
             def log_message(self, format: str, *args: Any) -> None:
                 pass

@@ -191,6 +191,25 @@ def test_stop_says_what_became_of_each(pulsing: Pulsing, server: ScriptedServer)
     assert sent(server)[0] == "DELETE actors/b?timeout=30.0"
 
 
+def test_restart_names_each_actor(pulsing: Pulsing, server: ScriptedServer) -> None:
+    server.answers(200, {"id": "1:2"})
+
+    assert pulsing("restart", "a", "b").out == "a: restarted\nb: restarted\n"
+    assert sent(server)[0] == "POST actors/b/restart"
+
+
+def test_tags_are_set_and_taken_away(pulsing: Pulsing, server: ScriptedServer) -> None:
+    server.answers(200, {"tags": {"team": "a"}})
+
+    assert pulsing("tag", "w", "team=a", "old-").out == "team=a\n"
+    assert sent(server) == ("PATCH actors/w/tags", {"team": "a", "old": None})
+
+
+def test_a_tag_is_set_or_taken_away_and_nothing_else(pulsing: Pulsing, server: ScriptedServer) -> None:
+    assert pulsing("tag", "w", "team").exit_code == USAGE
+    assert server.requests == []
+
+
 def test_put_sends_lines_in_batches_of_a_hundred(pulsing: Pulsing, server: ScriptedServer, tmp_path: Path) -> None:
     lines = tmp_path / "records"
     lines.write_text("".join(f'{{"id": {number}}}\n' for number in range(150)))

@@ -24,7 +24,7 @@ from pulsing.transport.limits import Limits
 _ENDS = (CloseCode.NORMAL_CLOSURE, CloseCode.GOING_AWAY)
 
 # From here on a second system call costs less than copying the message behind its header.
-_JOIN_BELOW = 64 * 1024
+_JOIN_BELOW = 128 * 1024
 
 
 class Opening(Protocol):
@@ -180,8 +180,7 @@ class WebSocketLink(asyncio.Protocol):
         if size < _JOIN_BELOW:
             self.transport.write(b"".join(frame))
         else:
-            for part in frame:
-                self.transport.write(part)
+            self.transport.writelines(frame)
 
     def _send_fragments(self, message: bytes) -> None:
         step, view = self._limits.max_fragment, memoryview(message)

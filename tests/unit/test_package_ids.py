@@ -55,7 +55,7 @@ def test_ids_are_values() -> None:
     assert repr(ActorId(5)) == "ActorId(0000000000000000:0000000000000005)"
     for made in (ActorId(5), NodeId(5)):
         with pytest.raises(AttributeError):
-            made.id = 6  # type: ignore[misc]
+            made.id = 6
     with pytest.raises(TypeError):
         _ = ActorId(5) < ActorId(6)  # type: ignore[operator]
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 import pulsing as pul
+from pulsing import testing
 from pulsing.core.system import System
 from pulsing.exceptions import NotInitialized, SystemStopped
 
@@ -103,8 +104,7 @@ async def test_shutdown_from_another_thread_ends_the_system_on_its_own_loop() ->
     await pul.init()
     thread = threading.Thread(target=lambda: asyncio.run(pul.shutdown()))
     thread.start()
-    while thread.is_alive():
-        await asyncio.sleep(0.005)
+    await testing.wait_until(lambda: not thread.is_alive())
     assert not pul.is_initialized()
 
 

@@ -12,7 +12,7 @@ import pytest
 import pulsing as pul
 from pulsing import testing
 from pulsing.exceptions import ActorStopped, DeadlineExceeded
-from tests.unit.core.acting import Counter, Echo, Gate, in_virtual_time, spawn, turns
+from tests.unit.core.acting import GATE, Counter, Echo, Gate, in_virtual_time, spawn, turns
 
 
 async def test_async_methods_start_in_order_and_interleave() -> None:
@@ -37,7 +37,7 @@ async def test_a_sync_method_runs_between_the_awaits_of_async_ones_in_the_order_
 
 async def test_max_concurrency_holds_back_what_comes_after() -> None:
     async with testing.system() as system:
-        gate = await spawn(pul.ActorClass(Gate.__wrapped__, max_concurrency=3), system=system)  # type: ignore[attr-defined]
+        gate = await spawn(GATE.with_options(max_concurrency=3), system=system)
         calls = [asyncio.ensure_future(gate.enter(number)) for number in range(5)]
         await turns()
         actor = gate.ref._cell.actor
@@ -48,7 +48,7 @@ async def test_max_concurrency_holds_back_what_comes_after() -> None:
 
 async def test_max_concurrency_of_one_takes_one_message_at_a_time() -> None:
     async with testing.system() as system:
-        gate = await spawn(pul.ActorClass(Gate.__wrapped__, max_concurrency=1), system=system)  # type: ignore[attr-defined]
+        gate = await spawn(GATE.with_options(max_concurrency=1), system=system)
         first = asyncio.ensure_future(gate.enter(1))
         second = asyncio.ensure_future(gate.note(2))
         await turns()
@@ -211,7 +211,7 @@ async def test_a_sync_generator_of_a_threaded_actor_runs_in_its_thread() -> None
 
 async def test_a_call_that_was_given_up_before_its_turn_is_not_run() -> None:
     async with testing.system() as system:
-        gate = await spawn(pul.ActorClass(Gate.__wrapped__, max_concurrency=1), system=system)  # type: ignore[attr-defined]
+        gate = await spawn(GATE.with_options(max_concurrency=1), system=system)
         running = asyncio.ensure_future(gate.enter(1))
         await turns()
         given_up = asyncio.ensure_future(gate.enter(2))
@@ -238,7 +238,7 @@ async def test_a_running_method_goes_on_when_its_caller_leaves() -> None:
 
 async def test_a_running_method_of_a_cancellable_actor_is_cancelled_with_its_caller() -> None:
     async with testing.system() as system:
-        gate = await spawn(pul.ActorClass(Gate.__wrapped__, cancellable=True), system=system)  # type: ignore[attr-defined]
+        gate = await spawn(GATE.with_options(cancellable=True), system=system)
         call = asyncio.ensure_future(gate.enter(1))
         await turns()
         call.cancel()
@@ -303,7 +303,7 @@ async def on_another_loop(work: Any) -> Any:
 
 async def test_a_stop_while_a_message_waits_for_room_answers_it() -> None:
     async with testing.system() as system:
-        gate = await spawn(pul.ActorClass(Gate.__wrapped__, max_concurrency=1, mailbox=1), name="gate", system=system)  # type: ignore[attr-defined]
+        gate = await spawn(GATE.with_options(max_concurrency=1, mailbox=1), name="gate", system=system)
         calls = [asyncio.ensure_future(gate.enter(number)) for number in range(4)]
         await turns()
         gate.ref._cell.actor.open.set()

@@ -12,7 +12,7 @@ from pulsing import testing
 from pulsing.clock import SystemClock
 from pulsing.core.events import Event, EventStream, Missed
 from pulsing.exceptions import PulsingSystemError
-from tests.unit.core.acting import Counter, spawn
+from tests.unit.core.acting import COUNTER, Counter, spawn
 
 
 def stream(capacity: int = 10) -> EventStream:
@@ -75,7 +75,7 @@ def test_a_listener_is_called_in_place_until_it_is_taken_back() -> None:
 async def test_the_life_of_an_actor_is_told() -> None:
     async with testing.system() as system:
         async with system.events.subscribe(["actor.*"]) as following:
-            cls = pul.ActorClass(Counter.__wrapped__, restart_policy="on-failure", max_restarts=1, min_backoff=0.0)  # type: ignore[attr-defined]
+            cls = COUNTER.with_options(restart_policy="on-failure", max_restarts=1, min_backoff=0.0)
             counter = await spawn(cls, name="c", system=system)
             for _ in range(2):
                 with pytest.raises(PulsingSystemError):

@@ -109,7 +109,11 @@ def test_an_object_is_mounted_while_the_loop_rests() -> None:
 async def test_a_mounted_name_is_taken_and_the_errors_reach_the_thread() -> None:
     await shared_system()
     pul.mount(Ledger(), name="ledger")
-    for mount in (lambda: pul.mount(Ledger(), name="ledger"), lambda: pul.mount(Ledger(), name="no name")):
+    mounts: list[Callable[[], None]] = [
+        lambda: pul.mount(Ledger(), name="ledger"),
+        lambda: pul.mount(Ledger(), name="no name"),
+    ]
+    for mount in mounts:
         with pytest.raises((NameTaken, ValueError)):
             mount()
         with pytest.raises((NameTaken, ValueError)):

@@ -15,7 +15,7 @@ from pulsing.exceptions import ActorNotFound, ActorStopped, DeadlineExceeded, Pu
 from pulsing.ids import ActorId
 from pulsing.runtime import start_system
 from pulsing.testing.virtual import VirtualLoop, run_virtual
-from tests.unit.core.acting import Counter, Echo, Gate, in_virtual_time, spawn, turns, users_actors
+from tests.unit.core.acting import GATE, Counter, Echo, Gate, in_virtual_time, spawn, turns, users_actors
 
 
 def test_a_state_that_cannot_follow_is_a_fault_of_the_runtime() -> None:
@@ -141,7 +141,7 @@ async def test_stopping_an_actor_does_not_make_the_caller_that_actor() -> None:
 
 async def test_the_running_message_finishes_and_what_waits_is_refused() -> None:
     async with testing.system() as system:
-        gate = await spawn(pul.ActorClass(Gate.__wrapped__, max_concurrency=1), name="g", system=system)  # type: ignore[attr-defined]
+        gate = await spawn(GATE.with_options(max_concurrency=1), name="g", system=system)
         running = gate.ref.request("enter", (1,), None, None)
         waiting = gate.ref.request("enter", (2,), None, None)
         await turns()

@@ -7,13 +7,12 @@ from typing import Any
 
 import pytest
 
-import pulsing as pul
 from pulsing import testing
 from pulsing.core.envelope import Envelope
 from pulsing.core.mailbox import Mailbox, MailboxOptions
 from pulsing.exceptions import ActorStopped, MailboxFull
 from pulsing.ids import ActorId
-from tests.unit.core.acting import Counter, Gate, spawn, turns
+from tests.unit.core.acting import GATE, Counter, spawn, turns
 
 
 def envelope(name: str) -> Envelope:
@@ -91,14 +90,13 @@ def test_a_message_that_was_taken_too_early_goes_back_to_the_front() -> None:
     assert taken(mailbox) == ["a", "b"]
 
 
-@pul.remote(mailbox=2, max_concurrency=1)
-class Narrow(Gate.__wrapped__):  # type: ignore[attr-defined,misc]
-    """Takes one message at a time and lets two wait."""
+NARROW = GATE.with_options(mailbox=2, max_concurrency=1)
+"""Takes one message at a time and lets two wait."""
 
 
 async def test_a_full_mailbox_lets_senders_wait_and_keeps_their_order() -> None:
     async with testing.system() as system:
-        gate = await spawn(Narrow, system=system)
+        gate = await spawn(NARROW, system=system)
         calls = [asyncio.ensure_future(gate.enter(number)) for number in range(20)]
         await turns()
         assert not any(call.done() for call in calls)
@@ -109,7 +107,7 @@ async def test_a_full_mailbox_lets_senders_wait_and_keeps_their_order() -> None:
 
 async def test_a_tell_to_a_full_mailbox_is_done_when_there_is_room() -> None:
     async with testing.system() as system:
-        gate = await spawn(Narrow, system=system)
+        gate = await spawn(NARROW, system=system)
         one_way = gate.with_options(one_way=True)
         for number in range(3):
             await one_way.enter(number)
@@ -123,7 +121,7 @@ async def test_a_tell_to_a_full_mailbox_is_done_when_there_is_room() -> None:
 
 async def test_a_tell_that_was_given_up_in_line_is_not_run() -> None:
     async with testing.system() as system:
-        gate = await spawn(Narrow, system=system)
+        gate = await spawn(NARROW, system=system)
         one_way = gate.with_options(one_way=True)
         for number in range(3):
             await one_way.enter(number)
@@ -138,7 +136,7 @@ async def test_a_tell_that_was_given_up_in_line_is_not_run() -> None:
 
 async def test_a_tell_in_line_fails_when_the_actor_stops() -> None:
     async with testing.system() as system:
-        gate = await spawn(Narrow, name="gate", system=system)
+        gate = await spawn(NARROW, name="gate", system=system)
         one_way = gate.with_options(one_way=True)
         for number in range(3):
             await one_way.enter(number)
@@ -153,9 +151,7 @@ async def test_a_tell_in_line_fails_when_the_actor_stops() -> None:
 
 async def test_reject_tells_the_sender_and_keeps_a_dead_letter() -> None:
     async with testing.system() as system:
-        gate = await spawn(
-            pul.ActorClass(Gate.__wrapped__, mailbox=MailboxOptions(1, "reject"), max_concurrency=1), system=system
-        )  # type: ignore[attr-defined]
+        gate = await spawn(GATE.with_options(mailbox=MailboxOptions(1, "reject"), max_concurrency=1), system=system)
         first = asyncio.ensure_future(gate.enter(0))
         await turns()
         second = asyncio.ensure_future(gate.enter(1))
@@ -167,14 +163,14 @@ async def test_reject_tells_the_sender_and_keeps_a_dead_letter() -> None:
             await gate.with_options(one_way=True).enter(3)
         assert system.dead_letters.counts["mailbox_full"] == 2
         gate.ref._cell.actor.open.set()
-        assert await asyncio.gather(first, second) == [0, 1]
+        assert list(await asyncio.gather(first, second)) == [0, 1]
 
 
 async def test_drop_oldest_fails_the_ask_that_waited_longest() -> None:
     async with testing.system() as system:
         gate = await spawn(
-            pul.ActorClass(Gate.__wrapped__, mailbox=MailboxOptions(1, "drop_oldest"), max_concurrency=1), system=system
-        )  # type: ignore[attr-defined]
+            GATE.with_options(mailbox=MailboxOptions(1, "drop_oldest"), max_concurrency=1), system=system
+        )
         running = asyncio.ensure_future(gate.enter(0))
         await turns()
         oldest = asyncio.ensure_future(gate.enter(1))
@@ -183,7 +179,7 @@ async def test_drop_oldest_fails_the_ask_that_waited_longest() -> None:
         with pytest.raises(MailboxFull):
             await oldest
         gate.ref._cell.actor.open.set()
-        assert await asyncio.gather(running, newest) == [0, 2]
+        assert list(await asyncio.gather(running, newest)) == [0, 2]
         assert system.dead_letters.recent(1)[0].reason == "mailbox_full"
 
 

@@ -165,7 +165,7 @@ async def test_calls_fit_tasks_gather_and_wait_for() -> None:
     async with testing.system() as system:
         counter = await spawn(Counter, system=system)
         assert await asyncio.create_task(counter.incr()) == 1
-        assert await asyncio.gather(counter.incr(), counter.slow_incr()) == [2, 3]
+        assert list(await asyncio.gather(counter.incr(), counter.slow_incr())) == [2, 3]
         assert await asyncio.wait_for(counter.incr(), 1) == 4
         source = await spawn(Source, system=system)
         assert [n async for n in await asyncio.create_task(source.numbers(2))] == [0, 1]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 import pickle
-from typing import Any, Optional
+from typing import Any
 
 import pytest
 
@@ -76,8 +76,9 @@ def test_class_attributes_are_set_on_the_class() -> None:
 
 
 def test_a_decorated_class_fits_into_annotations() -> None:
-    assert Optional[COUNTER.__wrapped__] == COUNTER | None
-    assert Optional[COUNTER.__wrapped__] == None | COUNTER
+    plain = COUNTER.__wrapped__ | None
+    assert plain == (COUNTER | None)
+    assert plain == (None | COUNTER)
 
 
 def test_a_decorated_class_is_registered_and_pickled_by_name() -> None:
@@ -85,7 +86,7 @@ def test_a_decorated_class_is_registered_and_pickled_by_name() -> None:
     assert registered_classes()[name] is COUNTER
     assert actor_class_named(name) is COUNTER
     assert pickle.loads(pickle.dumps(COUNTER)) is COUNTER
-    with pytest.raises(LookupError, match="'no.Such' not found"):
+    with pytest.raises(LookupError, match=r"'no\.Such' not found"):
         actor_class_named("no.Such")
 
 
@@ -182,7 +183,7 @@ async def test_a_named_actor_is_public_unless_it_says_otherwise() -> None:
         assert not (await spawn(Counter, name="b", public=False, system=system)).ref._cell.public
         assert not (await spawn(Counter, system=system)).ref._cell.public
         assert (await spawn(Counter, system=system)).ref.name is None
-        ref = await system.spawn(Echo(), name="c")
+        ref: Any = await system.spawn(Echo(), name="c")
         assert not ref._cell.public
         assert await system.resolve("c") == ref
 
@@ -263,8 +264,8 @@ async def test_options_given_to_spawn_are_checked() -> None:
     async with testing.system() as system:
         for options in ({"restart_policy": "often"}, {"mailbox": 0}, {"max_restarts": -1}, {"restart_window": 0}):
             with pytest.raises(ValueError):
-                await system.spawn(Echo(), **options)  # type: ignore[arg-type]
-        ref = await system.spawn(Echo(), mailbox=3, restart_policy="on_failure")
+                await system.spawn(Echo(), **options)
+        ref: Any = await system.spawn(Echo(), mailbox=3, restart_policy="on_failure")
         assert ref._cell.spec.mailbox.capacity == 3
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import pulsing as pul
 from pulsing import testing
 from pulsing.core.statistics import LATENCY_BOUNDS, ClassStatistics, LatencyCounters
-from tests.unit.core.acting import Counter, Echo, Gate, Source, spawn, turns
+from tests.unit.core.acting import GATE, Counter, Echo, Source, spawn, turns
 
 
 @given(st.lists(st.floats(0, 100), max_size=50))
@@ -42,7 +42,8 @@ def test_a_quantile_is_the_bound_of_its_slot() -> None:
 
 
 def of_class(system: pul.ActorSystem, name: str) -> ClassStatistics:
-    return next(one for one in system.statistics().classes if one.name.endswith(name))
+    classes: tuple[ClassStatistics, ...] = system.statistics().classes
+    return next(one for one in classes if one.name.endswith(name))
 
 
 async def test_outcomes_are_counted_by_method() -> None:
@@ -80,7 +81,7 @@ async def test_streams_and_given_up_calls_are_counted() -> None:
         found = of_class(system, "Source")
         assert (found.streams, found.streams_open) == (1, 0)
         assert found.methods[0].stream_items == 5
-        gate = await spawn(pul.ActorClass(Gate.__wrapped__, max_concurrency=1), system=system)  # type: ignore[attr-defined]
+        gate = await spawn(GATE.with_options(max_concurrency=1), system=system)
         running = asyncio.ensure_future(gate.enter(1))
         await turns()
         given_up = asyncio.ensure_future(gate.enter(2))
@@ -94,10 +95,7 @@ async def test_streams_and_given_up_calls_are_counted() -> None:
 
 async def test_the_population_and_its_backlog_are_told() -> None:
     async with testing.system() as system:
-        gates = [
-            await spawn(pul.ActorClass(Gate.__wrapped__, max_concurrency=1), system=system)  # type: ignore[attr-defined]
-            for _ in range(3)
-        ]
+        gates = [await spawn(GATE.with_options(max_concurrency=1), system=system) for _ in range(3)]
         calls = [gates[0].ref.request("enter", (1,), None, None) for _ in range(4)]
         await turns()
         found = of_class(system, "Gate")

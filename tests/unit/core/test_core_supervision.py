@@ -442,7 +442,8 @@ async def test_an_operator_may_restart_an_actor_that_can_be_built_again() -> Non
         cell.restart_by_operator()
         assert await actor.incr() == 6
         with pytest.raises(pul.PulsingUnsupportedError):
-            (await system.spawn(Plainly()))._cell.restart_by_operator()
+            plainly: Any = await system.spawn(Plainly())
+            plainly._cell.restart_by_operator()
 
 
 class Plainly:

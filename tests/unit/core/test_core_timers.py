@@ -13,7 +13,7 @@ from pulsing.core.timers import Deadlines
 from pulsing.exceptions import DeadlineExceeded
 from pulsing.ids import ActorId
 from pulsing.testing.virtual import run_virtual
-from tests.unit.core.acting import Echo, Gate, in_virtual_time, spawn, turns
+from tests.unit.core.acting import GATE, Echo, Gate, in_virtual_time, spawn, turns
 
 
 def ask(timeout: float) -> Envelope:
@@ -110,7 +110,7 @@ def test_no_timeout_waits_for_ever_on_this_node() -> None:
 
 def test_an_expired_message_is_not_run_and_becomes_a_dead_letter() -> None:
     async def test(system: pul.ActorSystem) -> None:
-        gate = await spawn(pul.ActorClass(Gate.__wrapped__, max_concurrency=1), system=system)  # type: ignore[attr-defined]
+        gate = await spawn(GATE.with_options(max_concurrency=1), system=system)
         running = asyncio.ensure_future(gate.with_options(timeout=None).enter(1))
         await turns()
         with pytest.raises(DeadlineExceeded):

@@ -1,0 +1,182 @@
+"""Calls, tells, streams and spawns in one process, beside the floor of any such call: a deque and a future.
+
+Rounds of all cases take turns, so that a busy machine slows all of them alike; the medians are printed with their
+ratio to the floor. `--actors N` also spawns so many idle actors and tells what one costs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import gc
+import json
+import resource
+import statistics
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pulsing as pul
+
+Case = Callable[[int], Awaitable[None]]
+WIDTH = 64
+BATCH = 50_000
+
+
+@pul.remote
+class Counter:
+    def __init__(self) -> None:
+        self.value = 0
+
+    def incr(self) -> int:
+        self.value += 1
+        return self.value
+
+    async def echo(self, value: Any) -> Any:
+        return value
+
+    async def numbers(self, count: int) -> AsyncIterator[int]:
+        for number in range(count):
+            yield number
+
+
+COUNTER: Any = Counter
+
+
+async def floor(count: int) -> None:
+    """Hand a future to a callback through a deque and wait for it."""
+    loop = asyncio.get_running_loop()
+    box: deque[asyncio.Future[int]] = deque()
+
+    def drain() -> None:
+        while box:
+            future = box.popleft()
+            if not future.done():
+                future.set_result(1)
+
+    for _ in range(count):
+        future = loop.create_future()
+        box.append(future)
+        loop.call_soon(drain)
+        await future
+
+
+async def cases() -> dict[str, Case]:
+    """What is measured, by name."""
+    counter = await COUNTER.spawn()
+    one_way = counter.with_options(one_way=True)
+
+    async def one_at_a_time(count: int) -> None:
+        for _ in range(count):
+            await counter.incr()
+
+    async def async_method(count: int) -> None:
+        for _ in range(count):
+            await counter.echo(1)
+
+    async def at_once(count: int) -> None:
+        await asyncio.gather(*(one_at_a_time(count // WIDTH) for _ in range(WIDTH)))
+
+    async def tell(count: int) -> None:
+        for _ in range(count):
+            await one_way.incr()
+        await counter.incr()
+
+    async def stream(count: int) -> None:
+        async for _ in counter.numbers(count):
+            pass
+
+    async def spawn(count: int) -> None:
+        kept = [await COUNTER.spawn() for _ in range(count)]
+        system = pul.get_system()
+        for proxy in kept:
+            await system.stop(proxy)
+
+    async def spawn_only(count: int) -> None:
+        SPAWNED.extend([await COUNTER.spawn() for _ in range(count)])
+
+    return {
+        "floor": floor,
+        "call": one_at_a_time,
+        "call, async method": async_method,
+        f"call, {WIDTH} at once": at_once,
+        "tell": tell,
+        "stream item": stream,
+        "spawn": spawn_only,
+        "spawn and stop": spawn,
+    }
+
+
+SPAWNED: list[Any] = []
+
+
+async def measure(rounds: int, count: int) -> dict[str, float]:
+    """Medians of events a second."""
+    await pul.init()
+    rates: dict[str, list[float]] = {}
+    for _ in range(rounds):
+        for name, case in (await cases()).items():
+            started = time.perf_counter()
+            await case(count)
+            rates.setdefault(name, []).append(count / (time.perf_counter() - started))
+        for proxy in SPAWNED:
+            await pul.get_system().stop(proxy)
+        SPAWNED.clear()
+        gc.collect()
+    await pul.shutdown()
+    return {name: statistics.median(found) for name, found in rates.items()}
+
+
+async def weigh(count: int) -> dict[str, float]:
+    """Bytes of one idle actor, and spawns a second of the first and of the last batch."""
+    await pul.init()
+    gc.collect()
+    before, kept, rates = _rss(), [], []
+    for _ in range(0, count, BATCH):
+        started = time.perf_counter()
+        kept.extend([await COUNTER.spawn() for _ in range(min(BATCH, count))])
+        rates.append(min(BATCH, count) / (time.perf_counter() - started))
+    found = {"bytes": (_rss() - before) / len(kept), "first batch": rates[0], "last batch": rates[-1]}
+    started = time.perf_counter()
+    pul.get_system().statistics()
+    found["snapshot_ms"] = (time.perf_counter() - started) * 1000
+    await pul.shutdown()
+    found["peak_gib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    return found
+
+
+def _rss() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+
+
+def run(work: Any, loop: str) -> Any:
+    if loop == "uvloop":
+        import uvloop
+
+        return uvloop.run(work)
+    return asyncio.run(work)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--loop", choices=("uvloop", "asyncio"), default="uvloop")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--count", type=int, default=20_000, help="events of one round of one case")
+    parser.add_argument("--actors", type=int, default=0, help="idle actors to weigh")
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    rates = run(measure(options.rounds, options.count), options.loop)
+    weight = run(weigh(options.actors), options.loop) if options.actors else {}
+    if options.json:
+        print(json.dumps({"per_s": rates, "idle_actor": weight}))
+        return
+    for name, rate in rates.items():
+        print(f"{name:20} {rate:>12,.0f}/s  {rate / rates['floor']:.2f} of the floor")
+    for name, value in weight.items():
+        print(f"idle actor: {name:12} {value:,.1f}")
+
+
+if __name__ == "__main__":
+    main()

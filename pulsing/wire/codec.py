@@ -5,7 +5,7 @@
               | [trace (25)] | [sender (16)] | method | [transfer] | value      tell: the same, request and deadline 0
     reply, stream item, failure, end = flags (1) | request (8) | [transfer] | value
     cancel  = flags (1) | request (8)
-    credit  = request (8) | count (4) | size (4)
+    credit  = request (8) | count (4)
     chunk   = transfer (4) | bytes
     ping, pong = nonce (8)
     goodbye = reason          gossip = bytes          full, room = target (16)
@@ -76,7 +76,7 @@ REASON_LIMIT = KIB
 _HEAD = struct.Struct(">BI")
 _CALL = struct.Struct(">BIBBIQQ16s")
 _REQUEST = struct.Struct(">BIBQ")
-_CREDIT = struct.Struct(">BIQII")
+_CREDIT = struct.Struct(">BIQI")
 _NONCE = struct.Struct(">BIQ")
 _TARGET = struct.Struct(">BI16s")
 _CHUNK = struct.Struct(">BII")

@@ -116,11 +116,10 @@ class StreamItem(NamedTuple):
 
 
 class Credit(NamedTuple):
-    """Room for more: `amount` items of a stream, or of the link itself (request 0) `amount` frames and `size` bytes."""
+    """Room for `amount` more: items of a stream, or messages to actors (request 0)."""
 
     request_id: int
     amount: int
-    size: int = 0
 
 
 class End(NamedTuple):
@@ -143,7 +142,7 @@ class Pong(NamedTuple):
 
 
 class Goodbye(NamedTuple):
-    """Nothing more follows from this side; open requests are finished or fail with the reason."""
+    """Nothing new follows from this side; what is open runs to its end."""
 
     reason: str = ""
 
@@ -155,7 +154,7 @@ class Full(NamedTuple):
 
 
 class Room(NamedTuple):
-    """Takes `Full` back."""
+    """Takes `full` back."""
 
     target: int
 

@@ -60,7 +60,7 @@ EXAMPLES: dict[str, Frame] = {
     "cancel": Cancel(1),
     "stream item": StreamItem(1, (1, "b", None)),
     "credit": Credit(1, 32),
-    "credit of the link": Credit(0, 256, 8 << 20),
+    "credit of the link": Credit(0, 256),
     "end": End(1),
     "end, failed": End(1, FAILURE),
     "ping": Ping(7),

@@ -42,20 +42,11 @@ class MethodTable:
     class_name: str
     """bare name of the class, for messages to people"""
     methods: Mapping[str, Method]
-
-    @property
-    def names(self) -> frozenset[str]:
-        return frozenset(self.methods)
-
-    @property
-    def async_names(self) -> frozenset[str]:
-        """Names of the methods defined with `async def`, async generators included."""
-        return frozenset(m.name for m in self.methods.values() if m.kind in (ASYNC, ASYNC_GENERATOR))
-
-    @property
-    def stream_names(self) -> frozenset[str]:
-        """Names of the methods whose calls can only be iterated over, or awaited to their end."""
-        return frozenset(m.name for m in self.methods.values() if m.kind == ASYNC_GENERATOR)
+    names: frozenset[str]
+    async_names: frozenset[str]
+    """methods defined with `async def`, async generators included"""
+    stream_names: frozenset[str]
+    """methods whose calls can only be iterated over, or awaited to their end"""
 
 
 def method_table(cls: type) -> MethodTable:
@@ -71,7 +62,13 @@ def _read_table(cls: Any) -> MethodTable:
             continue
         if (method := _method(cls, name)) is not None:
             methods[name] = method
-    return MethodTable(cls.__name__, methods)
+    return MethodTable(
+        cls.__name__,
+        methods,
+        names=frozenset(methods),
+        async_names=frozenset(m.name for m in methods.values() if m.kind in (ASYNC, ASYNC_GENERATOR)),
+        stream_names=frozenset(m.name for m in methods.values() if m.kind == ASYNC_GENERATOR),
+    )
 
 
 def _method(cls: type, name: str) -> Method | None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import warnings
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Generator
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine, Generator
+from collections.abc import Set as AbstractSet
 from threading import get_ident
 from typing import Any
 
@@ -24,14 +25,27 @@ class ActorProxy:
         async_methods: which of them are asynchronous; None where that is not known.
     """
 
+    # The dict is for methods that have been asked for; a proxy that nobody calls through has none.
+    __slots__ = (
+        "__dict__",
+        "__weakref__",
+        "_async_methods",
+        "_class_name",
+        "_method_names",
+        "_one_way",
+        "_ref",
+        "_streams",
+        "_timeout",
+    )
+
     def __init__(
         self,
         actor_ref: ActorRef,
-        method_names: list[str] | None = None,
-        async_methods: set[str] | None = None,
+        method_names: Collection[str] | None = None,
+        async_methods: AbstractSet[str] | None = None,
     ) -> None:
         self._ref = actor_ref
-        self._method_names = set(method_names) if method_names else None
+        self._method_names = frozenset(method_names) if method_names else None
         self._async_methods = async_methods
         self._streams: frozenset[str] = frozenset()
         self._class_name: str | None = None
@@ -54,7 +68,7 @@ class ActorProxy:
             timeout: seconds that each call waits; None for no limit, only for an actor of this node.
             one_way: awaiting a call returns None as soon as the message was accepted.
         """
-        proxy = ActorProxy(self._ref, list(self._method_names or ()), self._async_methods)
+        proxy = ActorProxy(self._ref, self._method_names, self._async_methods)
         proxy._streams = self._streams
         proxy._class_name = self._class_name
         proxy._timeout = timeout
@@ -99,13 +113,13 @@ def typed_proxy(ref: ActorRef, cls: Any) -> ActorProxy:
 
 def proxy_of_table(ref: ActorRef, table: MethodTable) -> ActorProxy:
     """A proxy of `ref` with the methods of a table."""
-    return rebuild_proxy(ref, list(table.names), set(table.async_names), table.stream_names, table.class_name)
+    return rebuild_proxy(ref, table.names, table.async_names, table.stream_names, table.class_name)
 
 
 def rebuild_proxy(
     ref: ActorRef,
-    names: list[str] | None,
-    async_methods: set[str] | None,
+    names: Collection[str] | None,
+    async_methods: AbstractSet[str] | None,
     streams: frozenset[str],
     class_name: str | None,
 ) -> ActorProxy:

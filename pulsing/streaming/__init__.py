@@ -34,7 +34,8 @@ from pulsing.streaming.pubsub import (
     require_callback,
     subscribe_to_topic,
 )
-from pulsing.streaming.queue import Queue, QueueReader, share_of
+from pulsing.streaming.queue import Queue
+from pulsing.streaming.reader import QueueReader, share_of
 from pulsing.streaming.storage import BucketStorage
 from pulsing.streaming.sync_queue import SyncQueue, SyncQueueReader
 

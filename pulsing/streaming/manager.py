@@ -1,8 +1,4 @@
-"""The storage manager: one a node, opens the buckets and brokers that the node owns and points to the owner of others.
-
-Managers tell each other what they know. One that meets a node for the first time exchanges everything with it before
-it decides who owns a key, so that a node that has just come does not open again what another one holds.
-"""
+"""The storage manager of a node: it opens the buckets and brokers that the node owns, and names the owners of others."""
 
 from __future__ import annotations
 
@@ -31,6 +27,7 @@ from pulsing.streaming.backend import backend_name, get_backend_class
 from pulsing.streaming.backends.writer import StoreThread
 from pulsing.streaming.broker import TopicBroker
 from pulsing.streaming.catalogue import NOBODY, Catalogue, QueueDiffers, QueueSettings, bucket_key, home_key, topic_key
+from pulsing.streaming.exchange import MEETING_TIMEOUT_S, Exchange
 from pulsing.streaming.folders import Folders
 from pulsing.streaming.storage import BucketStorage
 
@@ -43,10 +40,6 @@ STORAGE_MANAGER_NUMBER = 3
 """The manager's number on every node: its id follows from the node's, before names have spread."""
 
 MAX_REDIRECTS = 3
-MEETING_TIMEOUT_S = 2.0
-MEET_AGAIN_AFTER_S = 1.0
-WATCH_EVERY_S = 1.0
-"""How often a manager that holds something looks who has come; a comparison of two sets."""
 OWNER_LOST_PATIENCE_S = 5.0
 """How long a handle looks for the new owner when the old one does not answer; a death is seen within about 1 s."""
 
@@ -75,11 +68,8 @@ class StorageManager:
         self.catalogue = Catalogue(_weight)
         self.buckets: dict[tuple[str, int], ActorRef] = {}
         self.topics: dict[str, ActorRef] = {}
-        self._met: set[int] = {self._me}
-        self._meetings: dict[int, asyncio.Task[None]] = {}
-        self._avoided: dict[int, float] = {}
+        self._exchange = Exchange(self._inner, self.catalogue, self._ask, self.learn)
         self._news: dict[str, list[asyncio.Future[None]]] = {}
-        self._watching: asyncio.Task[None] | None = None
         self._away_since: dict[str, float] = {}
         self._store_thread = StoreThread()
         self.folders = Folders(base_storage_path)
@@ -107,7 +97,7 @@ class StorageManager:
             ValueError: the queue was set up otherwise, or an argument makes no sense.
         """
         check_bucket(topic, bucket_id)
-        await self._meet_all()
+        await self._exchange.meet_all()
         key = bucket_key(topic, bucket_id)
         owner = await self._owner_of_bucket(topic, bucket_id, backend, backend_options, storage_path)
         subject = {"topic": topic, "bucket_id": bucket_id}
@@ -126,7 +116,7 @@ class StorageManager:
             `{"_type": "TopicReady", "topic", "actor_id", "node_id", "epoch"}`, or a Redirect as of `get_bucket`.
         """
         check_topic(topic)
-        await self._meet_all()
+        await self._exchange.meet_all()
         key = topic_key(topic)
         owner = self.owner(key)
         if owner != self._me:
@@ -196,8 +186,8 @@ class StorageManager:
         ref = spawn_any(self._inner, storage, name=f"bucket_{topic}_{bucket_id}", public=True, options={})
         self.buckets[topic, bucket_id] = ref
         self._away_since.pop(key, None)
-        self._start_watching()
-        self._spread(keys=[key])
+        self._exchange.start_watching()
+        self._exchange.spread(keys=[key])
         if before.node_id != NOBODY:
             self._report_move(topic, bucket_id, before.node_id, holding.epoch, settings)
         return ref
@@ -246,7 +236,7 @@ class StorageManager:
 
     async def _keepers(self, topic: str, bucket_id: int, settings: QueueSettings) -> list[int]:
         """The live nodes that have the files of a bucket."""
-        live = self._live()
+        live = self._exchange.live()
         call = (topic, bucket_id, settings.backend, settings.storage_path)
         asked = (self._ask(node_id, "has_files", *call, timeout=MEETING_TIMEOUT_S) for node_id in live)
         answers = await asyncio.gather(*asked, return_exceptions=True)
@@ -264,8 +254,8 @@ class StorageManager:
         first = self.catalogue.holding(key).epoch == 0
         self.catalogue.take(key, self._me)
         self.topics[topic] = ref
-        self._start_watching()
-        self._spread(keys=[key])
+        self._exchange.start_watching()
+        self._exchange.spread(keys=[key])
         if first:
             self._event("topic.created", topic, {}, kind="topic")
         return ref
@@ -275,7 +265,7 @@ class StorageManager:
     async def declare(self, topic: str, wanted: Mapping[str, Any]) -> dict[str, Any]:
         """Fix the settings of a queue, unless they are fixed already; returns those that hold."""
         check_topic(topic)
-        await self._meet_all()
+        await self._exchange.meet_all()
         asked = QueueSettings.from_dict(wanted)
         known = self._known(topic, asked.storage_path)
         if known is not None and known.num_buckets is not None:
@@ -288,7 +278,7 @@ class StorageManager:
 
     async def lookup(self, topic: str, storage_path: str | None = None) -> dict[str, Any] | None:
         """The settings of a queue; None if nobody has put anything into it."""
-        await self._meet_all()
+        await self._exchange.meet_all()
         known = self._known(topic, storage_path)
         home = self.home_of(topic)
         if known is None and home != self._me:
@@ -321,16 +311,16 @@ class StorageManager:
 
     async def existing_buckets(self, topic: str) -> list[int]:
         """The buckets of a queue that some live node holds."""
-        await self._meet_all()
+        await self._exchange.meet_all()
         settings = self.catalogue.settings(topic)
-        live = set(self._live())
+        live = set(self._exchange.live())
         count = 0 if settings is None else settings.num_buckets or 0
         return [b for b in range(count) if self.catalogue.holding(bucket_key(topic, b)).node_id in live]
 
     async def has_topic(self, topic: str) -> bool:
         """Whether a live node has the broker of a topic."""
-        await self._meet_all()
-        return self.catalogue.holding(topic_key(topic)).node_id in self._live()
+        await self._exchange.meet_all()
+        return self.catalogue.holding(topic_key(topic)).node_id in self._exchange.live()
 
     async def delete(self, topic: str) -> None:
         """Forget a queue's settings everywhere, and close its buckets."""
@@ -339,7 +329,7 @@ class StorageManager:
             return
         self.catalogue.set_up(topic, None)
         self.folders.forget(self.folders.of(topic, settings.storage_path))
-        self._spread(queues=[topic])
+        self._exchange.spread(queues=[topic])
         self._event("queue.deleted", topic, {})
         await self._close_deleted([topic])
 
@@ -375,7 +365,7 @@ class StorageManager:
         else:
             return known
         self.catalogue.set_up(topic, settings)
-        self._spread(queues=[topic])
+        self._exchange.spread(queues=[topic])
         self._announce(topic)
         if known is None:
             self._event("queue.created", topic, {"num_buckets": settings.num_buckets, "backend": settings.backend})
@@ -399,7 +389,7 @@ class StorageManager:
         """Take over all that another manager knows, and tell it all that this one knows."""
         answer = self.catalogue.everything()
         await self.learn(news)
-        self._met.add(int(node_id))
+        self._exchange.met.add(int(node_id))
         return answer
 
     async def learn(self, news: Mapping[str, Any]) -> None:
@@ -413,68 +403,11 @@ class StorageManager:
 
     def owner(self, key: str) -> int:
         """The node that owns a key, as far as this node knows."""
-        return self.catalogue.owner(key, self._live())
+        return self.catalogue.owner(key, self._exchange.live())
 
     def home_of(self, topic: str) -> int:
         """The node that fixes the settings of a queue."""
         return self.owner(home_key(topic))
-
-    def _live(self) -> list[int]:
-        members = self._inner.members_view()
-        live = [member.node_id.id for member in members if member.status in ("Alive", "Suspect")]
-        return live or [self._me]
-
-    def _start_watching(self) -> None:
-        if self._watching is None:
-            self._watching = self._inner.tasks.start(self._watch(), "queue owners")
-
-    async def _watch(self) -> None:
-        """Meet nodes that come or return though nobody asks anything: another one may hold what this one holds."""
-        while True:
-            await asyncio.sleep(WATCH_EVERY_S)
-            await self._meet_all()
-
-    async def _meet_all(self) -> None:
-        """Exchange knowledge with the nodes that were not here when this one last decided something."""
-        live = set(self._live())
-        if self._met == live:
-            return
-        self._met &= live
-        now = self._inner.now()
-        strangers = [n for n in live - self._met if self._avoided.get(n, 0.0) <= now]
-        for node_id in strangers:
-            if node_id not in self._meetings:
-                self._meetings[node_id] = self._inner.tasks.start(self._meet(node_id), f"meet {node_id:016x}")
-        meetings = [self._meetings[node_id] for node_id in strangers]
-        if meetings:
-            await asyncio.wait(meetings)
-
-    async def _meet(self, node_id: int) -> None:
-        try:
-            known = self.catalogue.everything()
-            answer = await self._ask(node_id, "exchange", str(self._me), known, timeout=MEETING_TIMEOUT_S)
-            await self.learn(answer)
-            self._met.add(node_id)
-        except ActorNotFound:
-            self._met.add(node_id)
-        except (PulsingRuntimeError, OSError) as error:
-            self._avoided[node_id] = self._inner.now() + MEET_AGAIN_AFTER_S
-            logger.info("storage manager of node %016x does not answer: %s", node_id, error)
-        finally:
-            self._meetings.pop(node_id, None)
-
-    def _spread(self, queues: Iterable[str] = (), keys: Iterable[str] = ()) -> None:
-        others = [node_id for node_id in self._live() if node_id != self._me]
-        news = self.catalogue.news(queues, keys)
-        if others and any(news.values()):
-            self._inner.tasks.start(self._tell_all(others, news), "spread queue news")
-
-    async def _tell_all(self, others: list[int], news: dict[str, Any]) -> None:
-        tellings = [self._ask(node_id, "learn", news, timeout=MEETING_TIMEOUT_S) for node_id in others]
-        for node_id, answer in zip(others, await asyncio.gather(*tellings, return_exceptions=True), strict=True):
-            if isinstance(answer, Exception):
-                # It will be met again, and told then, before this node decides anything.
-                self._met.discard(node_id)
 
     async def _give_up(self, key: str) -> None:
         if self.catalogue.holding(key).node_id == self._me:
@@ -496,7 +429,7 @@ class StorageManager:
         for subject in closing:
             del self.buckets[subject]
             self.catalogue.take(bucket_key(*subject), NOBODY)
-        self._spread(keys=[bucket_key(*subject) for subject in closing])
+        self._exchange.spread(keys=[bucket_key(*subject) for subject in closing])
         for ref in closing.values():
             await self._inner.stop(ref)
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from pulsing.streaming.backends.memory import Record
-    from pulsing.streaming.queue import Queue, QueueReader
+    from pulsing.streaming.queue import Queue
+    from pulsing.streaming.reader import QueueReader
 
 T = TypeVar("T")
 

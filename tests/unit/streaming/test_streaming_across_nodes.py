@@ -243,10 +243,10 @@ async def test_two_owners_that_could_not_see_each_other_agree_on_one(one_cluster
         await queue.put({"id": "one"})
         two = await cluster.add(2)
         # The second node has not met the first when it takes the bucket.
-        local_manager(two)._met.add(1)
+        local_manager(two)._exchange.met.add(1)
         local_manager(two).catalogue.take("q:bucket_0", 2)
         local_manager(two).catalogue.take("q:bucket_0", 2)
-        local_manager(one)._met.add(2)
+        local_manager(one)._exchange.met.add(2)
         await (await get_storage_manager(one)).learn(local_manager(two).catalogue.everything())
 
         assert await (await get_storage_manager(one)).list_buckets() == []

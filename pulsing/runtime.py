@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 from pulsing.clock import Clock
 from pulsing.config import SystemConfig, config_from
-from pulsing.core.inspection import register_inspectors
 from pulsing.core.mailbox import MailboxOptions
 from pulsing.core.ref import ActorRef
 from pulsing.core.remote import spawn_any
@@ -150,6 +149,9 @@ async def start_system(
 
     A failure leaves nothing open.
     """
+    # Listings are needed by systems, not by programs that only import the package.
+    from pulsing.core.inspection import register_inspectors
+
     inner = System(clock=clock, random=random)
     start_system_actors(inner)
     register_inspectors(inner)

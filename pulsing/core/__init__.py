@@ -80,7 +80,9 @@ def __getattr__(name: str) -> Any:
     if name in _FROM_RUNTIME:
         from pulsing import runtime
 
-        return getattr(runtime, name)
+        # Kept, so that the next look-up does not come here: every spawn asks for the system.
+        value = globals()[name] = getattr(runtime, name)
+        return value
     if name == "SystemConfig":
         from pulsing.config import SystemConfig
 

@@ -15,10 +15,10 @@ import random
 import threading
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from pulsing.clock import Clock, SystemClock, system_random
+from pulsing.core import listing
 from pulsing.core.actor import CURRENT, TRACE, ActorContext
 from pulsing.core.cell import Cell
 from pulsing.core.dead_letters import DeadLetter, DeadLetters
@@ -29,8 +29,10 @@ from pulsing.core.lifecycle import Ended, Terminated
 from pulsing.core.methods import MethodTable
 from pulsing.core.ref import ActorRef
 from pulsing.core.registry import Instance, LocalNames, NameService, Registry, actor_path, lookup_path
+from pulsing.core.seams import MemberView as MemberView
+from pulsing.core.seams import Router as Router
 from pulsing.core.spec import CellSpec
-from pulsing.core.statistics import Backlog, ClassCounters, ClassStatistics, SystemStatistics
+from pulsing.core.statistics import ClassCounters, SystemStatistics
 from pulsing.core.timers import Deadlines, expire
 from pulsing.core.turns import Turn
 from pulsing.exceptions import ActorNotFound, NodeNotFound, PulsingRuntimeError, SystemStopped
@@ -51,39 +53,6 @@ FIRST_NUMBER = 16
 """Numbers below are for actors whose id must be known beforehand."""
 
 Inspector = Callable[[Mapping[str, Any]], Any]
-
-
-class Router(Protocol):
-    """Carries messages to other nodes."""
-
-    def ask(self, envelope: Envelope) -> None:
-        """Send an ask; its answer, or the reason why there is none, goes to `envelope.reply`.
-
-        The router says `deadlines.done` when the reply is settled, by the answer or by a caller who left.
-        """
-        ...
-
-    def tell(self, envelope: Envelope) -> Awaitable[None]:
-        """Send a tell; the awaitable is done when the link has taken it."""
-        ...
-
-    def watch(self, actor_id: ActorId, told: Callable[[Terminated], None]) -> None:
-        """Call `told` once when the actor of another node has ended."""
-        ...
-
-    def check_node(self, node_id: NodeId) -> None:
-        """Raise NodeNotFound or NodeDead if the node cannot be asked."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class MemberView:
-    """A member of the cluster, as listings show it."""
-
-    node_id: NodeId
-    addr: str
-    status: str
-    """Alive, Suspect, Dead or Leaving"""
 
 
 class System:
@@ -132,7 +101,7 @@ class System:
         self.started_wall = self.clock.wall()
         self._started = self.now()
         self._numbers = itertools.count(FIRST_NUMBER)
-        self._counters: dict[str, ClassCounters] = {}
+        self.counters: dict[str, ClassCounters] = {}
         self._rotation: dict[str, int] = {}
         self._reported: dict[str, float] = {}
         self._draining = False
@@ -206,9 +175,9 @@ class System:
 
     def counters_of(self, spec: CellSpec) -> ClassCounters:
         """The counters of a class on this node."""
-        counters = self._counters.get(spec.class_name)
+        counters = self.counters.get(spec.class_name)
         if counters is None:
-            counters = self._counters[spec.class_name] = ClassCounters(spec.class_name, spec.internal)
+            counters = self.counters[spec.class_name] = ClassCounters(spec.class_name, spec.internal)
         return counters
 
     def turns_of(self, spec: CellSpec) -> dict[str | None, Turn]:
@@ -222,7 +191,7 @@ class System:
     def instance_of(self, cell: Cell) -> Instance:
         """What other nodes are told of a named actor."""
         assert cell.path is not None
-        return Instance(cell.path, cell.actor_id, self.node_id, describe_class(cell))
+        return Instance(cell.path, cell.actor_id, self.node_id, listing.describe_class(cell))
 
     def forget(self, cell: Life, ended: Ended) -> None:
         """Take an actor that has ended out of all books."""
@@ -629,44 +598,11 @@ class System:
 
     async def all_named_actors(self) -> list[dict[str, Any]]:
         """Every public name with its instances, and the private names of this node."""
-        private = [cell for cell in self.registry if cell.path is not None and not cell.public]
-        paths = {*self.names.paths(), *(cell.path for cell in private if cell.path)}
-        return [self._named(path) for path in sorted(paths)]
-
-    def _named(self, path: str) -> dict[str, Any]:
-        detailed = [
-            {"actor_id": str(one.actor_id.id), "node_id": str(one.node_id.id), **_class_fields(one.info)}
-            for one in self._known_instances(path)
-        ]
-        return {
-            "path": path,
-            "instance_count": len(detailed),
-            "instances": [one["node_id"] for one in detailed],
-            "detailed_instances": detailed,
-        }
-
-    def _known_instances(self, path: str) -> list[Instance]:
-        here = self.registry.by_path(path)
-        if here is not None and not here.public:
-            return [self.instance_of(here), *self.names.instances(path)]
-        return self.names.instances(path)
+        return listing.named_actors(self)
 
     async def get_named_instances(self, name: str) -> list[dict[str, Any]]:
         """The instances behind a name, with the address and status of their nodes."""
-        members = {member.node_id: member for member in self.members_view()}
-        rows = []
-        for one in self._known_instances(lookup_path(name)):
-            member = members.get(one.node_id)
-            rows.append(
-                {
-                    "node_id": str(one.node_id.id),
-                    "addr": member.addr if member else "",
-                    "status": member.status if member else "Dead",
-                    "actor_id": str(one.actor_id.id),
-                    **_class_fields(one.info),
-                }
-            )
-        return rows
+        return listing.named_instances(self, name)
 
     def local_actor_names(self) -> list[str]:
         """Paths of the actors of this node, ids of the anonymous ones, system actors included."""
@@ -674,36 +610,7 @@ class System:
 
     def statistics(self) -> SystemStatistics:
         """This node's figures at this moment, as frozen values."""
-        backlogs = self._backlogs()
-        classes = tuple(c.snapshot(backlogs.get(c.name, Backlog())) for c in self._counters.values())
-        return SystemStatistics(
-            node_id=str(self.node_id),
-            addr=self.addr,
-            started_at=self.started_wall,
-            uptime_s=self.uptime_s,
-            actors=len(self.registry),
-            spawned=sum(c.spawned for c in classes),
-            stopped=sum(sum(c.stopped.values()) for c in classes),
-            asks_inflight=len(self.deadlines),
-            messages_by_kind=_by_kind(classes),
-            dead_letters_by_reason=dict(self.dead_letters.counts),
-            classes=classes,
-        )
-
-    def _backlogs(self) -> dict[str, Backlog]:
-        now = self.now()
-        backlogs: dict[str, Backlog] = {}
-        for cell in list(self.waiting):
-            mailbox = cell.mailbox
-            oldest = None if mailbox is None else mailbox.oldest
-            if mailbox is None or oldest is None:
-                self.waiting.discard(cell)
-                continue
-            backlog = backlogs.setdefault(cell.spec.class_name, Backlog())
-            backlog.messages += len(mailbox)
-            backlog.fullest = max(backlog.fullest, len(mailbox))
-            backlog.oldest_s = max(backlog.oldest_s, now - oldest.accepted_at)
-        return backlogs
+        return listing.figures_of(self)
 
     async def inspect(self, kind: str, params: Mapping[str, Any] | None = None) -> Any:
         """Answer a named question about this node, in plain JSON-able values; the layers above add questions.
@@ -775,29 +682,3 @@ def as_actor_id(actorid: ActorId | str | int) -> ActorId:
     if isinstance(actorid, str):
         return ActorId.from_str(actorid)
     return actorid if isinstance(actorid, ActorId) else ActorId(actorid)
-
-
-def describe_class(cell: Cell) -> dict[str, Any]:
-    """Class, module and file of an actor, and its card where it has one."""
-    module, _, name = cell.spec.class_name.rpartition(".")
-    info: dict[str, Any] = {"class": name, "module": module, "file": cell.spec.file, "kind": cell.spec.kind}
-    if cell.spec.card is not None:
-        info["card"] = dict(cell.spec.card)
-    return info
-
-
-def _class_fields(info: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: info.get(key, "") for key in ("class", "module", "file")}
-
-
-def _by_kind(classes: Iterable[ClassStatistics]) -> dict[str, int]:
-    """Messages by kind; those to Pulsing's own actors are the system's."""
-    kinds = {"ask": 0, "tell": 0, "stream": 0, "system": 0}
-    for one in classes:
-        if one.internal:
-            kinds["system"] += one.messages
-        else:
-            kinds["tell"] += one.tells
-            kinds["stream"] += one.streams
-            kinds["ask"] += max(0, one.messages - one.tells - one.streams)
-    return kinds

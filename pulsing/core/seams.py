@@ -1,0 +1,44 @@
+"""What a system knows of other nodes: somebody who carries messages there, and somebody who knows the members."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from pulsing.core.envelope import Envelope
+from pulsing.core.lifecycle import Terminated
+from pulsing.ids import ActorId, NodeId
+
+
+class Router(Protocol):
+    """Carries messages to other nodes."""
+
+    def ask(self, envelope: Envelope) -> None:
+        """Send an ask; its answer, or the reason why there is none, goes to `envelope.reply`.
+
+        The router says `deadlines.done` when the reply is settled, by the answer or by a caller who left.
+        """
+        ...
+
+    def tell(self, envelope: Envelope) -> Awaitable[None]:
+        """Send a tell; the awaitable is done when the link has taken it."""
+        ...
+
+    def watch(self, actor_id: ActorId, told: Callable[[Terminated], None]) -> None:
+        """Call `told` once when the actor of another node has ended."""
+        ...
+
+    def check_node(self, node_id: NodeId) -> None:
+        """Raise NodeNotFound or NodeDead if the node cannot be asked."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class MemberView:
+    """A member of the cluster, as listings show it."""
+
+    node_id: NodeId
+    addr: str
+    status: str
+    """Alive, Suspect, Dead or Leaving"""

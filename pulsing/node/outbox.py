@@ -1,4 +1,4 @@
-"""What waits to be sent over one connection: all that is queued in one turn of the loop leaves as one message.
+"""What waits to be sent over one connection: what is queued in one turn of the loop leaves together.
 
 Large values follow in chunks between later messages, one chunk a turn, so that nothing small waits behind them.
 """
@@ -14,6 +14,8 @@ from pulsing.transport.base import Connection
 from pulsing.wire.codec import EncodedFrame
 from pulsing.wire.limits import ACTIVE_TRANSFERS, CHUNK
 
+EARLY = 32
+"""So many frames go out before the turn is over: the other end begins with them while this one makes the rest."""
 MESSAGE_TARGET = 1024 * 1024
 """A WebSocket message is closed when it has grown to so many bytes; the other end takes 16 MiB at most."""
 
@@ -28,6 +30,7 @@ class Outbox:
     """
 
     __slots__ = (
+        "_begun",
         "_beside_heads",
         "_blocked",
         "_bulk",
@@ -51,6 +54,8 @@ class Outbox:
         self._bulk: deque[Iterator[Sequence[Any]]] = deque()
         self._scheduled = False
         self._blocked = False
+        # A connection takes nothing before the call is over in which its handler was made.
+        self._begun = False
         self.frames = 0
         """Frames that were queued since the connection was opened, without chunks."""
         self.bytes = 0
@@ -65,6 +70,8 @@ class Outbox:
             self._put_chunks(encoded.chunks, encoded.attached)
         if not self._scheduled:
             self._schedule()
+        elif len(self._heads) >= EARLY and self._begun and not self._blocked:
+            self._send_heads()
 
     def _put_chunks(self, chunks: Iterator[Sequence[Any]], size: int) -> None:
         """A value that is no larger than a chunk goes out with its head: a message of its own costs more."""
@@ -93,12 +100,7 @@ class Outbox:
 
     def flush(self) -> None:
         """Send what is queued, and the next chunk."""
-        heads, size = self._heads, self._size
-        self._heads, self._size, self._beside_heads = [], 0, 0
-        self.bytes += size
-        if heads:
-            for parts in (heads,) if size <= MESSAGE_TARGET else _portions(heads):
-                self._connection.send(parts)
+        self._send_heads()
         if self._bulk and not self._blocked:
             self._send_chunk()
             self._schedule()
@@ -118,8 +120,17 @@ class Outbox:
 
     def _flush_now(self) -> None:
         self._scheduled = False
+        self._begun = True
         if not self.is_empty:
             self.flush()
+
+    def _send_heads(self) -> None:
+        heads, size = self._heads, self._size
+        self._heads, self._size, self._beside_heads = [], 0, 0
+        self.bytes += size
+        if heads:
+            for parts in (heads,) if size <= MESSAGE_TARGET else _portions(heads):
+                self._connection.send(parts)
 
     def _send_chunk(self) -> None:
         """One chunk of the large value whose turn it is."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import sys
 from collections.abc import Sequence
 from typing import Protocol, cast
 
@@ -16,7 +17,7 @@ from websockets.http11 import Request, Response
 from websockets.protocol import OPEN, SEND_EOF, Side
 from websockets.protocol import Protocol as WebSocketCore
 
-from pulsing.transport.address import join_address
+from pulsing.transport.address import is_loopback, join_address
 from pulsing.transport.base import Attach, Buffer, ConnectionHandler, PeerInfo
 from pulsing.transport.framing import FrameReader, frame_parts
 from pulsing.transport.limits import Limits
@@ -25,6 +26,11 @@ _ENDS = (CloseCode.NORMAL_CLOSURE, CloseCode.GOING_AWAY)
 
 # From here on a second system call costs less than copying the message behind its header.
 _JOIN_BELOW = 128 * 1024
+
+# In these releases asyncio's `writelines` never tells the protocol that its buffer is full.
+_WRITELINES_TELLS = not ((3, 12) <= sys.version_info < (3, 12, 8) or (3, 13) <= sys.version_info < (3, 13, 1))
+
+_LOCAL_BUFFER = 256 * 1024
 
 
 class Opening(Protocol):
@@ -136,7 +142,8 @@ class WebSocketLink(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
         self.transport.set_write_buffer_limits(high=self._limits.write_high)
-        _tune(self.transport.get_extra_info("socket"), self._limits.write_timeout)
+        info = self.transport.get_extra_info
+        _tune(info("socket"), info("peername"), self._limits.write_timeout)
         assert self._opening is not None
         self._opening.connected(self)
 
@@ -179,8 +186,11 @@ class WebSocketLink(asyncio.Protocol):
         frame = frame_parts(parts, size, masked=self._masks)
         if size < _JOIN_BELOW:
             self.transport.write(b"".join(frame))
-        else:
+        elif _WRITELINES_TELLS:
             self.transport.writelines(frame)
+        else:
+            for part in frame:
+                self.transport.write(part)
 
     def _send_fragments(self, message: bytes) -> None:
         step, view = self._limits.max_fragment, memoryview(message)
@@ -250,9 +260,14 @@ class WebSocketLink(asyncio.Protocol):
         return error or ConnectionResetError("the other end is gone without a goodbye")
 
 
-def _tune(sock: socket.socket | None, unacknowledged_s: float) -> None:
+def _tune(sock: socket.socket | None, peer: tuple[str, int] | None, unacknowledged_s: float) -> None:
     if sock is None:
         return
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if peer is not None and is_loopback(peer[0]):
+        # The kernel would hold megabytes, behind which a small message waits a hundred milliseconds, and for nothing:
+        # there is no distance to be filled.
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _LOCAL_BUFFER)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _LOCAL_BUFFER)
     if hasattr(socket, "TCP_USER_TIMEOUT"):
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(unacknowledged_s * 1000))

@@ -11,7 +11,7 @@ import asyncio
 from types import AsyncGeneratorType, CoroutineType, GeneratorType
 from typing import Any
 
-from pulsing.core import answers
+import pulsing.core.answers as answers
 from pulsing.core.actor import CURRENT, TRACE
 from pulsing.core.envelope import ATTRIBUTE, Envelope
 from pulsing.core.life import Life, current_task

@@ -18,7 +18,6 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
 from pulsing.clock import Clock, SystemClock, system_random
-from pulsing.core import listing
 from pulsing.core.actor import CURRENT, TRACE, ActorContext
 from pulsing.core.cell import Cell
 from pulsing.core.dead_letters import DeadLetter, DeadLetters
@@ -26,6 +25,7 @@ from pulsing.core.envelope import Envelope
 from pulsing.core.events import EventStream
 from pulsing.core.life import Life
 from pulsing.core.lifecycle import Ended, Terminated
+from pulsing.core.listing import describe_class, figures_of, named_actors, named_instances
 from pulsing.core.methods import MethodTable
 from pulsing.core.ref import ActorRef
 from pulsing.core.registry import Instance, LocalNames, NameService, Registry, actor_path, lookup_path
@@ -191,7 +191,7 @@ class System:
     def instance_of(self, cell: Cell) -> Instance:
         """What other nodes are told of a named actor."""
         assert cell.path is not None
-        return Instance(cell.path, cell.actor_id, self.node_id, listing.describe_class(cell))
+        return Instance(cell.path, cell.actor_id, self.node_id, describe_class(cell))
 
     def forget(self, cell: Life, ended: Ended) -> None:
         """Take an actor that has ended out of all books."""
@@ -598,11 +598,11 @@ class System:
 
     async def all_named_actors(self) -> list[dict[str, Any]]:
         """Every public name with its instances, and the private names of this node."""
-        return listing.named_actors(self)
+        return named_actors(self)
 
     async def get_named_instances(self, name: str) -> list[dict[str, Any]]:
         """The instances behind a name, with the address and status of their nodes."""
-        return listing.named_instances(self, name)
+        return named_instances(self, name)
 
     def local_actor_names(self) -> list[str]:
         """Paths of the actors of this node, ids of the anonymous ones, system actors included."""
@@ -610,7 +610,7 @@ class System:
 
     def statistics(self) -> SystemStatistics:
         """This node's figures at this moment, as frozen values."""
-        return listing.figures_of(self)
+        return figures_of(self)
 
     async def inspect(self, kind: str, params: Mapping[str, Any] | None = None) -> Any:
         """Answer a named question about this node, in plain JSON-able values; the layers above add questions.

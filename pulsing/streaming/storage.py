@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from typing import Any
 
 from pulsing.clock import Clock, SystemClock
-from pulsing.core import remote
+from pulsing.core.remote import remote
 from pulsing.exceptions import DataLost, PulsingUnsupportedError
 from pulsing.streaming.backend import (
     ConsumptionBackend,

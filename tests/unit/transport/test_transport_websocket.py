@@ -563,7 +563,7 @@ async def test_after_five_failures_on_loopback_refusals_are_slow_and_proofs_are_
             await a.dial(listener.addr)
             a.abort()
             assert not slowly.done()
-            assert listener.unproven == 1
+            await wait_until(lambda: listener.unproven == 1)
             slowly.cancel()
 
 

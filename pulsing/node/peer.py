@@ -15,6 +15,7 @@ from pulsing.node.link import Link
 from pulsing.node.order import is_in_turn
 from pulsing.transport.base import Connection
 from pulsing.wire.frames import Gossip
+from pulsing.wire.session import WINDOW_BYTES
 
 if TYPE_CHECKING:
     from pulsing.core.system import System
@@ -80,8 +81,9 @@ class Peer:
 
     def room_again(self) -> None:
         """A link has room: send what waits."""
-        if self._lines:
-            self._lines.take_large()
+        if self._lines and self.link is not None:
+            if self.link.session.has_room_for(WINDOW_BYTES):
+                self._lines.take_large()
             self._send_waiting()
 
     def _send_waiting(self) -> None:

@@ -232,6 +232,22 @@ def test_a_full_actor_holds_back_its_own_messages_and_no_others() -> None:
     run_virtual(scenario)
 
 
+def test_large_values_wait_for_room_and_small_calls_to_others_pass_them() -> None:
+    async def scenario() -> None:
+        async with cluster(2) as systems:
+            notes, others = await elsewhere(systems, Notes, "notes"), await elsewhere(systems, Notes, "others")
+            large = [asyncio.ensure_future(notes.note(LARGE)) for _ in range(12)]
+            await asyncio.sleep(0)
+            peer = node_of(systems[1]).peer(systems[0].node_id)
+            assert peer.waiting >= 8
+            assert await others.note(1) == 1
+            assert not all(call.done() for call in large)
+            assert await asyncio.gather(*large, notes.note("last")) == [len(LARGE)] * 12 + ["last"]
+            assert await notes.noted() == [len(LARGE)] * 12 + ["last"]
+
+    run_virtual(scenario)
+
+
 def test_messages_that_wait_for_a_full_actor_keep_their_deadlines() -> None:
     async def scenario() -> None:
         async with cluster(2) as systems:

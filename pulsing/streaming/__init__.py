@@ -18,6 +18,7 @@ from pulsing.streaming.backend import (
     list_backends,
     register_backend,
 )
+from pulsing.streaming.group_reader import ACK_WAIT_S, EARLIEST, MAX_DELIVER, Delivery, GroupReader
 from pulsing.streaming.inspection import register_streaming_inspectors
 from pulsing.streaming.manager import (
     StorageManager,
@@ -45,6 +46,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BucketStorage",
+    "Delivery",
+    "GroupReader",
     "MemoryBackend",
     "PublishMode",
     "PublishResult",
@@ -124,8 +127,17 @@ async def read_queue(
     storage_path: str | None = None,
     backend: str | type = "memory",
     backend_options: dict[str, Any] | None = None,
+    *,
+    group: str | None = None,
+    consumer_id: str | None = None,
+    ack_wait: float = ACK_WAIT_S,
+    max_deliver: int = MAX_DELIVER,
+    start: str = EARLIEST,
 ) -> QueueReader:
     """Open a queue for reading; this creates none.
+
+    With `group` the reader is a `GroupReader`: the live members of the group share the buckets, and what a member
+    reads is delivered again unless it is acknowledged in time (at least once).
 
     Of the ways to choose buckets the first that is given counts: `rank` with `world_size`, `bucket_id`, `bucket_ids`;
     without any, all buckets are read.
@@ -137,14 +149,18 @@ async def read_queue(
         bucket_ids: the buckets to read; an empty list reads nothing.
         rank, world_size: read every bucket whose number modulo `world_size` is `rank`.
         num_buckets, storage_path, backend, backend_options: as the queue was set up.
+        group: the consumer group to read in; it shares the buckets itself, so none are to be named.
+        consumer_id, ack_wait, max_deliver, start: as for `GroupReader`; without `group` they mean nothing.
 
     Raises:
-        ValueError: an invalid name or number, a bucket that there is not, only one of `rank` and `world_size`, an
-            unknown store, or the queue was set up otherwise.
+        ValueError: an invalid name or number, a bucket that there is not, only one of `rank` and `world_size`, `group`
+            together with buckets or a rank, an unknown store, or the queue was set up otherwise.
         TypeError: the store's class lacks methods.
     """
     if (rank is None) != (world_size is None):
         raise ValueError(f"rank and world_size go together, got rank={rank}, world_size={world_size}")
+    if group is not None and (bucket_id, bucket_ids, rank) != (None, None, None):
+        raise ValueError("a group shares the buckets itself: give no bucket_id, bucket_ids or rank with it")
     queue = Queue(
         system,
         topic,
@@ -155,6 +171,8 @@ async def read_queue(
     )
     queue.reads_only()
     queue.check_known()
+    if group is not None:
+        return GroupReader(queue, group, consumer_id, ack_wait, max_deliver, start)
     buckets = bucket_ids
     if rank is not None and world_size is not None:
         buckets = share_of(num_buckets, rank, world_size)
@@ -224,6 +242,11 @@ class QueueAPI:
         storage_path: str | None = None,
         backend: str | type = "memory",
         backend_options: dict[str, Any] | None = None,
+        group: str | None = None,
+        consumer_id: str | None = None,
+        ack_wait: float = ACK_WAIT_S,
+        max_deliver: int = MAX_DELIVER,
+        start: str = EARLIEST,
     ) -> QueueReader:
         """Open a queue for reading; see `read_queue`."""
         return await read_queue(
@@ -237,6 +260,11 @@ class QueueAPI:
             storage_path,
             backend,
             backend_options,
+            group=group,
+            consumer_id=consumer_id,
+            ack_wait=ack_wait,
+            max_deliver=max_deliver,
+            start=start,
         )
 
 

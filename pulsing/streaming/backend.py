@@ -109,6 +109,22 @@ class ManageableBackend(Protocol):
         ...
 
 
+@runtime_checkable
+class CommittingBackend(Protocol):
+    """A store that keeps how far consumer groups have acknowledged, as durably as it keeps records.
+
+    Over another store the bucket's actor keeps it, and forgets it with its process.
+    """
+
+    async def committed(self) -> dict[str, int]:
+        """The committed offset of every group."""
+        ...
+
+    async def commit(self, group: str, offset: int | None) -> None:
+        """Keep the committed offset of a group; None forgets the group."""
+        ...
+
+
 _BUILT_IN: Mapping[str, str] = {
     "memory": "pulsing.streaming.backends.memory:MemoryBackend",
     "sqlite": "pulsing.streaming.backends.sqlite:SqliteBackend",
@@ -205,6 +221,7 @@ def build_batch_meta(sampled: Iterable[int], fields: Iterable[str], partition_id
 
 
 __all__ = [
+    "CommittingBackend",
     "ConsumptionBackend",
     "ManageableBackend",
     "MemoryBackend",

@@ -171,6 +171,11 @@ def topic_key(topic: str) -> str:
     return f"topic:{topic}"
 
 
+def dead_queue(name: str) -> str:
+    """The queue for the records that the groups of a queue could not get done, by its name; or its folder, by that."""
+    return f"{name}.dead"
+
+
 def home_key(queue: str) -> str:
     """The key of the node that fixes a queue's settings."""
     return f"queue:{queue}"

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pulsing.exceptions import Forbidden
-from pulsing.streaming.catalogue import QueueSettings
+from pulsing.streaming.catalogue import QueueSettings, dead_queue
 
 SETTINGS_FILE = "queue.json"
 
@@ -29,8 +29,8 @@ class Folders:
         return storage_path or str(self._base / queue)
 
     def allow(self, folder: str) -> None:
-        """Let stores use a folder outside the base: this process asked for it, not another node."""
-        self._allowed.add(Path(folder).resolve())
+        """Let stores use a folder outside the base, and its dead queue's: this process asked, not another node."""
+        self._allowed |= {Path(name).resolve() for name in (folder, dead_queue(folder))}
 
     def allows(self, folder: str) -> bool:
         """Whether stores may use a folder."""

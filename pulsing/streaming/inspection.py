@@ -12,6 +12,7 @@ from pulsing.core.system import System
 from pulsing.streaming.broker import Subscriber
 from pulsing.streaming.catalogue import QueueSettings, bucket_key
 from pulsing.streaming.manager import local_manager
+from pulsing.streaming.queue import GROUP_FIGURES
 from pulsing.streaming.readers import ReaderTrace
 
 Row = dict[str, Any]
@@ -20,6 +21,7 @@ PEEK_LIMIT = 500
 SCAN_LIMIT = 10_000
 BUCKET_ROWS = 256
 READER_ROWS = 256
+GROUP_ROWS = 256
 
 
 def register_streaming_inspectors(system: Any) -> None:
@@ -49,6 +51,8 @@ def queue_row(system: System, queue: str) -> Row:
     buckets = list(buckets_here(system, queue))
     oldest = min((at for at in map(_oldest_at, buckets) if at is not None), default=None)
     traces = [trace for bucket in buckets for trace in bucket.readers.known()]
+    groups = group_rows(system, queue)
+    lags = [row["lag"] for row in (*reader_rows(system, queue), *groups)]
     sizes = [store.byte_count() for store in map(_accounted, buckets) if store is not None]
     return {
         "queue": queue,
@@ -63,8 +67,8 @@ def queue_row(system: System, queue: str) -> Row:
         "oldest_at": None if oldest is None else timestamp(oldest),
         "oldest_s": None if oldest is None else max(0.0, system.clock.wall() - oldest),
         "readers": len({trace.info[0] for trace in traces}),
-        "groups": 0,
-        "max_lag": max((row["lag"] for row in reader_rows(system, queue)), default=0),
+        "groups": len(groups),
+        "max_lag": max(lags, default=0),
         "nodes": [str(system.node_id)] if buckets else [],
         "state": "ok",
         "node": str(system.node_id),
@@ -87,7 +91,7 @@ def queue_detail(system: System, queue: str) -> Row | None:
         "backend_options": dict(settings.backend_options or {}),
         "bucket_rows": [bucket_row(system, queue, bucket) for bucket in buckets[:BUCKET_ROWS]],
         "reader_rows": reader_rows(system, queue)[:READER_ROWS],
-        "group_rows": [],
+        "group_rows": group_rows(system, queue)[:GROUP_ROWS],
         "failures_total": failures,
     }
 
@@ -150,6 +154,20 @@ def _add_to_reader(rows: dict[str, Row], system: System, bucket: Any, trace: Rea
     unread = None if store is None else store.put_at(trace.offset)
     if unread is not None:
         row["oldest_unread_s"] = max(row["oldest_unread_s"] or 0.0, system.clock.wall() - unread)
+
+
+def group_rows(system: System, queue: str) -> list[Row]:
+    """The consumer groups that this node's buckets have, one row each."""
+    rows: dict[str, Row] = {}
+    for bucket in buckets_here(system, queue):
+        for told in bucket.group_rows():
+            new = {"group": told["group"], "members": [], "buckets": {}, "lag": 0, "dead_records": 0}
+            row = rows.setdefault(told["group"], new)
+            row["members"] = sorted({*row["members"], *told["members"]})
+            row["buckets"][str(bucket.bucket_id)] = {name: told[name] for name in GROUP_FIGURES}
+            row["lag"] += told["lag"]
+            row["dead_records"] += told["dead_records"]
+    return list(rows.values())
 
 
 def buckets_here(system: System, queue: str) -> Iterable[Any]:

@@ -1,4 +1,4 @@
-"""The storage manager of a node: it opens the buckets and brokers that the node owns, and names the owners of others."""
+"""The storage manager of a node: opens the buckets and brokers that the node owns, and names the owners of others."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ from pulsing.exceptions import (
 from pulsing.streaming.backend import backend_name, get_backend_class
 from pulsing.streaming.backends.writer import StoreThread
 from pulsing.streaming.broker import TopicBroker
+from pulsing.streaming.burial import bury
 from pulsing.streaming.catalogue import NOBODY, Catalogue, QueueDiffers, QueueSettings, bucket_key, home_key, topic_key
 from pulsing.streaming.exchange import MEETING_TIMEOUT_S, Exchange
 from pulsing.streaming.folders import Folders
@@ -182,6 +183,7 @@ class StorageManager:
             lineage=self._inner.random.getrandbits(62) + 1,
             clock=self._inner.clock,
             thread=self._store_thread,
+            bury=lambda record: bury(self._inner, topic, settings, record),
         )
         ref = spawn_any(self._inner, storage, name=f"bucket_{topic}_{bucket_id}", public=True, options={})
         self.buckets[topic, bucket_id] = ref

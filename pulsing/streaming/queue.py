@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 CALL_TIMEOUT_S = 30.0
 WAIT_SLICE_S = 20.0
 """How long one call waits in a bucket before the reader asks again: calls to other nodes need a deadline."""
+GROUP_FIGURES = ("committed", "end", "lag", "pending", "consumer")
+"""What is told of a group in each bucket."""
 LOOK_AGAIN_S = 2.0
 """How long a reader waits at the home of a queue that nobody has written to, before it looks who the home is."""
 
@@ -275,24 +277,40 @@ class Queue:
 
         After a move the new owner is asked without waiting, so that a loss is told at once.
         """
-        if not self._settled and not await self._find():
+        timeout = wait + 10.0 if wait else CALL_TIMEOUT_S
+        now, later = (limit, offset, wait, reader), (limit, offset, 0.0, reader)
+        fetched: Fetched | None = await self.follow(bucket_id, "fetch", now, later, timeout)
+        return fetched
+
+    async def follow(
+        self,
+        bucket_id: int,
+        method: str,
+        args: tuple[Any, ...],
+        args_after_move: tuple[Any, ...] | None = None,
+        timeout: float = CALL_TIMEOUT_S,
+    ) -> Any:
+        """Call a method that may be called twice of a bucket, wherever it is now; None while there is no queue."""
+        if not await self.is_set_up():
             return None
         lost: Exception | None = None
         for _ in range(MAX_REDIRECTS + 1):
             ref = self._buckets.get(bucket_id) or await self._locate(bucket_id)
-            timeout = wait + 10.0 if wait else CALL_TIMEOUT_S
             try:
-                fetched: Fetched = await ref.request("fetch", (limit, offset, wait, reader), None, timeout)
-                return fetched
+                return await ref.request(method, args, None, timeout)
             except GONE as error:
                 self._forget(bucket_id)
                 if _has_failed(error):
                     raise
                 if not await self._find():
                     return None
-                wait = 0.0
+                args = args if args_after_move is None else args_after_move
                 lost = error
         raise self._not_found(bucket_id, lost) from lost
+
+    async def is_set_up(self) -> bool:
+        """Whether somebody has put anything into the queue, or set it up."""
+        return self._settled or await self._find()
 
     async def first_of(
         self,
@@ -336,11 +354,37 @@ class Queue:
                 return None
             fetched = await self.fetch(bucket_id, limit, offset, min(left, WAIT_SLICE_S), reader)
             if fetched is None:
-                await self._wait_declared(min(left, LOOK_AGAIN_S))
+                await self.wait_set_up(left)
             elif fetched[0] or footing.owes(bucket_id, fetched, offset):
                 return fetched
             else:
                 offset = fetched[1]
+
+    # --- consumer groups ---------------------------------------------------------------------------------------------
+
+    async def groups(self) -> list[dict[str, Any]]:
+        """The consumer groups of the queue.
+
+        Returns:
+            `{"group", "members", "buckets": {bucket_id: {"committed", "end", "lag", "pending", "consumer"}}}` each:
+            the ids of the live members; the first offset that is not acknowledged, the next that will be written and
+            the distance; records on loan or to be delivered again; the member that reads the bucket.
+        """
+        groups: dict[str, dict[str, Any]] = {}
+        for bucket_id in range(self.num_buckets):
+            for row in await self.follow(bucket_id, "group_rows", ()) or ():
+                group = groups.setdefault(row["group"], {"group": row["group"], "members": [], "buckets": {}})
+                group["members"] = sorted({*group["members"], *row["members"]})
+                group["buckets"][bucket_id] = {name: row[name] for name in GROUP_FIGURES}
+        return [groups[name] for name in sorted(groups)]
+
+    async def delete_group(self, group: str) -> bool:
+        """Forget how far a group has read; False if there is no such group.
+
+        Members that go on reading begin a new group where they were told to start.
+        """
+        deleted = [await self.follow(bucket_id, "group_delete", (group,)) for bucket_id in range(self.num_buckets)]
+        return any(deleted)
 
     # --- care --------------------------------------------------------------------------------------------------------
 
@@ -424,7 +468,9 @@ class Queue:
         if difference is not None:
             raise QueueDiffers(self.topic, difference)
 
-    async def _wait_declared(self, timeout: float) -> None:
+    async def wait_set_up(self, timeout: float) -> None:
+        """Wait a while for the first put; who is asked may change, so look again then."""
+        timeout = min(timeout, LOOK_AGAIN_S)
         try:
             home = local_manager(self._inner).home_of(self.topic)
             await manager_ref(self._inner, home).request("wait_declared", (self.topic, timeout), None, timeout + 10.0)

@@ -19,6 +19,7 @@ from pulsing.streaming.backend import (
 )
 from pulsing.streaming.backends.memory import Record, Window
 from pulsing.streaming.backends.writer import StoreThread
+from pulsing.streaming.groups import BucketGroups, BuryRecord, Caller, Lent, Standing
 from pulsing.streaming.log import log_of
 from pulsing.streaming.readers import ReaderInfo, Readers
 
@@ -47,6 +48,7 @@ class BucketStorage:
         lineage: identity of this log.
         clock: where time comes from.
         thread: the node's thread for stores that keep files.
+        bury: takes records that consumer groups have not acknowledged in too many deliveries.
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class BucketStorage:
         lineage: int = 1,
         clock: Clock | None = None,
         thread: StoreThread | None = None,
+        bury: BuryRecord | None = None,
     ) -> None:
         self.bucket_id = bucket_id
         self.storage_path = storage_path
@@ -73,7 +76,12 @@ class BucketStorage:
         self.put_total = 0
         self.read_total = 0
         self.failures: dict[str, int] = {}
-        self.readers = Readers(clock or SystemClock())
+        self._clock = clock or SystemClock()
+        self.readers = Readers(self._clock)
+        # Drawn at each opening, unlike the lineage of a store that lasts.
+        self._first_loan = lineage
+        self._bury = bury or _drop
+        self._groups: BucketGroups | None = None
         self._backend_class = get_backend_class(backend)
         self._backend_options = dict(backend_options or {})
         if getattr(self._backend_class, "fenced", False):
@@ -99,9 +107,23 @@ class BucketStorage:
         if type(self._backend) is MemoryBackend:
             self._memory = self._backend
         self._log = log_of(self._backend)
+        groups = BucketGroups(
+            self.topic,
+            self.bucket_id,
+            self._backend,
+            self._log,
+            self.generation,
+            self._clock,
+            self._first_loan,
+            self._bury,
+        )
+        await groups.load()
+        self._groups = groups
 
     async def on_stop(self) -> None:
         """Close the store."""
+        if self._groups is not None:
+            await self._groups.close()
         closed = getattr(self._backend, "close", None)
         if closed is not None:
             await closed()
@@ -210,7 +232,73 @@ class BucketStorage:
         self.read_total += len(window.records)
         return window.records, window.next, window.earliest, self.lineage, self.generation
 
+    # --- what consumer groups use ------------------------------------------------------------------------------------
+
+    async def group_report(self, caller: Caller, joins: bool) -> tuple[Standing, int, int]:
+        """See `BucketGroups.report`; also lineage and generation."""
+        return self._dated(await self.groups.report(caller, joins))
+
+    async def group_lend(self, caller: Caller, limit: int) -> tuple[list[Lent], tuple[Standing, int, int]]:
+        """See `BucketGroups.lend`."""
+        lent, standing = await self.groups.lend(caller, limit)
+        self.read_total += len(lent)
+        return lent, self._dated(standing)
+
+    async def group_wait(self, caller: Caller, timeout: float) -> tuple[Standing, int, int]:
+        """See `BucketGroups.wait`."""
+        self.readers.waiting(None, 1)
+        try:
+            return self._dated(await self.groups.wait(caller, timeout))
+        finally:
+            self.readers.waiting(None, -1)
+
+    async def group_ack(
+        self, caller: Caller, loans: Sequence[tuple[int, int]]
+    ) -> tuple[list[bool], tuple[Standing, int, int]]:
+        """See `BucketGroups.ack`."""
+        outcomes, standing = await self.groups.ack(caller, loans)
+        return outcomes, self._dated(standing)
+
+    async def group_nack(
+        self, caller: Caller, offset: int, loan: int, delay: float
+    ) -> tuple[list[bool], tuple[Standing, int, int]]:
+        """See `BucketGroups.nack`."""
+        outcomes, standing = await self.groups.nack(caller, offset, loan, delay)
+        return outcomes, self._dated(standing)
+
+    async def group_extend(
+        self, caller: Caller, offset: int, loan: int
+    ) -> tuple[list[bool], tuple[Standing, int, int]]:
+        """See `BucketGroups.extend`."""
+        outcomes, standing = await self.groups.extend(caller, offset, loan)
+        return outcomes, self._dated(standing)
+
+    async def group_seek(self, caller: Caller, offset: int | None) -> tuple[Standing, int, int]:
+        """See `BucketGroups.seek`."""
+        return self._dated(await self.groups.seek(caller, offset))
+
+    async def group_leave(self, caller: Caller) -> None:
+        """See `BucketGroups.leave`."""
+        await self.groups.leave(caller)
+
+    async def group_delete(self, group: str) -> bool:
+        """See `BucketGroups.delete`."""
+        return await self.groups.delete(group)
+
+    def group_rows(self) -> list[dict[str, Any]]:
+        """See `BucketGroups.rows`; nothing before the bucket has started."""
+        return [] if self._groups is None else self._groups.rows()
+
+    def _dated(self, standing: Standing) -> tuple[Standing, int, int]:
+        return standing, self.lineage, self.generation
+
     # --- figures and care --------------------------------------------------------------------------------------------
+
+    @property
+    def groups(self) -> BucketGroups:
+        """The consumer groups; there once the bucket has started."""
+        assert self._groups is not None
+        return self._groups
 
     @property
     def backend(self) -> Any:
@@ -262,12 +350,13 @@ class BucketStorage:
         return await found if inspect.isawaitable(found) else found
 
     def readers_behind(self, offset: int) -> int:
-        """Readers whose last known position is below an offset."""
-        return self.readers.behind(offset)
+        """Readers whose last known position is below an offset, and groups that have not acknowledged up to it."""
+        return self.readers.behind(offset) + sum(row["committed"] < offset for row in self.group_rows())
 
     def reader_count(self) -> int:
-        """Readers heard of lately."""
-        return len(self.readers.known())
+        """Readers heard of lately, and members of groups."""
+        members: int = sum(len(row["members"]) for row in self.group_rows())
+        return len(self.readers.known()) + members
 
     async def _removal(self, removed: int) -> dict[str, int]:
         bounds = await self.bounds()
@@ -375,6 +464,10 @@ class BucketStorage:
             return []
         rows = await self._backend.get(self.next_offset, 0)
         return [index for index, row in enumerate(rows) if set(fields) <= row.keys()]
+
+
+async def _drop(record: Record) -> None:
+    """Where a bucket stands for itself there is no dead queue."""
 
 
 __all__ = ["Appended", "BucketStorage", "Fetched"]

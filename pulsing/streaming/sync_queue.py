@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from pulsing.streaming.backends.memory import Record
+    from pulsing.streaming.group_reader import GroupReader
     from pulsing.streaming.queue import Queue
     from pulsing.streaming.reader import QueueReader
 
@@ -61,6 +62,22 @@ class SyncQueueReader:
     def set_offset(self, offset: int, bucket_id: int | None = None) -> None:
         """See `QueueReader.set_offset`."""
         self._reader.set_offset(offset, bucket_id)
+
+
+class SyncGroupReader(SyncQueueReader):
+    """A member of a consumer group whose methods block; not for the thread of the system's loop."""
+
+    def __init__(self, reader: GroupReader) -> None:
+        super().__init__(reader)
+        self._member = reader
+
+    def commit(self) -> dict[int, int]:
+        """See `GroupReader.commit`."""
+        return _run(self._member.queue, self._member.commit, "commit")
+
+    def close(self) -> None:
+        """See `GroupReader.close`."""
+        _run(self._member.queue, self._member.close, "close")
 
 
 def _run(queue: Queue, call: Callable[[], Coroutine[Any, Any, T]], name: str) -> T:

@@ -86,6 +86,7 @@ class MemoryBackend:
         self._batch_offsets: list[int] = []
         self._batch_times: list[float] = []
         self._waiting: list[asyncio.Future[None]] = []
+        self._committed: dict[str, int] = {}
 
     # --- the seven ---------------------------------------------------------------------------------------------------
 
@@ -253,8 +254,20 @@ class MemoryBackend:
         return self._drop(len(self.buffer))
 
     async def destroy(self) -> None:
-        """Remove every record."""
+        """Remove every record, and the groups."""
         self._drop(len(self.buffer))
+        self._committed.clear()
+
+    async def committed(self) -> dict[str, int]:
+        """The committed offset of every group."""
+        return dict(self._committed)
+
+    async def commit(self, group: str, offset: int | None) -> None:
+        """Keep the committed offset of a group; None forgets the group."""
+        if offset is None:
+            self._committed.pop(group, None)
+        else:
+            self._committed[group] = offset
 
     def _check_room(self, records: int, size: int) -> None:
         if len(self.buffer) + records > self._max_records:

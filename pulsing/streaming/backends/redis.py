@@ -45,6 +45,12 @@ for i = 1, count do
 end
 return first
 """
+_COMMIT = """
+local epoch = tonumber(redis.call('HGET', KEYS[1], 'epoch') or '0')
+if tonumber(ARGV[1]) < epoch then return redis.error_reply('FENCED ' .. epoch) end
+if ARGV[3] == '' then return redis.call('HDEL', KEYS[2], ARGV[2]) end
+return redis.call('HSET', KEYS[2], ARGV[2], ARGV[3])
+"""
 _TRIM = """
 local following = tonumber(redis.call('HGET', KEYS[2], 'next') or '0')
 local before = math.min(tonumber(ARGV[1]), following)
@@ -103,9 +109,9 @@ class RedisBackend:
         self._max_records = max_records
         self._overflow = overflow
         self._epoch = epoch
-        # One hash tag, so that both keys of a bucket are on one node of a Redis cluster.
+        # One hash tag, so that the keys of a bucket are on one node of a Redis cluster.
         tag = f"pulsing:{{{storage_path}:{bucket_id}}}"
-        self._stream, self._meta = f"{tag}:s", f"{tag}:m"
+        self._stream, self._meta, self._groups = f"{tag}:s", f"{tag}:m", f"{tag}:g"
         self._codec = Codec()
         self._opening: asyncio.Future[None] | None = None
         self._client: Any = None
@@ -317,7 +323,7 @@ class RedisBackend:
     async def destroy(self) -> None:
         """Remove the bucket from the server."""
         await self.open()
-        await self._told(self._client.delete(self._stream, self._meta))
+        await self._told(self._client.delete(self._stream, self._meta, self._groups))
 
     async def offset_at(self, wall: float) -> int:
         """The first offset whose record was put at that wall time or later."""
@@ -331,6 +337,22 @@ class RedisBackend:
             else:
                 high = middle
         return low
+
+    async def committed(self) -> dict[str, int]:
+        """The committed offset of every group."""
+        await self.open()
+        groups = await self._told(self._client.hgetall(self._groups))
+        return {group.decode(): int(offset) for group, offset in groups.items()}
+
+    async def commit(self, group: str, offset: int | None) -> None:
+        """Keep the committed offset of a group; None forgets the group.
+
+        Raises:
+            NotOwner: another owner has taken the bucket over.
+        """
+        await self.open()
+        kept = "" if offset is None else str(offset)
+        await self._told(self._client.eval(_COMMIT, 2, self._meta, self._groups, self._epoch, group, kept))
 
     async def _told(self, call: Awaitable[T]) -> T:
         """Await a call to the server; what it raises is told in our terms."""

@@ -13,7 +13,8 @@ import secrets
 import sqlite3
 import struct
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -38,6 +39,7 @@ _CHECKED_SIZE = 64 << 20
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS records(off INTEGER PRIMARY KEY, at REAL NOT NULL, body BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS meta(name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS groups(name TEXT PRIMARY KEY, committed INTEGER NOT NULL) WITHOUT ROWID;
 """
 
 
@@ -341,6 +343,19 @@ class SqliteBackend:
         found: int = await self._do(lambda: self._file.first_since(wall))
         return found
 
+    async def committed(self) -> dict[str, int]:
+        """The committed offset of every group."""
+        groups: dict[str, int] = await self._do(self._file.groups)
+        return groups
+
+    async def commit(self, group: str, offset: int | None) -> None:
+        """Keep the committed offset of a group; None forgets the group.
+
+        Raises:
+            NotOwner: another owner has taken the file over.
+        """
+        await self._do(lambda: self._file.commit_group(group, offset))
+
     async def _do(self, work: Callable[[], Any]) -> Any:
         if self._opening is None or not self._opening.done():
             await self.open()
@@ -474,6 +489,13 @@ class _File:
         self._drop_excess()
 
     def _commit(self, rows: list[tuple[int, float, bytes]], following: int, size: int) -> None:
+        with self._owned() as connection:
+            connection.executemany("INSERT INTO records(off, at, body) VALUES(?, ?, ?)", rows)
+            connection.executemany("UPDATE meta SET value=? WHERE name=?", [(following, "next"), (size, "bytes")])
+
+    @contextmanager
+    def _owned(self) -> Iterator[sqlite3.Connection]:
+        """A transaction that fails if another owner has taken the file over."""
         connection = self._open_connection()
         connection.execute("BEGIN IMMEDIATE")
         try:
@@ -482,13 +504,24 @@ class _File:
             )
             if fenced.rowcount != 1:
                 raise NotOwner(str(self._store.path), None, 0, f"{self._store.path} was taken over by another owner")
-            connection.executemany("INSERT INTO records(off, at, body) VALUES(?, ?, ?)", rows)
-            connection.executemany("UPDATE meta SET value=? WHERE name=?", [(following, "next"), (size, "bytes")])
+            yield connection
             connection.execute("COMMIT")
         except BaseException:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             raise
+
+    def commit_group(self, group: str, offset: int | None) -> None:
+        """Write how far a group has acknowledged, or with None that there is no such group."""
+        with self._owned() as connection:
+            if offset is None:
+                connection.execute("DELETE FROM groups WHERE name=?", (group,))
+            else:
+                connection.execute("INSERT OR REPLACE INTO groups(name, committed) VALUES(?, ?)", (group, offset))
+
+    def groups(self) -> dict[str, int]:
+        """The committed offset of every group."""
+        return dict(self._open_connection().execute("SELECT name, committed FROM groups").fetchall())
 
     def _has_room(self, job: Job) -> bool:
         store = self._store

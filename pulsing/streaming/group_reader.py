@@ -1,0 +1,391 @@
+"""A reader that shares the buckets of a queue with the other members of its consumer group.
+
+Delivery is at least once: what is not acknowledged in time is delivered again, so whoever handles a record must bear
+to see it twice. Exactly once takes a store of one's own that keeps the results together with the offsets.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+from pulsing.core.registry import check_name
+from pulsing.core.system import System
+from pulsing.exceptions import DataLost, PulsingError, PulsingRuntimeError
+from pulsing.streaming.backends.memory import Record
+from pulsing.streaming.catalogue import dead_queue
+from pulsing.streaming.groups import LATEST, Caller, Standing
+from pulsing.streaming.manager import check_topic
+from pulsing.streaming.queue import WAIT_SLICE_S, Queue, check_window
+from pulsing.streaming.reader import QueueReader
+
+if TYPE_CHECKING:
+    from pulsing.streaming.sync_queue import SyncGroupReader
+
+ACK_WAIT_S = 30.0
+MAX_DELIVER = 20
+EARLIEST = "earliest"
+REPORTS_IN_ACK_WAIT = 3
+"""How often a member that is in use reports to every bucket before it would count as silent."""
+
+
+class Delivery:
+    """A record on loan, to be acknowledged before the group's `ack_wait` is over.
+
+    Attributes:
+        record: the record.
+        bucket_id: its bucket.
+        offset: its place there.
+        delivery_count: how many times it has been delivered, with this one, since its bucket was opened.
+    """
+
+    def __init__(
+        self, reader: GroupReader, record: Record, bucket_id: int, offset: int, loan: int, delivery_count: int
+    ) -> None:
+        self.record = record
+        self.bucket_id = bucket_id
+        self.offset = offset
+        self.delivery_count = delivery_count
+        self._reader = reader
+        self._loan = loan
+        self._outcome: bool | None = None
+
+    def __repr__(self) -> str:
+        return f"Delivery(bucket_id={self.bucket_id}, offset={self.offset}, delivery_count={self.delivery_count})"
+
+    async def ack(self) -> bool:
+        """Say that the record is done with; once more does nothing.
+
+        Returns:
+            False if the loan had expired: the record is, or will be, delivered again.
+        """
+        if self._outcome is None:
+            (self._outcome,) = await self._reader._about(self.bucket_id, "group_ack", [(self.offset, self._loan)])
+        return self._outcome
+
+    async def nack(self, delay: float = 0.0) -> bool:
+        """Give the record back, to be delivered again after `delay` seconds; False if the loan has ended already.
+
+        Raises:
+            ValueError: a negative delay.
+        """
+        if not delay >= 0:
+            raise ValueError(f"delay must not be negative, got {delay!r}")
+        if self._outcome is not None:
+            return False
+        (given,) = await self._reader._about(self.bucket_id, "group_nack", self.offset, self._loan, delay)
+        self._outcome = False
+        return given
+
+    async def extend(self) -> bool:
+        """Begin `ack_wait` anew for this record; False if the loan has ended already."""
+        if self._outcome is not None:
+            return False
+        (extended,) = await self._reader._about(self.bucket_id, "group_extend", self.offset, self._loan)
+        return extended
+
+
+class GroupReader(QueueReader):
+    """Reads the share of one member of a consumer group, at least once; its positions are kept with the data.
+
+    A member joins at its first read, and stays as long as its reader is used: whoever does nothing with it for
+    `ack_wait` seconds is taken for dead, and its buckets and loans go to the others. More members than buckets leave
+    some without any.
+
+    Args:
+        queue: the queue.
+        group: name of the group.
+        consumer_id: name of the member; the same again takes over from the old one. "consumer_" and 8 hex digits by
+            default.
+        ack_wait: seconds after which an unacknowledged record is delivered again.
+        max_deliver: deliveries after which a record goes to the queue `<topic>.dead` instead.
+        start: where a new group begins, "earliest" or "latest".
+
+    Raises:
+        ValueError: a name breaks the grammar of names, or another argument makes no sense.
+    """
+
+    def __init__(
+        self,
+        queue: Queue,
+        group: str,
+        consumer_id: str | None = None,
+        ack_wait: float = ACK_WAIT_S,
+        max_deliver: int = MAX_DELIVER,
+        start: str = EARLIEST,
+    ) -> None:
+        super().__init__(queue)
+        inner: System = queue._inner
+        if consumer_id is None:
+            consumer_id = f"consumer_{inner.random.getrandbits(32):08x}"
+        check_name(group, "group")
+        check_name(consumer_id, "consumer id")
+        check_topic(dead_queue(queue.topic))
+        if not 0 < ack_wait < float("inf"):
+            raise ValueError(f"ack_wait is a positive number of seconds, got {ack_wait!r}")
+        if isinstance(max_deliver, bool) or not isinstance(max_deliver, int) or max_deliver < 1:
+            raise ValueError(f"max_deliver is a number from 1 on, got {max_deliver!r}")
+        if start not in (EARLIEST, LATEST):
+            raise ValueError(f"start is 'earliest' or 'latest', not {start!r}")
+        self.group = group
+        self.consumer_id = consumer_id
+        self.ack_wait = ack_wait
+        self.max_deliver = max_deliver
+        self.start = start
+        self._token = inner.random.getrandbits(62)
+        self._now = inner.now
+        self._standings: dict[int, Standing] = {}
+        self._joined: set[int] = set()
+        self._seeks: dict[int, int | None] = {}
+        self._report_at: float | None = None
+        self._losses: list[DataLost] = []
+        self._arrived: list[Delivery] = []
+        self._unacknowledged: list[Delivery] = []
+        self._borrowing: set[asyncio.Future[None]] = set()
+        self._closed = False
+        self._replaced = False
+
+    # --- reading -----------------------------------------------------------------------------------------------------
+
+    @property
+    def assigned(self) -> list[int]:
+        """The buckets that are this member's, as it was last told."""
+        return sorted(bucket_id for bucket_id, standing in self._standings.items() if standing[1])
+
+    async def get(self, limit: int = 100, wait: bool = False, timeout: float | None = None) -> list[Record]:
+        """The next records of this member's buckets; they are on loan until `commit`.
+
+        Args:
+            limit: most records to return.
+            wait: return as soon as there is at least one record, instead of at once.
+            timeout: seconds to wait; None for ever, 0 not at all. Without `wait` it means nothing.
+
+        Raises:
+            ValueError: a negative limit, or the queue was set up otherwise.
+            DataLost: records that the group has not acknowledged are gone; told once, the next call goes on after them.
+            PulsingRuntimeError: the reader is closed, or another one with its consumer id has taken over.
+        """
+        deliveries = await self.receive(limit, wait, timeout)
+        self._unacknowledged += deliveries
+        return [delivery.record for delivery in deliveries]
+
+    async def receive(self, limit: int = 1, wait: bool = True, timeout: float | None = None) -> list[Delivery]:
+        """The next records, each to be acknowledged by itself; arguments and errors as of `get`."""
+        check_window(limit, 0)
+        deadline = None if timeout is None else self._now() + timeout
+        while True:
+            self._check_open()
+            deliveries = await self._next(limit)
+            left = WAIT_SLICE_S if deadline is None else deadline - self._now()
+            if deliveries or limit == 0 or not wait or left <= 0:
+                return deliveries
+            await self._wait_for_news(min(left, WAIT_SLICE_S, self.ack_wait / REPORTS_IN_ACK_WAIT))
+
+    async def __aiter__(self) -> AsyncIterator[Record]:
+        """Records for ever; `commit` acknowledges those that have come out."""
+        while True:
+            for delivery in await self.receive(100):
+                self._unacknowledged.append(delivery)
+                yield delivery.record
+
+    async def commit(self) -> dict[int, int]:
+        """Acknowledge all that `get` has returned.
+
+        Returns:
+            The committed offset of each of this member's buckets: all before it are acknowledged.
+        """
+        self._check_open()
+        taken, self._unacknowledged = self._unacknowledged, []
+        by_bucket: dict[int, list[Delivery]] = {}
+        for delivery in taken:
+            by_bucket.setdefault(delivery.bucket_id, []).append(delivery)
+        acks = [self._acknowledge(bucket_id, deliveries) for bucket_id, deliveries in by_bucket.items()]
+        outcomes = await asyncio.gather(*acks, return_exceptions=True)
+        for deliveries, outcome in zip(by_bucket.values(), outcomes, strict=True):
+            if isinstance(outcome, BaseException):
+                self._unacknowledged += deliveries
+        for outcome in outcomes:
+            if isinstance(outcome, BaseException):
+                raise outcome
+        return {bucket_id: self._standings[bucket_id][2] for bucket_id in {*self.assigned, *by_bucket}}
+
+    async def _acknowledge(self, bucket_id: int, deliveries: list[Delivery]) -> None:
+        loans = [(delivery.offset, delivery._loan) for delivery in deliveries if delivery._outcome is None]
+        if loans:
+            await self._about(bucket_id, "group_ack", loans)
+
+    def reset(self) -> None:
+        """Let the group go back to the beginning of the buckets that are this member's, at the next read."""
+        self._move(self.assigned, None)
+
+    def set_offset(self, offset: int, bucket_id: int | None = None) -> None:
+        """Let the group go on from an offset in one of this member's buckets, or in all, at the next read.
+
+        Raises:
+            ValueError: a negative offset, or a bucket that the queue does not have.
+        """
+        check_window(0, offset)
+        if bucket_id is not None:
+            self.queue.check_bucket(bucket_id)
+        self._move(self.assigned if bucket_id is None else [bucket_id], offset)
+
+    def _move(self, buckets: Iterable[int], offset: int | None) -> None:
+        self._seeks.update(dict.fromkeys(buckets, offset))
+
+    def positions(self) -> dict[int, int]:
+        """The next offset that the group has not read yet, for each of this member's buckets, as it was last told."""
+        return {bucket_id: self._standings[bucket_id][3] for bucket_id in self.assigned}
+
+    # --- leaving -----------------------------------------------------------------------------------------------------
+
+    async def close(self) -> None:
+        """Leave the group; what is on loan is delivered to others at once. Closing again does nothing."""
+        if self._closed:
+            return
+        self._closed = True
+        await asyncio.gather(*self._borrowing, return_exceptions=True)
+        # Who does not answer now will find that this member is silent.
+        leaving = (self.queue.follow(b, "group_leave", (self._caller(b),)) for b in sorted(self._joined))
+        await asyncio.gather(*leaving, return_exceptions=True)
+
+    async def __aenter__(self) -> GroupReader:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    def sync(self) -> SyncGroupReader:
+        """The same reader for threads that do not await."""
+        from pulsing.streaming.sync_queue import SyncGroupReader
+
+        return SyncGroupReader(self)
+
+    # --- the buckets -------------------------------------------------------------------------------------------------
+
+    async def _next(self, limit: int) -> list[Delivery]:
+        if not self._arrived and limit > 0 and await self._is_ready():
+            # A call that is cut short must not forget what was lent to it: the next one hands it out.
+            borrowing = asyncio.ensure_future(self._borrow(limit))
+            self._borrowing.add(borrowing)
+            borrowing.add_done_callback(self._borrowed)
+            await asyncio.shield(borrowing)
+        self._check_open()
+        if self._losses:
+            raise self._losses.pop(0)
+        deliveries = self._arrived[:limit]
+        del self._arrived[:limit]
+        return deliveries
+
+    async def _is_ready(self) -> bool:
+        """Report to every bucket if that is due, and move where that was asked for; False without a queue."""
+        if not await self.queue.is_set_up():
+            # Whatever comes into a queue that does not exist yet is new.
+            self.start = EARLIEST
+            return False
+        await self._report_if_due()
+        seeks, self._seeks = self._seeks, {}
+        for bucket_id, offset in seeks.items():
+            self._arrived = [one for one in self._arrived if one.bucket_id != bucket_id]
+            self._unacknowledged = [one for one in self._unacknowledged if one.bucket_id != bucket_id]
+            self._heard(bucket_id, await self._ask(bucket_id, "group_seek", offset))
+        return True
+
+    async def _report_if_due(self) -> None:
+        if self._report_at is not None and self._now() < self._report_at:
+            return
+        self._report_at = self._now() + self.ack_wait / REPORTS_IN_ACK_WAIT
+        await self._in_all(self._report)
+
+    async def _report(self, bucket_id: int) -> None:
+        # Only the first report takes over from an older reader of this name: that one must not take it back.
+        self._heard(bucket_id, await self._ask(bucket_id, "group_report", bucket_id not in self._joined))
+
+    async def _borrow(self, limit: int) -> None:
+        buckets = self.assigned
+        start = self._turn % len(buckets) if buckets else 0
+        self._turn += 1
+        for bucket_id in buckets[start:] + buckets[:start]:
+            if len(self._arrived) >= limit:
+                return
+            try:
+                answer = await self._ask(bucket_id, "group_lend", limit - len(self._arrived))
+            except DataLost as loss:
+                self._losses.append(loss)
+                continue
+            if answer is not None:
+                lent, told = answer
+                self._arrived += [Delivery(self, record, bucket_id, *loan) for *loan, record in lent]
+                self._heard(bucket_id, told)
+
+    def _borrowed(self, borrowing: asyncio.Future[None]) -> None:
+        self._borrowing.discard(borrowing)
+        if not borrowing.cancelled():
+            borrowing.exception()  # so that nothing complains of one that nobody waits for any more
+
+    async def _wait_for_news(self, timeout: float) -> None:
+        if not await self.queue.is_set_up():
+            await self.queue.wait_set_up(timeout)
+            return
+        waits = [asyncio.ensure_future(self._wait_in(bucket_id, timeout)) for bucket_id in self._assigned()]
+        try:
+            done, _ = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            for wait in done:
+                wait.result()
+        finally:
+            for wait in waits:
+                wait.cancel()
+            await asyncio.gather(*waits, return_exceptions=True)
+
+    async def _wait_in(self, bucket_id: int, timeout: float) -> None:
+        self._heard(bucket_id, await self._ask(bucket_id, "group_wait", timeout, timeout=timeout + 10.0))
+
+    async def _about(self, bucket_id: int, method: str, *args: Any) -> list[bool]:
+        """Ask something about loans; False for each while the queue is not there."""
+        self._check_open()
+        if await self.queue.is_set_up():
+            await self._report_if_due()
+        answer = await self._ask(bucket_id, method, *args)
+        if answer is None:
+            return [False]
+        outcomes, standing = answer
+        self._heard(bucket_id, standing)
+        return list(outcomes)
+
+    async def _ask(self, bucket_id: int, method: str, *args: Any, timeout: float = 30.0) -> Any:
+        return await self.queue.follow(bucket_id, method, (self._caller(bucket_id), *args), None, timeout)
+
+    async def _in_all(self, work: Callable[[int], Any]) -> None:
+        """Do something in all buckets at once; one that cannot answer keeps none of the others from being read."""
+        outcomes = await asyncio.gather(*map(work, self._assigned()), return_exceptions=True)
+        failures = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
+        if len(failures) == len(outcomes) or any(not isinstance(failure, PulsingError) for failure in failures):
+            self._report_at = None
+            raise failures[0]
+
+    def _heard(self, bucket_id: int, told: tuple[Standing, int, int] | None) -> None:
+        """Note where this member stands in a bucket, and whether the log there was lost since."""
+        if told is None:
+            return
+        standing, lineage, generation = told
+        before = self._standings.get(bucket_id)
+        if before is not None and before[4] != standing[4]:
+            # Somebody has come or gone, so that other buckets may be this member's too.
+            self._report_at = None
+        self._standings[bucket_id] = standing
+        self._joined.add(bucket_id)
+        self._replaced = self._replaced or not standing[0]
+        loss = self._footing.read(bucket_id, ([], 0, 0, lineage, generation), 0, anchored=False)
+        if loss is not None:
+            self._losses.append(loss)
+
+    def _caller(self, bucket_id: int) -> Caller:
+        # A bucket that begins anew under a member has nothing that this member has read.
+        start = EARLIEST if bucket_id in self._joined else self.start
+        return self.group, self.consumer_id, self._token, self.ack_wait, self.max_deliver, start
+
+    def _check_open(self) -> None:
+        if self._replaced:
+            raise PulsingRuntimeError(f"another reader has taken over as {self.consumer_id!r} of group {self.group!r}")
+        if self._closed:
+            raise PulsingRuntimeError(f"the reader has left the group {self.group!r}")

@@ -1,0 +1,491 @@
+"""Consumer groups on one node: loans, acknowledgements, shares, the dead queue, and what the store keeps."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pulsing.core.inspection import register_inspectors
+from pulsing.core.service import start_system_actors
+from pulsing.core.system import System
+from pulsing.exceptions import DataLost, PulsingRuntimeError
+from pulsing.runtime import ActorSystem
+from pulsing.streaming import GroupReader, start_streaming
+from pulsing.streaming.administration import delete_queue, open_queue, trim_queue
+from pulsing.testing import run_virtual
+from pulsing.testing.virtual import VirtualLoop
+
+
+@asynccontextmanager
+async def system_in_virtual_time() -> AsyncIterator[ActorSystem]:
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, VirtualLoop)
+    inner = System(clock=loop.clock)
+    start_system_actors(inner)
+    register_inspectors(inner)
+    system = ActorSystem(inner)
+    await start_streaming(system)
+    try:
+        yield system
+    finally:
+        await inner.shutdown(drain=0)
+
+
+def virtually(scenario: Callable[[Any], Any]) -> None:
+    """Run a scenario on a system whose hours pass in milliseconds."""
+
+    async def main() -> None:
+        async with system_in_virtual_time() as system:
+            await scenario(system)
+
+    run_virtual(main)
+
+
+async def filled(system: Any, count: int, buckets: int = 1, **options: Any) -> Any:
+    queue = await system.queue.write("q", num_buckets=buckets, **options)
+    if count:
+        await queue.put([{"id": n} for n in range(count)])
+    return queue
+
+
+async def member(system: Any, buckets: int = 1, **options: Any) -> GroupReader:
+    reader = await system.queue.read("q", num_buckets=buckets, group=options.pop("group", "g"), **options)
+    assert isinstance(reader, GroupReader)
+    return reader
+
+
+def ids(records: list[Any]) -> list[Any]:
+    return [record["id"] for record in records]
+
+
+# --- opening ---------------------------------------------------------------------------------------------------------
+
+
+async def test_a_group_takes_no_buckets_and_no_nonsense(one_system: Any) -> None:
+    async with one_system() as system:
+        for wrong in (
+            {"bucket_id": 0},
+            {"bucket_ids": [0]},
+            {"rank": 0, "world_size": 2},
+            {"group": "../g"},
+            {"consumer_id": "a b"},
+            {"ack_wait": 0},
+            {"max_deliver": 0},
+            {"start": "middle"},
+        ):
+            with pytest.raises(ValueError):
+                await system.queue.read("q", **{"group": "g", **wrong})
+        with pytest.raises(ValueError):
+            await system.queue.read("q" * 233, group="g")
+
+
+async def test_a_member_has_a_name_of_its_own(one_system: Any) -> None:
+    async with one_system() as system:
+        one, two = await member(system), await member(system)
+
+        assert one.consumer_id.startswith("consumer_")
+        assert one.consumer_id != two.consumer_id
+
+
+# --- loans -----------------------------------------------------------------------------------------------------------
+
+
+async def test_what_is_committed_is_not_delivered_again(one_system: Any) -> None:
+    async with one_system() as system:
+        await filled(system, 5)
+        async with await member(system) as reader:
+            assert ids(await reader.get(limit=3)) == [0, 1, 2]
+            assert await reader.commit() == {0: 3}
+            assert reader.positions() == {0: 3}
+
+        async with await member(system) as successor:
+            assert ids(await successor.get()) == [3, 4]
+            assert ids(await successor.get()) == []
+
+
+async def test_a_member_that_leaves_gives_back_what_it_has_not_acknowledged(one_system: Any) -> None:
+    async with one_system() as system:
+        await filled(system, 3)
+        async with await member(system) as reader:
+            assert len(await reader.get()) == 3
+
+        async with await member(system) as successor:
+            deliveries = await successor.receive(limit=10)
+
+        assert [(one.offset, one.delivery_count) for one in deliveries] == [(0, 2), (1, 2), (2, 2)]
+
+
+async def test_deliveries_are_acknowledged_one_by_one_in_any_order(one_system: Any) -> None:
+    async with one_system() as system:
+        queue = await filled(system, 3)
+        async with await member(system) as reader:
+            first, second, third = await reader.receive(limit=3)
+
+            assert await third.ack() and await third.ack()
+            assert (await queue.groups())[0]["buckets"][0]["committed"] == 0
+            assert await first.ack()
+            assert (await queue.groups())[0]["buckets"][0]["committed"] == 1
+            assert await second.ack()
+            assert (await queue.groups())[0]["buckets"][0]["committed"] == 3
+            assert not await second.nack()
+            assert not await second.extend()
+
+
+def test_a_loan_that_has_expired_is_lent_again_and_its_late_ack_says_so() -> None:
+    async def scenario(system: Any) -> None:
+        await filled(system, 1)
+        reader = await member(system, ack_wait=5.0)
+        (late,) = await reader.receive()
+        start = asyncio.get_running_loop().time()
+        (again,) = await reader.receive()
+
+        assert 4.9 < asyncio.get_running_loop().time() - start < 7.0
+        assert again.delivery_count == 2
+        assert await late.ack() is False
+        assert await again.ack() is True
+
+    virtually(scenario)
+
+
+def test_a_loan_can_be_extended() -> None:
+    async def scenario(system: Any) -> None:
+        await filled(system, 1)
+        reader = await member(system, ack_wait=5.0)
+        (delivery,) = await reader.receive()
+        for _ in range(5):
+            await asyncio.sleep(4.0)
+            assert await delivery.extend()
+
+        assert await delivery.ack()
+
+    virtually(scenario)
+
+
+def test_a_record_that_is_given_back_comes_again_after_its_delay() -> None:
+    async def scenario(system: Any) -> None:
+        await filled(system, 2)
+        reader = await member(system)
+        first, second = await reader.receive(limit=2)
+        with pytest.raises(ValueError):
+            await first.nack(-1.0)
+        await first.nack(delay=3.0)
+        await second.ack()
+        start = asyncio.get_running_loop().time()
+        (again,) = await reader.receive()
+
+        assert again.offset == 0
+        assert 2.9 < asyncio.get_running_loop().time() - start < 3.5
+
+    virtually(scenario)
+
+
+async def test_a_read_that_is_cancelled_loses_nothing(one_system: Any, until: Any) -> None:
+    async with one_system() as system:
+        await filled(system, 50)
+        async with await member(system) as reader:
+            seen: list[Any] = []
+            while len(seen) < 50:
+                reading = asyncio.ensure_future(reader.get(limit=7))
+                for _ in range(len(seen) % 5):
+                    await asyncio.sleep(0)
+                reading.cancel()
+                await asyncio.gather(reading, return_exceptions=True)
+                if not reading.cancelled():
+                    seen += ids(reading.result())
+                seen += ids(await reader.get(limit=3))
+
+            assert seen == list(range(50))
+
+
+async def test_waiting_returns_with_the_first_record_of_any_bucket(one_system: Any) -> None:
+    async with one_system() as system:
+        queue = await filled(system, 0, buckets=4)
+        async with await member(system, buckets=4) as reader:
+            waiting = asyncio.ensure_future(reader.get(wait=True))
+            await asyncio.sleep(0.01)
+            await queue.put({"id": "tea"})
+            assert ids(await asyncio.wait_for(waiting, 5)) == ["tea"]
+            assert await reader.get(wait=True, timeout=0) == []
+            assert await reader.get(wait=True, timeout=0.01) == []
+            assert await reader.receive(wait=False) == []
+
+
+async def test_commit_in_a_loop_covers_what_has_come_out(one_system: Any) -> None:
+    async with one_system() as system:
+        await filled(system, 5)
+        async with await member(system) as reader:
+            async for record in reader:
+                committed = await reader.commit()
+                if record["id"] == 2:
+                    break
+
+        assert committed == {0: 3}
+
+
+# --- sharing ---------------------------------------------------------------------------------------------------------
+
+
+async def test_members_share_the_buckets_and_take_over_from_one_that_leaves(one_system: Any) -> None:
+    async with one_system() as system:
+        queue = await filled(system, 40, buckets=4)
+        one, two = await member(system, 4, consumer_id="one"), await member(system, 4, consumer_id="two")
+        await one.get(limit=0)
+        for reader in (one, two, one):
+            await reader.get()
+            await reader.commit()
+
+        assert one.assigned == [0, 2]
+        assert two.assigned == [1, 3]
+        (row,) = await queue.groups()
+        assert row["members"] == ["one", "two"]
+        assert {b: figures["consumer"] for b, figures in row["buckets"].items()} == {
+            0: "one", 1: "two", 2: "one", 3: "two",
+        }  # fmt: skip
+        assert sum(figures["lag"] for figures in row["buckets"].values()) == 0
+        await two.close()
+        await queue.put([{"id": n} for n in range(40)])
+        assert len(await one.get(wait=True)) > 0
+        assert one.assigned == [0, 1, 2, 3]
+        await one.close()
+        with pytest.raises(PulsingRuntimeError, match="left the group"):
+            await one.get()
+
+
+async def test_a_bucket_changes_hands_only_when_nothing_of_it_is_on_loan(one_system: Any) -> None:
+    async with one_system() as system:
+        await filled(system, 4)
+        old = await member(system, consumer_id="z")
+        (first,) = await old.receive()
+        new = await member(system, consumer_id="a")
+
+        assert await new.get() == []
+        assert await old.get() == []
+        waiting = asyncio.ensure_future(new.get(wait=True))
+        await asyncio.sleep(0.01)
+        await first.ack()
+
+        assert ids(await asyncio.wait_for(waiting, 5)) == [1, 2, 3]
+        for reader in (old, new):
+            await reader.close()
+
+
+def test_a_silent_member_loses_its_buckets_and_its_loans() -> None:
+    async def scenario(system: Any) -> None:
+        await filled(system, 8, buckets=2)
+        silent = await member(system, 2, consumer_id="a", ack_wait=10.0)
+        await silent.get()
+        other = await member(system, 2, consumer_id="b", ack_wait=10.0)
+        seen: list[Any] = []
+        start = asyncio.get_running_loop().time()
+        while len(seen) < 8:
+            seen += ids(await other.get(wait=True))
+            await other.commit()
+
+        assert sorted(seen) == list(range(8))
+        assert asyncio.get_running_loop().time() - start < 15.0
+        assert other.assigned == [0, 1]
+
+    virtually(scenario)
+
+
+async def test_the_same_consumer_id_takes_over_from_the_old_reader(one_system: Any) -> None:
+    async with one_system() as system:
+        await filled(system, 2)
+        old = await member(system, consumer_id="me")
+        (delivery,) = await old.receive()
+        async with await member(system, consumer_id="me") as new:
+            assert [one.delivery_count for one in await new.receive(limit=5)] == [2, 1]
+            assert await delivery.ack() is False
+            with pytest.raises(PulsingRuntimeError, match="taken over"):
+                await old.get()
+
+
+async def test_groups_do_not_know_of_each_other(one_system: Any) -> None:
+    async with one_system() as system:
+        queue = await filled(system, 3)
+        async with await member(system, group="a") as a, await member(system, group="b") as b:
+            assert ids(await a.get()) == ids(await b.get()) == [0, 1, 2]
+            await a.commit()
+
+            assert [row["group"] for row in await queue.groups()] == ["a", "b"]
+            assert await queue.delete_group("a") is True
+            assert await queue.delete_group("a") is False
+            assert ids(await a.get()) == [0, 1, 2]
+
+
+# --- where a group begins and goes -----------------------------------------------------------------------------------
+
+
+async def test_a_group_may_begin_with_what_comes_from_now_on(one_system: Any) -> None:
+    async with one_system() as system:
+        queue = await filled(system, 3)
+        async with await member(system, start="latest") as reader:
+            assert await reader.get() == []
+            await queue.put({"id": "new"})
+            assert ids(await reader.get()) == ["new"]
+
+
+async def test_what_is_first_put_into_a_queue_is_new_to_those_who_waited_for_it(one_system: Any) -> None:
+    async with one_system() as system, await member(system, start="latest") as reader:
+        waiting = asyncio.ensure_future(reader.get(wait=True))
+        await asyncio.sleep(0.01)
+        await filled(system, 1)
+        assert ids(await asyncio.wait_for(waiting, 5)) == [0]
+
+
+async def test_the_group_can_be_moved(one_system: Any) -> None:
+    async with one_system() as system:
+        await filled(system, 5)
+        async with await member(system) as reader:
+            await reader.get()
+            await reader.commit()
+            reader.set_offset(3)
+            assert ids(await reader.get()) == [3, 4]
+            reader.reset()
+            assert ids(await reader.get(limit=1)) == [0]
+            with pytest.raises(ValueError):
+                reader.set_offset(-1)
+            with pytest.raises(ValueError):
+                reader.set_offset(0, bucket_id=7)
+
+
+async def test_records_that_were_trimmed_are_told_once(one_system: Any) -> None:
+    async with one_system() as system:
+        queue = await filled(system, 10)
+        async with await member(system) as reader:
+            assert len(await reader.get(limit=2)) == 2
+            assert (await trim_queue(queue, before_offset=5, dry_run=True))["readers_behind"] == 1
+            await trim_queue(queue, before_offset=5)
+            with pytest.raises(DataLost) as told:
+                await reader.get()
+            assert (told.value.reason, told.value.first, told.value.last) == ("retention", 0, 4)
+            assert ids(await reader.get()) == [5, 6, 7, 8, 9]
+            await reader.commit()
+        async with await member(system, group="late") as late:
+            assert ids(await late.get()) == [5, 6, 7, 8, 9]
+
+
+async def test_rows_that_were_taken_out_are_passed_over(one_system: Any) -> None:
+    async with one_system() as system:
+        queue = await filled(system, 6)
+        await queue.call_bucket(0, "clear", [1, 2, 5])
+        async with await member(system) as reader:
+            assert [one.offset for one in await reader.receive(limit=10)] == [0, 3, 4]
+
+
+# --- the dead queue --------------------------------------------------------------------------------------------------
+
+
+async def test_a_record_that_nobody_gets_done_goes_to_the_dead_queue(one_system: Any) -> None:
+    async with one_system() as system:
+        queue = await filled(system, 3)
+        async with await member(system, max_deliver=2) as reader:
+            for delivery in await reader.receive(limit=3):
+                await (delivery.nack() if delivery.offset == 1 else delivery.ack())
+            (again,) = await reader.receive()
+            assert again.delivery_count == 2
+            await again.nack()
+            dead = await system.queue.read("q.dead", num_buckets=1)
+            (record,) = await dead.get(wait=True, timeout=5)
+
+            assert record == {
+                "id": 1,
+                "_error": "not acknowledged in 2 deliveries",
+                "_topic": "q",
+                "_bucket_id": 0,
+                "_offset": 1,
+            }
+            assert await reader.get(wait=True, timeout=0.01) == []
+            assert (await queue.groups())[0]["buckets"][0] == {
+                "committed": 3, "end": 3, "lag": 0, "pending": 0, "consumer": reader.consumer_id,
+            }  # fmt: skip
+            detail = await system.inner.inspect("queue", {"queue": "q"})
+            assert detail["group_rows"][0]["dead_records"] == 1
+
+
+# --- what the store keeps --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(params=["sqlite", "redis"])
+def durable(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, Any]:
+    """How a queue is opened that outlives its process."""
+    options: dict[str, Any] = {"backend": request.param, "storage_path": str(tmp_path / "q")}
+    if request.param == "redis":
+        options["backend_options"] = {"url": request.getfixturevalue("redis_url")}
+    return options
+
+
+async def test_a_durable_queue_goes_on_where_its_groups_were(one_system: Any, durable: dict[str, Any]) -> None:
+    async with one_system() as system:
+        await filled(system, 6, **durable)
+        reader = await member(system, **durable)
+        await reader.get(limit=3)
+        await reader.commit()
+        await reader.get(limit=1)
+
+    async with one_system() as system:
+        queue = await filled(system, 0, **durable)
+        await queue.put({"id": 6})
+        async with await member(system, **durable) as reader:
+            assert ids(await reader.get()) == [3, 4, 5, 6]
+            await reader.commit()
+        assert await queue.delete_group("g") is True
+
+    async with one_system() as system:
+        queue = await filled(system, 0, **durable)
+        await queue.put({"id": 7})
+        assert await queue.groups() == []
+
+
+async def test_a_queue_that_is_deleted_takes_its_groups_with_it(one_system: Any) -> None:
+    async with one_system() as system:
+        await filled(system, 2)
+        reader = await member(system)
+        await reader.get()
+        found = await open_queue(system, "q")
+        assert found is not None
+        await delete_queue(found)
+        queue = await filled(system, 2)
+
+        assert await queue.groups() == []
+
+
+# --- without await, and from outside ---------------------------------------------------------------------------------
+
+
+async def test_threads_commit_and_close_too(one_system: Any) -> None:
+    async with one_system() as system:
+        await filled(system, 3)
+        reader = (await member(system)).sync()
+
+        def work() -> Any:
+            records = reader.get(wait=True)
+            committed = reader.commit()
+            reader.close()
+            return ids(records), committed
+
+        assert await asyncio.to_thread(work) == ([0, 1, 2], {0: 3})
+
+
+async def test_a_node_tells_of_its_groups(one_system: Any) -> None:
+    async with one_system() as system:
+        await filled(system, 5)
+        async with await member(system, consumer_id="me") as reader:
+            await reader.get(limit=3)
+            row = await system.inner.inspect("queue", {"queue": "q"})
+
+        assert (row["groups"], row["max_lag"]) == (1, 5)
+        assert row["group_rows"] == [
+            {
+                "group": "g",
+                "members": ["me"],
+                "buckets": {"0": {"committed": 0, "end": 5, "lag": 5, "pending": 3, "consumer": "me"}},
+                "lag": 5,
+                "dead_records": 0,
+            }
+        ]

@@ -351,7 +351,8 @@ class BucketStorage:
 
     def readers_behind(self, offset: int) -> int:
         """Readers whose last known position is below an offset, and groups that have not acknowledged up to it."""
-        return self.readers.behind(offset) + sum(row["committed"] < offset for row in self.group_rows())
+        groups = [row for row in self.group_rows() if row["committed"] < offset]
+        return self.readers.behind(offset) + len(groups)
 
     def reader_count(self) -> int:
         """Readers heard of lately, and members of groups."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from typing import Any
 
 from pulsing.clock import Clock
@@ -42,6 +42,8 @@ from pulsing.tasks import TaskScope
 logger = logging.getLogger("pulsing.streaming")
 
 BURY_AGAIN_AFTER_S = 1.0
+READ_AGAIN_AFTER_S = 0.5
+"""After a store had less to read than it counts; soon enough, and no race with it."""
 LATEST = "latest"
 
 Caller = tuple[str, str, int, float, int, str]
@@ -274,9 +276,12 @@ class BucketGroups:
         left = {lend.offset: lend for lend in lends}
         lent: list[Lent] = []
         try:
-            for first, count in _runs(list(left)):
-                for offset, record in await self._numbered(first, count):
-                    if (lend := left.pop(offset, None)) is not None:
+            for first, end in _stretches(left):
+                async for offset, record in self._records(first, end):
+                    lend = left.pop(offset)
+                    if record is None:
+                        self._handle(group, Ack(offset, lend.loan))
+                    else:
                         lent.append((offset, lend.loan, lend.count, record))
         except DataLost as loss:
             return await self._pass_over(group, left, lent, loss)
@@ -285,8 +290,7 @@ class BucketGroups:
                 self._handle(group, Undo(lend.offset, lend.loan))
             raise
         for lend in left.values():
-            # Rows that were taken out one by one: there is nothing to read, and nothing to tell.
-            self._handle(group, Ack(lend.offset, lend.loan))
+            self._handle(group, Undo(lend.offset, lend.loan, READ_AGAIN_AFTER_S))
         await self._save(group)
         return lent
 
@@ -302,22 +306,22 @@ class BucketGroups:
         await self._save(group)
         raise self._data_lost(loss.reason, first, last) from loss
 
-    async def _numbered(self, first: int, count: int) -> list[tuple[int, Record]]:
-        """Records from an offset on, each with its own."""
-        window = await self._log.read(count, first)
-        start = max(first, window.earliest)
-        if start + len(window.records) == window.next:
-            return list(enumerate(window.records, start))
-        # Rows in between have been taken out: only one at a time tells where it is.
-        numbered: list[tuple[int, Record]] = []
-        offset, end = start, min(window.next, first + count)
+    async def _records(self, first: int, end: int) -> AsyncIterator[tuple[int, Record | None]]:
+        """Records by their offsets, None for one that was taken out by itself; stops where the log cannot go on."""
+        offset = first
         while offset < end:
-            one = await self._log.read(1, offset)
-            if not one.records:
-                break
-            numbered.append((one.next - 1, one.records[0]))
-            offset = one.next
-        return numbered
+            window = await self._log.read(end - offset, offset)
+            if offset + len(window.records) != window.next:
+                # Only one record at a time tells where it is.
+                window = await self._log.read(1, offset)
+            if window.earliest > offset or window.next <= offset:
+                return
+            for place in range(offset, min(window.next - len(window.records), end)):
+                yield place, None
+            for place, record in enumerate(window.records, window.next - len(window.records)):
+                if place < end:
+                    yield place, record
+            offset = window.next
 
     async def _bury(self, group: _Group, effect: Bury) -> None:
         """Put a record into the dead queue, again and again until that has worked."""
@@ -336,9 +340,8 @@ class BucketGroups:
         await self._save(group)
 
     async def _bury_once(self, effect: Bury) -> None:
-        numbered = await self._numbered(effect.offset, 1)
-        for offset, record in numbered:
-            if offset == effect.offset:
+        async for offset, record in self._records(effect.offset, effect.offset + 1):
+            if record is not None:
                 about = {"_topic": self._topic, "_bucket_id": self._bucket_id, "_offset": offset}
                 error = f"not acknowledged in {effect.count} deliveries"
                 await self._bury_record({**record, "_error": error, **about})
@@ -390,12 +393,12 @@ def _wake(group: _Group) -> None:
             news.set_result(None)
 
 
-def _runs(offsets: Sequence[int]) -> list[tuple[int, int]]:
-    """Offsets as stretches without a gap: where each begins and how long it is."""
-    runs: list[tuple[int, int]] = []
+def _stretches(offsets: Iterable[int]) -> list[tuple[int, int]]:
+    """Offsets as stretches without a gap: the first of each, and the one behind its last."""
+    stretches: list[tuple[int, int]] = []
     for offset in sorted(offsets):
-        if runs and offset == sum(runs[-1]):
-            runs[-1] = (runs[-1][0], runs[-1][1] + 1)
+        if stretches and offset == stretches[-1][1]:
+            stretches[-1] = (stretches[-1][0], offset + 1)
         else:
-            runs.append((offset, 1))
-    return runs
+            stretches.append((offset, offset + 1))
+    return stretches

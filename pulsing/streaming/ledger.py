@@ -74,6 +74,7 @@ class Undo:
 
     offset: int
     loan: int
+    delay: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -345,7 +346,7 @@ class GroupLedger:
         loan = self._end_loan(event.offset, event.loan)
         if loan is None:
             return []
-        self._take_back(event.offset, loan.count - 1, now)
+        self._take_back(event.offset, loan.count - 1, now + event.delay)
         return [Accepted(), Wake()]
 
     def _extend(self, event: Extend, now: float) -> list[Effect]:

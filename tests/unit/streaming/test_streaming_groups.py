@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -15,8 +16,10 @@ from pulsing.core.service import start_system_actors
 from pulsing.core.system import System
 from pulsing.exceptions import DataLost, PulsingRuntimeError
 from pulsing.runtime import ActorSystem
-from pulsing.streaming import GroupReader, start_streaming
+from pulsing.streaming import GroupReader, MemoryBackend, start_streaming
 from pulsing.streaming.administration import delete_queue, open_queue, trim_queue
+from pulsing.streaming.backends.memory import Window
+from pulsing.streaming.manager import local_manager
 from pulsing.testing import run_virtual
 from pulsing.testing.virtual import VirtualLoop
 
@@ -489,3 +492,83 @@ async def test_a_node_tells_of_its_groups(one_system: Any) -> None:
                 "dead_records": 0,
             }
         ]
+
+
+# --- when the store fails --------------------------------------------------------------------------------------------
+
+
+async def test_a_damaged_record_is_told_once_and_the_group_goes_on_behind_it(one_system: Any, tmp_path: Path) -> None:
+    options: dict[str, Any] = {"backend": "sqlite", "storage_path": str(tmp_path / "q")}
+    async with one_system() as system:
+        await filled(system, 5, **options)
+    with closing(sqlite3.connect(tmp_path / "q" / "bucket_0.sqlite")) as file, file:
+        file.execute("UPDATE records SET body = x'00' WHERE off = 3")
+    async with one_system() as system, await member(system, **options) as reader:
+        assert ids(await reader.get()) == [0, 1]
+        with pytest.raises(DataLost) as told:
+            await reader.get()
+        assert (told.value.reason, told.value.first, told.value.last) == ("corrupt", 2, 2)
+        assert ids(await reader.get()) == [3, 4]
+        assert await reader.commit() == {0: 5}
+
+
+class _Fragile(MemoryBackend):
+    """Fails where it is told to."""
+
+    broken: ClassVar[set[str]] = set()
+
+    def read(self, limit: int, offset: int) -> Window:
+        if limit and "read" in self.broken:
+            raise PulsingRuntimeError("the disk is away")
+        return super().read(limit, offset)
+
+    async def commit(self, group: str, offset: int | None) -> None:
+        if "commit" in self.broken:
+            raise PulsingRuntimeError("the disk is away")
+        await super().commit(group, offset)
+
+
+@pytest.fixture
+def broken() -> Iterator[set[str]]:
+    """What the fragile store cannot do now."""
+    yield _Fragile.broken
+    _Fragile.broken.clear()
+
+
+async def test_what_could_not_be_read_is_still_a_first_delivery(one_system: Any, broken: set[str]) -> None:
+    async with one_system() as system:
+        await filled(system, 2, backend=_Fragile)
+        async with await member(system, backend=_Fragile) as reader:
+            broken.add("read")
+            with pytest.raises(PulsingRuntimeError, match="away"):
+                await reader.receive()
+            broken.clear()
+            assert [one.delivery_count for one in await reader.receive(limit=2)] == [1, 1]
+
+
+async def test_a_commit_that_fails_is_written_by_the_next_one(one_system: Any, broken: set[str]) -> None:
+    async with one_system() as system:
+        await filled(system, 2, backend=_Fragile)
+        async with await member(system, backend=_Fragile) as reader:
+            first, second = await reader.receive(limit=2)
+            broken.add("commit")
+            with pytest.raises(PulsingRuntimeError, match="away"):
+                await first.ack()
+            broken.clear()
+            assert await second.ack()
+        bucket = next(iter(local_manager(system).buckets.values()))
+        assert await bucket._cell.actor.backend.committed() == {"g": 2}
+
+
+async def test_over_a_store_that_keeps_no_groups_the_bucket_does(one_system: Any) -> None:
+    class Plain(MemoryBackend):
+        committed = None  # type: ignore[assignment]
+
+    async with one_system() as system:
+        await filled(system, 3, backend=Plain)
+        async with await member(system, backend=Plain) as reader:
+            await reader.get(limit=2)
+            await reader.commit()
+        async with await member(system, backend=Plain) as reader:
+            assert ids(await reader.get()) == [2]
+            await reader.commit()

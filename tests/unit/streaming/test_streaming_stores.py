@@ -12,7 +12,7 @@ import pytest
 
 from pulsing.exceptions import Overloaded
 from pulsing.streaming import get_backend_class
-from pulsing.streaming.backend import ManageableBackend, StorageBackend
+from pulsing.streaming.backend import CommittingBackend, ManageableBackend, StorageBackend
 
 Opened = Callable[..., AbstractAsyncContextManager[Any]]
 
@@ -48,6 +48,7 @@ async def test_it_fulfils_the_protocols(opened: Opened) -> None:
     async with opened() as store:
         assert isinstance(store, StorageBackend)
         assert isinstance(store, ManageableBackend)
+        assert isinstance(store, CommittingBackend)
 
 
 async def test_offsets_are_dense_from_zero_and_reads_begin_anywhere(opened: Opened) -> None:
@@ -182,3 +183,18 @@ async def test_an_option_without_sense_is_refused(opened: Opened, options: dict[
     with pytest.raises(ValueError, match=next(iter(options))):
         async with opened(**options):
             pass
+
+
+async def test_it_keeps_how_far_groups_have_acknowledged(opened: Opened) -> None:
+    async with opened() as store:
+        assert await store.committed() == {}
+        await store.commit("a", 3)
+        await store.commit("b", 1)
+        await store.commit("a", 7)
+        await store.commit("b", None)
+        await store.commit("c", None)
+
+        assert await store.committed() == {"a": 7}
+        await store.destroy()
+    async with opened() as store:
+        assert await store.committed() == {}

@@ -15,7 +15,7 @@ def test_the_public_names_are_these() -> None:
         "StorageManager", "BucketStorage", "get_storage_manager", "get_bucket_ref", "get_topic_broker",
         "StorageBackend", "MemoryBackend", "register_backend", "get_backend_class", "list_backends", "write_topic",
         "read_topic", "subscribe_to_topic", "TopicWriter", "TopicReader", "PublishMode", "PublishResult",
-        "SqliteBackend",
+        "SqliteBackend", "GroupReader", "Delivery",
     }  # fmt: skip
     assert all(hasattr(streaming, name) for name in streaming.__all__)
 
@@ -37,6 +37,11 @@ def test_opening_takes_these_arguments() -> None:
         "system", "topic", "bucket_id", "bucket_ids", "rank", "world_size", "num_buckets", "storage_path", "backend",
         "backend_options",
     ]  # fmt: skip
+    keywords = [p for p in inspect.signature(streaming.read_queue).parameters.values()][10:]
+    assert {p.name: p.default for p in keywords} == {
+        "group": None, "consumer_id": None, "ack_wait": 30.0, "max_deliver": 20, "start": "earliest",
+    }  # fmt: skip
+    assert {p.kind for p in keywords} == {inspect.Parameter.KEYWORD_ONLY}
     for method in (streaming.QueueAPI.write, streaming.QueueAPI.read):
         kinds = [p.kind for p in inspect.signature(method).parameters.values()]
         assert kinds[2:] == [inspect.Parameter.KEYWORD_ONLY] * (len(kinds) - 2)

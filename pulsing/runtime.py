@@ -17,8 +17,8 @@ from pulsing.clock import Clock
 from pulsing.config import SystemConfig, config_from
 from pulsing.core.mailbox import MailboxOptions
 from pulsing.core.ref import ActorRef
-from pulsing.core.remote import spawn_any
 from pulsing.core.service import start_system_actors
+from pulsing.core.spawning import spawn_any
 from pulsing.core.system import System
 from pulsing.exceptions import NotInitialized
 from pulsing.ids import NodeId

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pulsing.core import ActorClass, ActorRef
-from pulsing.core.remote import register_class
+from pulsing.core.classes import register_class
 
 if TYPE_CHECKING:
     from pulsing.core.system import System

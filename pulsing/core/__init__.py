@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pulsing.core.actor import Actor, ActorContext, current_actor
+from pulsing.core.actor_class import ActorClass
 from pulsing.core.helpers import mount, unmount
 from pulsing.core.lifecycle import Terminated
 from pulsing.core.mailbox import MailboxOptions
 from pulsing.core.messages import Message, StreamMessage
 from pulsing.core.proxy import ActorProxy
 from pulsing.core.ref import ActorRef
-from pulsing.core.remote import ActorClass, remote, resolve
+from pulsing.core.remote import remote, resolve
 from pulsing.core.service import (
     PYTHON_ACTOR_SERVICE_NAME,
     PythonActorService,

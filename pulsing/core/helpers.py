@@ -12,7 +12,7 @@ from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 from pulsing.core.registry import actor_path
-from pulsing.core.remote import mounted_spec
+from pulsing.core.spawning import mounted_spec
 from pulsing.core.system import System
 from pulsing.exceptions import NotInitialized
 

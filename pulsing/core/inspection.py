@@ -9,13 +9,14 @@ from datetime import datetime, timezone
 from operator import attrgetter
 from typing import Any
 
+from pulsing.core.actor_class import ActorClass
 from pulsing.core.cell import Cell
+from pulsing.core.classes import registered_classes
 from pulsing.core.dead_letters import DeadLetter
 from pulsing.core.events import Event
 from pulsing.core.lifecycle import Ended
 from pulsing.core.methods import ASYNC, STREAMS
 from pulsing.core.registry import lookup_path
-from pulsing.core.remote import ActorClass, registered_classes
 from pulsing.core.statistics import ClassStatistics, Latency, MethodStatistics
 from pulsing.core.system import System
 from pulsing.core.vitals import Vitals

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from pulsing.core.cell import Cell
+from pulsing.core.classes import actor_class_named, registered_classes
 from pulsing.core.messages import Message
 from pulsing.core.methods import method_table
 from pulsing.core.ref import ActorRef
 from pulsing.core.registry import lookup_path
-from pulsing.core.remote import actor_class_named, registered_classes
 from pulsing.core.spec import CellSpec
 from pulsing.core.system import SYSTEM_ACTOR, SYSTEM_ACTOR_NUMBER, System, as_node_id
 from pulsing.exceptions import Forbidden, PulsingRuntimeError

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,6 +10,9 @@ from typing import Any
 from pulsing.core.mailbox import MailboxOptions
 from pulsing.core.methods import MethodTable
 from pulsing.core.supervision import RestartPolicy
+
+_ACCESSORS = ("ref", "system", "delayed")
+_INTERNAL_MODULES = ("pulsing.core", "pulsing.streaming", "pulsing.subprocess", "pulsing.node", "pulsing.admin")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,3 +42,24 @@ class CellSpec:
     @property
     def bare_name(self) -> str:
         return self.class_name.rpartition(".")[2]
+
+
+def is_internal(cls: type) -> bool:
+    """Whether actors of a class are Pulsing's own."""
+    return cls.__module__.startswith(_INTERNAL_MODULES)
+
+
+def full_name(cls: type) -> str:
+    """The name under which a class is listed and found."""
+    return f"{cls.__module__}.{cls.__qualname__}"
+
+
+def source_file(cls: type) -> str:
+    """The file that defines the module of a class, empty where there is none."""
+    module = sys.modules.get(cls.__module__)
+    return getattr(module, "__file__", None) or ""
+
+
+def missing_accessors(cls: type) -> tuple[str, ...]:
+    """What to set on instances of a class: names that the class itself has are its own."""
+    return tuple(name for name in _ACCESSORS if not hasattr(cls, name))

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import random
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 NEVER = "never"
 ON_FAILURE = "on-failure"
@@ -12,6 +14,14 @@ ALWAYS = "always"
 
 # The last fifth of each delay is drawn, so that actors that fell together do not rise together.
 JITTER = 0.2
+
+_FIELD_OF_OPTION = {
+    "restart_policy": "policy",
+    "max_restarts": "max_restarts",
+    "min_backoff": "min_backoff",
+    "max_backoff": "max_backoff",
+    "restart_window": "window",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +58,11 @@ class RestartPolicy:
             )
         if self.window <= 0:
             raise ValueError(f"restart_window must be positive, got {self.window}")
+
+    @classmethod
+    def of(cls, options: Mapping[str, Any]) -> RestartPolicy:
+        """Read the policy out of the options of a class; those that say nothing of restarts are not looked at."""
+        return cls(**{field: options[name] for name, field in _FIELD_OF_OPTION.items() if name in options})
 
     @property
     def restarts(self) -> bool:

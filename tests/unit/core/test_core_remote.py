@@ -11,7 +11,7 @@ import pytest
 
 import pulsing as pul
 from pulsing import testing
-from pulsing.core.remote import actor_class_named, registered_classes
+from pulsing.core.classes import actor_class_named, registered_classes
 from pulsing.exceptions import NameTaken, NodeNotFound, NotInitialized, PulsingRuntimeError
 from tests.unit.core.acting import Counter, Echo, Plain, spawn, users_actors
 

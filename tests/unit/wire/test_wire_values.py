@@ -140,7 +140,7 @@ hashables: st.SearchStrategy[Any] = st.recursive(
         st.sampled_from(["/a/b", "relative"]).map(pathlib.Path),
         st.sampled_from(["c:\\a", "x/y"]).map(pathlib.PureWindowsPath),
         st.sampled_from([*Colour, *Access, Access.READ | Access.WRITE, *Level]),
-        st.builds(Point, st.floats(allow_nan=False)),
+        st.builds(Point, st.floats(allow_nan=False), st.floats(allow_nan=False)),
         st.builds(Box, st.integers()),
         st.builds(Money, st.integers(), st.text()),
         st.builds(ActorId, st.integers(0, (1 << 128) - 1)),

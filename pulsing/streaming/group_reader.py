@@ -284,11 +284,11 @@ class GroupReader(QueueReader):
             self.start = EARLIEST
             return False
         await self._report_if_due()
-        seeks, self._seeks = self._seeks, {}
-        for bucket_id, offset in seeks.items():
+        for bucket_id, offset in list(self._seeks.items()):
             self._arrived = [one for one in self._arrived if one.bucket_id != bucket_id]
             self._unacknowledged = [one for one in self._unacknowledged if one.bucket_id != bucket_id]
             self._heard(bucket_id, await self._ask(bucket_id, "group_seek", offset))
+            self._seeks.pop(bucket_id, None)
         return True
 
     async def _report_if_due(self) -> None:

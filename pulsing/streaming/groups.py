@@ -63,7 +63,8 @@ BuryRecord = Callable[[Record], Awaitable[None]]
 class _Group:
     """A ledger with what its driver needs to know."""
 
-    def __init__(self, ledger: GroupLedger) -> None:
+    def __init__(self, name: str, ledger: GroupLedger) -> None:
+        self.name = name
         self.ledger = ledger
         self.waiting: set[asyncio.Future[None]] = set()
         self.saving = asyncio.Lock()
@@ -113,7 +114,7 @@ class BucketGroups:
         """Take up the groups where the store has them."""
         if isinstance(self._backend, CommittingBackend):
             for name, committed in (await self._backend.committed()).items():
-                self._groups[name] = _Group(GroupLedger(self._bucket_id, committed, self._first_loan))
+                self._groups[name] = self._opened(name, committed)
 
     async def close(self) -> None:
         """End the burials that are under way; their records are delivered again."""
@@ -123,9 +124,8 @@ class BucketGroups:
 
     async def report(self, caller: Caller, joins: bool) -> Standing:
         """Note that a reader is there."""
-        group = self._groups.get(caller[0]) or await self._begin(caller)
-        effects = self._report(group, caller, joins)
-        return self._standing(group, caller, _accepted(effects))
+        group, known = await self._enter(caller, joins)
+        return self._standing(group, caller, known)
 
     async def lend(self, caller: Caller, limit: int) -> tuple[list[Lent], Standing]:
         """Lend up to so many records, without waiting.
@@ -133,10 +133,9 @@ class BucketGroups:
         Raises:
             DataLost: records that the group had not acknowledged are gone; told once, to whoever asks first.
         """
-        standing = await self.report(caller, False)
-        group = self._groups[caller[0]]
-        if not standing[0]:
-            return [], standing
+        group, known = await self._enter(caller)
+        if not known:
+            return [], self._standing(group, caller, False)
         effects = self._handle(group, Borrow(caller[1], limit, await self._earliest(), self._end()))
         for effect in effects:
             if isinstance(effect, Lost):
@@ -147,18 +146,17 @@ class BucketGroups:
 
     async def wait(self, caller: Caller, timeout: float) -> Standing:
         """Wait up to so many seconds until there may be something to lend."""
-        standing = await self.report(caller, False)
-        group = self._groups[caller[0]]
+        group, known = await self._enter(caller)
         deadline = self._now() + timeout
         earliest = await self._earliest()
-        while standing[0]:
+        while known:
             self._handle(group, Tick())
             left = deadline - self._now()
             if left <= 0 or group.ledger.has_for(caller[1], earliest, self._end(), self._now()):
                 break
             await self._wait_for_news(group, caller[1], left)
-            standing = self._standing(group, caller, group.ledger.knows(caller[1], caller[2]))
-        return self._standing(group, caller, standing[0])
+            known = group.ledger.knows(caller[1], caller[2])
+        return self._standing(group, caller, known)
 
     async def ack(self, caller: Caller, loans: Sequence[tuple[int, int]]) -> tuple[list[bool], Standing]:
         """Acknowledge loans by offset and number; False for one that has expired."""
@@ -174,12 +172,11 @@ class BucketGroups:
 
     async def seek(self, caller: Caller, offset: int | None) -> Standing:
         """Move the group, if the bucket is the caller's own; None for the oldest record."""
-        standing = await self.report(caller, False)
-        group = self._groups[caller[0]]
-        if standing[0]:
+        group, known = await self._enter(caller)
+        if known:
             self._handle(group, Seek(caller[1], await self._earliest() if offset is None else offset))
             await self._save(group)
-        return self._standing(group, caller, standing[0])
+        return self._standing(group, caller, known)
 
     async def leave(self, caller: Caller) -> None:
         """Let a reader go; what it has on loan is due at once."""
@@ -188,11 +185,10 @@ class BucketGroups:
             self._handle(group, Leave(caller[1], caller[2]))
 
     async def _about_loans(self, caller: Caller, events: Sequence[Event]) -> tuple[list[bool], Standing]:
-        standing = await self.report(caller, False)
-        group = self._groups[caller[0]]
+        group, known = await self._enter(caller)
         outcomes = [_accepted(self._handle(group, event)) for event in events]
         await self._save(group)
-        return outcomes, self._standing(group, caller, standing[0])
+        return outcomes, self._standing(group, caller, known)
 
     # --- groups as such ----------------------------------------------------------------------------------------------
 
@@ -229,20 +225,24 @@ class BucketGroups:
 
     # --- performing --------------------------------------------------------------------------------------------------
 
-    async def _begin(self, caller: Caller) -> _Group:
-        name, start = caller[0], caller[5]
+    async def _enter(self, caller: Caller, joins: bool = False) -> tuple[_Group, bool]:
+        """The caller's group, and whether the caller is the member of its id."""
+        name, consumer, token, ack_wait, max_deliver, start = caller
+        group = self._groups.get(name) or await self._begin(name, start)
+        return group, _accepted(self._handle(group, Report(consumer, token, ack_wait, max_deliver, joins)))
+
+    async def _begin(self, name: str, start: str) -> _Group:
         committed = self._end() if start == LATEST else await self._earliest()
         # Somebody else may have begun it meanwhile.
         group = self._groups.get(name)
         if group is None:
-            group = self._groups[name] = _Group(GroupLedger(self._bucket_id, committed, self._first_loan))
+            group = self._groups[name] = self._opened(name, committed)
             group.changes += 1
             await self._save(group)
         return group
 
-    def _report(self, group: _Group, caller: Caller, joins: bool) -> list[Effect]:
-        _, consumer, token, ack_wait, max_deliver, _ = caller
-        return self._handle(group, Report(consumer, token, ack_wait, max_deliver, joins))
+    def _opened(self, name: str, committed: int) -> _Group:
+        return _Group(name, GroupLedger(self._bucket_id, committed, self._first_loan))
 
     def _handle(self, group: _Group, event: Event) -> list[Effect]:
         effects = list(group.ledger.handle(event, self._now()))
@@ -262,9 +262,8 @@ class BucketGroups:
             if group.saved >= wanted:
                 return
             changes = group.changes
-            name = next((name for name, known in self._groups.items() if known is group), None)
-            if name is not None:
-                await self._commit(name, group.ledger.committed)
+            if self._groups.get(group.name) is group:
+                await self._commit(group.name, group.ledger.committed)
             group.saved = changes
 
     async def _commit(self, name: str, offset: int | None) -> None:

@@ -15,6 +15,9 @@ from typing import Any
 MAX_UNSETTLED = 100_000
 """How far reading runs ahead of the first record that is not acknowledged: the book must stay bounded."""
 
+OUTDATED_REMINDERS = 1_000
+"""How many are kept at most, beside as many as there are records pending."""
+
 # --- what happens ----------------------------------------------------------------------------------------------------
 
 
@@ -309,7 +312,7 @@ class GroupLedger:
 
     def _put_on_loan(self, offset: int, loan: Loan) -> None:
         self._loans[offset] = loan
-        heapq.heappush(self._due, (loan.due_at, offset, loan.number))
+        self._remind(loan.due_at, offset, loan.number)
 
     def _bury(self, offset: int, count: int) -> Bury:
         self._dying.add(offset)
@@ -388,7 +391,7 @@ class GroupLedger:
 
     def _take_back(self, offset: int, count: int, due_at: float) -> None:
         self._returned[offset] = Returned(count, due_at)
-        heapq.heappush(self._due, (due_at, offset, 0))
+        self._remind(due_at, offset, 0)
 
     def _count_as_read(self, offset: int) -> list[Effect]:
         was_full = self.is_full()
@@ -418,6 +421,13 @@ class GroupLedger:
                 self._returned[offset] = Returned(loan.count, now)
                 effects.append(Wake())
         return effects
+
+    def _remind(self, due_at: float, offset: int, number: int) -> None:
+        heapq.heappush(self._due, (due_at, offset, number))
+        # Most loans are acknowledged long before they fall due, and would fill the heap until then.
+        if len(self._due) > 2 * self.pending + OUTDATED_REMINDERS:
+            self._due = [reminder for reminder in self._due if self._is_current(*reminder)]
+            heapq.heapify(self._due)
 
     def _drop_outdated(self) -> None:
         while self._due and not self._is_current(*self._due[0]):

@@ -17,7 +17,7 @@ from pulsing.core.system import System
 from pulsing.exceptions import DataLost, PulsingRuntimeError
 from pulsing.runtime import ActorSystem
 from pulsing.streaming import GroupReader, MemoryBackend, start_streaming
-from pulsing.streaming.administration import delete_queue, open_queue, trim_queue
+from pulsing.streaming.administration import QueueBusy, delete_queue, open_queue, trim_queue
 from pulsing.streaming.backends.memory import Window
 from pulsing.streaming.manager import local_manager
 from pulsing.testing import run_virtual
@@ -237,7 +237,6 @@ async def test_members_share_the_buckets_and_take_over_from_one_that_leaves(one_
     async with one_system() as system:
         queue = await filled(system, 40, buckets=4)
         one, two = await member(system, 4, consumer_id="one"), await member(system, 4, consumer_id="two")
-        await one.get(limit=0)
         for reader in (one, two, one):
             await reader.get()
             await reader.commit()
@@ -452,6 +451,8 @@ async def test_a_queue_that_is_deleted_takes_its_groups_with_it(one_system: Any)
         await reader.get()
         found = await open_queue(system, "q")
         assert found is not None
+        with pytest.raises(QueueBusy):
+            await delete_queue(found, if_unused=True)
         await delete_queue(found)
         queue = await filled(system, 2)
 

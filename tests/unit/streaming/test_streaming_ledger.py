@@ -11,6 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from pulsing.machine import Machine
 from pulsing.streaming.ledger import (
     MAX_UNSETTLED,
+    OUTDATED_REMINDERS,
     Accepted,
     Ack,
     Borrow,
@@ -210,6 +211,15 @@ def test_reading_runs_ahead_of_the_acknowledgements_only_so_far() -> None:
     assert not ledger.has_for("a", 0, end, 0.0)
     assert ledger.handle(Ack(0, 1), 0.0) == [Accepted(), Save(), Wake()]
     assert ledger.has_for("a", 0, end, 0.0)
+
+
+def test_the_book_forgets_what_is_done() -> None:
+    ledger = one_reader()
+    for offset in range(20_000):
+        (lend,) = lends(ledger.handle(borrow(limit=1, end=20_000), 0.0))
+        ledger.handle(Ack(offset, lend.loan), 0.0)
+
+    assert len(ledger._due) < 2 * OUTDATED_REMINDERS
 
 
 class Groups(RuleBasedStateMachine):

@@ -62,6 +62,8 @@ async def test_an_owner_of_an_older_epoch_cannot_append(redis_url: str) -> None:
 
     with pytest.raises(NotOwner):
         await old.put({"n": 3})
+    with pytest.raises(NotOwner):
+        await old.commit("g", 1)
     stale = RedisBackend(0, "q", url=redis_url, epoch=1)
     with pytest.raises(NotOwner):
         await stale.get(1, 0)

@@ -218,6 +218,8 @@ async def test_an_owner_of_an_older_epoch_cannot_open_and_cannot_append(tmp_path
 
     with pytest.raises(NotOwner):
         await old.put({"n": 2})
+    with pytest.raises(NotOwner):
+        await old.commit("g", 1)
     await old.close()
     with pytest.raises(NotOwner):
         await SqliteBackend(0, str(tmp_path), epoch=1).get(1, 0)

@@ -10,7 +10,8 @@ from pulsing.core.system import System
 from pulsing.exceptions import PulsingRuntimeError
 from pulsing.streaming.backend import backend_name
 from pulsing.streaming.catalogue import QueueDiffers, QueueSettings
-from pulsing.streaming.manager import ask_manager, check_topic, get_topic_broker
+from pulsing.streaming.finding import ask_manager, get_topic_broker
+from pulsing.streaming.manager import check_topic
 from pulsing.streaming.queue import Queue
 
 

@@ -22,7 +22,8 @@ from pulsing.streaming.broker import (
     NOT_ACKNOWLEDGED,
     Outcome,
 )
-from pulsing.streaming.manager import GONE, check_topic, get_topic_broker
+from pulsing.streaming.finding import GONE, get_topic_broker
+from pulsing.streaming.manager import check_topic
 
 logger = logging.getLogger("pulsing.streaming")
 

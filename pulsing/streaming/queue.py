@@ -19,16 +19,9 @@ from pulsing.exceptions import ActorStopped, NotOwner
 from pulsing.streaming.backend import backend_name
 from pulsing.streaming.backends.memory import Record
 from pulsing.streaming.catalogue import QueueDiffers, QueueSettings
+from pulsing.streaming.finding import GONE, MAX_REDIRECTS, ask_manager, get_bucket_ref
 from pulsing.streaming.footing import Footing
-from pulsing.streaming.manager import (
-    GONE,
-    MAX_REDIRECTS,
-    ask_manager,
-    check_topic,
-    get_bucket_ref,
-    local_manager,
-    manager_ref,
-)
+from pulsing.streaming.manager import check_topic, local_manager, manager_ref
 from pulsing.streaming.readers import ReaderInfo
 from pulsing.streaming.storage import Appended, Fetched
 

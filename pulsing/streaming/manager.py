@@ -12,9 +12,7 @@ from pulsing.core import ActorId, ActorProxy, ActorRef, remote
 from pulsing.core.registry import check_name
 from pulsing.core.remote import spawn_any
 from pulsing.core.system import System
-from pulsing.exceptions import (
-    BucketUnavailable,
-)
+from pulsing.exceptions import BucketUnavailable
 from pulsing.streaming.backend import backend_name, get_backend_class
 from pulsing.streaming.backends.writer import StoreThread
 from pulsing.streaming.broker import TopicBroker

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import sqlite3
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
@@ -16,7 +18,7 @@ from pulsing.core.service import start_system_actors
 from pulsing.core.system import System
 from pulsing.exceptions import DataLost, PulsingRuntimeError
 from pulsing.runtime import ActorSystem
-from pulsing.streaming import GroupReader, MemoryBackend, start_streaming
+from pulsing.streaming import Delivery, GroupReader, MemoryBackend, start_streaming
 from pulsing.streaming.administration import QueueBusy, delete_queue, open_queue, trim_queue
 from pulsing.streaming.backends.memory import Window
 from pulsing.streaming.manager import local_manager
@@ -573,3 +575,69 @@ async def test_over_a_store_that_keeps_no_groups_the_bucket_does(one_system: Any
         async with await member(system, backend=Plain) as reader:
             assert ids(await reader.get()) == [2]
             await reader.commit()
+
+
+# --- everything at once ----------------------------------------------------------------------------------------------
+
+
+class Crowd:
+    """Workers that come, dawdle, give back, are cut short, leave or fall silent, by chance."""
+
+    def __init__(self, system: Any, buckets: int, chance: random.Random) -> None:
+        self.acknowledged: Counter[int] = Counter()
+        self._system = system
+        self._buckets = buckets
+        self._chance = chance
+
+    async def work(self) -> None:
+        chance, loop = self._chance, asyncio.get_running_loop()
+        reader = await member(self._system, self._buckets, ack_wait=chance.choice([1.0, 5.0]), max_deliver=1_000)
+        end = loop.time() + 20 * chance.random()
+        while loop.time() < end:
+            reading = reader.receive(limit=chance.randint(1, 9), timeout=3 * chance.random())
+            try:
+                deliveries = await asyncio.wait_for(reading, chance.choice([0.001, 9.0]))
+            except asyncio.TimeoutError:
+                continue
+            for delivery in deliveries:
+                await self._handle(delivery)
+        if chance.random() < 0.6:
+            await reader.close()
+
+    async def _handle(self, delivery: Delivery) -> None:
+        await asyncio.sleep(0.3 * self._chance.random())
+        lot = self._chance.random()
+        if lot < 0.8:
+            self.acknowledged[delivery.record["id"]] += await delivery.ack()
+        elif lot < 0.9:
+            await delivery.nack(self._chance.random())
+
+    async def finish(self) -> None:
+        async with await member(self._system, self._buckets) as last:
+            while deliveries := await last.receive(limit=100, timeout=20.0):
+                for delivery in deliveries:
+                    self.acknowledged[delivery.record["id"]] += await delivery.ack()
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_whatever_the_workers_do_each_record_is_acknowledged_once(seed: int) -> None:
+    async def scenario(system: Any) -> None:
+        chance = random.Random(seed)
+        buckets = chance.choice([1, 3, 4, 8])
+        queue = await filled(system, 0, buckets)
+        crowd = Crowd(system, buckets, chance)
+        workers = [asyncio.ensure_future(crowd.work()) for _ in range(4)]
+        for n in range(200):
+            await queue.put({"id": n})
+            if chance.random() < 0.1:
+                await asyncio.sleep(chance.random())
+            if chance.random() < 0.03:
+                workers.append(asyncio.ensure_future(crowd.work()))
+        await asyncio.gather(*workers)
+        await crowd.finish()
+
+        assert crowd.acknowledged == Counter(range(200))
+        (row,) = await queue.groups()
+        assert {(figures["lag"], figures["pending"]) for figures in row["buckets"].values()} == {(0, 0)}
+
+    virtually(scenario)

@@ -77,6 +77,7 @@ _QUEUE_RULES: Mapping[str, Callable[[Any, Any], Any]] = {
     "state": _worst,
     "bucket_rows": lambda a, b: sorted([*(a or ()), *(b or ())], key=lambda row: int(row["bucket_id"])),
     "reader_rows": lambda a, b: merge_readers([*(a or ()), *(b or ())]),
+    "group_rows": lambda a, b: merge_groups([*(a or ()), *(b or ())]),
     "failures_total": lambda a, b: _sums(a or {}, b or {}),
 }
 _TOPIC_RULES: Mapping[str, Callable[[Any, Any], Any]] = dict.fromkeys(
@@ -89,6 +90,13 @@ _READER_RULES: Mapping[str, Callable[[Any, Any], Any]] = {
     "oldest_unread_s": _most,
     "last_read_at": _most,
     "waiting": lambda a, b: bool(a or b),
+}
+
+_GROUP_RULES: Mapping[str, Callable[[Any, Any], Any]] = {
+    "members": _union,
+    "buckets": lambda a, b: {**(a or {}), **(b or {})},
+    "lag": _sum,
+    "dead_records": _sum,
 }
 
 
@@ -118,6 +126,11 @@ def merge_topics(rows: Iterable[Row]) -> list[Row]:
 def merge_readers(rows: Iterable[Row]) -> list[Row]:
     """One row a reader, from the buckets that remember it."""
     return merge_by(rows, lambda row: row["reader"], lambda a, b: _combine(a, b, _READER_RULES))
+
+
+def merge_groups(rows: Iterable[Row]) -> list[Row]:
+    """One row a consumer group, from the buckets that keep its offsets."""
+    return merge_by(rows, lambda row: row["group"], lambda a, b: _combine(a, b, _GROUP_RULES))
 
 
 def _with_skew(row: Row) -> Row:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from pulsing.cluster.member import Member, Status
 from pulsing.cluster.messages import Rumour
+from pulsing.cluster.probation import Probation
 from pulsing.cluster.suspicion import Suspicion
 
 HISTORY = 20
@@ -20,16 +21,6 @@ class Transition:
     before: Status | None
     after: Status
     by: int
-
-
-@dataclass(slots=True)
-class Probation:
-    """A member that died too often lately, and must answer steadily before it counts as alive again."""
-
-    record: Member
-    steady_since: float
-    heard_at: float
-    ping_at: float
 
 
 @dataclass(slots=True)
@@ -61,6 +52,33 @@ class Peer:
     def is_trusted(self) -> bool:
         """Whether its word about others can be expected."""
         return self.member.is_present and self.suspicion is None and not self.refused
+
+    @property
+    def is_accused(self) -> bool:
+        """Whether something is due about it: a verdict, an answer, or the end of a probation."""
+        return bool(self.suspicion or self.probation or self.allegations or self.answer_by is not None)
+
+    @property
+    def must_refute(self) -> bool:
+        """Whether it lives, but is held for a suspect or dead here, and can change that only by its own word."""
+        return self.suspicion is not None or (self.member.status == "dead" and self.probation is None)
+
+    def hear(self, now: float) -> None:
+        """Take a sign of life."""
+        self.heard_at = now
+        self.refused = False
+        self.answer_by = None
+        self.allegations.clear()
+        if self.probation is not None:
+            self.probation.hear(now)
+
+    def postpone(self, seconds: float) -> None:
+        """Grant it a time in which nobody here could have heard it."""
+        if self.suspicion is not None:
+            self.suspicion.started_at += seconds
+        if self.answer_by is not None:
+            self.answer_by += seconds
+        self.allegations = {by: at + seconds for by, at in self.allegations.items()}
 
     def acquit(self) -> None:
         """Drop all accusations."""

@@ -17,6 +17,7 @@ from pulsing.cluster.messages import Rumour
 from pulsing.cluster.peer import Peer
 from pulsing.cluster.profile import Profile
 from pulsing.cluster.replication import Replication
+from pulsing.cluster.trials import Trials
 from tests.simulation.cluster_scenario import Scenario, Violation
 from tests.simulation.cluster_world import Node, World, address_of
 
@@ -79,10 +80,10 @@ def test_an_older_rumour_that_wins_is_caught(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_a_word_of_death_believed_unchecked_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    def believe_any_accusation(self: Membership, peer: Peer, rumour: Rumour, now: float) -> None:
-        self._bury(peer, rumour.by, now)
+    def believe_any_accusation(self: Trials, peer: Peer, rumour: Rumour, now: float) -> None:
+        self.bury(peer, now, by=rumour.by)
 
-    monkeypatch.setattr(Membership, "_weigh", believe_any_accusation)
+    monkeypatch.setattr(Trials, "weigh", believe_any_accusation)
     assert "which lives" in violation_within(3, 60)
 
 

@@ -142,6 +142,7 @@ async def start_system(
     transport_for: Callable[[NodeId], Transport] | None = None,
     clock: Clock | None = None,
     random: random.Random | None = None,
+    node_id: NodeId | None = None,
 ) -> ActorSystem:
     """Start a system; time, chance and network may be given, as tests do.
 
@@ -152,7 +153,7 @@ async def start_system(
     # Listings are needed by systems, not by programs that only import the package.
     from pulsing.core.inspection import register_inspectors
 
-    inner = System(clock=clock, random=random)
+    inner = System(node_id=node_id, clock=clock, random=random)
     start_system_actors(inner)
     register_inspectors(inner)
     system = ActorSystem(inner)

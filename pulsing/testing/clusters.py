@@ -71,11 +71,13 @@ class TestCluster(Sequence[ActorSystem]):
         if network is None:
             system = await start_system(config)
         else:
+            chance = random.Random(number)  # noqa: S311 - the same ids and choices in every run
             system = await start_system(
                 config,
                 transport_for=lambda node_id: network.transport(_host(number), node_id),
                 clock=_clock(),
-                random=random.Random(number),  # noqa: S311 - the same choices in every run
+                random=chance,
+                node_id=NodeId(chance.getrandbits(64)),
             )
         self._systems.append(system)
         return system

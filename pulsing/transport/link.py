@@ -159,6 +159,9 @@ class WebSocketLink(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._gone = True
+        if sys.version_info < (3, 11):
+            # A TLS transport counts as open there until it is told, and warns when it is dropped.
+            self.transport.abort()
         if self._deadline is not None:
             self._deadline.cancel()
         if self._opening is not None:

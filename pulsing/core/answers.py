@@ -7,6 +7,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from pulsing.core.statistics import MethodCounters
+from pulsing.core.timers import expire
 from pulsing.exceptions import (
     PulsingBusinessError,
     PulsingError,
@@ -104,7 +105,8 @@ def skip(cell: Cell, envelope: Envelope, now: float) -> None:
     if envelope.expired(now):
         counters.expired += 1
         cell.system.dead_letters.record(envelope, "expired", cell)
-        cell.system.expire_unrun(envelope)
+        cell.system.deadlines.done(envelope)
+        expire(envelope, maybe_executed=False)
     else:
         counters.cancelled += 1
         cell.system.deadlines.done(envelope)

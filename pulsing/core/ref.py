@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
+import pulsing.core.elsewhere as elsewhere
 from pulsing.core.actor import CURRENT
 from pulsing.core.lifecycle import Terminated
 from pulsing.core.messages import StreamMessage
@@ -116,11 +117,11 @@ class ActorRef:
             return cell.ask(method, args, kwargs, timeout, stream)
         system = self._bound()
         if system.loop is not _running_loop():
-            return system.ask_from_elsewhere(self, method, args, kwargs, timeout, stream)
+            return _on_loop(system.loop, lambda: self.request(method, args, kwargs, timeout, stream))
         cell = self._find_cell(system)
         if cell is not None:
             return cell.ask(method, args, kwargs, timeout, stream)
-        return system.ask_by_id(self, method, args, kwargs, timeout, stream)
+        return elsewhere.ask(system, self.actor_id, method, args, kwargs, timeout, stream)
 
     def send(self, method: str | None, args: tuple[Any, ...], kwargs: dict[str, Any] | None) -> Awaitable[None]:
         """Send a call without an answer; the awaitable is done when the message was taken."""
@@ -128,11 +129,11 @@ class ActorRef:
         if cell is None or cell.thread != get_ident() or not cell.loop.is_running():
             system = self._bound()
             if system.loop is not _running_loop():
-                return system.tell_from_elsewhere(self, method, args, kwargs)
+                return _on_loop(system.loop, lambda: self.send(method, args, kwargs))
             cell = self._find_cell(system)
         if cell is not None:
             return cell.tell(method, args, kwargs) or _DONE
-        return system.tell_by_id(self, method, args, kwargs)
+        return elsewhere.tell(system, self.actor_id, method, args, kwargs)
 
     def _find_cell(self, system: System) -> Cell | None:
         if self._cell is None and self.actor_id.id >> 64 == system.node_id.id:
@@ -177,6 +178,15 @@ class _Done:
 
 
 _DONE = _Done()
+
+
+def _on_loop(loop: asyncio.AbstractEventLoop, call: Callable[[], Awaitable[Any]]) -> asyncio.Future[Any]:
+    """Make a call on the system's loop, for a caller on another one."""
+
+    async def made_there() -> Any:
+        return await call()
+
+    return asyncio.wrap_future(asyncio.run_coroutine_threadsafe(made_there(), loop))
 
 
 def _failed(error: BaseException) -> asyncio.Future[Any]:

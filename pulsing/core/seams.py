@@ -10,6 +10,10 @@ from pulsing.core.envelope import Envelope
 from pulsing.core.lifecycle import Terminated
 from pulsing.ids import ActorId, NodeId
 
+SYSTEM_ACTOR = "system/core"
+SYSTEM_ACTOR_NUMBER = 1
+"""The system actor's number on every node, so that its id follows from the node's."""
+
 
 class Router(Protocol):
     """Carries messages to other nodes."""

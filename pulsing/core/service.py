@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from pulsing.core.cell import Cell
 from pulsing.core.classes import actor_class_named, registered_classes
+from pulsing.core.lookup import as_node_id
 from pulsing.core.messages import Message
 from pulsing.core.methods import method_table
 from pulsing.core.ref import ActorRef
 from pulsing.core.registry import lookup_path
+from pulsing.core.seams import SYSTEM_ACTOR, SYSTEM_ACTOR_NUMBER
 from pulsing.core.spec import CellSpec
-from pulsing.core.system import SYSTEM_ACTOR, SYSTEM_ACTOR_NUMBER, System, as_node_id
+from pulsing.core.system import System
 from pulsing.exceptions import Forbidden, PulsingRuntimeError
 from pulsing.ids import ActorId, NodeId
 
@@ -330,7 +332,7 @@ def pick_other_node(system: System) -> NodeId | None:
     others = [m.node_id for m in system.members_view() if m.node_id != system.node_id and m.status == "Alive"]
     if not others:
         return None
-    return others[system.next_turn("placement") % len(others)]
+    return others[system.lookup.next_turn("placement") % len(others)]
 
 
 async def create_on(

@@ -7,18 +7,17 @@ Knows of other nodes only through two seams: a `Router` that carries envelopes w
 from __future__ import annotations
 
 import asyncio
-import contextvars
 import inspect
 import itertools
 import platform
 import random
 import threading
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+import pulsing.core.elsewhere as elsewhere
 from pulsing.clock import Clock, SystemClock, system_random
-from pulsing.core.actor import CURRENT, TRACE, ActorContext
 from pulsing.core.cell import Cell
 from pulsing.core.dead_letters import DeadLetter, DeadLetters
 from pulsing.core.envelope import Envelope
@@ -26,29 +25,25 @@ from pulsing.core.events import EventStream
 from pulsing.core.life import Life
 from pulsing.core.lifecycle import Ended, Terminated
 from pulsing.core.listing import describe_class, figures_of, named_actors, named_instances
+from pulsing.core.lookup import Lookup, actor_id_of, as_actor_id, as_node_id
 from pulsing.core.methods import MethodTable
 from pulsing.core.ref import ActorRef
 from pulsing.core.registry import Instance, LocalNames, NameService, Registry, actor_path, lookup_path
+from pulsing.core.seams import SYSTEM_ACTOR as SYSTEM_ACTOR
+from pulsing.core.seams import SYSTEM_ACTOR_NUMBER as SYSTEM_ACTOR_NUMBER
 from pulsing.core.seams import MemberView as MemberView
 from pulsing.core.seams import Router as Router
 from pulsing.core.spec import CellSpec
 from pulsing.core.statistics import ClassCounters, SystemStatistics
-from pulsing.core.timers import Deadlines, expire
+from pulsing.core.stopping import Shutdown
+from pulsing.core.timers import Deadlines
 from pulsing.core.turns import Turn
-from pulsing.exceptions import ActorNotFound, NodeNotFound, PulsingRuntimeError, SystemStopped
+from pulsing.exceptions import ActorNotFound, NodeNotFound, SystemStopped
 from pulsing.ids import ActorId, NodeId
 from pulsing.tasks import TaskScope
 
 ENDED_KEPT = 1_000
 LONG_TURN_EVENT_EVERY_S = 1.0
-DRAIN_STEP_S = 0.01
-LOOK_EVERY_S = 0.02
-STOPS_IN_A_ROW = 256
-"""After so many actors were told to stop the loop may do other things."""
-
-SYSTEM_ACTOR = "system/core"
-SYSTEM_ACTOR_NUMBER = 1
-"""The system actor's number on every node, so that its id follows from the node's."""
 FIRST_NUMBER = 16
 """Numbers below are for actors whose id must be known beforehand."""
 
@@ -102,11 +97,9 @@ class System:
         self._started = self.now()
         self._numbers = itertools.count(FIRST_NUMBER)
         self.counters: dict[str, ClassCounters] = {}
-        self._rotation: dict[str, int] = {}
+        self.lookup = Lookup(self)
         self._reported: dict[str, float] = {}
-        self._draining = False
-        self._stopped = False
-        self._shutdown: asyncio.Task[None] | None = None
+        self._shutdown = Shutdown(self)
         self._turns: dict[tuple[ClassCounters, MethodTable | None, bool], dict[str | None, Turn]] = {}
         self.waiting: set[Cell] = set()
         """Actors whose mailbox was not empty when they last looked at it; a snapshot looks at no others."""
@@ -136,7 +129,7 @@ class System:
         Raises:
             NameTaken, ValueError, SystemStopped
         """
-        if self._stopped or (self._draining and not spec.internal):
+        if self._shutdown.stopped or (self._shutdown.draining and not spec.internal):
             raise SystemStopped()
         path = self.check_name(name, internal=spec.kind == "system")
         counters = self.counters_of(spec)
@@ -222,69 +215,8 @@ class System:
             ValueError: the name breaks the grammar.
         """
         self.check_running()
-        path = lookup_path(name)
         wanted = None if node_id is None else as_node_id(node_id)
-        deadline = self.now() + (timeout or 0.0)
-        while True:
-            if (ref := self._pick(path, wanted)) is not None:
-                return ref
-            left = deadline - self.now()
-            if left <= 0:
-                break
-            await self._wait_for_name(path, wanted, left)
-        if wanted is not None:
-            raise NodeNotFound(wanted)
-        raise ActorNotFound(path)
-
-    async def _wait_for_name(self, path: str, wanted: NodeId | None, left: float) -> None:
-        """Wait until it is worth another look."""
-        here = self.registry.by_path(path)
-        if wanted is not None or here is not None or path in self.names.paths():
-            # A name that is known already, but not where it is looked for, says nothing of when it will be there.
-            await asyncio.sleep(min(left, LOOK_EVERY_S))
-            return
-        waits = {
-            asyncio.ensure_future(self.names.wait_for(path, left)),
-            asyncio.ensure_future(self.registry.wait_for(path)),
-        }
-        try:
-            await asyncio.wait(waits, timeout=left, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for wait in waits:
-                wait.cancel()
-            await asyncio.gather(*waits, return_exceptions=True)
-
-    def _pick(self, path: str, wanted: NodeId | None) -> ActorRef | None:
-        if path == SYSTEM_ACTOR:
-            return self._system_actor_of(wanted or self.node_id)
-        here = self.registry.by_path(path)
-        if here is not None and here.closed:
-            here = None
-        found = [one for one in self.names.instances(path) if one.node_id != self.node_id]
-        if wanted is not None:
-            if wanted == self.node_id:
-                return None if here is None else here.ref
-            return next((self.ref_of(one) for one in found if one.node_id == wanted), None)
-        stable = [one for one in found if not one.leaving] or ([] if here is not None else found)
-        candidates = [*([] if here is None else [here.ref]), *map(self.ref_of, stable)]
-        if not candidates:
-            return None
-        if len(candidates) == 1:
-            return candidates[0]
-        return candidates[self.next_turn(path) % len(candidates)]
-
-    def next_turn(self, subject: str) -> int:
-        """A number that rises by one at each call for the subject; what rotation is made of."""
-        turn = self._rotation[subject] = self._rotation.get(subject, -1) + 1
-        return turn
-
-    def _system_actor_of(self, node_id: NodeId) -> ActorRef | None:
-        if node_id != self.node_id:
-            try:
-                self.check_node(node_id)
-            except NodeNotFound:
-                return None
-        return self.bind(ActorId.of(node_id.id, SYSTEM_ACTOR_NUMBER), SYSTEM_ACTOR)
+        return await self.lookup.find(lookup_path(name), wanted, timeout or 0.0)
 
     def ref_of(self, instance: Instance) -> ActorRef:
         return self.bind(instance.actor_id, instance.path)
@@ -344,7 +276,7 @@ class System:
 
     def check_running(self) -> None:
         """Raise SystemStopped after `shutdown`."""
-        if self._stopped:
+        if self._shutdown.stopped:
             raise SystemStopped()
 
     # --- stopping --------------------------------------------------------------------------------------------------
@@ -359,7 +291,7 @@ class System:
         Returns:
             Whether something was stopped. An actor that stops itself gets True at once and ends after the message.
         """
-        actor_id = self._target_id(target)
+        actor_id = actor_id_of(target, self.registry)
         if actor_id is None:
             return False
         if actor_id.node_id != self.node_id:
@@ -374,76 +306,17 @@ class System:
             await cell.stop("stopped", timeout)
         return True
 
-    def _target_id(self, target: Any) -> ActorId | None:
-        if isinstance(target, ActorId):
-            return target
-        if isinstance(target, int) and not isinstance(target, bool):
-            return ActorId(target)
-        target = getattr(target, "_ref", target)
-        if isinstance(target, ActorRef):
-            return target.actor_id
-        if not isinstance(target, str):
-            raise TypeError(f"stop takes a name, an id, a ref or a proxy, not {type(target).__name__}")
-        try:
-            path = lookup_path(target)
-        except ValueError:
-            return ActorId.from_str(target)
-        cell = self.registry.by_path(path)
-        return _id_in(target) if cell is None else cell.actor_id
-
     async def shutdown(self, *, drain: float | None = 10.0) -> None:
         """Let mailboxes run empty for up to `drain` seconds, stop every actor, and end all tasks.
 
         Calls beyond the first wait for the end of the first.
         """
-        if self._shutdown is None:
-            inside = CURRENT.get()
-            work = self._shut_down(drain, inside)
-            # In a context of its own: an actor that asks for the end must not be taken for the one who carries it out.
-            self._shutdown = contextvars.Context().run(self.loop.create_task, work)
-        if CURRENT.get() is None:
-            await asyncio.shield(self._shutdown)
-        # An actor cannot wait for its own end.
-
-    async def _shut_down(self, drain: float | None, inside: ActorContext | None) -> None:
-        self._draining = True
-        for tell in self.leaving:
-            await tell()
-        deadline = None if drain is None else self.now() + drain
-        caller = None if inside is None else inside._cell
-        while any(cell.busy and not cell.spec.internal and cell is not caller for cell in self.registry):
-            if deadline is not None and self.now() >= deadline:
-                break
-            await asyncio.sleep(DRAIN_STEP_S)
-        left = None if deadline is None else max(0.0, deadline - self.now())
-        await self._stop_all((cell for cell in self.registry if not cell.spec.internal), left)
-        await self._stop_all((cell for cell in self.registry if cell.spec.kind != "system"), left)
-        await self._stop_all(self.registry, 0.0)
-        self._stopped = True
-        for envelope in self.deadlines.pending():
-            envelope.fail(SystemStopped())
-        self.deadlines.close()
-        for close in reversed(self.closing):
-            await close()
-        await self.tasks.close()
-        self.events.close()
-        self.dead_letters.close()
-
-    async def _stop_all(self, cells: Iterable[Cell], timeout: float | None) -> None:
-        stopping = []
-        for number, cell in enumerate(cells):
-            cell.begin_end("shutdown", None, timeout)
-            if not cell.ended:
-                stopping.append(cell)
-            if number % STOPS_IN_A_ROW == 0:
-                await asyncio.sleep(0)
-        for cell in stopping:
-            await cell.stop("shutdown", timeout)
+        await self._shutdown.run(drain)
 
     @property
     def draining(self) -> bool:
         """Whether the system is about to end and takes no new actors."""
-        return self._draining
+        return self._shutdown.draining
 
     @property
     def uptime_s(self) -> float:
@@ -452,66 +325,10 @@ class System:
 
     @property
     def stopped(self) -> bool:
-        return self._stopped
+        """Whether the system has ended."""
+        return self._shutdown.stopped
 
-    # --- messages whose address is not here ------------------------------------------------------------------------
-
-    def ask_by_id(
-        self,
-        ref: ActorRef,
-        method: str | None,
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any] | None,
-        timeout: float | None,
-        stream: bool,
-    ) -> asyncio.Future[Any]:
-        """Send an ask to an actor that is not among those of this node."""
-        reply = self.loop.create_future()
-        envelope = self._envelope(ref, method, args, kwargs, reply, timeout, stream)
-        if self._stopped:
-            envelope.fail(SystemStopped())
-        elif ref.actor_id.id >> 64 == self.node_id.id:
-            self._dead(envelope)
-        elif self.router is None:
-            envelope.fail(NodeNotFound(ref.actor_id.node_id))
-        elif timeout is None:
-            envelope.fail(
-                ValueError("timeout=None is for actors of this node; a call to another node needs a deadline")
-            )
-        else:
-            self.deadlines.add(envelope)
-            self.router.ask(envelope)
-        return reply
-
-    def tell_by_id(
-        self, ref: ActorRef, method: str | None, args: tuple[Any, ...], kwargs: dict[str, Any] | None
-    ) -> Awaitable[None]:
-        """Send a tell to an actor that is not among those of this node."""
-        envelope = self._envelope(ref, method, args, kwargs, None, None, False)
-        if ref.actor_id.node_id != self.node_id:
-            if self.router is None:
-                raise NodeNotFound(ref.actor_id.node_id)
-            return self.router.tell(envelope)
-        self._dead(envelope)
-        raise self._gone(ref.actor_id)
-
-    def _envelope(
-        self,
-        ref: ActorRef,
-        method: str | None,
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any] | None,
-        reply: asyncio.Future[Any] | None,
-        timeout: float | None,
-        stream: bool,
-    ) -> Envelope:
-        now = self.now()
-        deadline = None if timeout is None else now + timeout
-        sender = CURRENT.get()
-        sender_id = None if sender is None else sender.actor_id
-        return Envelope(
-            ref.actor_id, method, args, kwargs, reply, timeout, deadline, now, sender_id, TRACE.get(), stream
-        )
+    # --- messages and news of other nodes --------------------------------------------------------------------------
 
     def deliver(self, envelope: Envelope) -> asyncio.Future[None] | None:
         """Hand over a message that came from another node.
@@ -524,49 +341,9 @@ class System:
         """
         cell = self.registry.by_id(envelope.target)
         if cell is None:
-            self._dead(envelope)
+            elsewhere.fail_unknown(self, envelope)
             return None
         return cell.deliver(envelope, wait=True)
-
-    def _dead(self, envelope: Envelope) -> None:
-        error = self._gone(envelope.target)
-        self.dead_letters.record(envelope, "no_actor" if isinstance(error, ActorNotFound) else "stopped")
-        envelope.fail(error)
-
-    def _gone(self, actor_id: ActorId) -> PulsingRuntimeError:
-        from pulsing.exceptions import ActorStopped
-
-        for ended in reversed(self.ended):
-            if ended.actor_id == actor_id:
-                return ActorStopped(actor_id, ended.name, ended.reason)
-        return ActorNotFound(actor_id=actor_id)
-
-    def expire_unrun(self, envelope: Envelope) -> None:
-        """Tell the caller of a message that expired in the mailbox."""
-        self.deadlines.done(envelope)
-        expire(envelope, maybe_executed=False)
-
-    def ask_from_elsewhere(self, ref: ActorRef, *call: Any) -> asyncio.Future[Any]:
-        """Make an ask for a caller on another loop."""
-
-        async def ask() -> Any:
-            return await ref.request(*call)
-
-        return asyncio.wrap_future(asyncio.run_coroutine_threadsafe(ask(), self.loop))
-
-    def tell_from_elsewhere(self, ref: ActorRef, *call: Any) -> asyncio.Future[None]:
-        """Make a tell for a caller on another loop."""
-
-        async def tell() -> None:
-            await ref.send(*call)
-
-        return asyncio.wrap_future(asyncio.run_coroutine_threadsafe(tell(), self.loop))
-
-    def unwatch(self, ref: ActorRef, told: Callable[[Terminated], None]) -> None:
-        """Take the watch of an actor of this node back."""
-        cell = self.registry.by_id(ref.actor_id)
-        if cell is not None:
-            cell.unwatch(told)
 
     def watch(self, ref: ActorRef, told: Callable[[Terminated], None]) -> None:
         """Call `told` once when the actor has ended, wherever it lives."""
@@ -582,10 +359,20 @@ class System:
         if ref._cell is not None:
             ref._cell.watch(told)
             return
-        known = next((ended for ended in reversed(self.ended) if ended.actor_id == ref.actor_id), None)
+        known = self.ended_actor(ref.actor_id)
         if known is None:
             raise ActorNotFound(actor_id=ref.actor_id)
         told(Terminated(known.actor_id, known.name, self.node_id, known.reason))
+
+    def unwatch(self, ref: ActorRef, told: Callable[[Terminated], None]) -> None:
+        """Take the watch of an actor of this node back."""
+        cell = self.registry.by_id(ref.actor_id)
+        if cell is not None:
+            cell.unwatch(told)
+
+    def ended_actor(self, actor_id: ActorId) -> Ended | None:
+        """How an actor of this node has ended, as far as that is remembered."""
+        return next((ended for ended in reversed(self.ended) if ended.actor_id == actor_id), None)
 
     # --- listings and figures --------------------------------------------------------------------------------------
 
@@ -594,7 +381,7 @@ class System:
         return [{"node_id": str(m.node_id.id), "addr": m.addr, "status": m.status} for m in self.members_view()]
 
     def _only_this_node(self) -> list[MemberView]:
-        return [MemberView(self.node_id, self.addr, "Leaving" if self._draining else "Alive")]
+        return [MemberView(self.node_id, self.addr, "Leaving" if self.draining else "Alive")]
 
     async def all_named_actors(self) -> list[dict[str, Any]]:
         """Every public name with its instances, and the private names of this node."""
@@ -663,22 +450,3 @@ class System:
 
     def __repr__(self) -> str:
         return f"ActorSystem(node_id={self.node_id}, addr={self.addr})"
-
-
-def _id_in(text: str) -> ActorId | None:
-    try:
-        return ActorId.from_str(text)
-    except ValueError:
-        return None
-
-
-def as_node_id(node_id: int | NodeId) -> NodeId:
-    """Read a node id given as a number."""
-    return node_id if isinstance(node_id, NodeId) else NodeId(node_id)
-
-
-def as_actor_id(actorid: ActorId | str | int) -> ActorId:
-    """Read an actor id given as text or as a number."""
-    if isinstance(actorid, str):
-        return ActorId.from_str(actorid)
-    return actorid if isinstance(actorid, ActorId) else ActorId(actorid)

@@ -1,0 +1,87 @@
+"""Messages to actors that are not, or no longer, among those of this node: the router takes them, or they fail here."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable
+from typing import TYPE_CHECKING, Any
+
+from pulsing.core.actor import CURRENT, TRACE
+from pulsing.core.envelope import Envelope
+from pulsing.exceptions import ActorNotFound, ActorStopped, NodeNotFound, PulsingRuntimeError, SystemStopped
+from pulsing.ids import ActorId
+
+if TYPE_CHECKING:
+    from pulsing.core.system import System
+
+
+def ask(
+    system: System,
+    target: ActorId,
+    method: str | None,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any] | None,
+    timeout: float | None,
+    stream: bool,
+) -> asyncio.Future[Any]:
+    """Send an ask; what keeps it from going is its answer."""
+    reply = system.loop.create_future()
+    envelope = _envelope(system, target, method, args, kwargs, reply, timeout, stream)
+    if system.stopped:
+        envelope.fail(SystemStopped())
+    elif target.id >> 64 == system.node_id.id:
+        fail_unknown(system, envelope)
+    elif system.router is None:
+        envelope.fail(NodeNotFound(target.node_id))
+    elif timeout is None:
+        envelope.fail(ValueError("timeout=None is for actors of this node; a call to another node needs a deadline"))
+    else:
+        system.deadlines.add(envelope)
+        system.router.ask(envelope)
+    return reply
+
+
+def tell(
+    system: System, target: ActorId, method: str | None, args: tuple[Any, ...], kwargs: dict[str, Any] | None
+) -> Awaitable[None]:
+    """Send a tell.
+
+    Raises:
+        ActorNotFound, ActorStopped, NodeNotFound
+    """
+    envelope = _envelope(system, target, method, args, kwargs, None, None, False)
+    if target.node_id != system.node_id:
+        if system.router is None:
+            raise NodeNotFound(target.node_id)
+        return system.router.tell(envelope)
+    raise fail_unknown(system, envelope)
+
+
+def fail_unknown(system: System, envelope: Envelope) -> PulsingRuntimeError:
+    """Fail a message to an actor that should be here and is not; returns the reason."""
+    error = _gone(system, envelope.target)
+    system.dead_letters.record(envelope, "no_actor" if isinstance(error, ActorNotFound) else "stopped")
+    envelope.fail(error)
+    return error
+
+
+def _gone(system: System, actor_id: ActorId) -> PulsingRuntimeError:
+    ended = system.ended_actor(actor_id)
+    return ActorNotFound(actor_id=actor_id) if ended is None else ActorStopped(actor_id, ended.name, ended.reason)
+
+
+def _envelope(
+    system: System,
+    target: ActorId,
+    method: str | None,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any] | None,
+    reply: asyncio.Future[Any] | None,
+    timeout: float | None,
+    stream: bool,
+) -> Envelope:
+    now = system.now()
+    deadline = None if timeout is None else now + timeout
+    sender = CURRENT.get()
+    sender_id = None if sender is None else sender.actor_id
+    return Envelope(target, method, args, kwargs, reply, timeout, deadline, now, sender_id, TRACE.get(), stream)

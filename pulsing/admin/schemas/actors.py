@@ -1,0 +1,201 @@
+"""Rows of actors, their classes and methods, and agents."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from pulsing.admin.schemas.base import Row
+from pulsing.admin.schemas.cluster import Percentiles
+
+ActorState = Literal["starting", "running", "restarting", "stopping", "stopped", "failed"]
+ActorKind = Literal["remote", "receive", "mounted", "agent", "process", "threaded", "system"]
+
+
+class ActorRow(Row):
+    """One actor in a list."""
+
+    id: str
+    name: str | None = None
+    class_: str = Field(alias="class")
+    kind: ActorKind
+    node: str
+    state: ActorState
+    busy: bool = False
+    public: bool = False
+    mailbox: int = 0
+    mailbox_oldest_s: float | None = None
+    messages_total: int = 0
+    errors_total: int = 0
+    handle_total_s: float | None = None
+    handle_mean_s: float | None = None
+    handle_max_s: float | None = None
+    restarts: int = 0
+    created_at: str | None = None
+    age_s: float | None = None
+    last_message_at: str | None = None
+    tags: dict[str, str] | None = None
+    agent: dict[str, Any] | None = None
+    href: str | None = None
+
+
+class MethodName(Row):
+    """A method that may be called."""
+
+    name: str
+    kind: Literal["method", "async", "stream"]
+
+
+class ActorPolicy(Row):
+    """How an actor is supervised."""
+
+    restart_policy: str
+    max_restarts: int | None = None
+    restart_window_s: float | None = None
+    min_backoff: float | None = None
+    max_backoff: float | None = None
+    restarts_left: int | None = None
+    next_restart_at: str | None = None
+
+
+class MailboxDetail(Row):
+    """What an actor's mailbox holds and lost."""
+
+    capacity: int | None = None
+    policy: str | None = None
+    waiting: int | None = None
+    dropped_total: int | None = None
+    bytes: int | None = None
+    wait_mean_s: float | None = None
+    wait_max_s: float | None = None
+
+
+class CurrentCall(Row):
+    """A message that is being handled now."""
+
+    method: str | None = None
+    sender: str | None = None
+    since_s: float | None = None
+    trace_id: str | None = None
+
+
+class ActorError(Row):
+    """A failed message of an actor."""
+
+    at: str
+    method: str | None = None
+    type: str
+    message: str | None = None
+
+
+class ActorExit(Row):
+    """How an actor ended."""
+
+    at: str
+    reason: str
+    error: str | None = None
+    traceback: str | None = None
+
+
+class Commands(Row):
+    """The same call in three ways, ready to paste, without the token."""
+
+    curl: str
+    python: str
+    cli: str
+
+
+class ActorDetail(ActorRow):
+    """One actor on its own page."""
+
+    arguments: Any = None
+    methods: list[MethodName] | None = None
+    policy: ActorPolicy | None = None
+    mailbox_detail: MailboxDetail | None = None
+    current: list[CurrentCall] | None = None
+    by_method: list[dict[str, Any]] | None = None
+    errors: list[ActorError] | None = None
+    watchers: list[str] | None = None
+    watching: list[str] | None = None
+    topics: list[str] | None = None
+    queue_readers: list[str] | None = None
+    replicas: list[dict[str, Any]] | None = None
+    exit: ActorExit | None = None
+    metadata: dict[str, Any] | None = None
+    commands: Commands | None = None
+    redacted: bool | None = None
+
+
+class ClassRow(Row):
+    """One class of actors."""
+
+    class_: str = Field(alias="class")
+    doc: str = ""
+    kind: Literal["remote", "receive", "agent", "mounted"] = "remote"
+    spawnable: bool = False
+    why_not: str | None = None
+    nodes: list[str] = Field(default_factory=list)
+    actors: int = 0
+    messages_total: int = 0
+    errors_total: int = 0
+    restarts_total: int = 0
+    href: str | None = None
+
+
+class MethodRow(Row):
+    """One method of one class."""
+
+    class_: str = Field(alias="class")
+    method: str
+    kind: str | None = None
+    messages_total: int = 0
+    errors_total: int = 0
+    handle_total_s: float | None = None
+    handle_s: Percentiles | None = None
+    long_turns_total: int | None = None
+    streams_open: int | None = None
+
+
+class ClassMethod(Row):
+    """One method in the catalogue, with the JSON schema of its arguments."""
+
+    name: str
+    kind: str
+    doc: str = ""
+    schema_: dict[str, Any] = Field(alias="schema")
+    returns: dict[str, Any] | None = None
+    messages_total: int = 0
+    errors_total: int = 0
+    handle_s: Percentiles | None = None
+
+
+class ClassDetail(ClassRow):
+    """One class of actors with its signatures."""
+
+    constructor: dict[str, Any] | None = None
+    methods: list[ClassMethod] = Field(default_factory=list)
+    agent: dict[str, Any] | None = None
+    defaults: dict[str, Any] | None = None
+    source: dict[str, Any] | None = None
+
+
+class AgentRow(Row):
+    """One live agent with its card."""
+
+    id: str
+    name: str | None = None
+    class_: str = Field(alias="class")
+    node: str
+    role: str = ""
+    goal: str = ""
+    backstory: str = ""
+    tags: dict[str, Any] = Field(default_factory=dict)
+    state: str = "running"
+    busy: bool = False
+    current: CurrentCall | None = None
+    messages_total: int = 0
+    errors_total: int = 0
+    handle_mean_s: float | None = None
+    last_message_at: str | None = None
+    href: str | None = None

@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from pulsing.admin.classes import described_class
-from pulsing.admin.gate import Gate, visit_of
+from pulsing.admin.gate import Gate
 from pulsing.admin.plane import Plane
 from pulsing.admin.problems import ProblemError, actor_problem, input_problem, problem_of
 from pulsing.admin.reach import check_reach
@@ -30,6 +30,7 @@ from pulsing.admin.routes.topics import topics
 from pulsing.admin.routes.ui import ui
 from pulsing.admin.routing import Route, RouteTable
 from pulsing.admin.settings import AdminSettings
+from pulsing.admin.visit import visit_of
 from pulsing.clock import Clock, SystemClock
 from pulsing.exceptions import PulsingActorError, PulsingRuntimeError
 

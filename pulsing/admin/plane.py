@@ -17,7 +17,6 @@ from pulsing.admin.catalogue import Listing
 from pulsing.admin.checks import Checks
 from pulsing.admin.fanout import Answers, Fanout
 from pulsing.admin.feed import Feed
-from pulsing.admin.gate import visit_of
 from pulsing.admin.history import History
 from pulsing.admin.idempotency import Repeats
 from pulsing.admin.metrics import Metrics, Own
@@ -28,6 +27,7 @@ from pulsing.admin.settings import AdminSettings
 from pulsing.admin.static import Files, dashboard_folder
 from pulsing.admin.times import rfc3339, since_text
 from pulsing.admin.traffic import Traffic
+from pulsing.admin.visit import visit_of
 from pulsing.clock import Clock
 from pulsing.ids import NodeId
 

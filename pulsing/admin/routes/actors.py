@@ -15,7 +15,6 @@ from pulsing.admin import calls
 from pulsing.admin.catalogue import ACTORS, AGENTS, from_path
 from pulsing.admin.classes import checked_constructor, spawnable_class
 from pulsing.admin.documents import answers, lists
-from pulsing.admin.gate import visit_of
 from pulsing.admin.paging import ListQuery, fitting
 from pulsing.admin.plane import Plane, answer_list, plane_of
 from pulsing.admin.problems import ProblemError
@@ -24,6 +23,7 @@ from pulsing.admin.routes.cluster import find_node
 from pulsing.admin.routing import Routes
 from pulsing.admin.schemas import ActorDetail, ActorRow, AgentRow, Input, Row
 from pulsing.admin.subjects import actor_id_of, actor_paths, find_actor, shown_actor
+from pulsing.admin.visit import visit_of
 from pulsing.core.registry import check_name
 from pulsing.exceptions import ActorNotFound, PulsingRuntimeError
 from pulsing.ids import ActorId, NodeId

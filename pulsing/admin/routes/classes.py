@@ -10,13 +10,13 @@ from starlette.responses import Response
 from pulsing.admin.catalogue import CLASSES, METHODS, from_path
 from pulsing.admin.classes import why_not_spawnable
 from pulsing.admin.documents import answers, lists
-from pulsing.admin.gate import visit_of
 from pulsing.admin.plane import answer_list, plane_of
 from pulsing.admin.problems import ProblemError
 from pulsing.admin.replies import reply
 from pulsing.admin.routing import Routes
 from pulsing.admin.schemas import ClassDetail, ClassRow, MethodRow
 from pulsing.admin.subjects import did_you_mean
+from pulsing.admin.visit import visit_of
 
 classes = Routes("classes")
 

@@ -13,13 +13,13 @@ from pulsing.admin.catalogue import DEAD_LETTERS, EVENTS, from_path
 from pulsing.admin.documents import answers, lists, streams
 from pulsing.admin.feed import Change
 from pulsing.admin.follow import follow
-from pulsing.admin.gate import visit_of
 from pulsing.admin.plane import answer_kept, plane_of, since_of
 from pulsing.admin.problems import ProblemError, input_problem
 from pulsing.admin.replies import EventStream, empty, reply
 from pulsing.admin.routing import Routes
 from pulsing.admin.schemas import DeadLetterRow, EventRow, Row
 from pulsing.admin.sources import Subscribe
+from pulsing.admin.visit import visit_of
 
 happenings = Routes("live")
 

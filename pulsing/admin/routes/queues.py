@@ -14,7 +14,6 @@ from pulsing.admin.audit import redact
 from pulsing.admin.calls import read_values
 from pulsing.admin.catalogue import QUEUES, from_path
 from pulsing.admin.documents import answers, lists
-from pulsing.admin.gate import visit_of
 from pulsing.admin.plane import Plane, answer_list, plane_of
 from pulsing.admin.problems import ProblemError
 from pulsing.admin.replies import encode, reply
@@ -22,6 +21,7 @@ from pulsing.admin.routing import Routes
 from pulsing.admin.schemas import Input, Peek, QueueDetail, QueueRow, Row
 from pulsing.admin.subjects import find_queue
 from pulsing.admin.values import to_json
+from pulsing.admin.visit import visit_of
 from pulsing.core.registry import check_name
 from pulsing.exceptions import PulsingRuntimeError
 from pulsing.streaming import Queue, list_backends

@@ -10,7 +10,7 @@ from pydantic import ConfigDict, Field, model_validator
 from starlette.responses import Response
 
 from pulsing.admin.documents import answers
-from pulsing.admin.gate import count_failure, visit_of
+from pulsing.admin.gate import count_failure
 from pulsing.admin.plane import Plane, plane_of
 from pulsing.admin.problems import ProblemError
 from pulsing.admin.replies import empty, reply
@@ -18,6 +18,7 @@ from pulsing.admin.routing import API, Routes
 from pulsing.admin.schemas import Input, Row
 from pulsing.admin.settings import Principal
 from pulsing.admin.times import rfc3339
+from pulsing.admin.visit import visit_of
 
 session = Routes("session")
 

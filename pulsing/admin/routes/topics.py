@@ -12,7 +12,6 @@ from starlette.responses import Response
 from pulsing.admin.calls import read_values
 from pulsing.admin.catalogue import TOPICS, from_path
 from pulsing.admin.documents import answers, lists, streams
-from pulsing.admin.gate import visit_of
 from pulsing.admin.plane import Plane, answer_list, plane_of
 from pulsing.admin.problems import ProblemError
 from pulsing.admin.replies import EventStream, empty, encode, reply
@@ -20,6 +19,7 @@ from pulsing.admin.routing import Routes
 from pulsing.admin.schemas import Input, Row, TopicDetail, TopicRow
 from pulsing.admin.subjects import find_topic
 from pulsing.admin.tail import Sampler
+from pulsing.admin.visit import visit_of
 from pulsing.core.registry import check_name
 from pulsing.streaming.administration import evict_subscriber, publish_message, tail_topic
 

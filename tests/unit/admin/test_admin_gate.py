@@ -11,7 +11,8 @@ import pytest
 from fastapi import FastAPI
 
 from pulsing.admin.app import declared_routes
-from pulsing.admin.gate import AllowedHosts, json_depth
+from pulsing.admin.body import json_depth
+from pulsing.admin.hosts import AllowedHosts
 from pulsing.admin.routing import Route, Routes, RouteTable
 from pulsing.admin.settings import ACTIONS, ROLES, AdminSettings, Role
 from tests.unit.admin.admin_world import API, BASE, TOKENS, site

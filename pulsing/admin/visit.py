@@ -1,0 +1,40 @@
+"""One request on its way through the plane: what the door found out, and what the route says for the audit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from starlette.requests import Request
+
+from pulsing.admin.problems import ProblemError
+from pulsing.admin.routing import Route
+from pulsing.admin.settings import Principal
+
+
+@dataclass
+class Visit:
+    """One request; the door fills it in on the way, and reads it at the end."""
+
+    trace_id: str
+    client: str
+    method: str
+    path: str
+    route: Route | None = None
+    principal: Principal | None = None
+    token: str | None = field(default=None, repr=False)
+    target: str | None = None
+    parameters: Any = None
+
+    @property
+    def known(self) -> Principal:
+        """The principal of a route that is not open."""
+        if self.principal is None:
+            raise ProblemError("no-token", "credentials are needed here")
+        return self.principal
+
+
+def visit_of(request: Request) -> Visit:
+    """The visit that the door opened for a request."""
+    visit: Visit = request.scope["pulsing.visit"]
+    return visit

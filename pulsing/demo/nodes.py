@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pulsing.demo.story import Event, Finished, Notice, Progress, Ready
+from pulsing.demo.story import Event, Finished, Notice, Progress, Ready, Rested
 
 if TYPE_CHECKING:
     from pulsing import ActorProxy, ActorSystem
@@ -24,11 +25,12 @@ _MUSTER_S = 10.0
 # A file every so often is enough to watch, and leaves the machine to its user.
 _GENTLE_S = 0.25
 
-_REPORTS: dict[str, type[Ready | Progress | Notice | Finished]] = {
+_REPORTS: dict[str, type[Ready | Progress | Notice | Finished | Rested]] = {
     "ready": Ready,
     "progress": Progress,
     "notice": Notice,
     "finished": Finished,
+    "rested": Rested,
 }
 
 
@@ -138,8 +140,8 @@ class Crew:
         return proxy
 
 
-async def serve(plan: NodePlan) -> None:
-    """Run one node until its work is done or it is cancelled."""
+async def serve(plan: NodePlan, rest: asyncio.Event) -> None:
+    """Run one node: agents work until the input is done or `rest` is set, the node stays until it is cancelled."""
     from pulsing import ActorSystem
     from pulsing.admin.serving import login_link
     from pulsing.config import config_from
@@ -151,15 +153,18 @@ async def serve(plan: NodePlan) -> None:
         crew = Crew(system, plan)
         try:
             await crew.hire()
-            await _work(crew)
+            await _work(crew, rest)
         finally:
             await crew.dismiss()
+        # A node that left now would seem lost to agents that still work elsewhere.
+        report("rested")
+        await asyncio.Event().wait()
     finally:
         await system.shutdown(drain=_DRAIN_S)
 
 
-async def _work(crew: Crew) -> None:
-    while True:
+async def _work(crew: Crew, rest: asyncio.Event) -> None:
+    while not rest.is_set():
         await crew.look_around()
         progress = await crew.progress()
         if progress is not None:
@@ -167,12 +172,14 @@ async def _work(crew: Crew) -> None:
             if progress["finished"]:
                 report("finished", summary=await crew.summary())
                 return
-        await asyncio.sleep(_LOOK_S)
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(rest.wait(), _LOOK_S)
 
 
 async def _serve_until_stdin_closes(plan: NodePlan) -> None:
-    service = asyncio.create_task(serve(plan), name="demo node")
-    closed = asyncio.create_task(_stdin_closed(), name="demo stdin")
+    rest = asyncio.Event()
+    service = asyncio.create_task(serve(plan, rest), name="demo node")
+    closed = asyncio.create_task(_stdin_closed(rest), name="demo stdin")
     await asyncio.wait({service, closed}, return_when=asyncio.FIRST_COMPLETED)
     if closed.done():
         # Nobody may be left to end a node that hangs in its shutdown.
@@ -185,13 +192,14 @@ async def _serve_until_stdin_closes(plan: NodePlan) -> None:
         pass
 
 
-async def _stdin_closed() -> None:
-    """Wait until the supervisor closes its end, or is gone: then nobody is there to work for."""
+async def _stdin_closed(rest: asyncio.Event) -> None:
+    """Wait until the supervisor closes its end, or is gone: then nobody is there to work for. A line asks for rest."""
     stdin = asyncio.StreamReader()
     protocol = asyncio.StreamReaderProtocol(stdin)
     transport, _ = await asyncio.get_running_loop().connect_read_pipe(lambda: protocol, sys.stdin)
     try:
-        await stdin.read()
+        while await stdin.readline():
+            rest.set()
     finally:
         transport.close()
 

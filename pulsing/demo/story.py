@@ -44,6 +44,13 @@ class Finished:
 
 
 @dataclass(frozen=True)
+class Rested:
+    """The agents of a node have put down their work."""
+
+    number: int
+
+
+@dataclass(frozen=True)
 class Ended:
     """A process is gone, wanted or not."""
 
@@ -51,7 +58,7 @@ class Ended:
     exit_code: int
 
 
-Event = Ready | Progress | Notice | Finished | Ended
+Event = Ready | Progress | Notice | Finished | Rested | Ended
 
 
 @dataclass(frozen=True)
@@ -119,6 +126,8 @@ class Story:
                 return [Say(f"node {number}: {text}")]
             case Finished(_, summary):
                 return [ShowSummary(summary, tuple(self._lost)), Finish(0)]
+            case Rested():
+                return []
             case Ended():
                 return self._on_ended(event)
 

@@ -7,18 +7,19 @@ import json
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from pulsing.demo.nodes import NodePlan, parse_report
-from pulsing.demo.story import Effect, Ended, Event, Finish, Say, ShowProgress, ShowSummary, StartNode, Story
+from pulsing.demo.story import Effect, Ended, Event, Finish, Rested, Say, ShowProgress, ShowSummary, StartNode, Story
 from pulsing.demo.view import View
 
 _NODES = 2
-# A node drains for two seconds at most; with this the whole demo is gone within five.
-_STOP_GRACE_S = 4.0
+# With these two the whole demo is gone within five seconds.
+_REST_GRACE_S = 2.0
+_STOP_GRACE_S = 2.5
 # A report is one line; the summary is the longest.
 _LONGEST_LINE = 1024 * 1024
 
@@ -67,6 +68,10 @@ class _Supervisor:
             interrupt.cancel()
 
     async def stop_all(self) -> None:
+        # All agents rest before any node leaves: else what remains would take the leaving for a loss.
+        for node in self._nodes:
+            node.ask_to_rest()
+        await asyncio.gather(*(node.wait_for_rest(_REST_GRACE_S) for node in self._nodes))
         for node in self._nodes:
             node.ask_to_stop()
         await asyncio.gather(*(node.wait_or_kill(_STOP_GRACE_S) for node in self._nodes))
@@ -103,6 +108,7 @@ class _NodeProcess:
         self._number = number
         self._process = process
         self._follower: asyncio.Task[None] | None = None
+        self._rested = asyncio.Event()
 
     @classmethod
     async def start(cls, plan: NodePlan, events: asyncio.Queue[Event], view: View) -> _NodeProcess:
@@ -122,6 +128,15 @@ class _NodeProcess:
         node._follower = asyncio.create_task(node._follow(events, view), name=f"demo node {plan.number}")
         return node
 
+    def ask_to_rest(self) -> None:
+        assert self._process.stdin is not None
+        if self._process.returncode is None:
+            self._process.stdin.write(b"rest\n")
+
+    async def wait_for_rest(self, grace: float) -> None:
+        with suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self._rested.wait(), grace)
+
     def ask_to_stop(self) -> None:
         assert self._process.stdin is not None
         self._process.stdin.close()
@@ -136,12 +151,16 @@ class _NodeProcess:
 
     async def _follow(self, events: asyncio.Queue[Event], view: View) -> None:
         await asyncio.gather(self._follow_reports(events), self._follow_log(view))
+        self._rested.set()
         events.put_nowait(Ended(self._number, await self._process.wait()))
 
     async def _follow_reports(self, events: asyncio.Queue[Event]) -> None:
         assert self._process.stdout is not None
         async for line in self._process.stdout:
-            events.put_nowait(parse_report(self._number, line))
+            event = parse_report(self._number, line)
+            if isinstance(event, Rested):
+                self._rested.set()
+            events.put_nowait(event)
 
     async def _follow_log(self, view: View) -> None:
         assert self._process.stderr is not None

@@ -68,6 +68,7 @@ def test_once_shows_the_dashboard_first_and_the_results_last(demo: Callable[...,
     assert re.match(r"dashboard: http://127\.0\.0\.1:\d+/ui/#login=\S+$", output.splitlines()[0])
     assert (row(output, "files"), row(output, "definitions"), row(output, "binary")) == ("1,500", "1,500", "1")
     assert row(output, "argument") == "3,000"
+    assert output.rstrip().endswith("┘"), "nothing is said to be lost at a good end"
 
 
 @pytest.mark.parametrize("victim", [1, 2])

@@ -16,12 +16,14 @@ import { NO_TRAIL, fromHistory, growth, joined, recent } from "../lib/trail.js";
 const NAMES = "actors,mailbox_messages,messages_total,errors_total,dead_letters_total,handle_p50_s,handle_p99_s,wait_p50_s,wait_p99_s,queue_max_lag,queue_puts_total,queue_reads_total,members,rss_bytes,cpu_s_total";
 const RANGES = { "10m": 600, "6h": 21_600, "24h": 86_400 };
 
-/** @param {string} range */
-function useHistory(range) {
+/** A node remembers its own past only, which is the cluster's as long as it is alone. @param {any} data */
+const remembered = (data) => data?.cluster.size === 1 && offers("GET", "/timeseries");
+
+/** @param {string} range @param {boolean} kept */
+function useHistory(range, kept) {
   const [history, setHistory] = useState(NO_TRAIL);
-  const kept = offers("GET", "/timeseries");
   useEffect(() => {
-    if (!kept) return undefined;
+    if (!kept) return setHistory(NO_TRAIL);
     let gone = false;
     const load = () => get("timeseries", { names: NAMES, range }).then((body) => !gone && setHistory(fromHistory(body)), () => !gone && setHistory(NO_TRAIL));
     load();
@@ -39,13 +41,14 @@ export default function Overview({ query }) {
   const subscription = useLive({ topic: "overview" });
   const nodes = useLive({ topic: "nodes", limit: 200 });
   const view = subscription.view.value;
-  const range = RANGES[query.range] ? query.range : "10m";
-  const history = useHistory(range);
-  const trail = useMemo(() => recent(joined(history, seen.value), RANGES[range]), [history, seen.value, range]);
   const data = view.rows[0];
+  const kept = remembered(data);
+  const range = kept && RANGES[query.range] ? query.range : "10m";
+  const history = useHistory(range, kept);
+  const trail = useMemo(() => recent(joined(history, seen.value), RANGES[range]), [history, seen.value, range]);
   if (!data) return view.problem ? html`<${ProblemBox} problem=${view.problem} />` : html`<${Skeleton} lines=${12} />`;
   return html`<div class="page-head"><div><h1>${data.cluster.name}</h1><p>${statusLine(data)}</p></div>
-      ${offers("GET", "/timeseries") && html`<${Segments} label="Range" value=${range} onChange=${(/** @type {string} */ value) => setQuery({ range: value === "10m" ? "" : value })} options=${Object.keys(RANGES).map((each) => [each, each])} />`}</div>
+      ${kept && html`<${Segments} label="Range" value=${range} onChange=${(/** @type {string} */ value) => setQuery({ range: value === "10m" ? "" : value })} options=${Object.keys(RANGES).map((each) => [each, each])} />`}</div>
     <${Partial} view=${view.partial ? view : { ...view, partial: data.partial, errors: data.errors ?? [] }} />
     <${Tiles} data=${data} trail=${trail} />
     <${Charts} trail=${trail} latency=${Boolean(data.latency)} />

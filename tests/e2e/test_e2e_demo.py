@@ -73,6 +73,9 @@ def test_the_demo_is_seen_at_work_and_losing_a_node(browser: Browser, demo: Demo
     go_to(page, "topics")
     expect(page.get_by_text("findings").first).to_be_visible(timeout=PATIENCE_MS)
     go_to(page, "overview")
+    # The past that one node remembers is not that of both: it is not drawn as if it were.
+    expect(page.get_by_text("messages handled a second")).to_be_visible(timeout=PATIENCE_MS)
+    expect(page.get_by_label("Range")).to_have_count(0)
     if PICTURE is not None:
         # Long enough for the curves to have something to show.
         page.wait_for_timeout(30_000)

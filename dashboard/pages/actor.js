@@ -10,7 +10,6 @@ import { Ago, Chip, ClassLink, CopyButton, Facts, NodeLink, Num, Panel, ProblemB
 import { ratesOf } from "../lib/rates.js";
 import { link, setQuery } from "../lib/router.js";
 import { now, useLive, useRest } from "../lib/stream.js";
-import { Table } from "../lib/table.js";
 import { CallPanel } from "./call.js";
 
 /** @param {{id: string, query: Record<string, string>}} props */
@@ -65,8 +64,7 @@ function Summary({ actor, messages }) {
         ["Restarts", count(actor.restarts)], ["Age", age(since(actor.created_at, now.value) ?? actor.age_s), actor.created_at], ["Last message", html`<${Ago} at=${actor.last_message_at} />`], ["Public", actor.public ? "yes" : "no"],
       ]} /><//>
       ${actor.exit && html`<${Exit} exit=${actor.exit} />`}
-      <${Panel} title="Last errors" flush>${actor.errors?.length ? html`<ul class="log">${actor.errors.map((/** @type {any} */ error) => html`<li><${Ago} at=${error.at} /><span class="type bad">${error.type}</span><span class="what" title=${error.message}><span class="mono">${error.method}</span> ${error.message ?? "hidden from viewers"}</span></li>`)}</ul>` : html`<p class="pad faint">None.</p>`}<//>
-      <${Panel} title="By method" flush><${Table} label="By method" columns=${METHOD_COLUMNS} rows=${(actor.by_method ?? []).map((/** @type {any} */ row) => ({ ...row, id: row.method }))} empty=${html`<p class="pad faint">No method has been called yet.</p>`} /><//></div>
+      <${Panel} title="Last errors" flush>${actor.errors?.length ? html`<ul class="log">${actor.errors.map((/** @type {any} */ error) => html`<li><${Ago} at=${error.at} /><span class="type bad">${error.type}</span><span class="what" title=${error.message}><span class="mono">${error.method}</span> ${error.message ?? "hidden from viewers"}</span></li>`)}</ul>` : html`<p class="pad faint">None.</p>`}<//></div>
     <div class="w4 stack gap"><${Panel} title="Handling now">${actor.current?.length ? html`<ul class="stack">${actor.current.map((/** @type {any} */ call) => html`<li class="doing"><${State} value="busy" /><b class="mono">${call.method}</b><span class="grow"></span>${duration(call.since_s)}</li>`)}</ul>` : html`<p class="faint still">Idle: no message in hand.</p>`}<//>
       <${Panel} title="Supervision"><${Facts} items=${[["Restart", policy.restart_policy], ["At most", policy.max_restarts], ["Within", duration(policy.restart_window_s)], ["Left", policy.restarts_left], ["Backoff", policy.min_backoff !== undefined && policy.min_backoff !== null ? `${duration(policy.min_backoff)} to ${duration(policy.max_backoff)}` : null], ["Full mailbox", mailbox.policy], ["Dropped", count(mailbox.dropped_total)], ["Bytes waiting", bytes(mailbox.bytes)]]} /><//>
       ${actor.arguments !== undefined && actor.arguments !== null && html`<${Panel} title="Made with"><div class="value"><${Tree} value=${actor.arguments} /></div><//>`}</div></div>`;
@@ -77,12 +75,6 @@ const Exit = ({ exit }) => html`<${Panel} title="How it ended"><div class="stack
 
 /** @param {{part: number}} props */
 const Bar = ({ part: used }) => html`<span class="bar ${used >= 1 ? "bad" : used >= 0.8 ? "warn" : ""}"><i style=${{ width: `${Math.min(100, used * 100)}%` }}></i></span>`;
-
-const METHOD_COLUMNS = [
-  { key: "method", title: "Method", width: 140, grow: 1, rank: 0, cell: (/** @type {any} */ row) => html`<span class="mono">${row.method}</span>` },
-  { key: "messages_total", title: "Calls", width: 100, align: /** @type {"end"} */ ("end"), rank: 0, cell: (/** @type {any} */ row) => html`<${Num} value=${row.messages_total} as=${count} />` },
-  { key: "errors_total", title: "Errors", width: 100, align: /** @type {"end"} */ ("end"), rank: 0, cell: (/** @type {any} */ row) => html`<${Num} value=${row.errors_total} as=${count} />` },
-];
 
 /** @param {{actor: any}} props */
 function Metadata({ actor }) {

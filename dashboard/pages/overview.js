@@ -74,7 +74,7 @@ function tilesOf({ totals, latency, cluster }, { times, series }) {
   const put = growth(times, series.queue_puts_total);
   const published = growth(times, series.publishes_total);
   const last = (/** @type {Array<number | null>} */ values) => values[values.length - 1] ?? null;
-  const down = cluster.size - (cluster.by_status?.alive ?? cluster.size);
+  const down = (cluster.by_status?.dead ?? 0) + (cluster.by_status?.suspect ?? 0);
   const tiles = [
     { label: "Actors", known: totals.actors, value: count(totals.actors), of: `${count(totals.agents ?? 0)} agents`, to: link("actors"), values: series.actors, tone: "c1", metric: "pulsing_actors" },
     { label: "Messages", known: 1, value: rate(last(messages)), of: `${count(totals.messages_total)} in all`, to: link("actors", "", { sort: "-messages_total" }), values: messages, tone: "c1", metric: "pulsing_actor_messages_total" },

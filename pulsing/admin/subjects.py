@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from pulsing.admin import merging
@@ -121,14 +121,7 @@ async def find_queue(fanout: Fanout, queue: str) -> tuple[Row, Answers]:
     Raises:
         ProblemError: `queue-not-found`.
     """
-    answers = await fanout.ask("queue", {"queue": queue})
-    answers.require_one()
-    rows = merging.merge_queues(row for row in answers.rows() if row.get("queue"))
-    if not rows:
-        raise ProblemError(
-            "queue-not-found", f"no queue {queue!r}", hint=await _nearest(fanout, "queues", "queue", queue)
-        )
-    return {**rows[0], "href": f"queues/{in_path(queue)}"}, answers
+    return await _find(fanout, "queue", queue, merging.merge_queues)
 
 
 async def find_topic(fanout: Fanout, topic: str) -> tuple[Row, Answers]:
@@ -137,14 +130,19 @@ async def find_topic(fanout: Fanout, topic: str) -> tuple[Row, Answers]:
     Raises:
         ProblemError: `topic-not-found`.
     """
-    answers = await fanout.ask("topic", {"topic": topic})
+    return await _find(fanout, "topic", topic, merging.merge_topics)
+
+
+async def _find(
+    fanout: Fanout, kind: str, name: str, merge: Callable[[Iterable[Row]], list[Row]]
+) -> tuple[Row, Answers]:
+    answers = await fanout.ask(kind, {kind: name})
     answers.require_one()
-    rows = merging.merge_topics(row for row in answers.rows() if row.get("topic"))
+    rows = merge(row for row in answers.rows() if row.get(kind))
     if not rows:
-        raise ProblemError(
-            "topic-not-found", f"no topic {topic!r}", hint=await _nearest(fanout, "topics", "topic", topic)
-        )
-    return {**rows[0], "href": f"topics/{in_path(topic)}"}, answers
+        hint = await _nearest(fanout, f"{kind}s", kind, name)
+        raise ProblemError(f"{kind}-not-found", f"no {kind} {name!r}", hint=hint)
+    return {**rows[0], "href": f"{kind}s/{in_path(name)}"}, answers
 
 
 async def _nearest(fanout: Fanout, kind: str, field: str, asked: str) -> str | None:

@@ -125,10 +125,6 @@ class Directory:
         """All names that somebody holds, sorted."""
         return sorted(self._index)
 
-    def own_paths(self) -> list[str]:
-        """The names of this node, private ones included, sorted."""
-        return sorted(path for path, holders in self._index.items() if self._own_id in holders)
-
     def count_of(self, node_id: int) -> int:
         """How many names a node holds, as far as this node may know them."""
         return self._counts.get(node_id, 0)

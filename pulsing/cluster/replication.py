@@ -53,11 +53,6 @@ class Replication:
         """Whether every version that this node has heard of has arrived."""
         return not self._wants
 
-    def version_of(self, node_id: int) -> int:
-        """The version that is held of a node's names, 0 for an unknown node."""
-        held = self._maps.get(node_id)
-        return held.version if held else 0
-
     def names_of(self, node_id: int) -> dict[str, Entry]:
         """The names that are held of a node."""
         held = self._maps.get(node_id)

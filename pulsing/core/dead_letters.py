@@ -22,8 +22,6 @@ CAPACITY = 1_000
 PREVIEW_LIMIT = 256
 LOG_EVERY_S = 10.0
 
-REASONS = ("no_actor", "stopped", "mailbox_full", "expired", "node_dead", "decode", "unauth")
-
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:

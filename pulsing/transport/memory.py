@@ -87,10 +87,6 @@ class Network:
             pipe.kill()
         self._changed()
 
-    def revive(self, host: str) -> None:
-        """Let a new process start on the host."""
-        self._dead.pop(_host_of(host), None)
-
     def passes(self, source: str, target: str) -> bool:
         """Whether a message from one host would reach the other now."""
         return (source, target) not in self._cuts and source not in self._frozen and target not in self._frozen

@@ -36,8 +36,6 @@ VERSIONS = (1, 1)
 """The lowest and the highest version of the frames that this release speaks."""
 
 NONCE_BYTES = 32
-PROOF_BYTES = 32
-TOKEN_BYTES = 32
 
 AUTHORIZATION = "Authorization"
 AUTH = "Pulsing-Auth"

@@ -39,7 +39,7 @@ def test_a_public_name_is_announced_and_a_private_one_is_not() -> None:
     desk.directory.publish("a", Entry(1, public=True))
     desk.directory.publish("b", Entry(2, public=False))
     assert desk.announced == [("a", True)]
-    assert desk.directory.own_paths() == ["a", "b"]
+    assert desk.directory.paths() == ["a", "b"]
     desk.directory.withdraw("a")
     desk.directory.withdraw("b")
     desk.directory.withdraw("never there")

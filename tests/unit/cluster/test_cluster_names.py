@@ -131,7 +131,7 @@ def test_the_names_of_a_node_go_in_one_step_with_it() -> None:
     [gone] = pair.nodes[2].node_went(1)
     assert isinstance(gone, NamesChanged)
     assert {(c.path, c.entry) for c in gone.changes} == {("a", None), ("b", None)}
-    assert pair.nodes[2].version_of(1) == 0
+    assert pair.nodes[2].names_of(1) == {}
 
 
 def test_a_difference_that_nobody_asked_for_is_ignored() -> None:

@@ -10,7 +10,7 @@ from pulsing.cluster.cluster import Cluster
 from pulsing.cluster.events import MemberChanged
 from pulsing.cluster.naming import ClusterNames
 from pulsing.cluster.rows import cluster_row, member_detail, member_rows, name_rows
-from pulsing.core.system import MemberView
+from pulsing.core.seams import MemberView
 from pulsing.exceptions import NodeDead, NodeNotFound
 from pulsing.ids import NodeId
 from pulsing.node import Node

@@ -9,11 +9,9 @@ from pulsing.core.actor import Actor as Actor
 from pulsing.core.actor_class import ActorClass as ActorClass
 from pulsing.core.actor_class import inner_system
 from pulsing.core.classes import register_class
-from pulsing.core.classes import registered_classes as registered_classes
 from pulsing.core.mailbox import MailboxOptions
 from pulsing.core.proxy import ActorProxy
 from pulsing.core.registry import lookup_path
-from pulsing.core.spawning import spawn_any as spawn_any
 from pulsing.ids import NodeId
 
 T = TypeVar("T")

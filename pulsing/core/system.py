@@ -29,10 +29,7 @@ from pulsing.core.lookup import Lookup, actor_id_of, as_actor_id, as_node_id
 from pulsing.core.methods import MethodTable
 from pulsing.core.ref import ActorRef
 from pulsing.core.registry import Instance, LocalNames, NameService, Registry, actor_path, lookup_path
-from pulsing.core.seams import SYSTEM_ACTOR as SYSTEM_ACTOR
-from pulsing.core.seams import SYSTEM_ACTOR_NUMBER as SYSTEM_ACTOR_NUMBER
-from pulsing.core.seams import MemberView as MemberView
-from pulsing.core.seams import Router as Router
+from pulsing.core.seams import SYSTEM_ACTOR, SYSTEM_ACTOR_NUMBER, MemberView, Router
 from pulsing.core.spec import CellSpec
 from pulsing.core.statistics import ClassCounters, SystemStatistics
 from pulsing.core.stopping import Shutdown

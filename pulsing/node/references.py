@@ -5,10 +5,10 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+from pulsing.core.classes import registered_classes
 from pulsing.core.messages import Message, StreamMessage
 from pulsing.core.proxy import ActorProxy, rebuild_proxy
 from pulsing.core.ref import ActorRef
-from pulsing.core.remote import registered_classes
 from pulsing.core.system import System
 from pulsing.exceptions import NotSendable
 from pulsing.ids import ActorId

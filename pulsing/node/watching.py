@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pulsing.core.envelope import Envelope
 from pulsing.core.lifecycle import Terminated
-from pulsing.core.system import SYSTEM_ACTOR_NUMBER
+from pulsing.core.seams import SYSTEM_ACTOR_NUMBER
 from pulsing.exceptions import ActorNotFound, LinkLost, PulsingError
 from pulsing.ids import ActorId, NodeId
 from pulsing.tasks import TaskScope

@@ -14,9 +14,6 @@ from pulsing.streaming.backends.memory import MemoryBackend
 
 Record = dict[str, Any]
 
-STREAM_CHUNK = 100
-"""Longest list that `get_stream` yields."""
-
 
 @runtime_checkable
 class StorageBackend(Protocol):

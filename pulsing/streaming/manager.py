@@ -10,7 +10,7 @@ from typing import Any
 
 from pulsing.core import ActorId, ActorProxy, ActorRef, remote
 from pulsing.core.registry import check_name
-from pulsing.core.remote import spawn_any
+from pulsing.core.spawning import spawn_any
 from pulsing.core.system import System
 from pulsing.exceptions import BucketUnavailable
 from pulsing.streaming.backend import backend_name, get_backend_class

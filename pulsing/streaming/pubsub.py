@@ -12,7 +12,7 @@ from typing import Any
 
 from pulsing.core import ActorRef
 from pulsing.core.registry import check_name
-from pulsing.core.remote import spawn_any
+from pulsing.core.spawning import spawn_any
 from pulsing.core.system import System
 from pulsing.exceptions import ActorNotFound, PulsingRuntimeError, SystemStopped
 from pulsing.streaming.broker import (

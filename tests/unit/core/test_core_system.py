@@ -14,7 +14,7 @@ from pulsing import testing
 from pulsing.core import Terminated
 from pulsing.core.envelope import Envelope
 from pulsing.core.registry import Instance, LocalNames
-from pulsing.core.system import MemberView
+from pulsing.core.seams import MemberView
 from pulsing.exceptions import ActorNotFound, NodeNotFound, NotInitialized
 from pulsing.ids import ActorId, NodeId
 from tests.unit.core.acting import Counter, Echo, Gate, in_virtual_time, spawn, turns, users_actors

@@ -17,8 +17,9 @@ from pulsing.core import NodeId, Terminated
 from pulsing.core.envelope import Envelope
 from pulsing.core.inspection import register_inspectors
 from pulsing.core.ref import ActorRef
+from pulsing.core.seams import MemberView
 from pulsing.core.service import start_system_actors
-from pulsing.core.system import MemberView, System
+from pulsing.core.system import System
 from pulsing.exceptions import NodeDead, NodeNotFound, PulsingRuntimeError
 from pulsing.ids import ActorId
 from pulsing.runtime import ActorSystem

@@ -174,6 +174,10 @@ def actor_problem(error: PulsingActorError) -> ProblemError:
 def input_problem(errors: Sequence[Mapping[str, Any]]) -> ProblemError:
     """The problem for input that pydantic refused; the refused values are not repeated."""
     faults = [{"loc": [_plain(part) for part in e.get("loc", ())], "msg": str(e.get("msg", ""))} for e in errors]
+    if any(e.get("type") == "json_invalid" for e in errors):
+        return ProblemError(
+            "validation", f"the body is not JSON: {errors[0].get('ctx', {}).get('error', '')}", errors=faults
+        )
     where = ", ".join(".".join(str(part) for part in fault["loc"][1:]) or "body" for fault in faults[:3])
     return ProblemError("validation", f"the input does not fit at: {where}", errors=faults)
 

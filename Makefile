@@ -30,8 +30,7 @@ setup: $(READY)
 
 $(READY): pyproject.toml
 	@test -n '$(PYTHON)' || { echo 'Python 3.10 or newer is needed: apt-get install python3 python3-venv' >&2; exit 1; }
-	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || test -x $(BIN)/python || \
-		{ echo '$(PYTHON) cannot make virtual environments: apt-get install python3-venv' >&2; exit 1; }
+	@test -x $(BIN)/python || .ci/venv $(PYTHON)
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo 'installing into $(VENV) (the first time takes a minute) ...'
 	@$(BIN)/python -m pip install --quiet -e '.[dev]'

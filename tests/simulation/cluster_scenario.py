@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from pulsing.cluster.events import MemberChanged
 from pulsing.cluster.profile import LAN, Profile
-from tests.simulation.cluster_world import Node, World, address_of
+from tests.simulation.cluster_world import LATENCY_S, Node, World, address_of
 
 SHORT_FREEZE_S = 5.0
 BOUND_S = 15.0
@@ -77,11 +77,14 @@ class Scenario:
             self._freeze_shortly,
             self._freeze_long,
             self._partition,
+            self._partition_one_way,
+            self._cut_pair,
             self._cut_one_way,
             self._lose,
+            self._delay,
+            self._jump,
             self._leave,
-            self._heal,
-            self._heal,
+            *[self._heal] * 5,
             self._rename,
             self._rename,
         ]
@@ -131,19 +134,45 @@ class Scenario:
             self.long_frozen[node.member_id] = self.world.now + seconds
         self.world.freeze(node, seconds)
 
-    def _partition(self) -> None:
+    def _jump(self) -> None:
+        """A node's clock leaps ahead, as after a pause of its whole machine that nobody else had to wait for."""
+        node = self._some_node()
+        if node is not None:
+            seconds = self.world.random.uniform(0.1, SHORT_FREEZE_S)
+            self._say("clock of", node.host, "ahead", seconds)
+            self.world.jump(node, seconds)
+
+    def _halves(self) -> tuple[list[int], list[int]]:
         hosts = list(range(self.size))
         self.world.random.shuffle(hosts)
         half = self.world.random.randint(1, max(1, self.size - 1))
-        self._say("partition", hosts[:half], hosts[half:])
-        for a in hosts[:half]:
-            for b in hosts[half:]:
+        return hosts[:half], hosts[half:]
+
+    def _partition(self) -> None:
+        ones, others = self._halves()
+        self._say("partition", ones, others)
+        self._cut_all(ones, others)
+        self._cut_all(others, ones)
+
+    def _partition_one_way(self) -> None:
+        ones, others = self._halves()
+        self._say("partition", ones, "->", others)
+        self._cut_all(ones, others)
+
+    def _cut_all(self, ones: list[int], others: list[int]) -> None:
+        for a in ones:
+            for b in others:
                 self.world.cut(a, b)
-                self.world.cut(b, a)
+
+    def _cut_pair(self) -> None:
+        a, b = self.world.random.sample(range(self.size), 2)
+        self._say("cut", a, "<->", b)
+        self.world.cut(a, b)
+        self.world.cut(b, a)
 
     def _cut_one_way(self) -> None:
         a, b = self.world.random.sample(range(self.size), 2)
-        self._say("cut", a, b)
+        self._say("cut", a, "->", b)
         self.world.cut(a, b)
 
     def _lose(self) -> None:
@@ -151,10 +180,15 @@ class Scenario:
         self.world.loss = self.world.random.choice([0.0, 0.01, 0.05, 0.2])
         self._say("loss", self.world.loss)
 
+    def _delay(self) -> None:
+        self.world.latency = self.world.random.choice([LATENCY_S, 0.02, 0.1])
+        self._say("latency", self.world.latency)
+
     def _heal(self) -> None:
         self._note_trouble()
         self._say("heal")
         self.world.loss = 0.0
+        self.world.latency = LATENCY_S
         self.world.heal()
 
     def _rename(self) -> None:

@@ -37,6 +37,7 @@ DIAL_TIMEOUT_S = 2.0
 TCP_TIMEOUT_S = 10.0
 RETRANSMIT_S = 0.2
 RESET_S = 0.0015
+LATENCY_S = 0.002
 
 
 @dataclass(eq=False)
@@ -81,7 +82,7 @@ class World:
         self.by_host: dict[int, Node] = {}
         self.by_id: dict[int, Node] = {}
         self.loss = 0.0
-        self.latency = 0.002
+        self.latency = LATENCY_S
         self.cuts: dict[tuple[int, int], float] = {}
         """Directed pairs of hosts between which nothing passes, with the time of the cut."""
         self.dark: set[int] = set()
@@ -133,6 +134,13 @@ class World:
     def freeze(self, node: Node, seconds: float) -> None:
         node.state = "frozen"
         self.at(self.now + seconds, lambda: self.thaw(node))
+
+    def jump(self, node: Node, seconds: float) -> None:
+        """Let a node's clock leap ahead; all its timers fire early."""
+        node.clock_offset += seconds
+        node.due = None
+        if node.state == "running":
+            self._arm(node)
 
     def cut(self, a: int, b: int) -> None:
         self.cuts.setdefault((a, b), self.now)

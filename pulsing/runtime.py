@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from pulsing.clock import Clock
 from pulsing.config import SystemConfig, config_from
+from pulsing.core.keeping import KeptMessages, Packing
 from pulsing.core.mailbox import MailboxOptions
 from pulsing.core.ref import ActorRef
 from pulsing.core.service import start_system_actors
@@ -143,10 +144,12 @@ async def start_system(
     clock: Clock | None = None,
     random: random.Random | None = None,
     node_id: NodeId | None = None,
+    prepare: Callable[[System], None] | None = None,
 ) -> ActorSystem:
     """Start a system; time, chance and network may be given, as tests do.
 
-    A given network has no credentials: it is one that does not leave the process.
+    A given network has no credentials: it is one that does not leave the process. `prepare` is called before the system
+    is known to any other.
 
     A failure leaves nothing open.
     """
@@ -156,8 +159,11 @@ async def start_system(
     inner = System(node_id=node_id, clock=clock, random=random)
     start_system_actors(inner)
     register_inspectors(inner)
+    inner.dead_letters.kept = KeptMessages(inner.clock, lambda: _letter_packing(inner))
     system = ActorSystem(inner)
     try:
+        if prepare is not None:
+            prepare(inner)
         if config.networked:
             from pulsing.cluster.joining import join_network
 
@@ -168,6 +174,13 @@ async def start_system(
         await inner.shutdown(drain=0)
         raise
     return system
+
+
+def _letter_packing(inner: System) -> Packing:
+    # The encoding is needed by the first message that reaches nobody, not by programs that have no links.
+    from pulsing.node.keeping import LetterPacking
+
+    return LetterPacking(inner)
 
 
 starters: list[Callable[[ActorSystem, SystemConfig], Any]] = []
@@ -323,6 +336,11 @@ async def shutdown() -> None:
     finally:
         if _shared.system is system:
             _shared.system = None
+
+
+def share(system: ActorSystem) -> None:
+    """Make a system the one that the process shares, as `init` does with the one that it starts."""
+    _shared.system = system
 
 
 def get_system() -> ActorSystem:

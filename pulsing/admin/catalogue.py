@@ -273,7 +273,7 @@ DEAD_LETTERS = Listing(
     ListSpec(
         sort=("at", "reason", "node", "kind", "method", "bytes"),
         default_sort="-at",
-        filters={"reason": None, "recipient": None, "node": None},
+        filters={"reason": None, "recipient": None, "class": None, "node": None},
         search=("method", "reason"),
         extra=("since",),
     ),

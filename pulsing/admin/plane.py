@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -22,6 +21,7 @@ from pulsing.admin.idempotency import Repeats
 from pulsing.admin.metrics import Metrics, Own
 from pulsing.admin.paging import ListQuery, Page, paged
 from pulsing.admin.problems import ProblemError
+from pulsing.admin.replay import Replayer
 from pulsing.admin.replies import reply
 from pulsing.admin.settings import AdminSettings
 from pulsing.admin.static import Files, dashboard_folder
@@ -29,7 +29,6 @@ from pulsing.admin.times import rfc3339, since_text
 from pulsing.admin.traffic import Traffic
 from pulsing.admin.visit import visit_of
 from pulsing.clock import Clock
-from pulsing.ids import NodeId
 
 Row = dict[str, Any]
 
@@ -50,6 +49,7 @@ class Plane:
         self.repeats = Repeats(clock)
         self.audit = Audit(settings.audit_capacity, self._tell_action)
         self.fanout = Fanout(system, settings.fanout_s)
+        self.dead_letters = Replayer(system, self.fanout, clock)
         self.feed = Feed(self.fanout, settings, clock, self.epoch)
         self.metrics = Metrics(system, self.fanout, settings, Own(self.traffic, self.audit, self.feed))
         self.checks = Checks(self.fanout, system, self.metrics, clock)
@@ -64,13 +64,6 @@ class Plane:
 
     def _failing(self) -> dict[str, bool]:
         return {row["name"]: row["status"] in ("warn", "critical") for row in self.checks.rows()}
-
-    async def clear_dead_letters(self) -> int:
-        """Forget the kept dead letters of every node that answers; returns how many there were."""
-        nodes = [NodeId.from_str(node) for node in await self.fanout.nodes()]
-        asked = [self.system.ask_node(node, "clear_dead_letters", timeout=self.settings.fanout_s) for node in nodes]
-        counts = await asyncio.gather(*asked, return_exceptions=True)
-        return sum(count for count in counts if isinstance(count, int))
 
     async def close(self) -> None:
         """End every stream and what feeds it."""

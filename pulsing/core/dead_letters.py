@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pulsing.clock import Clock
-from pulsing.core.envelope import Envelope
+from pulsing.core.envelope import ATTRIBUTE, Envelope
 from pulsing.core.following import Following
+from pulsing.core.keeping import KeptMessages
 
 if TYPE_CHECKING:
     from pulsing.core.cell import Cell
@@ -40,6 +41,10 @@ class DeadLetter:
     sender: str | None
     method: str | None
     preview: str
+    trace_id: str | None = None
+    """32 hex digits"""
+    size: int | None = None
+    """bytes of the message as it is kept; None where it is not kept"""
 
 
 class DeadLetters:
@@ -53,6 +58,8 @@ class DeadLetters:
         self._on_letter = on_letter
         self._subscriptions: list[Following[DeadLetter]] = []
         self._next = 1
+        self.kept: KeptMessages | None = None
+        """The messages themselves; None where nobody knows how to keep them."""
 
     @property
     def counts(self) -> Mapping[str, int]:
@@ -63,10 +70,16 @@ class DeadLetters:
         """The last `limit` letters, newest first."""
         return list(self._ring)[::-1][:limit]
 
+    def find(self, seq: int) -> DeadLetter | None:
+        """The letter with a number, if it is still there."""
+        return next((letter for letter in self._ring if letter.seq == seq), None)
+
     def clear(self) -> int:
         """Forget the kept letters, not their counts; returns how many there were."""
         cleared = len(self._ring)
         self._ring.clear()
+        if self.kept is not None:
+            self.kept.clear()
         return cleared
 
     def subscribe(self, capacity: int = CAPACITY) -> Following[DeadLetter]:
@@ -101,6 +114,9 @@ class DeadLetters:
             sender=None if envelope.sender is None else str(envelope.sender),
             method=envelope.method,
             preview=_preview(envelope),
+            trace_id=None if envelope.trace is None else envelope.trace[:16].hex(),
+            # What could not be read here has no arguments, and must not be sent again without them.
+            size=None if reason == "decode" else self._keep(envelope),
         )
         self._next += 1
         self._ring.append(letter)
@@ -109,6 +125,13 @@ class DeadLetters:
         self._log(letter)
         if self._on_letter is not None:
             self._on_letter(letter)
+
+    def _keep(self, envelope: Envelope) -> int | None:
+        if self.kept is None or (envelope.method or "").startswith(ATTRIBUTE):
+            return None
+        if len(self._ring) == CAPACITY:
+            self.kept.forget(self._ring[0].seq)
+        return self.kept.keep(self._next, envelope)
 
     def _log(self, letter: DeadLetter) -> None:
         now = self._clock.monotonic()

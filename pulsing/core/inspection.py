@@ -392,16 +392,23 @@ def event_row(system: System, event: Event) -> dict[str, Any]:
 
 def letter_row(system: System, letter: DeadLetter) -> dict[str, Any]:
     """One dead letter."""
+    kept = system.dead_letters.kept
+    replays = None if kept is None else kept.replays(letter.seq)
     return {
         "id": f"{system.node_id}-{letter.seq}",
         "at": timestamp(letter.at),
         "node": str(system.node_id),
         "recipient": {"id": letter.recipient_id, "name": letter.recipient_name, "class": letter.recipient_class},
+        "class": letter.recipient_class,
         "sender": letter.sender,
         "reason": letter.reason,
         "kind": letter.kind,
         "method": letter.method,
+        "bytes": letter.size,
         "preview": letter.preview,
+        "trace_id": letter.trace_id,
+        "replayable": replays is not None,
+        "replays": replays or 0,
     }
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pulsing.core.cell import Cell
 from pulsing.core.classes import actor_class_named, registered_classes
+from pulsing.core.dead_letters import DeadLetter
 from pulsing.core.lookup import as_node_id
 from pulsing.core.messages import Message
 from pulsing.core.methods import method_table
@@ -85,6 +86,40 @@ class SystemActor:
     def clear_dead_letters(self) -> int:
         """Forget the kept dead letters; returns how many there were."""
         return self._system.dead_letters.clear()
+
+    async def replay_dead_letter(self, number: int, to: str | None = None, dry_run: bool = False) -> str:
+        """Send the message of a dead letter of this node again, as a tell: its first caller is gone.
+
+        Args:
+            number: of the letter.
+            to: id of another actor that gets it; None for the first recipient, or the one that has its name now.
+            dry_run: only say what would be done.
+
+        Returns:
+            "replayed", or why it was not tried: "gone" or "not kept".
+
+        Raises:
+            PulsingError: the message was not taken.
+        """
+        letters = self._system.dead_letters
+        letter = letters.find(number)
+        if letter is None:
+            return "gone"
+        call = None if letters.kept is None or letter.size is None else letters.kept.call(number)
+        if call is None:
+            return "not kept"
+        if not dry_run:
+            await self._system.bind(self._recipient(letter) if to is None else ActorId.from_str(to)).send(*call)
+            letters.kept.count_replay(number)  # type: ignore[union-attr]
+        return "replayed"
+
+    def _recipient(self, letter: DeadLetter) -> ActorId:
+        actor_id = ActorId.from_str(letter.recipient_id)
+        registry = self._system.registry
+        if letter.recipient_name is None or registry.by_id(actor_id) is not None:
+            return actor_id
+        namesake = registry.by_path(letter.recipient_name)
+        return actor_id if namesake is None else namesake.actor_id
 
     def find(self, actor: str) -> Cell | None:
         """The live actor of this node with an id, path or bare name."""
@@ -329,7 +364,7 @@ async def get_python_actor_service(system: Any, node_id: int | NodeId | None = N
 
 def pick_other_node(system: System) -> NodeId | None:
     """The next live node other than this one, in rotation; None where there is none."""
-    others = [m.node_id for m in system.members_view() if m.node_id != system.node_id and m.status == "Alive"]
+    others = [m.node_id for m in system.members_view() if m.node_id != system.node_id and m.status == "Alive" and m.takes_work]
     if not others:
         return None
     return others[system.lookup.next_turn("placement") % len(others)]

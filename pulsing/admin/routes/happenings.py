@@ -15,10 +15,12 @@ from pulsing.admin.feed import Change
 from pulsing.admin.follow import follow
 from pulsing.admin.plane import answer_kept, plane_of, since_of
 from pulsing.admin.problems import ProblemError, input_problem
+from pulsing.admin.replay import Replay
 from pulsing.admin.replies import EventStream, empty, reply
 from pulsing.admin.routing import Routes
-from pulsing.admin.schemas import DeadLetterRow, EventRow, Row
+from pulsing.admin.schemas import DeadLetterRow, EventRow, ReplayOutcome, Row
 from pulsing.admin.sources import Subscribe
+from pulsing.admin.subjects import find_actor
 from pulsing.admin.visit import visit_of
 
 happenings = Routes("live")
@@ -93,4 +95,21 @@ async def clear_dead_letters(request: Request) -> Response:
     """Forget the kept dead letters of every node."""
     plane = plane_of(request)
     visit_of(request).target = "dead-letters"
-    return reply({"cleared": await plane.clear_dead_letters()})
+    return reply({"cleared": await plane.dead_letters.clear(plane.settings.fanout_s)})
+
+
+@happenings.post(
+    "/dead-letters/replay", role="operator", action="dead_letter.replay", unbounded=True, **answers(ReplayOutcome)
+)
+async def replay_dead_letters(request: Request, order: Replay, dry_run: bool = False) -> Response:
+    """Send dead letters again, as tells; `to` is another actor, by id or name."""
+    plane, visit = plane_of(request), visit_of(request)
+    visit.target = "dead-letters"
+    visit.parameters = order.model_dump(by_alias=True, exclude_defaults=True)
+    to = None
+    if order.to is not None:
+        row, _ = await find_actor(plane.fanout, from_path(order.to))
+        if row["kind"] == "system":
+            raise ProblemError("forbidden", "the node's own actors take no dead letters")
+        to = str(row["id"])
+    return reply(await plane.dead_letters.replay(order, to, dry_run=dry_run))

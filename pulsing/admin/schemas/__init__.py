@@ -71,7 +71,9 @@ from pulsing.admin.schemas.records import (
     DeadLetterRow,
     EventRow,
     EventSubject,
+    LetterNote,
     Recipient,
+    ReplayOutcome,
 )
 from pulsing.admin.schemas.streaming import (
     BucketRow,
@@ -109,6 +111,7 @@ __all__ = [
     "EventSubject",
     "GcGeneration",
     "Input",
+    "LetterNote",
     "LinkRow",
     "LinkState",
     "MailboxDetail",
@@ -132,6 +135,7 @@ __all__ = [
     "QueueRow",
     "ReaderRow",
     "Recipient",
+    "ReplayOutcome",
     "Row",
     "SeedRow",
     "SubscriberRow",

@@ -44,6 +44,8 @@ class DeadLetterRow(Row):
     at: str
     node: str
     recipient: Recipient
+    class_: str | None = Field(default=None, alias="class")
+    """the recipient's, to filter by"""
     sender: str | None = None
     reason: str
     kind: str | None = None
@@ -55,6 +57,22 @@ class DeadLetterRow(Row):
     replays: int | None = None
     redacted: bool | None = None
     href: str | None = None
+
+
+class LetterNote(Row):
+    """A dead letter that was not sent again, and why."""
+
+    id: str
+    why: str
+
+
+class ReplayOutcome(Row):
+    """What became of the dead letters that were to be sent again."""
+
+    replayed: int
+    failed: list[LetterNote]
+    skipped: list[LetterNote]
+    dry_run: bool | None = None
 
 
 class AuditRow(Row):

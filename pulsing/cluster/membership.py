@@ -75,6 +75,7 @@ class Membership:
         """Who has not confirmed the farewell yet; None unless one is being said."""
         self._farewell_ends = 0.0
         self._due: float | None = None
+        self._awake_at = float("-inf")
 
     # -- what others ask ---------------------------------------------------------------------------------------------
 
@@ -131,10 +132,13 @@ class Membership:
         self._roster.recount_trusted()
         self._notice_sleep(now)
         self._take(event, now)
-        self._due = self._next_deadline()
-        if self._due is not None and self._due <= now:
+        due = self._next_deadline()
+        if due is not None and due <= now:
             self._tick(now)
-            self._due = self._next_deadline()
+            due = self._next_deadline()
+        # A witness who falls away shortens trials: a verdict may turn out to have been due long ago.
+        self._due = None if due is None else max(due, now)
+        self._awake_at = now
         return self._out.take()
 
     def next_deadline(self) -> float | None:
@@ -215,11 +219,12 @@ class Membership:
     def _notice_sleep(self, now: float) -> None:
         """A tick that comes far too late means that this process was frozen or starved, and heard nobody meanwhile.
 
-        What others failed to say in that time says nothing about them.
+        What others failed to say in that time says nothing about them. The sleep may have begun right after the last
+        event.
         """
         if self._due is None or now - self._due <= self.profile.probe_timeout:
             return
-        slept = now - self._due
+        slept = now - self._awake_at
         self._detector.slept(slept)
         self._detector.doubt()
         for peer in self._roster.peers.values():

@@ -150,7 +150,8 @@ class World:
         held, self._held = self._held, {}
         for messages in held.values():
             for sent_at, source, target, message in messages:
-                if self.now - sent_at < TCP_TIMEOUT_S:
+                # What was under way is sent again by the kernel, as long as its host has power.
+                if self.now - sent_at < TCP_TIMEOUT_S and source.state != "dark":
                     self._deliver(source, target, message)
 
     # -- the clockwork -------------------------------------------------------------------------------------------------

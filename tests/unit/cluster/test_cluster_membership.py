@@ -369,3 +369,27 @@ def test_changes_come_with_a_name_for_the_event() -> None:
     for rumours in (statement(2), statement(2, "leaving"), statement(2, "left")):
         kinds += [e.kind for e in desk.hear(2, rumours) if isinstance(e, MemberChanged)]
     assert kinds == ["joined", "leaving", "left"]
+
+
+def test_a_deadline_that_has_passed_when_it_is_found_is_due_now() -> None:
+    desk = Desk(2, 3)
+    while desk.now < 160.0:
+        due = desk.machine.next_deadline()
+        assert due is not None and due >= desk.now
+        desk.now = due
+        desk.feed(Tick())
+        if desk.now < 112.0:
+            desk.feed(Heard(3))  # once it is silent too, nobody is left whose word about 2 could be waited for
+    assert desk.status(2) == desk.status(3) == "dead"
+
+
+def test_all_the_time_since_the_last_event_may_have_been_slept_through() -> None:
+    desk = Desk(2)
+    while desk.status(2) != "suspect":
+        desk.run(0.01)
+    accused_at, slept = desk.now, 4.0
+    desk.now += slept
+    desk.feed(Tick())
+    while desk.status(2) == "suspect":
+        desk.run(0.01)
+    assert desk.now - accused_at - slept == pytest.approx(LAN.suspicion_timeout(2, 0, 0), abs=0.05)

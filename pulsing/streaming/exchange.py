@@ -50,7 +50,7 @@ class Exchange:
     def live(self) -> list[int]:
         """The nodes that are alive, as far as this node knows."""
         members = self._inner.members_view()
-        live = [member.node_id.id for member in members if member.status in ("Alive", "Suspect")]
+        live = [member.node_id.id for member in members if member.status in ("Alive", "Suspect") and member.takes_work]
         return live or [self._me]
 
     def start_watching(self) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -10,18 +9,14 @@ from sys import getsizeof
 from typing import Any, NamedTuple
 
 from pulsing.clock import Clock, SystemClock
-from pulsing.exceptions import Overloaded
+from pulsing.streaming.backends.arrivals import Arrivals
+from pulsing.streaming.backends.bounds import DROP_OLDEST, Bounds, records_of_size
 
 Record = dict[str, Any]
 
 MAX_RECORDS = 1_000_000
 MAX_BYTES = 1 << 30
-DROP_OLDEST = "drop_oldest"
-REJECT = "reject"
-
 _CHUNK = 100
-# Of a full buffer this share goes at once, so that moving the rest forward is paid for by many records, not by each.
-_DROP_SHARE = 256
 
 _SAMPLED_FROM = 32
 _SAMPLE_STEP = 8
@@ -47,7 +42,7 @@ class MemoryBackend:
         max_records: records kept; None for no bound.
         max_bytes: their approximate size; None for no bound.
         max_age: seconds after which a record is dropped; None for never.
-        overflow: at a bound, "drop_oldest" gives up the oldest records and "reject" raises Overloaded.
+        overflow: what happens at a bound; see `Bounds`.
         clock: where time comes from.
     """
 
@@ -64,17 +59,9 @@ class MemoryBackend:
         clock: Clock | None = None,
         **_: Any,
     ) -> None:
-        if overflow not in (DROP_OLDEST, REJECT):
-            raise ValueError(f"overflow is 'drop_oldest' or 'reject', not {overflow!r}")
-        for name, bound in (("max_records", max_records), ("max_bytes", max_bytes), ("max_age", max_age)):
-            if bound is not None and bound <= 0:
-                raise ValueError(f"{name} must be positive, got {bound!r}")
+        self._bounds = Bounds(max_records, max_bytes, max_age, overflow)
         self.bucket_id = bucket_id
         self.buffer: list[Record] = []
-        self._max_records = max_records or (1 << 62)
-        self._max_bytes = max_bytes or (1 << 62)
-        self._max_age = max_age
-        self._overflow = overflow
         clock = clock or SystemClock()
         self._now = clock.monotonic
         # Fixed at birth, so that the shown age of a record never jumps.
@@ -85,7 +72,7 @@ class MemoryBackend:
         self._removed: set[int] = set()
         self._batch_offsets: list[int] = []
         self._batch_times: list[float] = []
-        self._waiting: list[asyncio.Future[None]] = []
+        self._arrivals = Arrivals(self.total_count)
         self._committed: dict[str, int] = {}
 
     # --- the seven ---------------------------------------------------------------------------------------------------
@@ -142,24 +129,25 @@ class MemoryBackend:
         """
         sizes = sizes_of(records)
         added = sum(sizes)
-        if self._overflow == REJECT:
-            self._check_room(len(records), added)
+        if self._bounds.overflow != DROP_OLDEST:
+            self._bounds.check_room(self.bucket_id, len(self.buffer) + len(records), self._bytes + added)
         first = self._first + len(self.buffer)
         self.buffer.extend(map(dict, records))
         self._sizes.extend(sizes)
         self._bytes += added
         self._batch_offsets.append(first)
         self._batch_times.append(self._now())
-        if len(self.buffer) > self._max_records or self._bytes > self._max_bytes:
-            self._drop_excess()
-        if self._waiting:
-            self._wake()
+        if excess := self._bounds.excess_records(len(self.buffer)):
+            self._drop(excess)
+        if surplus := self._bounds.excess_bytes(self._bytes):
+            self._drop(records_of_size(self._sizes, surplus))
+        self._arrivals.announce()
         return first
 
     def read(self, limit: int, offset: int) -> Window:
         """Up to `limit` records from `offset` on, as copies, with the place to go on from."""
-        if self._max_age is not None:
-            self._drop_aged(self._max_age)
+        if self._bounds.max_age is not None:
+            self._drop_aged(self._bounds.max_age)
         start = max(offset - self._first, 0)
         rows = self.buffer[start : start + limit]
         if self._removed:
@@ -181,28 +169,7 @@ class MemoryBackend:
 
     async def wait_beyond(self, offset: int, timeout: float | None) -> bool:
         """Wait until there is a record at `offset` or after it; False after `timeout` seconds (None for ever)."""
-        loop = asyncio.get_running_loop()
-        deadline = None if timeout is None else loop.time() + timeout
-        while self.total_count() <= offset:
-            left = None if deadline is None else deadline - loop.time()
-            if left is not None and left <= 0:
-                return False
-            arrival: asyncio.Future[None] = loop.create_future()
-            self._waiting.append(arrival)
-            try:
-                await asyncio.wait_for(arrival, left)
-            except asyncio.TimeoutError:
-                return False
-            finally:
-                if arrival in self._waiting:
-                    self._waiting.remove(arrival)
-        return True
-
-    def _wake(self) -> None:
-        waiting, self._waiting = self._waiting, []
-        for arrival in waiting:
-            if not arrival.done():
-                arrival.set_result(None)
+        return await self._arrivals.beyond(offset, timeout)
 
     # --- bounds ------------------------------------------------------------------------------------------------------
 
@@ -268,27 +235,6 @@ class MemoryBackend:
             self._committed.pop(group, None)
         else:
             self._committed[group] = offset
-
-    def _check_room(self, records: int, size: int) -> None:
-        if len(self.buffer) + records > self._max_records:
-            raise Overloaded(f"bucket {self.bucket_id} (records)", self._max_records)
-        if self._bytes + size > self._max_bytes:
-            raise Overloaded(f"bucket {self.bucket_id} (bytes)", self._max_bytes)
-
-    def _drop_excess(self) -> None:
-        excess = len(self.buffer) - self._max_records
-        if excess > 0:
-            self._drop(max(excess, self._max_records // _DROP_SHARE))
-        surplus = self._bytes - self._max_bytes
-        if surplus > 0:
-            surplus = max(surplus, self._max_bytes // _DROP_SHARE)
-            count = 0
-            for size in self._sizes:
-                if surplus <= 0:
-                    break
-                surplus -= size
-                count += 1
-            self._drop(count)
 
     def _drop_aged(self, max_age: float) -> None:
         limit = self._now() - max_age

@@ -1,7 +1,8 @@
 """The durable store across machines: a stream in Redis a bucket, with dense offsets that a script gives and fences.
 
 Any node may own a bucket, for the data is with the server. How durable it is, is the server's setting: it is checked
-at opening against what was asked for.
+at opening against what was asked for. A server that comes back with less than its owner has seen begins a new
+generation: what is missing stays missing and is told, no offset is given twice.
 """
 
 from __future__ import annotations
@@ -9,57 +10,25 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Sequence
-from typing import Any, TypeVar
-from zlib import crc32
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
 
-import redis.asyncio as aioredis
-from redis.exceptions import RedisError, ResponseError
-
-from pulsing.exceptions import DataLost, NotOwner, Overloaded, PulsingRuntimeError
-from pulsing.streaming.backends.memory import DROP_OLDEST, REJECT, Record, Window
-from pulsing.wire.values import Codec
-
-T = TypeVar("T")
+from pulsing.exceptions import NotOwner, PulsingRuntimeError
+from pulsing.streaming.backends.arrivals import Arrivals
+from pulsing.streaming.backends.bodies import Bodies, Row
+from pulsing.streaming.backends.bounds import DROP_OLDEST, Bounds, records_of_size
+from pulsing.streaming.backends.memory import Record, Window
+from pulsing.streaming.backends.redis_scripts import APPEND, COMMIT, RESUME, TRIM, TRIM_LIMIT
+from pulsing.streaming.backends.redis_server import DURABILITIES, SLICE_S, Lost, check_durability, connect, told
 
 logger = logging.getLogger("pulsing.streaming")
 
-DURABILITIES = ("none", "normal", "full")
-SLICE_S = 2.0
-"""Longest that a read blocks in the server; longer ones meet the client's own timeouts."""
 CALL_LIMIT = 1_000
 """Records a call: 10,000 in one held the server for 39 ms."""
+CALL_BYTES = 1 << 20
+"""Bytes a call."""
 
-_VERSION = 1
 _CHUNK = 100
-
-_APPEND = """
-local epoch = tonumber(redis.call('HGET', KEYS[2], 'epoch') or '0')
-local mine = tonumber(ARGV[1])
-if mine < epoch then return redis.error_reply('FENCED ' .. epoch) end
-if mine > epoch then redis.call('HSET', KEYS[2], 'epoch', mine) end
-local count = #ARGV - 2
-local first = redis.call('HINCRBY', KEYS[2], 'next', count) - count
-for i = 1, count do
-  redis.call('XADD', KEYS[1], '0-' .. string.format('%.0f', first + i), 't', ARGV[2], 'd', ARGV[i + 2])
-end
-return first
-"""
-_COMMIT = """
-local epoch = tonumber(redis.call('HGET', KEYS[1], 'epoch') or '0')
-if tonumber(ARGV[1]) < epoch then return redis.error_reply('FENCED ' .. epoch) end
-if ARGV[3] == '' then return redis.call('HDEL', KEYS[2], ARGV[2]) end
-return redis.call('HSET', KEYS[2], ARGV[2], ARGV[3])
-"""
-_TRIM = """
-local following = tonumber(redis.call('HGET', KEYS[2], 'next') or '0')
-local before = math.min(tonumber(ARGV[1]), following)
-local first = tonumber(redis.call('HGET', KEYS[2], 'first') or '0')
-if before <= first then return 0 end
-redis.call('XTRIM', KEYS[1], 'MINID', '0-' .. string.format('%.0f', before + 1))
-redis.call('HSET', KEYS[2], 'first', before)
-return before - first
-"""
 
 
 class RedisBackend:
@@ -72,7 +41,9 @@ class RedisBackend:
         durability: what the server must promise: "normal", an append-only file; "full", synced at every write;
             "none", nothing.
         max_records: records kept; None for no bound.
-        overflow: at the bound, "drop_oldest" gives up the oldest records and "reject" raises Overloaded.
+        max_bytes: their size; None for no bound.
+        max_age: seconds after which a record is dropped; None for never.
+        overflow: what happens at a bound; see `Bounds`.
         epoch: of the ownership; a bucket that has seen a higher one refuses.
     """
 
@@ -88,31 +59,33 @@ class RedisBackend:
         url: str = "redis://127.0.0.1:6379",
         durability: str = "normal",
         max_records: int | None = None,
+        max_bytes: int | None = None,
+        max_age: float | None = None,
         overflow: str = DROP_OLDEST,
         epoch: int = 0,
         thread: Any = None,
     ) -> None:
         if durability not in DURABILITIES:
             raise ValueError(f"durability is 'none', 'normal' or 'full', not {durability!r}")
-        if overflow not in (DROP_OLDEST, REJECT):
-            raise ValueError(f"overflow is 'drop_oldest' or 'reject', not {overflow!r}")
-        if max_records is not None and max_records <= 0:
-            raise ValueError(f"max_records must be positive, got {max_records!r}")
+        self._bounds = Bounds(max_records, max_bytes, max_age, overflow)
         self.bucket_id = bucket_id
         self.batch_size = batch_size
         self.lineage = 0
         self.generation = 1
-        self.next = 0
-        self.first = 0
+        self._next = 0
+        self._first = 0
+        self._bytes = 0
+        self._oldest_at: float | None = None
         self._url = url
         self._durability = durability
-        self._max_records = max_records
-        self._overflow = overflow
         self._epoch = epoch
         # One hash tag, so that the keys of a bucket are on one node of a Redis cluster.
-        tag = f"pulsing:{{{storage_path}:{bucket_id}}}"
-        self._stream, self._meta, self._groups = f"{tag}:s", f"{tag}:m", f"{tag}:g"
-        self._codec = Codec()
+        self._bucket = f"pulsing:{{{storage_path}:{bucket_id}}}"
+        self._stream, self._meta, self._groups = (f"{self._bucket}:{kind}" for kind in "smg")
+        self._bodies = Bodies()
+        self._arrivals = Arrivals(self.total_count)
+        self._waiting = 0
+        self._watching: asyncio.Task[None] | None = None
         self._opening: asyncio.Future[None] | None = None
         self._client: Any = None
 
@@ -130,39 +103,32 @@ class RedisBackend:
         await asyncio.shield(self._opening)
 
     async def _open(self) -> None:
-        self._client = aioredis.from_url(self._url, socket_timeout=SLICE_S + 8.0, socket_connect_timeout=5.0)
+        self._client = connect(self._url)
         try:
-            await self._told(self._check_server())
-            await self._told(self._load())
+            await told(check_durability(self._client, self._durability), self._bucket)
+            await told(self._load(), self._bucket)
         except BaseException:
             await self._client.aclose()
             raise
-
-    async def _check_server(self) -> None:
-        if self._durability == "none":
-            logger.warning("redis store: durability is 'none', records may be lost with the server")
-            return
-        persistence = await self._client.info("persistence")
-        if not persistence.get("aof_enabled"):
-            raise PulsingRuntimeError("redis keeps no append-only file: set 'appendonly yes', or durability='none'")
-        settings = await self._client.config_get("appendfsync", "maxmemory-policy")
-        if self._durability == "full" and settings.get("appendfsync") != "always":
-            raise PulsingRuntimeError("redis does not sync every write: set 'appendfsync always'")
-        if str(settings.get("maxmemory-policy", "")).startswith("allkeys-"):
-            raise PulsingRuntimeError("redis may evict queues: set 'maxmemory-policy noeviction'")
 
     async def _load(self) -> None:
         await self._client.hsetnx(self._meta, "lineage", time.time_ns())
         known = {key.decode(): int(value) for key, value in (await self._client.hgetall(self._meta)).items()}
         epoch = known.get("epoch", 0)
         if self._epoch and self._epoch < epoch:
-            raise NotOwner(self._meta, None, epoch, f"{self._meta} belongs to an owner of epoch {epoch}")
+            raise NotOwner(self._bucket, None, epoch, f"{self._bucket} belongs to an owner of epoch {epoch}")
         self._epoch = max(self._epoch, epoch)
         await self._client.hset(self._meta, "epoch", self._epoch)
-        self.lineage, self.next, self.first = known["lineage"], known.get("next", 0), known.get("first", 0)
+        self.lineage, self.generation = known["lineage"], known.get("generation", 1)
+        self._next, self._first, self._bytes = known.get("next", 0), known.get("first", 0), known.get("bytes", 0)
+        await self._look_at_oldest()
 
     async def close(self) -> None:
         """Close the connections; nothing to do if there are none."""
+        watching, self._watching = self._watching, None
+        if watching is not None:
+            watching.cancel()
+            await asyncio.wait([watching])
         opening, self._opening = self._opening, None
         if opening is not None:
             await asyncio.wait([opening])
@@ -193,13 +159,12 @@ class RedisBackend:
         """Lists of up to 100 records, until `limit` is reached, or the end, or `timeout` seconds without news."""
         while limit > 0:
             window = await self.read(min(limit, _CHUNK), offset)
-            if not window.records and wait:
-                window = await self.wait(min(limit, _CHUNK), window.next, timeout)
-            if not window.records:
-                return
             offset = window.next
-            limit -= len(window.records)
-            yield window.records
+            if window.records:
+                limit -= len(window.records)
+                yield window.records
+            elif not wait or not await self._wait_beyond(offset, timeout):
+                return
 
     async def flush(self) -> None:
         """Nothing to do: the server writes by its own setting, which was checked at opening."""
@@ -211,15 +176,16 @@ class RedisBackend:
         return {
             "bucket_id": self.bucket_id,
             "buffer_size": 0,
-            "persisted_count": self.next - self.first,
-            "total_count": self.next,
+            "persisted_count": self.record_count(),
+            "total_count": self.total_count(),
             "backend": "redis",
+            "bytes": self.byte_count(),
             "durability": self._durability,
         }
 
     def total_count(self) -> int:
         """The offset that the next record gets, as this owner knows; 0 until it is open."""
-        return self.next
+        return self._next
 
     # --- the log -----------------------------------------------------------------------------------------------------
 
@@ -233,106 +199,170 @@ class RedisBackend:
 
         Raises:
             NotSendable: a value cannot be stored.
-            Overloaded: the bound is reached and `overflow` is "reject".
+            Overloaded: a bound is reached and `overflow` is not "drop_oldest".
             NotOwner: another owner has taken the bucket over.
-            PulsingRuntimeError: the server failed.
+            PulsingRuntimeError: the server failed; what was sent to it may have been stored.
         """
         await self.open()
-        bodies = [self._encoded(record) for record in records]
-        bound = self._max_records
-        if bound is not None and self._overflow == REJECT and self.next - self.first + len(bodies) > bound:
-            raise Overloaded(f"bucket {self.bucket_id} (records)", bound)
+        bodies = self._bodies.encode(records)
+        size = sum(map(len, bodies))
+        self._bounds.check_room(self.bucket_id, self.record_count() + len(bodies), self._bytes + size)
         first: int | None = None
-        for start in range(0, len(bodies), CALL_LIMIT):
-            part = bodies[start : start + CALL_LIMIT]
-            where = await self._told(
-                self._client.eval(_APPEND, 2, self._stream, self._meta, self._epoch, time.time(), *part)
-            )
+        for part in _calls(bodies):
+            where = await self._append(part)
             first = where if first is None else first
-            self.next = max(self.next, where + len(part))
-        if bound is not None and self.next - self.first > bound:
-            await self.trim(self.next - bound)
         assert first is not None
+        self._arrivals.announce()
+        await self._drop_excess()
         return first
+
+    async def _append(self, bodies: list[bytes]) -> int:
+        at = time.time()
+        try:
+            where: int = await self._run(APPEND, self._epoch, at, self._next, *bodies)
+        except Lost:
+            await self._resume()
+            where = await self._run(APPEND, self._epoch, at, self._next, *bodies)
+        if where == self._first:
+            self._oldest_at = at
+        self._next = max(self._next, where + len(bodies))
+        self._bytes += sum(map(len, bodies))
+        return where
+
+    async def _resume(self) -> None:
+        """Go on with a server that has lost records."""
+        arguments = self._epoch, self.lineage, self._next, self.generation
+        had, first, generation = await self._run(RESUME, *arguments)
+        if generation != self.generation:
+            self._first = max(self._first, first)
+            self.generation = generation
+            gone = (self._bucket, had, self._next - 1, generation)
+            logger.error("redis store: the server has lost %s from offset %d to %d; now generation %d", *gone)
+        self._next = max(self._next, had)
 
     async def read(self, limit: int, offset: int) -> Window:
         """Up to `limit` records from `offset` on, with the place to go on from."""
         await self.open()
-        if limit <= 0 or offset >= self.next:
-            return Window([], max(offset, self.first), self.first)
-        start = max(offset, self.first)
-        found = await self._told(self._client.xrange(self._stream, f"0-{start + 1}", "+", count=limit))
-        records = self._sound(start, found)
-        if not records:
-            last = max(start, _offset_of(found[0]) - 1) if found else self.next - 1
-            raise DataLost("", self.bucket_id, "corrupt", start, last, self.generation)
-        return Window(records, start + len(records), self.first)
+        if self._bounds.max_age is not None:
+            await self._drop_aged(self._bounds.max_age)
+        first, end = self._first, self._next
+        start = max(offset, first)
+        if limit <= 0 or offset >= end:
+            return Window([], start, first)
+        rows = await self._rows(start, limit)
+        if start < self._first:
+            return await self.read(limit, offset)  # trimmed while this was read
+        return self._bodies.window(self.bucket_id, self.generation, rows, start, end, first)
+
+    async def _rows(self, start: int, limit: int) -> list[Row]:
+        found = await told(self._client.xrange(self._stream, f"0-{start + 1}", "+", count=limit), self._bucket)
+        return [(_offset_of(entry), entry[1].get(b"d", b"")) for entry in found]
 
     async def wait(self, limit: int, offset: int, timeout: float | None) -> Window:
         """The same, but wait up to `timeout` seconds for the first record."""
         window = await self.read(limit, offset)
-        loop = asyncio.get_running_loop()
-        deadline = None if timeout is None else loop.time() + timeout
-        while not window.records:
-            left = SLICE_S if deadline is None else min(SLICE_S, deadline - loop.time())
-            if left <= 0:
-                return window
-            block = max(1, int(left * 1_000))
-            arrived = await self._told(self._client.xread({self._stream: f"0-{window.next}"}, count=limit, block=block))
-            if arrived:
-                self.next = max(self.next, _offset_of(arrived[0][1][-1]) + 1)
-                window = await self.read(limit, window.next)
+        if not window.records and await self._wait_beyond(window.next, timeout):
+            return await self.read(limit, window.next)
         return window
 
-    def _encoded(self, record: Record) -> bytes:
-        payload = self._codec.encode(record)
-        return bytes((_VERSION,)) + crc32(payload).to_bytes(4, "big") + payload
+    async def _wait_beyond(self, offset: int, timeout: float | None) -> bool:
+        """However many wait, one read blocks in the server: another program may write to the stream."""
+        self._waiting += 1
+        if self._watching is None:
+            self._watching = asyncio.ensure_future(self._watch())
+        try:
+            return await self._arrivals.beyond(offset, timeout)
+        finally:
+            self._waiting -= 1
 
-    def _sound(self, start: int, found: Sequence[Any]) -> list[Record]:
-        """The records up to the first that is missing or damaged."""
-        records: list[Record] = []
-        for place, entry in enumerate(found):
-            body = entry[1][b"d"]
-            payload = body[5:]
-            intact = body[:1] == bytes((_VERSION,)) and int.from_bytes(body[1:5], "big") == crc32(payload)
-            if _offset_of(entry) != start + place or not intact:
-                break
-            records.append(self._codec.decode(payload))
-        return records
+    async def _watch(self) -> None:
+        try:
+            while self._waiting:
+                after = {self._stream: f"0-{self._next}"}
+                arrived = await told(self._client.xread(after, block=int(SLICE_S * 1_000)), self._bucket)
+                if arrived:
+                    self._next = max(self._next, _offset_of(arrived[0][1][-1]) + 1)
+                    self._arrivals.announce()
+        except PulsingRuntimeError as error:
+            self._arrivals.fail(error)
+        finally:
+            self._watching = None
 
     # --- bounds ------------------------------------------------------------------------------------------------------
 
+    def earliest(self) -> int:
+        """The oldest offset that there still is."""
+        return self._first
+
+    def record_count(self) -> int:
+        """Records that can be read."""
+        return self._next - self._first
+
+    def byte_count(self) -> int:
+        """The size of the stored records."""
+        return self._bytes
+
+    def put_at(self, offset: int) -> float | None:
+        """When the record at an offset was put, where that is known without reading: for the oldest one."""
+        return self._oldest_at if offset == self._first else None
+
+    def size_at(self, offset: int) -> int | None:
+        """Not known without reading."""
+        return None
+
     async def bounds(self) -> dict[str, int]:
-        """Oldest and next offset, records and bytes (as the server counts them)."""
+        """Oldest and next offset, records and bytes."""
         await self.open()
-        size = await self._told(self._client.memory_usage(self._stream))
-        return {"earliest": self.first, "next": self.next, "records": self.next - self.first, "bytes": size or 0}
+        return {"earliest": self._first, "next": self._next, "records": self.record_count(), "bytes": self._bytes}
 
     async def trim(self, before_offset: int) -> int:
         """Remove the records below an offset."""
         await self.open()
-        removed: int = await self._told(self._client.eval(_TRIM, 2, self._stream, self._meta, before_offset))
-        self.first += removed
-        return removed
+        before = self._first
+        wanted = min(before_offset, self._next)
+        while self._first < wanted:
+            self._first, self._bytes = await self._run(TRIM, self._epoch, wanted)
+        if self._first != before:
+            await self._look_at_oldest()
+        return self._first - before
+
+    async def _drop_excess(self) -> None:
+        if excess := self._bounds.excess_records(self.record_count()):
+            await self.trim(self._first + excess)
+        while surplus := self._bounds.excess_bytes(self._bytes):
+            rows = await self._rows(self._first, TRIM_LIMIT)
+            if not rows:
+                return
+            await self.trim(self._first + records_of_size((len(body) for _, body in rows), surplus))
+
+    async def _drop_aged(self, max_age: float) -> None:
+        limit = time.time() - max_age
+        if self._oldest_at is not None and self._oldest_at < limit:
+            await self.trim(await self.offset_at(limit))
+
+    async def _look_at_oldest(self) -> None:
+        found = await self._client.xrange(self._stream, "-", "+", count=1)
+        self._oldest_at = _time_of(found[0]) if found else None
 
     async def clear_all(self) -> int:
         """Remove every record; offsets go on."""
         await self.open()
-        return await self.trim(self.next)
+        return await self.trim(self._next)
 
     async def destroy(self) -> None:
         """Remove the bucket from the server."""
         await self.open()
-        await self._told(self._client.delete(self._stream, self._meta, self._groups))
+        await told(self._client.delete(self._stream, self._meta, self._groups), self._bucket)
 
     async def offset_at(self, wall: float) -> int:
         """The first offset whose record was put at that wall time or later."""
         await self.open()
-        low, high = self.first, self.next
+        low, high = self._first, self._next
         while low < high:
             middle = (low + high) // 2
-            found = await self._told(self._client.xrange(self._stream, f"0-{middle + 1}", "+", count=1))
-            if found and float(found[0][1][b"t"]) < wall:
+            ask = self._client.xrange(self._stream, f"0-{middle + 1}", "+", count=1)
+            found = await told(ask, self._bucket)
+            if found and _time_of(found[0]) < wall:
                 low = middle + 1
             else:
                 high = middle
@@ -341,7 +371,7 @@ class RedisBackend:
     async def committed(self) -> dict[str, int]:
         """The committed offset of every group."""
         await self.open()
-        groups = await self._told(self._client.hgetall(self._groups))
+        groups = await told(self._client.hgetall(self._groups), self._bucket)
         return {group.decode(): int(offset) for group, offset in groups.items()}
 
     async def commit(self, group: str, offset: int | None) -> None:
@@ -352,19 +382,29 @@ class RedisBackend:
         """
         await self.open()
         kept = "" if offset is None else str(offset)
-        await self._told(self._client.eval(_COMMIT, 2, self._meta, self._groups, self._epoch, group, kept))
+        keys = (self._meta, self._groups)
+        await told(self._client.eval(COMMIT, 2, *keys, self._epoch, group, kept), self._bucket)
 
-    async def _told(self, call: Awaitable[T]) -> T:
-        """Await a call to the server; what it raises is told in our terms."""
-        try:
-            return await call
-        except ResponseError as error:
-            if "FENCED" in str(error):
-                raise NotOwner(self._meta, message=f"{self._meta} was taken over by another owner") from error
-            raise PulsingRuntimeError(f"redis refused: {error}", error) from error
-        except (RedisError, OSError) as error:
-            raise PulsingRuntimeError(f"redis failed: {error}", error) from error
+    async def _run(self, script: str, *arguments: Any) -> Any:
+        return await told(self._client.eval(script, 2, self._stream, self._meta, *arguments), self._bucket)
+
+
+def _calls(bodies: list[bytes]) -> list[list[bytes]]:
+    """Bodies in calls of bounded length."""
+    calls: list[list[bytes]] = [[]]
+    size = 0
+    for body in bodies:
+        if calls[-1] and (len(calls[-1]) == CALL_LIMIT or size + len(body) > CALL_BYTES):
+            calls.append([])
+            size = 0
+        calls[-1].append(body)
+        size += len(body)
+    return calls
 
 
 def _offset_of(entry: Any) -> int:
     return int(entry[0].partition(b"-")[2]) - 1
+
+
+def _time_of(entry: Any) -> float:
+    return float(entry[1][b"t"])

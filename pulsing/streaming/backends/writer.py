@@ -1,7 +1,8 @@
-"""The one thread of a node that touches store files, and the group commit that makes it fast.
+"""The one thread of a node that writes store files, and the group commit that makes it fast.
 
-Whoever wants something of a file hands in a job and awaits its result. The thread takes all jobs that have come,
-lets each file do its own in order, and reports the results to the loop in one call.
+Whoever wants something of a file hands in a job and awaits its result. All jobs of one turn of the loop go to the
+thread together; it lets each file do its own in order, has what they wrote synced for all files at once, and reports
+the results to the loop in one call.
 """
 
 from __future__ import annotations
@@ -10,10 +11,14 @@ import asyncio
 import queue
 import threading
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol
 
 GROUP_LIMIT = 512
 """Jobs that are done together at most: a commit is shared by all appends of a file among them."""
+
+SYNCS_AT_ONCE = 4
+"""Files that are synced side by side: four one after the other took 1.7 times as long as four together."""
 
 JOIN_TIMEOUT_S = 5.0
 """How long the last user waits for jobs that are under way; a disk may be slow, and the thread ends by itself."""
@@ -36,13 +41,21 @@ class Job:
 class StoreFile(Protocol):
     """What the thread works on."""
 
-    def perform(self, jobs: Sequence[Job]) -> None:
-        """Do jobs of this file in order and set the outcome of each; called on the thread."""
+    def perform(self, jobs: Sequence[Job]) -> bool:
+        """Do jobs of this file in order and set the outcome of each; returns whether `sync` is needed."""
+        ...
+
+    def sync(self) -> None:
+        """Make durable what was written; called on another thread, while no job of this file is done."""
+        ...
+
+    def settle(self, error: BaseException | None) -> None:
+        """Take the last jobs for done, or for failed if what they wrote could not be synced."""
         ...
 
 
 class StoreThread:
-    """The thread; it runs while somebody uses it.
+    """The thread; it runs while somebody uses it, for one loop.
 
     Args:
         name: of the thread.
@@ -51,7 +64,8 @@ class StoreThread:
     def __init__(self, name: str = "pulsing-stores") -> None:
         self._name = name
         self._users = 0
-        self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._jobs: queue.SimpleQueue[list[Job] | None] = queue.SimpleQueue()
+        self._collected: list[Job] = []
         self._thread: threading.Thread | None = None
 
     def acquire(self) -> None:
@@ -59,58 +73,93 @@ class StoreThread:
         self._users += 1
         if self._thread is None:
             self._jobs = queue.SimpleQueue()
-            self._thread = threading.Thread(target=self._run, args=(self._jobs,), name=self._name, daemon=True)
+            self._thread = threading.Thread(target=_run, args=(self._jobs, self._name), name=self._name, daemon=True)
             self._thread.start()
 
     def release(self) -> None:
         """End to use it; after the last user it ends, with all jobs done."""
         self._users -= 1
         if self._users == 0 and self._thread is not None:
+            self._hand_in()
             self._jobs.put(None)
             self._thread.join(JOIN_TIMEOUT_S)
             self._thread = None
 
     def submit(self, file: StoreFile, argument: Any) -> asyncio.Future[Any]:
         """Hand in a job for a file; the future has its result."""
-        job = Job(file, argument, asyncio.get_running_loop().create_future())
-        self._jobs.put(job)
+        loop = asyncio.get_running_loop()
+        job = Job(file, argument, loop.create_future())
+        collected = self._collected
+        collected.append(job)
+        if len(collected) == 1:
+            # At the end of this turn of the loop, so that those who come with this one share its commit.
+            loop.call_soon(self._hand_in)
+        elif len(collected) == GROUP_LIMIT:
+            self._hand_in()
         return job.result
 
-    def _run(self, jobs: queue.SimpleQueue[Job | None]) -> None:
-        while True:
+    def _hand_in(self) -> None:
+        if self._collected:
+            collected, self._collected = self._collected, []
+            self._jobs.put(collected)
+
+
+def _run(jobs: queue.SimpleQueue[list[Job] | None], name: str) -> None:
+    """The thread: a group of jobs after the other, until there will be no more."""
+    with ThreadPoolExecutor(SYNCS_AT_ONCE - 1, f"{name}-sync") as helpers:
+        ended = False
+        while not ended:
             group, ended = _next_group(jobs)
-            by_file: dict[int, list[Job]] = {}
-            for job in group:
-                by_file.setdefault(id(job.file), []).append(job)
-            for mine in by_file.values():
-                _perform(mine)
+            unsynced = [file for file, mine in _by_file(group) if _perform(file, mine)]
+            for file, error in zip(unsynced, _sync_all(unsynced, helpers), strict=True):
+                file.settle(error)
             _report(group)
-            if ended:
-                return
 
 
-def _next_group(jobs: queue.SimpleQueue[Job | None]) -> tuple[list[Job], bool]:
-    """Wait for a job, and take those that stand behind it; the second value says that none will follow."""
+def _next_group(jobs: queue.SimpleQueue[list[Job] | None]) -> tuple[list[Job], bool]:
+    """Wait for jobs, and take those that stand behind them; the second value says that none will follow."""
     group: list[Job] = []
-    job = jobs.get()
-    while job is not None:
-        group.append(job)
-        if len(group) == GROUP_LIMIT:
+    handed_in = jobs.get()
+    while handed_in is not None:
+        group += handed_in
+        if len(group) >= GROUP_LIMIT:
             return group, False
         try:
-            job = jobs.get_nowait()
+            handed_in = jobs.get_nowait()
         except queue.Empty:
             return group, False
     return group, True
 
 
-def _perform(jobs: list[Job]) -> None:
+def _by_file(group: list[Job]) -> list[tuple[StoreFile, list[Job]]]:
+    by_file: dict[int, list[Job]] = {}
+    for job in group:
+        by_file.setdefault(id(job.file), []).append(job)
+    return [(jobs[0].file, jobs) for jobs in by_file.values()]
+
+
+def _perform(file: StoreFile, jobs: list[Job]) -> bool:
     try:
-        jobs[0].file.perform(jobs)
+        return file.perform(jobs)
     except BaseException as error:
         for job in jobs:
             if job.outcome == (None, None):
                 job.outcome = (None, error)
+        return False
+
+
+def _sync_all(files: list[StoreFile], helpers: ThreadPoolExecutor) -> list[BaseException | None]:
+    """Sync files side by side; returns what went wrong with each."""
+    others = [helpers.submit(_sync, file) for file in files[1:]]
+    return [*map(_sync, files[:1]), *(other.result() for other in others)]
+
+
+def _sync(file: StoreFile) -> BaseException | None:
+    try:
+        file.sync()
+    except BaseException as error:
+        return error
+    return None
 
 
 def _report(group: list[Job]) -> None:

@@ -234,7 +234,7 @@ async def test_appends_that_come_together_share_a_commit(tmp_path: Path) -> None
     await store.open()
     commits: list[int] = []
     commit = store._file._commit
-    store._file._commit = lambda rows, *rest: commits.append(len(rows)) or commit(rows, *rest)  # type: ignore[method-assign,func-returns-value]
+    store._file._commit = lambda bodies, *rest: commits.append(len(bodies)) or commit(bodies, *rest)  # type: ignore[method-assign,func-returns-value]
     await asyncio.gather(*(store.put({"n": n}) for n in range(100)))
     await store.close()
 

@@ -1,0 +1,79 @@
+"""A record as durable stores keep it: a version, a checksum and the encoded value. Damage is told, never read over."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable, Sequence
+from typing import Any
+from zlib import crc32
+
+from pulsing.exceptions import DataLost
+from pulsing.streaming.backends.memory import Record, Window
+from pulsing.wire.errors import ProtocolError
+from pulsing.wire.values import Codec
+
+_VERSION = 1
+_HEAD = struct.Struct(">BI")
+_HEAD_SIZE = _HEAD.size
+
+Row = tuple[int, bytes]
+"""Offset and body."""
+
+
+class Bodies:
+    """Encodes and decodes the records of one store; nothing in them is ever pickled."""
+
+    def __init__(self) -> None:
+        self._codec = Codec()
+
+    def encode(self, records: Iterable[Record]) -> list[bytes]:
+        """The bodies of records.
+
+        Raises:
+            NotSendable: a value cannot be stored.
+        """
+        encode, head, version = self._codec.encode, _HEAD.pack, _VERSION
+        return [head(version, crc32(payload)) + payload for payload in map(encode, records)]
+
+    def decode(self, body: bytes) -> Record | None:
+        """The record in a body; None if it is damaged.
+
+        Raises:
+            DecodeError: it is whole, and has a value of a class that this process does not know.
+        """
+        if type(body) is not bytes or len(body) < _HEAD_SIZE:
+            return None
+        version, checksum = _HEAD.unpack_from(body)
+        payload = body[_HEAD_SIZE:]
+        if version != _VERSION or crc32(payload) != checksum:
+            return None
+        try:
+            record: Any = self._codec.decode(payload)
+        except ProtocolError:
+            return None
+        return record if isinstance(record, dict) else None
+
+    def window(self, bucket_id: int, generation: int, rows: Sequence[Row], start: int, end: int, first: int) -> Window:
+        """The records from `start` up to the first that is missing or damaged.
+
+        Args:
+            bucket_id: the bucket, for errors.
+            generation: of the log, for errors.
+            rows: what the store found from `start` on.
+            start: where reading began; there is a record.
+            end: the offset that the next record gets.
+            first: the oldest offset that there is.
+
+        Raises:
+            DataLost: there is none at `start`.
+        """
+        records: list[Record] = []
+        for place, (offset, body) in enumerate(rows, start):
+            record = self.decode(body) if offset == place else None
+            if record is None:
+                break
+            records.append(record)
+        if not records:
+            last = max(start, rows[0][0] - 1) if rows else end - 1
+            raise DataLost("", bucket_id, "corrupt", start, last, generation)
+        return Window(records, start + len(records), first)

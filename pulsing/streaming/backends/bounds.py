@@ -1,0 +1,74 @@
+"""How much a store keeps, and what happens at the bound."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from pulsing.exceptions import Overloaded
+
+DROP_OLDEST = "drop_oldest"
+REJECT = "reject"
+BLOCK = "block"
+OVERFLOWS = (DROP_OLDEST, REJECT, BLOCK)
+
+_SLACK = 256
+# Of a full store this share goes at once, so that dropping is paid for by many records, not by each.
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """The bounds of one bucket.
+
+    Attributes:
+        max_records: records kept; None for no bound.
+        max_bytes: their size; None for no bound.
+        max_age: seconds after which a record is dropped; None for never.
+        overflow: at a bound, "drop_oldest" gives up the oldest records, "reject" raises Overloaded, and with "block"
+            whoever puts waits for room.
+    """
+
+    max_records: int | None = None
+    max_bytes: int | None = None
+    max_age: float | None = None
+    overflow: str = DROP_OLDEST
+
+    def __post_init__(self) -> None:
+        if self.overflow not in OVERFLOWS:
+            raise ValueError(f"overflow is 'drop_oldest', 'reject' or 'block', not {self.overflow!r}")
+        for name in ("max_records", "max_bytes", "max_age"):
+            bound = getattr(self, name)
+            if bound is not None and not bound > 0:
+                raise ValueError(f"{name} must be positive, got {bound!r}")
+
+    def check_room(self, bucket_id: int, records: int, size: int) -> None:
+        """Raise Overloaded if a store that gives nothing up cannot have so many records and bytes."""
+        if self.overflow == DROP_OLDEST:
+            return
+        if self.max_records is not None and records > self.max_records:
+            raise Overloaded(f"bucket {bucket_id} (records)", self.max_records)
+        if self.max_bytes is not None and size > self.max_bytes:
+            raise Overloaded(f"bucket {bucket_id} (bytes)", self.max_bytes)
+
+    def excess_records(self, records: int) -> int:
+        """How many of the oldest records have to go, for their number."""
+        return _excess(records, self.max_records)
+
+    def excess_bytes(self, size: int) -> int:
+        """How many bytes of the oldest records have to go."""
+        return _excess(size, self.max_bytes)
+
+
+def _excess(have: int, bound: int | None) -> int:
+    return 0 if bound is None or have <= bound else max(have - bound, bound // _SLACK)
+
+
+def records_of_size(sizes: Iterable[int], wanted: int) -> int:
+    """How many records, from the first on, have at least this size together."""
+    count = 0
+    for size in sizes:
+        if wanted <= 0:
+            break
+        wanted -= size
+        count += 1
+    return count

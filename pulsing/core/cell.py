@@ -22,6 +22,7 @@ from pulsing.core.pump import give_stream, is_awaited_only, run_out
 from pulsing.core.spec import CellSpec
 from pulsing.core.statistics import LONG_TURN_S, QUICK_S, MethodCounters
 from pulsing.core.streams import Channel
+from pulsing.core.timers import DEFAULT_ASK_TIMEOUT
 from pulsing.core.turns import Turn, turn_of
 from pulsing.core.worker import Worker
 from pulsing.exceptions import ActorStopped, MailboxFull
@@ -95,9 +96,13 @@ class Cell(Life):
             envelope.deadline = None
         else:
             envelope.deadline = now + timeout
-            self.system.deadlines.add(envelope)
+            deadlines = self.deadlines
+            if timeout == DEFAULT_ASK_TIMEOUT and deadlines.timer is not None:
+                deadlines.common[envelope] = None
+            else:
+                deadlines.add(envelope)
         mailbox = self._mailbox
-        if mailbox is None or mailbox.line or len(mailbox) >= mailbox.capacity:
+        if mailbox is None or (mailbox and (mailbox.line or len(mailbox) >= mailbox.capacity)):
             self.deliver(envelope)
         else:
             mailbox.append(envelope)
@@ -173,7 +178,7 @@ class Cell(Life):
 
     def _schedule(self) -> None:
         self._scheduled = True
-        self.loop.call_soon(self._drain, context=self.own_context())
+        self.loop.call_soon(self._drain, context=self._context)
 
     def _drain(self) -> None:
         """Run what waits, in order, until the mailbox is empty or it is somebody else's turn."""
@@ -277,7 +282,7 @@ class Cell(Life):
                 answers.count_long_turn(self, envelope.method, counters, took)
         if reply is not None:
             if envelope.deadline is not None:
-                deadlines = self.system.deadlines
+                deadlines = self.deadlines
                 if deadlines.common.pop(envelope, reply) is reply:
                     deadlines.done(envelope)
             # Nobody can have settled it since the drain looked: the method held the loop.

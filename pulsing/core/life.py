@@ -60,6 +60,7 @@ class Life:
         "actor_id",
         "counters",
         "created_at",
+        "deadlines",
         "errors",
         "factory",
         "loop",
@@ -94,6 +95,7 @@ class Life:
         self.loop = system.loop
         self.thread = system.thread
         self.now = system.now
+        self.deadlines = system.deadlines
         self.actor_id = actor_id
         self.actor = actor
         self.spec = spec

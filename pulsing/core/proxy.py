@@ -15,6 +15,8 @@ from pulsing.core.ref import ActorRef
 from pulsing.core.streams import StreamReader
 from pulsing.core.timers import DEFAULT_ASK_TIMEOUT
 
+_new: Any = object.__new__
+
 
 class ActorProxy:
     """Forwards method calls to an actor on any node.
@@ -144,7 +146,13 @@ class RemoteMethod:
         self.cell = None if one_way or (timeout is not None and timeout <= 0) else ref._cell
 
     def __call__(self, *args: Any, **kwargs: Any) -> Call:
-        return Call(self, args, kwargs)
+        # What a constructor would do, without the call of one: that is a third of what making a call costs.
+        call: Call = _new(Call)
+        call._method = self
+        call.args = args
+        call.kwargs = kwargs
+        call.reply = None
+        return call
 
     def __repr__(self) -> str:
         return f"<method {self.name} of {self.ref!r}>"
@@ -156,7 +164,12 @@ class StreamingMethod(RemoteMethod):
     __slots__ = ()
 
     def __call__(self, *args: Any, **kwargs: Any) -> StreamCall:  # type: ignore[override]
-        return StreamCall(self, args, kwargs)
+        call: StreamCall = _new(StreamCall)
+        call._method = self
+        call.args = args
+        call.kwargs = kwargs
+        call.reply = None
+        return call
 
 
 class UntypedMethod(RemoteMethod):
@@ -172,17 +185,14 @@ class StreamCall(Envelope):
     """A call that has not been sent yet: await it for its value, or iterate over its items.
 
     It is the envelope of its own message. For an actor of this loop it goes into the mailbox as it is, and its `reply`
-    is what the caller awaits, however often.
+    is what the caller awaits, however often. It has no constructor: the method that makes it writes what a call has
+    from the beginning, and most of an envelope is written when it is sent, if it ever is.
     """
 
     __slots__ = ("_method",)
 
-    def __init__(self, method: RemoteMethod, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        # Not the constructor of an envelope: most of it is written when the call is sent, if it ever is.
-        self._method = method
-        self.args = args
-        self.kwargs = kwargs
-        self.reply: Any = None
+    _method: RemoteMethod
+    reply: Any
 
     def __await__(self) -> Generator[Any, None, Any]:
         reply = self.reply

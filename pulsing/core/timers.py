@@ -23,7 +23,7 @@ _UNKNOWN: Any = object()
 class Deadlines:
     """The pending asks of one system; fails each with DeadlineExceeded when its time has come."""
 
-    __slots__ = ("_loop", "_now", "_own", "_timer", "common")
+    __slots__ = ("_loop", "_now", "_own", "common", "timer")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, now: Callable[[], float]) -> None:
         self._loop = loop
@@ -31,15 +31,16 @@ class Deadlines:
         self.common: dict[Envelope, None] = {}
         """asks with the usual timeout, in the order of their deadlines"""
         self._own: dict[Envelope, asyncio.TimerHandle] = {}
-        self._timer: asyncio.TimerHandle | None = None
+        self.timer: asyncio.TimerHandle | None = None
+        """while it runs, an ask with the usual timeout need only be put into `common`"""
 
     def add(self, envelope: Envelope) -> None:
         """Watch an ask that has a deadline until `done` is called for it."""
         timeout = envelope.timeout
         if timeout == DEFAULT_ASK_TIMEOUT:
             self.common[envelope] = None
-            if self._timer is None:
-                self._timer = self._loop.call_later(timeout, self._expire_common)
+            if self.timer is None:
+                self.timer = self._loop.call_later(timeout, self._expire_common)
         elif timeout is not None:
             self._own[envelope] = self._loop.call_later(timeout, self._expire_own, envelope)
 
@@ -50,9 +51,9 @@ class Deadlines:
 
     def close(self) -> None:
         """Stop all timers; what is still pending is no longer watched."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        if self.timer is not None:
+            self.timer.cancel()
+            self.timer = None
         for timer in self._own.values():
             timer.cancel()
         self._own.clear()
@@ -66,13 +67,13 @@ class Deadlines:
         return [*self.common, *self._own]
 
     def _expire_common(self) -> None:
-        self._timer = None
+        self.timer = None
         now = self._now()
         while self.common:
             envelope = next(iter(self.common))
             assert envelope.deadline is not None
             if envelope.deadline > now:
-                self._timer = self._loop.call_later(envelope.deadline - now, self._expire_common)
+                self.timer = self._loop.call_later(envelope.deadline - now, self._expire_common)
                 return
             del self.common[envelope]
             expire(envelope)

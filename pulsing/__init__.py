@@ -24,7 +24,7 @@ from collections.abc import Awaitable
 from typing import Any
 
 from pulsing import runtime
-from pulsing.config import SystemConfig
+from pulsing.config import SystemConfig, TLSConfig
 from pulsing.core import (
     Actor,
     ActorClass,
@@ -71,6 +71,7 @@ __all__ = [
     "PulsingTimeoutError",
     "PulsingUnsupportedError",
     "StreamMessage",
+    "TLSConfig",
     "__version__",
     "actor_system",
     "as_any",

@@ -5,9 +5,26 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 TRUE_WORDS = frozenset({"1", "true", "yes", "on"})
+
+
+@dataclass(frozen=True)
+class TLSConfig:
+    """Certificates of a site that has its own authority; links are then encrypted and verified at both ends.
+
+    The certificate of a node names what others dial: the host of its address, or of `advertise`. The proof of the
+    common secret is asked for as well.
+    """
+
+    ca: str | Path
+    """PEM file of the authorities that are trusted"""
+    cert: str | Path
+    """PEM file of this node's certificate, followed by those that lead to the authority"""
+    key: str | Path
+    """PEM file of its key, without a password"""
 
 
 @dataclass(frozen=True)
@@ -21,6 +38,11 @@ class SystemConfig:
     """where to listen, `host:port`; None for a system without a listener"""
     seeds: tuple[str, ...] = ()
     passphrase: str | None = field(default=None, repr=False)
+    passphrase_file: str | Path | None = None
+    """a file whose first line is the passphrase"""
+    token_file: str | Path | tuple[str | Path, ...] | None = None
+    """instead of the user's own; several while tokens are changed, the new one first"""
+    tls: TLSConfig | None = None
     head_addr: str | None = None
     is_head_node: bool = False
     advertise: str | None = None
@@ -40,6 +62,8 @@ class SystemConfig:
             raise ValueError("Cannot set both is_head_node and head_addr")
         if self.insecure and self.passphrase:
             raise ValueError("insecure=True and a passphrase exclude each other")
+        if self.insecure and self.tls is not None:
+            raise ValueError("certificates do not replace the common secret: tls= cannot go with insecure=True")
         if self.insecure and self.allow_pickle:
             raise ValueError("allow_pickle needs authenticated links: it cannot go with insecure=True")
         if self.join_timeout is not None and self.join_timeout <= 0:
@@ -74,8 +98,8 @@ class SystemConfig:
         return replace(self, head_addr=head_addr, is_head_node=False)
 
     def is_tls_enabled(self) -> bool:
-        """Whether links are encrypted because a passphrase is set."""
-        return self.passphrase is not None
+        """Whether all links are encrypted, because a passphrase or certificates are set."""
+        return any(setting is not None for setting in (self.passphrase, self.passphrase_file, self.tls))
 
     @property
     def contacts(self) -> tuple[str, ...]:
@@ -97,14 +121,31 @@ def read_flag(environment: Mapping[str, str], name: str) -> bool | None:
 def config_from(environment: Mapping[str, str] | None = None, **given: Any) -> SystemConfig:
     """Put arguments over the environment.
 
-    It may set `PULSING_PASSPHRASE`, `PULSING_INSECURE`, `PULSING_ADMIN`, and `PULSING_NODE_NAME`.
+    It may set `PULSING_PASSPHRASE`, `PULSING_PASSPHRASE_FILE`, `PULSING_TOKEN_FILE` (several with commas between them),
+    `PULSING_TLS_CA` with `PULSING_TLS_CERT` and `PULSING_TLS_KEY`, `PULSING_INSECURE`, `PULSING_ADMIN`, and
+    `PULSING_NODE_NAME`.
     """
     environment = os.environ if environment is None else environment
     chosen = {key: value for key, value in given.items() if value is not None}
-    for key, name in (("passphrase", "PULSING_PASSPHRASE"), ("node_name", "PULSING_NODE_NAME")):
-        if key not in chosen and environment.get(name):
-            chosen[key] = environment[name]
+    for key in ("passphrase", "passphrase_file", "node_name"):
+        if key not in chosen and (text := environment.get(f"PULSING_{key.upper()}")):
+            chosen[key] = text
+    if "token_file" not in chosen and (text := environment.get("PULSING_TOKEN_FILE")):
+        chosen["token_file"] = tuple(text.split(","))
+    if "tls" not in chosen and (tls := _tls_from(environment)) is not None:
+        chosen["tls"] = tls
     for key, name in (("insecure", "PULSING_INSECURE"), ("admin", "PULSING_ADMIN")):
         if key not in chosen and (flag := read_flag(environment, name)) is not None:
             chosen[key] = flag
     return SystemConfig(**chosen)
+
+
+def _tls_from(environment: Mapping[str, str]) -> TLSConfig | None:
+    found = {key: environment.get(f"PULSING_TLS_{key.upper()}") for key in ("ca", "cert", "key")}
+    ca, cert, key = found.values()
+    if ca and cert and key:
+        return TLSConfig(ca, cert, key)
+    if ca or cert or key:
+        missing = ", ".join(f"PULSING_TLS_{name.upper()}" for name, value in found.items() if not value)
+        raise ValueError(f"PULSING_TLS_CA, PULSING_TLS_CERT and PULSING_TLS_KEY go together; {missing} is not set")
+    return None

@@ -10,11 +10,12 @@ import asyncio
 import logging
 import os
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pulsing.clock import Clock
-from pulsing.config import SystemConfig, config_from
+from pulsing.config import SystemConfig, TLSConfig, config_from
 from pulsing.core.keeping import KeptMessages, Packing
 from pulsing.core.mailbox import MailboxOptions
 from pulsing.core.ref import ActorRef
@@ -201,6 +202,9 @@ async def actor_system(
     join_timeout: float | None = None,
     admin: bool | None = None,
     admin_addr: str | None = None,
+    passphrase_file: str | Path | None = None,
+    token_file: str | Path | Sequence[str | Path] | None = None,
+    tls: TLSConfig | None = None,
 ) -> ActorSystem:
     """Start an independent system; the process-wide one is untouched. Also an async context manager.
 
@@ -218,6 +222,9 @@ async def actor_system(
         join_timeout: seconds within which a seed must have answered; None to go on alone.
         admin: whether the admin plane is served; by default, when the node has an address.
         admin_addr: where; by default 127.0.0.1:8700, or the next free port.
+        passphrase_file: a file whose first line is the passphrase; after `passphrase` and `PULSING_PASSPHRASE`.
+        token_file: instead of the user's own; several while tokens are changed, the new one first.
+        tls: certificates of the site's own authority; the proof of the secret is asked for as well.
 
     Raises:
         ValueError: an address or a combination makes no sense.
@@ -237,6 +244,9 @@ async def actor_system(
             join_timeout=join_timeout,
             admin=admin,
             admin_addr=admin_addr,
+            passphrase_file=passphrase_file,
+            token_file=tuple(token_file) if isinstance(token_file, (list, tuple)) else token_file,
+            tls=tls,
         )
     )
 

@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal, NoReturn, TypeAlias
 
+from pulsing.exceptions import AuthFailed
 from pulsing.node.token_file import read_or_create_token, token_path
 from pulsing.transport.threads import in_own_thread
 from pulsing.wire.handshake import link_key, root_of_passphrase, root_of_token
@@ -96,8 +97,8 @@ class Credentials:
 def find_credentials(
     *,
     passphrase: str | Sequence[str] | None = None,
-    passphrase_file: Path | None = None,
-    token_file: Path | Sequence[Path] | None = None,
+    passphrase_file: str | Path | None = None,
+    token_file: str | Path | Sequence[str | Path] | None = None,
     insecure: bool | None = None,
     cluster: str = DEFAULT_CLUSTER,
     environ: Mapping[str, str] = os.environ,
@@ -117,7 +118,7 @@ def find_credentials(
 
     Raises:
         ValueError: insecure mode was asked for although there is a passphrase, or a passphrase is empty.
-        AuthFailed: a token file is not usable; the message names it and says how to repair it.
+        AuthFailed: a file is not usable; the message names it and says how to repair it.
     """
     phrases = _passphrases(passphrase, passphrase_file, environ)
     if insecure is None:
@@ -134,22 +135,33 @@ def find_credentials(
 
 
 def _passphrases(
-    passphrase: str | Sequence[str] | None, file: Path | None, environ: Mapping[str, str]
+    passphrase: str | Sequence[str] | None, file: str | Path | None, environ: Mapping[str, str]
 ) -> tuple[Secret, ...]:
     if passphrase is None:
         passphrase = environ.get("PULSING_PASSPHRASE")
     if passphrase is None and file is not None:
-        passphrase = file.read_text(encoding="utf-8").partition("\n")[0].rstrip("\r")
+        passphrase = _first_line(Path(file))
     phrases = () if passphrase is None else (passphrase,) if isinstance(passphrase, str) else tuple(passphrase)
     if not all(phrases):
         raise ValueError("the passphrase is empty; set one, or leave it out to use the token file")
     return tuple(Secret(phrase.encode()) for phrase in phrases)
 
 
-def _paths(token_file: Path | Sequence[Path] | None, environ: Mapping[str, str]) -> Sequence[Path]:
+def _first_line(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8").partition("\n")[0].rstrip("\r")
+    except OSError as error:
+        raise AuthFailed(str(file), f"the passphrase file {file} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        # The decoder's own error shows the bytes.
+        raise AuthFailed(str(file), f"the passphrase file {file} is not a text in UTF-8") from None
+
+
+def _paths(token_file: str | Path | Sequence[str | Path] | None, environ: Mapping[str, str]) -> Sequence[Path]:
     if token_file is None:
         return [token_path(environ)]
-    return [token_file] if isinstance(token_file, Path) else token_file
+    files = [token_file] if isinstance(token_file, (str, Path)) else token_file
+    return [Path(file).expanduser() for file in files]
 
 
 def _warn_of_weakness(phrase: Secret) -> None:

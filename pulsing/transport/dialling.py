@@ -90,7 +90,10 @@ class Dialling:
 
     def lost(self, error: Exception | None) -> None:
         """The other end hung up instead of answering."""
-        self._give_up(NotUnderstood(str(error) if error else "it hung up without an answer"))
+        if self._tls and not self._head:
+            self._give_up(HungUp("it hung up after the TLS handshake; it may not accept this node's certificate"))
+        else:
+            self._give_up(NotUnderstood(str(error) if error else "it hung up without an answer"))
 
     def _succeed(self, verdict: Proven) -> None:
         if self._proof.confirmation is not None:
@@ -126,8 +129,15 @@ class NotUnderstood(Exception):
     """What came back was no answer to the request."""
 
 
-class TlsMismatch(NotUnderstood):
-    """One end speaks TLS and the other does not."""
+class HungUp(NotUnderstood):
+    """It went away when TLS was through at this end, which is when the acceptor judges the dialler's certificate.
+
+    The alert that would say so is lost: asyncio closes the connection before it has left.
+    """
+
+
+class Untrusted(NotUnderstood):
+    """One end speaks TLS and the other does not, or one of them does not accept the other's certificate."""
 
 
 def _channel_of(transport: asyncio.Transport) -> Channel | None:

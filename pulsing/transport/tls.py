@@ -56,6 +56,25 @@ class Certificate:
 class TlsIdentity:
     """The contexts of one node; its certificate is made when first needed."""
 
+    verifies = False
+
+    def listens(self, mode: Mode, host: str) -> bool:
+        """Whether a listener bound to `host` speaks TLS."""
+        return listens_with_tls(mode, host)
+
+    def dials(self, mode: Mode, host: str) -> Sequence[bool]:
+        """How a dialler reaches `host`, with or without TLS, in the order of the attempts."""
+        return dials_with_tls(mode, host)
+
+    def server_name(self, host: str) -> str:
+        """What the dialler of `host` expects in the acceptor's certificate: nothing."""
+        return ""
+
+    @property
+    def shown(self) -> bytes:
+        """The certificate that listeners show, in DER."""
+        return self.certificate.der
+
     @cached_property
     def certificate(self) -> Certificate:
         """The node's throw-away certificate.
@@ -68,7 +87,7 @@ class TlsIdentity:
     @cached_property
     def server_context(self) -> ssl.SSLContext:
         """For listeners."""
-        context = _restricted(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
+        context = restricted(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
         context.num_tickets = 0
         with _as_file(self.certificate.pem) as path:
             context.load_cert_chain(path)
@@ -85,7 +104,7 @@ def unverified_client_context() -> ssl.SSLContext:
 
     Whoever uses it must go on to check the acceptor's proof, which covers the certificate that was shown.
     """
-    context = _restricted(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
+    context = restricted(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     return context
@@ -120,7 +139,8 @@ def make_certificate() -> Certificate:
     return Certificate(certificate.public_bytes(serialization.Encoding.DER), pem)
 
 
-def _restricted(context: ssl.SSLContext) -> ssl.SSLContext:
+def restricted(context: ssl.SSLContext) -> ssl.SSLContext:
+    """What holds for every link: TLS 1.3, nothing resumed, one protocol inside."""
     context.minimum_version = ssl.TLSVersion.TLSv1_3
     context.options |= ssl.OP_NO_TICKET
     context.set_alpn_protocols(["http/1.1"])

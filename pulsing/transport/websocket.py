@@ -16,17 +16,19 @@ from websockets.client import ClientProtocol
 from websockets.server import ServerProtocol
 from websockets.uri import WebSocketURI
 
+from pulsing.config import TLSConfig
 from pulsing.exceptions import AddressInUse, AuthFailed
 from pulsing.transport.accepting import Accepting, Keeper
 from pulsing.transport.address import join_address, split_address
 from pulsing.transport.base import Attach, DialFailed, DialledSelf
-from pulsing.transport.dialling import Dialling, DialRefused, NotUnderstood, TlsMismatch
+from pulsing.transport.dialling import Dialling, DialRefused, HungUp, NotUnderstood, Untrusted
 from pulsing.transport.doorkeeper import Doorkeeper
 from pulsing.transport.gate import Gate
 from pulsing.transport.limits import Limits
 from pulsing.transport.link import WebSocketLink
+from pulsing.transport.site_tls import SiteTls
 from pulsing.transport.threads import in_own_thread
-from pulsing.transport.tls import TlsIdentity, dials_with_tls, listens_with_tls
+from pulsing.transport.tls import TlsIdentity
 
 LINK_PATH = "/v1/link"
 
@@ -46,13 +48,19 @@ class WebSocketTransport:
         gate: whoever holds the secrets of this node.
         path: the path that is served and dialled.
         limits: the bounds to keep.
+        tls: certificates of the site's own authority; by default encryption is by a throw-away certificate.
+
+    Raises:
+        ValueError: the certificates cannot be used.
     """
 
-    def __init__(self, gate: Gate, *, path: str = LINK_PATH, limits: Limits | None = None) -> None:
+    def __init__(
+        self, gate: Gate, *, path: str = LINK_PATH, limits: Limits | None = None, tls: TLSConfig | None = None
+    ) -> None:
         self._gate = gate
         self._path = path
         self._limits = limits or Limits()
-        self._tls = TlsIdentity()
+        self._tls: TlsIdentity | SiteTls = TlsIdentity() if tls is None else SiteTls(tls)
 
     async def listen(self, addr: str, attach: Attach) -> WebSocketListener:
         """Accept connections at `host:port`; port 0 is any free one.
@@ -63,7 +71,7 @@ class WebSocketTransport:
         """
         host, port = split_address(addr)
         await self._gate.ready()
-        tls = self._tls if listens_with_tls(self._gate.mode, host) else None
+        tls = self._tls if self._tls.listens(self._gate.mode, host) else None
         listener = WebSocketListener(self._gate, self._path, self._limits, tls, attach)
         listener.open((await _resolve(host, port))[0], port)
         return listener
@@ -86,13 +94,13 @@ class WebSocketTransport:
         host, port = split_address(addr)
         hosts = await _resolve(host, port, addr)
         failure: NotUnderstood | None = None
-        for tls in dials_with_tls(self._gate.mode, host):
+        for tls in self._tls.dials(self._gate.mode, host):
             try:
                 return await self._dial_by_each_secret(addr, hosts, port, tls, attach)
             except NotUnderstood as error:
                 # The plain attempt's story is the one to tell: TLS was only a guess.
                 failure = failure or error
-        if isinstance(failure, TlsMismatch):
+        if isinstance(failure, Untrusted) or (isinstance(failure, HungUp) and self._tls.verifies):
             raise AuthFailed(addr, str(failure))
         raise DialFailed(addr, str(failure))
 
@@ -128,15 +136,17 @@ class WebSocketTransport:
         failures: list[OSError] = []
         for host in hosts:
             try:
-                return await self._reach_one(host, port, tls, dialling)
+                return await self._reach_one(addr, host, port, tls, dialling)
+            except ssl.SSLCertVerificationError as error:
+                raise Untrusted(f"its certificate is not accepted: {error.verify_message}") from None
             except ssl.SSLError as error:
-                raise TlsMismatch("the two ends disagree on TLS; set the passphrase on both or on none") from error
+                raise Untrusted("the two ends disagree on TLS; set the passphrase on both or on none") from error
             except OSError as error:
                 failures.append(error)
         refused = all(isinstance(failure, ConnectionRefusedError) for failure in failures)
         raise DialFailed(addr, "nobody listens there" if refused else _text_of(failures[-1]), refused=refused)
 
-    async def _reach_one(self, host: str, port: int, tls: bool, dialling: Dialling) -> WebSocketLink:
+    async def _reach_one(self, addr: str, host: str, port: int, tls: bool, dialling: Dialling) -> WebSocketLink:
         uri = WebSocketURI(tls, host, port, self._path, "", None, None)
         limits = self._limits
         core = ClientProtocol(uri, max_size=(limits.max_message, limits.max_fragment), logger=_SILENT)
@@ -145,7 +155,7 @@ class WebSocketTransport:
             host,
             port,
             ssl=self._tls.client_context if tls else None,
-            server_hostname="" if tls else None,
+            server_hostname=self._tls.server_name(split_address(addr)[0]) if tls else None,
         )
         return link
 
@@ -153,13 +163,15 @@ class WebSocketTransport:
 class WebSocketListener:
     """An open port; made by `WebSocketTransport.listen`."""
 
-    def __init__(self, gate: Gate, path: str, limits: Limits, tls: TlsIdentity | None, attach: Attach) -> None:
+    def __init__(
+        self, gate: Gate, path: str, limits: Limits, tls: TlsIdentity | SiteTls | None, attach: Attach
+    ) -> None:
         self._gate = gate
         self._path = path
         self._limits = limits
         # The certificate is made now, not under the first stranger's clock.
         self._context = None if tls is None else tls.server_context
-        self._certificate = None if tls is None else tls.certificate.der
+        self._certificate = None if tls is None else tls.shown
         self._attach = attach
         self._keeper: Keeper = Doorkeeper(limits.max_unproven, limits.max_unproven_per_address, limits.max_failures)
         self._door: socket.socket | None = None

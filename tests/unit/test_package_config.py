@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pulsing.config import SystemConfig, config_from, read_flag
+from pulsing.config import SystemConfig, TLSConfig, config_from, read_flag
 
 
 def test_each_step_gives_a_new_value() -> None:
@@ -37,6 +37,7 @@ def test_head_and_worker_clear_each_other() -> None:
         {"is_head_node": True, "head_addr": "h:1"},
         {"insecure": True, "passphrase": "x"},
         {"insecure": True, "allow_pickle": True},
+        {"insecure": True, "tls": TLSConfig("ca", "cert", "key")},
         {"join_timeout": 0},
     ],
 )
@@ -65,3 +66,18 @@ def test_arguments_win_over_the_environment() -> None:
 def test_a_flag_is_read_as_people_write_it(value: str, flag: bool | None) -> None:
     assert read_flag({"X": value}, "X") is flag
     assert read_flag({}, "X") is None
+
+
+def test_files_and_certificates_may_come_from_the_environment() -> None:
+    tls = {"PULSING_TLS_CA": "ca.pem", "PULSING_TLS_CERT": "node.pem", "PULSING_TLS_KEY": "node.key"}
+    config = config_from({"PULSING_PASSPHRASE_FILE": "phrase", "PULSING_TOKEN_FILE": "new,old", **tls})
+    assert (config.passphrase_file, config.token_file) == ("phrase", ("new", "old"))
+    assert config.tls == TLSConfig("ca.pem", "node.pem", "node.key")
+    assert config.is_tls_enabled()
+    given = config_from({"PULSING_TOKEN_FILE": "env", **tls}, token_file="given", tls=TLSConfig("a", "b", "c"))
+    assert (given.token_file, given.tls) == ("given", TLSConfig("a", "b", "c"))
+
+
+def test_half_a_set_of_certificates_is_refused_by_what_is_missing() -> None:
+    with pytest.raises(ValueError, match="PULSING_TLS_KEY is not set"):
+        config_from({"PULSING_TLS_CA": "ca.pem", "PULSING_TLS_CERT": "node.pem"})

@@ -18,7 +18,7 @@ LATER = {"cleanup_ray", "init_inside_ray", "init_inside_torchrun"}
 PULSING = {
     "Actor", "ActorClass", "ActorId", "ActorProxy", "ActorRef", "ActorSystem", "MailboxOptions", "Message", "NodeId",
     "PulsingActorError", "PulsingBusinessError", "PulsingError", "PulsingRuntimeError", "PulsingSystemError",
-    "PulsingTimeoutError", "PulsingUnsupportedError", "StreamMessage", "__version__", "actor_system", "as_any",
+    "PulsingTimeoutError", "PulsingUnsupportedError", "StreamMessage", "TLSConfig", "__version__", "actor_system", "as_any",
     "current_actor", "get_system", "init", "is_initialized", "mount", "queue", "refer", "register_type", "remote",
     "resolve", "shutdown", "spawn", "topic", "unmount",
 }  # fmt: skip

@@ -8,6 +8,7 @@ import os
 import pickle
 import stat
 import threading
+import traceback
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -251,3 +252,28 @@ def test_a_strong_passphrase_is_taken_without_a_word(strong: str, caplog: pytest
 def test_insecure_mode_is_loud(caplog: pytest.LogCaptureFixture) -> None:
     find_credentials(insecure=True, environ={})
     assert "insecure" in caplog.text
+
+
+@pytest.mark.parametrize("content", [None, b"\xff\xfe canary"])
+def test_a_passphrase_file_that_cannot_be_read_is_named_and_not_shown(
+    environ: dict[str, str], tmp_path: Path, content: bytes | None
+) -> None:
+    file = tmp_path / "phrase"
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(AuthFailed, match="phrase") as refused:
+        find_credentials(passphrase_file=str(file), environ=environ)
+    assert "canary" not in "".join(traceback.format_exception(refused.value))
+
+
+def test_tokens_may_be_rotated_by_two_files(environ: dict[str, str], tmp_path: Path) -> None:
+    files = [str(tmp_path / name) for name in ("new.token", "old.token")]
+    found = find_credentials(token_file=files, environ=environ)
+    assert [secret.reveal().hex() for secret in found._secrets] == [Path(file).read_text().strip() for file in files]
+
+
+def test_a_passphrase_file_and_insecure_mode_exclude_each_other(environ: dict[str, str], tmp_path: Path) -> None:
+    file = tmp_path / "phrase"
+    file.write_text("six words would be better\n")
+    with pytest.raises(ValueError, match="exclude"):
+        find_credentials(passphrase_file=file, insecure=True, environ=environ)

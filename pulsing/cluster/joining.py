@@ -77,22 +77,16 @@ def _cluster(node: Node, config: SystemConfig, plan: JoinPlan) -> Cluster:
 
 def _secured(system: System, config: SystemConfig) -> Transport:
     """WebSocket links that are opened only to those who prove the node's secret."""
-    credentials: Credentials | None = system.credentials
-    if credentials is None:
-        credentials = find_credentials(
-            passphrase=config.passphrase,
-            passphrase_file=config.passphrase_file,
-            token_file=config.token_file,
-            insecure=config.insecure,
-            cluster=config.cluster,
-        )
-        system.credentials = credentials
+    credentials = find_credentials(
+        passphrase=config.passphrase,
+        passphrase_file=config.passphrase_file,
+        token_file=config.token_file,
+        insecure=config.insecure,
+        cluster=config.cluster,
+    )
     system.creates_for_others = credentials.secure
-    if control_port is None:
-        gate = LinkGate(credentials, node_id, Terms())
-        return WebSocketTransport(gate, path=CONTROL_PATH, limits=CONTROL_LIMITS, tls=config.tls)
-    terms = Terms(pickle=config.allow_pickle and credentials.secure, control_port=control_port)
-    return WebSocketTransport(LinkGate(credentials, node_id, terms), tls=config.tls)
+    terms = Terms(pickle=config.allow_pickle and credentials.secure)
+    return WebSocketTransport(LinkGate(credentials, system.node_id, terms), tls=config.tls)
 
 
 async def _join(part: Participation, plan: JoinPlan, config: SystemConfig) -> None:

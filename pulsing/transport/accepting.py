@@ -23,6 +23,9 @@ from pulsing.transport.link import WebSocketLink
 # One masked frame: two bytes of header, four of mask, 32 of proof. Nothing behind it is parsed before it is compared.
 _CONFIRMATION_BYTES = 2 + 4 + 32
 
+# Whoever asks in good faith learns at once what the answer will be; to a guesser it tells what a missing 101 tells.
+_REFUSED_LATER = b"HTTP/1.1 102 Processing\r\n\r\n"
+
 _TLS_HANDSHAKE = 0x16
 _TLS_ALERT_PROTOCOL_VERSION = bytes((0x15, 0x03, 0x03, 0x00, 0x02, 0x02, 70))
 
@@ -173,6 +176,7 @@ class Accepting:
         if slowly:
             # The seat stays taken although the guesser may have left: that is what bounds the guesses.
             self._keeper.hold(self)
+            self._link.transport.write(_REFUSED_LATER)
             self._link.transport.pause_reading()
             self._start_timer(self._limits.refusal_delay, self._respond, response)
         else:

@@ -223,8 +223,8 @@ class ClientHandshake:
         """Judge the response to the request."""
         if status == 101:
             return self._accept(headers)
-        if status == 401:
-            return self._denied(headers)
+        if status in (102, 401):
+            return self._denied(status, headers)
         if status == 400:
             return self._no_version(headers)
         if status == 429:
@@ -256,7 +256,7 @@ class ClientHandshake:
         self.confirmation = _proof(self._key, "confirm", server)
         return node_id
 
-    def _denied(self, headers: Headers) -> Refused:
+    def _denied(self, status: int, headers: Headers) -> Refused:
         challenge = _only(headers, CHALLENGE)
         if self._key is not None and challenge == _INSECURE:
             return Refused(401, headers, "the other node runs insecure, this one does not", "mode")
@@ -270,7 +270,9 @@ class ClientHandshake:
             "(PULSING_PASSPHRASE) or a copy of the same token file (cluster.token), and the same cluster name "
             f"(here {self._cluster!r})"
         )
-        return Refused(401, headers, hint, "unproven")
+        if status == 102:
+            hint += "; it answers slowly, because too many attempts from this machine have failed"
+        return Refused(status, headers, hint, "unproven")
 
     def _no_version(self, headers: Headers) -> Refused:
         link = _only(headers, LINK) or ""

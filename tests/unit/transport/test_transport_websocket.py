@@ -570,7 +570,21 @@ async def test_after_five_failures_on_loopback_refusals_are_slow_and_proofs_are_
 async def test_a_slow_refusal_comes_in_the_end() -> None:
     async with End(B).listening() as listener:
         answers = [await answer(listener.addr, upgrade()) for _ in range(8)]
-        assert all(got.startswith(b"HTTP/1.1 401 ") for got in answers)
+        first, late = answers[:6], answers[6:]
+        assert all(got.startswith(b"HTTP/1.1 401 ") for got in first)
+        assert all(b"\r\n\r\nHTTP/1.1 401 " in got for got in late)
+
+
+async def test_whoever_asks_in_good_faith_need_not_wait_for_a_slow_refusal() -> None:
+    slow = Limits(refusal_delay=30, open_timeout=1)
+    async with End(B, limits=slow).listening() as listener:
+        for _ in range(6):
+            await answer(listener.addr, upgrade())
+        with pytest.raises(AuthFailed, match="too many attempts"):
+            await End(A, secrets=(b"x" * 32,)).dial(listener.addr)
+        rotated = End(A, secrets=(b"x" * 32, CANARY))
+        await rotated.dial(listener.addr)
+        rotated.abort()
 
 
 async def test_after_five_failures_another_machine_is_not_read_any_more() -> None:

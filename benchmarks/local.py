@@ -1,7 +1,8 @@
 """Calls, tells, streams and spawns in one process, beside the floor of any such call: a deque and a future.
 
 Rounds of all cases take turns, so that a busy machine slows all of them alike; the medians are printed with their
-ratio to the floor. `--actors N` also spawns so many idle actors and tells what one costs.
+ratio to the floor, and what counting adds to a call. `--actors N` also spawns so many idle actors and tells what one
+costs.
 """
 
 from __future__ import annotations
@@ -19,6 +20,10 @@ from pathlib import Path
 from typing import Any
 
 import pulsing as pul
+from pulsing.core import answers
+from pulsing.core.cell import _UNFINISHED, Cell
+from pulsing.core.envelope import Envelope
+from pulsing.core.turns import Turn
 
 Case = Callable[[int], Awaitable[None]]
 WIDTH = 64
@@ -45,6 +50,39 @@ class Counter:
 COUNTER: Any = Counter
 
 
+class Uncounted(Cell):
+    """A cell whose turns leave no trace in any statistics: the same steps, for sync methods, without what counts."""
+
+    __slots__ = ()
+
+    def _run(self, envelope: Envelope, turn: Turn, start: float) -> float:
+        if envelope.trace is not self._trace:
+            raise NotImplementedError
+        reply = envelope.reply
+        function, args, kwargs = turn.function, envelope.args, envelope.kwargs
+        try:
+            if function is None or turn.in_thread:
+                raise NotImplementedError
+            result = function(self.actor, *args, **kwargs) if kwargs else function(self.actor, *args)
+        except BaseException as raised:
+            return answers.fail(self, envelope, raised, turn.counters, start)
+        if type(result) in _UNFINISHED:
+            raise NotImplementedError
+        if reply is not None:
+            if envelope.deadline is not None:
+                deadlines = self.deadlines
+                if deadlines.common.pop(envelope, reply) is reply:
+                    deadlines.done(envelope)
+            reply.set_result(result)
+        return start
+
+
+async def spawn_uncounted() -> Any:
+    counter = await COUNTER.spawn()
+    counter.ref._cell.__class__ = Uncounted
+    return counter
+
+
 async def floor(count: int) -> None:
     """Hand a future to a callback through a deque and wait for it."""
     loop = asyncio.get_running_loop()
@@ -66,11 +104,16 @@ async def floor(count: int) -> None:
 async def cases() -> dict[str, Case]:
     """What is measured, by name."""
     counter = await COUNTER.spawn()
+    uncounted = await spawn_uncounted()
     one_way = counter.with_options(one_way=True)
 
     async def one_at_a_time(count: int) -> None:
         for _ in range(count):
             await counter.incr()
+
+    async def not_counted(count: int) -> None:
+        for _ in range(count):
+            await uncounted.incr()
 
     async def async_method(count: int) -> None:
         for _ in range(count):
@@ -100,6 +143,7 @@ async def cases() -> dict[str, Case]:
     return {
         "floor": floor,
         "call": one_at_a_time,
+        "call, not counted": not_counted,
         "call, async method": async_method,
         f"call, {WIDTH} at once": at_once,
         "tell": tell,
@@ -174,6 +218,7 @@ def main() -> None:
         return
     for name, rate in rates.items():
         print(f"{name:20} {rate:>12,.0f}/s  {rate / rates['floor']:.2f} of the floor")
+    print(f"counting takes {1 - rates['call'] / rates['call, not counted']:.0%} of a call")
     for name, value in weight.items():
         print(f"idle actor: {name:12} {value:,.1f}")
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from pulsing.admin.alerts import ALERTS
 from pulsing.admin.fanout import Fanout
 from pulsing.admin.metrics import Metrics
 from pulsing.admin.times import rfc3339
@@ -34,6 +35,10 @@ class Figures:
     restarts: Mapping[str, int]
     dead_letters: int
     mailbox_oldest_s: float
+    mailbox_fill: float
+    """the fullest mailbox, of its capacity"""
+    suspicions: int
+    unavailable_buckets: int
     dead_members: int
     members: int
     agreed: bool
@@ -44,6 +49,8 @@ class Figures:
 
 
 Past = deque[Figures]
+
+SATURATED_FOR_S = 10.0
 
 
 class Check(NamedTuple):
@@ -90,6 +97,16 @@ def _restarts(past: Past) -> float | None:
     return max((count - then.get(name, 0) for name, count in now.items()), default=0)
 
 
+def _saturation(past: Past) -> float | None:
+    """The least of the last ten seconds: a mailbox that is full for a moment is no fault."""
+    now = past[-1].at
+    return min(figures.mailbox_fill for figures in past if now - figures.at <= SATURATED_FOR_S)
+
+
+def _suspicions(past: Past) -> float | None:
+    return past[-1].suspicions - past[0].suspicions
+
+
 def _dead_share(past: Past) -> float | None:
     return past[-1].dead_members / past[-1].members if past[-1].members else None
 
@@ -109,6 +126,7 @@ SOME = 5e-324
 CHECKS: Mapping[str, Check] = {
     "event_loop_lag": Check(_lag_p99, 0.1, 1.0, "s", "lateness of a timer on the loop, 99th percentile of a minute"),
     "long_turns": Check(_rate(lambda f: f.long_turns), 0.1, 1.0, "1/s", "turns that held the loop for over 100 ms"),
+    "mailbox_saturation": Check(_saturation, 0.8, 1.0, "ratio", "messages in the fullest mailbox, of its capacity"),
     "mailbox_wait": Check(_newest(lambda f: f.mailbox_oldest_s), 5.0, 30.0, "s", "the message that waits longest"),
     "mailbox_drops": Check(_rate(lambda f: f.drops), SOME, 10.0, "1/s", "messages that full mailboxes refused or lost"),
     "error_ratio": Check(_error_ratio, 0.05, 0.5, "ratio", "messages that failed, of those of five minutes"),
@@ -116,6 +134,8 @@ CHECKS: Mapping[str, Check] = {
     "dead_letters": Check(_rate(lambda f: f.dead_letters), 1.0, 100.0, "1/s", "messages that reached nobody"),
     "members": Check(_dead_share, SOME, 0.5, "ratio", "dead members that are not forgotten yet"),
     "agreement": Check(_disagreement_s, 15.0, 60.0, "s", "for how long views of the cluster have differed"),
+    "flapping": Check(_suspicions, 5, 50, "", "suspicions of members in ten minutes"),
+    "queue_buckets": Check(_newest(lambda f: f.unavailable_buckets), None, 1, "", "buckets that cannot be used"),
     "topic_subscribers": Check(_newest(lambda f: f.slow_subscribers), 1, None, "", "slow or failing subscribers"),
     "file_descriptors": Check(_newest(lambda f: f.descriptors), 0.8, 0.95, "ratio", "open files, of those allowed"),
     "series_cap": Check(_newest(lambda f: f.capped), 1, None, "", "label values that are counted under _other"),
@@ -154,7 +174,7 @@ class Checks:
         return [{name: row[name] for name in ("name", "status", "since_at")} for row in rows]
 
     def _row(self, name: str) -> dict[str, Any]:
-        check = CHECKS[name]
+        check, alert = CHECKS[name], ALERTS[name]
         status, value = self._state(name)
         since = self._since.get(name)
         return {
@@ -166,6 +186,7 @@ class Checks:
             "unit": check.unit,
             "since_at": rfc3339(since[1]) if since else None,
             "detail": check.detail,
+            "runbook": {"meaning": alert.meaning, "look": list(alert.look), "fix": alert.fix},
         }
 
     def _state(self, name: str) -> tuple[str, float | None]:
@@ -186,7 +207,8 @@ class Checks:
     async def _look(self, loop_lag_s: float) -> Figures:
         statistics: SystemStatistics = self._system.statistics()
         shown = [c for c in statistics.classes if not c.internal]
-        node, members, topics, cluster = [await self._ask(kind) for kind in ("node", "members", "topics", "cluster")]
+        kinds = ("node", "members", "topics", "queues", "cluster")
+        node, members, topics, queues, cluster = [await self._ask(kind) for kind in kinds]
         return Figures(
             at=self._clock.monotonic(),
             loop_lag_s=loop_lag_s,
@@ -197,6 +219,9 @@ class Checks:
             restarts={c.name: sum(c.restarts.values()) for c in shown},
             dead_letters=sum(statistics.dead_letters_by_reason.values()),
             mailbox_oldest_s=max((c.mailbox_oldest_s for c in shown), default=0.0),
+            mailbox_fill=max(map(_fill, self._system.waiting), default=0.0),
+            suspicions=self._metrics.suspicions,
+            unavailable_buckets=sum(row.get("unavailable_buckets") or 0 for row in queues),
             dead_members=sum(row["status"] == "dead" for row in members),
             members=len(members),
             agreed=not cluster or cluster.get("agreed") is not False,
@@ -208,3 +233,9 @@ class Checks:
 
     async def _ask(self, kind: str) -> Any:
         return await self._fanout.ask_here(kind) if self._fanout.offers(kind) else []
+
+
+def _fill(cell: Any) -> float:
+    """How full the mailbox of an actor is; over 1 where senders stand in line."""
+    mailbox = cell.mailbox
+    return 0.0 if mailbox is None else (len(mailbox) + mailbox.in_line) / mailbox.capacity

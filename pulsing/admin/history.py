@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 from pulsing.admin.fanout import Fanout
+from pulsing.admin.loop_lag import LoopLag
 from pulsing.admin.times import rfc3339
 from pulsing.clock import Clock
 from pulsing.core.statistics import LATENCY_BOUNDS, Latency, SystemStatistics
@@ -93,7 +94,9 @@ class History:
 
     RANGES: Mapping[str, int] = {"10m": 0, "6h": 1, "24h": 2}
 
-    def __init__(self, fanout: Fanout, system: Any, clock: Clock, checks: Callable[[float], Awaitable[None]]) -> None:
+    def __init__(
+        self, fanout: Fanout, system: Any, clock: Clock, lag: LoopLag, checks: Callable[[float], Awaitable[None]]
+    ) -> None:
         self._fanout = fanout
         self._system = system
         self._clock = clock
@@ -101,17 +104,20 @@ class History:
         self._task: asyncio.Task[None] | None = None
         self._handle: list[int] | None = None
         self._wait: list[int] | None = None
+        self._lag = lag
         self._lag_s = 0.0
         self._checks = checks
         self._checked_at = -CHECKS_EVERY_S
 
     def start(self) -> None:
         """Begin to read, once a second."""
+        self._lag.start()
         if self._task is None:
             self._task = asyncio.get_running_loop().create_task(self._run(), name="pulsing-admin-history")
 
     async def close(self) -> None:
         """Stop reading."""
+        self._lag.close()
         if self._task is not None:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -145,7 +151,7 @@ class History:
             due += pause
             await asyncio.sleep(max(0.0, due - self._clock.monotonic()))
             began = self._clock.monotonic()
-            self._lag_s = max(0.0, began - due)
+            self._lag_s = self._lag.take_worst_s()
             try:
                 reading = await self._read()
                 await self._check(began)

@@ -68,7 +68,7 @@ _CLASS_RULES: Mapping[str, Callable[[Any, Any], Any]] = {
     "handle_s": _percentiles,
 }
 _QUEUE_RULES: Mapping[str, Callable[[Any, Any], Any]] = {
-    **dict.fromkeys(("records", "bytes", "put_total", "read_total", "max_lag"), _sum),
+    **dict.fromkeys(("records", "bytes", "put_total", "read_total", "max_lag", "unavailable_buckets"), _sum),
     "oldest_at": _least,
     "oldest_s": _most,
     "readers": _most,

@@ -27,6 +27,8 @@ from pulsing.admin.audit import Audit
 from pulsing.admin.families import DETAILED, DETAILED_PREFIX, FAMILIES, PREFIX
 from pulsing.admin.fanout import Fanout
 from pulsing.admin.feed import Feed
+from pulsing.admin.loop_lag import LoopLag
+from pulsing.admin.occurrences import Occurrences
 from pulsing.admin.settings import AdminSettings
 from pulsing.admin.traffic import Traffic
 from pulsing.core.statistics import LATENCY_BOUNDS, ClassStatistics, Latency, SystemStatistics
@@ -37,6 +39,10 @@ TEXT = "text/plain; version=0.0.4; charset=utf-8"
 OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 SHARED_S = 1.0
 MAX_OBJECTS = 1_000
+
+BUCKET_CLASS = "pulsing.streaming.storage.BucketStorage"
+BUCKET_OPERATIONS: Mapping[str, str] = {"put": "put", "put_batch": "put", "get": "get", "flush": "flush"}
+BROKER_CLASS = "pulsing.streaming.broker.TopicBroker"
 
 Row = Mapping[str, Any]
 Labels = tuple[str, ...]
@@ -49,6 +55,7 @@ class Own:
     traffic: Traffic
     audit: Audit
     feed: Feed
+    lag: LoopLag
 
 
 @dataclass(frozen=True)
@@ -196,6 +203,7 @@ class Metrics:
         self._queues = Cap(settings.max_queues)
         self._topics = Cap(settings.max_topics)
         self._link_totals = Running()
+        self._occurrences = Occurrences(system.events)
         self._render_s: dict[str, float] = {}
         self._capped_objects = 0
         self.failing: Callable[[], Mapping[str, bool]] = dict
@@ -208,6 +216,12 @@ class Metrics:
     def capped(self) -> int:
         """How many label values are counted under `_other`."""
         return self._capped_objects + sum(cap.over for cap in (self._pairs, self._classes, self._queues, self._topics))
+
+    @property
+    def suspicions(self) -> int:
+        """How often this node saw a member suspected."""
+        changes = self._occurrences.catch_up().get("cluster_member_transitions_total", {})
+        return sum(n for (_, to), n in changes.items() if to == "suspect")
 
     @property
     def render_s(self) -> float | None:
@@ -292,7 +306,16 @@ class Metrics:
             "admin_stream_gaps_total": {(): feed.gaps},
             "check_failing": {(name,): int(fails) for name, fails in self.failing().items()},
             "metrics_render_seconds": {(endpoint,): s for endpoint, s in self._render_s.items()},
+            "event_loop_lag_seconds": {(): self._own.lag.seconds.snapshot()},
+            "name_resolves_total": {(outcome,): n for outcome, n in self._system.lookup.outcomes.items()},
         }
+
+    def _fill_occurrences(self, sheet: Sheet) -> None:
+        caps = {"queue_trimmed_records_total": self._queues, "topic_evictions_total": self._topics}
+        for name, counts in self._occurrences.catch_up().items():
+            shown = caps[name].admit(counts) if name in caps else _as_it_is
+            for labels, n in counts.items():
+                sheet.add(name, shown(labels), n)
 
     def _sheet(self, figures: Figures) -> Sheet:
         sheet = Sheet()
@@ -301,6 +324,8 @@ class Metrics:
         self._fill_queues(sheet, figures.queues)
         self._fill_topics(sheet, figures.topics)
         self._fill_cluster(sheet, figures)
+        self._fill_streaming_times(sheet, figures.statistics.classes)
+        self._fill_occurrences(sheet)
         for name, values in figures.own.items():
             for labels, value in values.items():
                 if isinstance(value, Latency):
@@ -379,6 +404,20 @@ class Metrics:
             sheet.most("queue_reader_lag_records", labels, row.get("max_lag"))
             sheet.add("queue_put_records_total", labels, row.get("put_total"))
             sheet.add("queue_read_records_total", labels, row.get("read_total"))
+            sheet.add("queue_unavailable_buckets", labels, row.get("unavailable_buckets"))
+            sheet.add("queue_unflushed_records", labels, row.get("unflushed"))
+            for op, n in (row.get("failures_total") or {}).items():
+                sheet.add("queue_failures_total", (*labels, str(op)), n)
+
+    @staticmethod
+    def _fill_streaming_times(sheet: Sheet, classes: Sequence[ClassStatistics]) -> None:
+        # Buckets and brokers are actors: how long they take is counted already.
+        for one in classes:
+            for method in one.methods:
+                if one.name == BUCKET_CLASS and method.method in BUCKET_OPERATIONS:
+                    sheet.observe("queue_operation_seconds", (BUCKET_OPERATIONS[method.method],), method.handle)
+                elif one.name == BROKER_CLASS and method.method == "publish":
+                    sheet.observe("topic_publish_seconds", (), method.handle)
 
     def _fill_topics(self, sheet: Sheet, rows: Sequence[Row]) -> None:
         if self._fanout.offers("topics"):
@@ -453,6 +492,10 @@ class _Fixed(Collector):
 
     def collect(self) -> Iterator[Metric]:
         return iter(self.metrics)
+
+
+def _as_it_is(labels: Labels) -> Labels:
+    return labels
 
 
 def _fits(row: Row, globs: Mapping[str, str]) -> bool:

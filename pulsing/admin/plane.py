@@ -18,6 +18,7 @@ from pulsing.admin.fanout import Answers, Fanout
 from pulsing.admin.feed import Feed
 from pulsing.admin.history import History
 from pulsing.admin.idempotency import Repeats
+from pulsing.admin.loop_lag import LoopLag
 from pulsing.admin.metrics import Metrics, Own
 from pulsing.admin.paging import ListQuery, Page, paged
 from pulsing.admin.problems import ProblemError
@@ -51,10 +52,11 @@ class Plane:
         self.fanout = Fanout(system, settings.fanout_s)
         self.dead_letters = Replayer(system, self.fanout, clock)
         self.feed = Feed(self.fanout, settings, clock, self.epoch)
-        self.metrics = Metrics(system, self.fanout, settings, Own(self.traffic, self.audit, self.feed))
+        lag = LoopLag(clock)
+        self.metrics = Metrics(system, self.fanout, settings, Own(self.traffic, self.audit, self.feed, lag))
         self.checks = Checks(self.fanout, system, self.metrics, clock)
         self.metrics.failing = self._failing
-        self.history = History(self.fanout, system, clock, self.checks.run)
+        self.history = History(self.fanout, system, clock, lag, self.checks.run)
 
     def record_audit(self, row: Mapping[str, Any]) -> None:
         """Write one audit row, its parameters redacted."""

@@ -23,6 +23,8 @@ class Lookup:
     def __init__(self, system: System) -> None:
         self._system = system
         self._rotation: dict[str, int] = {}
+        self.outcomes = {"local": 0, "remote": 0, "missing": 0}
+        """how look-ups of names have ended"""
 
     async def find(self, path: str, wanted: NodeId | None, timeout: float) -> ActorRef:
         """A live actor with this path, on the wanted node if one is given; waits for it up to `timeout` seconds.
@@ -35,11 +37,13 @@ class Lookup:
         deadline = now() + timeout
         while True:
             if (ref := self._pick(path, wanted)) is not None:
+                self.outcomes["local" if ref.node_id == self._system.node_id else "remote"] += 1
                 return ref
             left = deadline - now()
             if left <= 0:
                 break
             await self._wait_for_name(path, wanted, left)
+        self.outcomes["missing"] += 1
         if wanted is not None:
             raise NodeNotFound(wanted)
         raise ActorNotFound(path)

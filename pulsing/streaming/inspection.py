@@ -54,6 +54,7 @@ def queue_row(system: System, queue: str) -> Row:
     groups = group_rows(system, queue)
     lags = [row["lag"] for row in (*reader_rows(system, queue), *groups)]
     sizes = [store.byte_count() for store in map(_accounted, buckets) if store is not None]
+    unavailable = sum(bucket.backend is None for bucket in buckets)
     return {
         "queue": queue,
         "backend": settings.backend,
@@ -70,7 +71,9 @@ def queue_row(system: System, queue: str) -> Row:
         "groups": len(groups),
         "max_lag": max(lags, default=0),
         "nodes": [str(system.node_id)] if buckets else [],
-        "state": "ok",
+        "unavailable_buckets": unavailable,
+        "failures_total": _failures(buckets),
+        "state": "degraded" if unavailable else "ok",
         "node": str(system.node_id),
     }
 
@@ -81,10 +84,6 @@ def queue_detail(system: System, queue: str) -> Row | None:
         return None
     settings = local_manager(system).catalogue.settings(queue) or QueueSettings()
     buckets = list(buckets_here(system, queue))
-    failures: dict[str, int] = {}
-    for bucket in buckets:
-        for operation, count in bucket.failures.items():
-            failures[operation] = failures.get(operation, 0) + count
     return {
         **queue_row(system, queue),
         "batch_size": settings.batch_size,
@@ -92,8 +91,16 @@ def queue_detail(system: System, queue: str) -> Row | None:
         "bucket_rows": [bucket_row(system, queue, bucket) for bucket in buckets[:BUCKET_ROWS]],
         "reader_rows": reader_rows(system, queue)[:READER_ROWS],
         "group_rows": group_rows(system, queue)[:GROUP_ROWS],
-        "failures_total": failures,
     }
+
+
+def _failures(buckets: Iterable[Any]) -> dict[str, int]:
+    """Failed operations by their name."""
+    failures: dict[str, int] = {}
+    for bucket in buckets:
+        for operation, count in bucket.failures.items():
+            failures[operation] = failures.get(operation, 0) + count
+    return failures
 
 
 def bucket_row(system: System, queue: str, bucket: Any) -> Row:

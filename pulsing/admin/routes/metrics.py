@@ -9,16 +9,20 @@ from typing import Annotated, Any, Literal
 from fastapi import Query, Request
 from starlette.responses import PlainTextResponse, Response
 
+from pulsing.admin.alerts import alert_rules
 from pulsing.admin.artefacts import discovery, scrape_config
 from pulsing.admin.auth import token_path
 from pulsing.admin.catalogue import NODES
+from pulsing.admin.documents import answers
 from pulsing.admin.families import DETAILED
+from pulsing.admin.grafana import grafana_json
 from pulsing.admin.metrics import MAX_OBJECTS
 from pulsing.admin.overview import cluster_view
 from pulsing.admin.plane import plane_of
 from pulsing.admin.problems import ProblemError
 from pulsing.admin.replies import reply
 from pulsing.admin.routing import Routes
+from pulsing.admin.schemas import Row
 from pulsing.admin.settings import AdminSettings
 
 prometheus = Routes("prometheus")
@@ -91,6 +95,23 @@ async def service_discovery(request: Request) -> Response:
 @prometheus.get("/prometheus/scrape.yml", role="viewer", **_PLAIN)
 async def scrape_job(request: Request) -> Response:
     """A scrape job that finds every node from this one."""
-    settings = plane_of(request).settings
-    base = settings.public_url or str(request.base_url)
-    return PlainTextResponse(scrape_config(base.rstrip("/"), str(token_path(settings) or "/path/to/token")))
+    token_file = token_path(plane_of(request).settings) or "/path/to/token"
+    return PlainTextResponse(scrape_config(_base_url(request), str(token_file)))
+
+
+@prometheus.get("/prometheus/alerts.yml", role="viewer", **_PLAIN)
+async def alert_file(request: Request) -> Response:
+    """Alert rules over the metrics of the nodes."""
+    return PlainTextResponse(alert_rules(_base_url(request)))
+
+
+@prometheus.get("/prometheus/grafana.json", role="viewer", **answers(Row))
+async def grafana(
+    request: Request, dashboard: Literal["overview", "actors", "streaming", "cluster"] = "overview"
+) -> Response:
+    """A dashboard to import into Grafana."""
+    return Response(grafana_json(dashboard, _base_url(request)), media_type="application/json")
+
+
+def _base_url(request: Request) -> str:
+    return (plane_of(request).settings.public_url or str(request.base_url)).rstrip("/")

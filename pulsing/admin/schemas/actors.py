@@ -13,6 +13,14 @@ ActorState = Literal["starting", "running", "restarting", "stopping", "stopped",
 ActorKind = Literal["remote", "receive", "mounted", "agent", "process", "threaded", "system"]
 
 
+class ActorProcess(Row):
+    """The process of an actor that has one of its own."""
+
+    placement: str
+    node: str
+    pid: int | None = None
+
+
 class ActorRow(Row):
     """One actor in a list."""
 
@@ -37,6 +45,7 @@ class ActorRow(Row):
     last_message_at: str | None = None
     tags: dict[str, str] | None = None
     agent: dict[str, Any] | None = None
+    process: ActorProcess | None = None
     href: str | None = None
 
 

@@ -79,6 +79,7 @@ class SeedRow(Row):
     addr: str
     reachable: bool | None = None
     last_tried_at: str | None = None
+    reason: str | None = None
 
 
 class ClusterView(Row):
@@ -107,6 +108,7 @@ class MemberRow(Row):
     since_at: str | None = None
     rtt_s: float | None = None
     last_heard_s: float | None = None
+    loop_lag_s: float | None = None
     suspected_by: list[str] | None = None
     names: int | None = None
     admin_url: str | None = None

@@ -93,6 +93,15 @@ class AuditRow(Row):
     trace_id: str | None = None
 
 
+class Runbook(Row):
+    """What a failing check means, and what to do."""
+
+    meaning: str
+    look: list[str]
+    """commands that show more"""
+    fix: str
+
+
 class CheckRow(Row):
     """One check of a node."""
 
@@ -104,6 +113,7 @@ class CheckRow(Row):
     unit: str = ""
     since_at: str | None = None
     detail: str = ""
+    runbook: Runbook | None = None
 
 
 class ConfigRow(Row):

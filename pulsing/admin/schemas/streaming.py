@@ -28,6 +28,9 @@ class QueueRow(Row):
     groups: int | None = None
     max_lag: int | None = None
     nodes: list[str] = Field(default_factory=list)
+    unavailable_buckets: int | None = None
+    failures_total: dict[str, int] | None = None
+    """failed operations by name"""
     state: Literal["ok", "degraded", "unavailable"] = "ok"
     href: str | None = None
 
@@ -76,7 +79,6 @@ class QueueDetail(QueueRow):
     bucket_rows: list[BucketRow] = Field(default_factory=list)
     reader_rows: list[ReaderRow] = Field(default_factory=list)
     group_rows: list[dict[str, Any]] | None = None
-    failures_total: dict[str, int] | None = None
 
 
 class PeekItem(Row):

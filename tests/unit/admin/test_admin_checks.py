@@ -11,7 +11,27 @@ import pytest
 from pulsing.admin.checks import CHECKS, Figures
 from tests.unit.admin.admin_world import API, Counter, site
 
-WELL = Figures(0.0, 0.0, 0, 0, 0, 0, {}, 0, 0.0, 0, 3, True, 0, 0.1, 0, None)
+WELL = Figures(
+    at=0.0,
+    loop_lag_s=0.0,
+    long_turns=0,
+    drops=0,
+    messages=0,
+    errors=0,
+    restarts={},
+    dead_letters=0,
+    mailbox_oldest_s=0.0,
+    mailbox_fill=0.0,
+    suspicions=0,
+    unavailable_buckets=0,
+    dead_members=0,
+    members=3,
+    agreed=True,
+    slow_subscribers=0,
+    descriptors=0.1,
+    capped=0,
+    scrape_s=None,
+)
 
 
 def past(**last: Any) -> deque[Figures]:
@@ -27,6 +47,9 @@ CASES: list[tuple[str, dict[str, Any], float | None]] = [
     ("error_ratio", {"messages": 200, "errors": 20}, 0.1),
     ("restart_loop", {"restarts": {"a": 3, "b": 7}}, 7),
     ("dead_letters", {"dead_letters": 300}, 3.0),
+    ("mailbox_saturation", {"mailbox_fill": 1.5}, 1.5),
+    ("flapping", {"suspicions": 7}, 7),
+    ("queue_buckets", {"unavailable_buckets": 1}, 1),
     ("members", {"dead_members": 1}, 1 / 3),
     ("agreement", {"agreed": False}, 0.0),
     ("file_descriptors", {"descriptors": None}, None),
@@ -37,6 +60,14 @@ CASES: list[tuple[str, dict[str, Any], float | None]] = [
 @pytest.mark.parametrize(("name", "last", "value"), CASES)
 def test_a_check_reads_its_value(name: str, last: dict[str, Any], value: float | None) -> None:
     assert CHECKS[name].value(past(**last)) == value
+
+
+def test_a_mailbox_that_is_full_for_a_moment_is_no_fault() -> None:
+    moments = [
+        dataclasses.replace(WELL, at=float(at), mailbox_fill=fill) for at, fill in ((0, 0.0), (5, 0.1), (10, 1.0))
+    ]
+    assert CHECKS["mailbox_saturation"].value(deque(moments)) == 0.0
+    assert CHECKS["mailbox_saturation"].value(deque(moments[1:])) == 0.1
 
 
 def test_disagreement_counts_from_its_beginning() -> None:

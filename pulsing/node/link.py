@@ -13,6 +13,7 @@ from pulsing.core.streams import StreamReader
 from pulsing.exceptions import LinkLost, NotSendable, PulsingError, PulsingRuntimeError
 from pulsing.node.arrivals import Arrivals
 from pulsing.node.outbox import Outbox
+from pulsing.node.stopwatch import Stopwatch
 from pulsing.node.streaming import IncomingStream, OutgoingStream
 from pulsing.tasks import TaskScope
 from pulsing.transport.base import Connection
@@ -70,6 +71,8 @@ class Link:
         self.session: Session[Any] = Session()
         self.frames_in = self.bytes_in = 0
         self.opened_at = self.system.clock.wall()
+        self.backpressure = Stopwatch()
+        """Time for which messages have waited although the link was there."""
         self.lost = False
         self.closing = False
         """Whether nothing new goes over this link any more."""
@@ -339,6 +342,7 @@ class Link:
         if self.lost:
             return
         self.lost = True
+        self.backpressure.stop(self.system.now())
         detail = "" if error is None else str(error)
         for request in self.session.end():
             if isinstance(request.context, Envelope):

@@ -93,6 +93,9 @@ class Peer:
                 lines.remove_first()
             else:
                 lines.set_first_aside()
+        if link is not None and bool(lines) is not link.backpressure.runs:
+            watch = link.backpressure
+            (watch.start if lines else watch.stop)(self.system.now())
 
     def _send(self, link: Link, envelope: Envelope, taken: asyncio.Future[None] | None) -> bool:
         """Send a message, or find that it cannot be sent; False where it has to wait."""

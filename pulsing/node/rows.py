@@ -32,6 +32,7 @@ def link_row(link: Link) -> dict[str, Any]:
         "pending_bytes": link.session.window.bytes,
         "pending_asks": link.session.asked,
         "streams": link.session.streams,
+        "backpressure_s_total": round(link.backpressure.total(peer.system.now()), 6),
         "reconnects": peer.reconnects,
         "last_error": peer.last_error,
         "node": str(peer.system.node_id),

@@ -14,6 +14,7 @@ import pytest
 import pulsing as pul
 from pulsing.exceptions import AuthFailed, DeadlineExceeded, LinkLost, PulsingError, PulsingRuntimeError
 from pulsing.ids import NodeId
+from pulsing.node.rows import link_row
 from pulsing.testing import cluster, run_virtual, wait_until
 from pulsing.wire import (
     Ask,
@@ -224,10 +225,14 @@ def test_a_full_actor_holds_back_its_own_messages_and_no_others() -> None:
             peer = node_of(systems[1]).peer(systems[0].node_id)
             assert peer.waiting > count // 2
             assert not any(call.done() for call in calls)
+            assert 1 <= link_row(peer.link)["backpressure_s_total"] < 2
             instance(systems[0], "narrow").gate.set()
             assert await asyncio.gather(*calls) == list(range(count))
             assert instance(systems[0], "narrow").seen == list(range(count))
             assert peer.waiting == 0
+            waited = link_row(peer.link)["backpressure_s_total"]
+            await asyncio.sleep(1)
+            assert link_row(peer.link)["backpressure_s_total"] == waited
 
     run_virtual(scenario)
 

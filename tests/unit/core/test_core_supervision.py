@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import random
+import resource
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -416,22 +419,32 @@ def test_a_running_call_fails_when_its_actor_restarts() -> None:
     in_virtual_time(test)
 
 
-def test_many_crashes_leave_no_task() -> None:
+def test_ten_thousand_crashes_leave_no_task_and_no_memory() -> None:
     async def test(system: pul.ActorSystem) -> None:
-        cls = fragile(restart_policy="on-failure", max_restarts=10_000, min_backoff=0.0, max_backoff=0.0)
+        cls = fragile(restart_policy="on-failure", max_restarts=20_000, min_backoff=0.01, max_backoff=0.01)
         actor = await spawn(cls, system=system)
-        await actor.incr()
+        await crash(actor, 1_000)
         await turns()
-        before = len(asyncio.all_tasks())
-        for _ in range(500):
-            with pytest.raises(PulsingSystemError):
-                await actor.fall()
-            assert await actor.incr() == 1
+        tasks, memory = len(asyncio.all_tasks()), rss_bytes()
+        await crash(actor, 10_000)
         await turns()
-        assert len(asyncio.all_tasks()) == before
-        assert cls.built == 501
+        assert len(asyncio.all_tasks()) == tasks
+        assert rss_bytes() - memory <= 5 * 2**20
+        assert cls.built == 11_001
 
     in_virtual_time(test)
+
+
+async def crash(actor: Any, times: int) -> None:
+    for _ in range(times):
+        with pytest.raises(PulsingSystemError):
+            await actor.fall()
+        assert await actor.incr() == 1
+
+
+def rss_bytes() -> int:
+    gc.collect()
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
 
 
 async def test_an_operator_may_restart_an_actor_that_can_be_built_again() -> None:

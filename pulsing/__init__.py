@@ -162,6 +162,12 @@ def _topic_door(system: ActorSystem) -> Any:
     return TopicAPI(system)
 
 
+async def _offer_placements(system: ActorSystem, config: SystemConfig) -> None:
+    from pulsing.placement import offer
+
+    offer(system.inner, config)
+
+
 async def _start_streaming(system: ActorSystem, config: SystemConfig) -> None:
     from pulsing.streaming import start_streaming
 
@@ -179,7 +185,7 @@ async def _start_admin(system: ActorSystem, config: SystemConfig) -> None:
 
 runtime.features["queue"] = _queue_door
 runtime.features["topic"] = _topic_door
-runtime.starters += [_start_streaming, _start_admin]
+runtime.starters += [_offer_placements, _start_streaming, _start_admin]
 
 
 def __getattr__(name: str) -> Any:

@@ -26,7 +26,7 @@ from pulsing.exceptions import NotInitialized
 from pulsing.ids import NodeId
 
 if TYPE_CHECKING:
-    from pulsing.transport.base import Transport
+    from pulsing.cluster.joining import TransportFor
 
 logger = logging.getLogger("pulsing")
 
@@ -141,16 +141,16 @@ class ActorSystem:
 async def start_system(
     config: SystemConfig,
     *,
-    transport_for: Callable[[NodeId], Transport] | None = None,
+    transport_for: TransportFor | None = None,
     clock: Clock | None = None,
     random: random.Random | None = None,
     node_id: NodeId | None = None,
-    prepare: Callable[[System], None] | None = None,
+    before_joining: Callable[[System], None] | None = None,
 ) -> ActorSystem:
     """Start a system; time, chance and network may be given, as tests do.
 
-    A given network has no credentials: it is one that does not leave the process. `prepare` is called before the system
-    is known to any other.
+    A given network has no credentials: it is one that does not leave the process. `before_joining` is called
+    before the system is known to any other.
 
     A failure leaves nothing open.
     """
@@ -163,8 +163,8 @@ async def start_system(
     inner.dead_letters.kept = KeptMessages(inner.clock, lambda: _letter_packing(inner))
     system = ActorSystem(inner)
     try:
-        if prepare is not None:
-            prepare(inner)
+        if before_joining is not None:
+            before_joining(inner)
         if config.networked:
             from pulsing.cluster.joining import join_network
 
@@ -196,6 +196,7 @@ async def actor_system(
     head_addr: str | None = None,
     is_head_node: bool = False,
     advertise: str | None = None,
+    control_port: int | None = None,
     cluster: str = "pulsing",
     insecure: bool | None = None,
     allow_pickle: bool = False,
@@ -216,6 +217,7 @@ async def actor_system(
         head_addr: join the cluster of this head node.
         is_head_node: be the head node.
         advertise: address that others dial when it differs from `addr`.
+        control_port: port on which membership listens, on the same interface; by default any free one.
         cluster: name of the cluster; nodes of another name are refused.
         insecure: no credentials at all.
         allow_pickle: agree to pickled values on links whose other end agrees too.
@@ -238,6 +240,7 @@ async def actor_system(
             head_addr=head_addr,
             is_head_node=is_head_node,
             advertise=advertise,
+            control_port=control_port,
             cluster=cluster,
             insecure=insecure,
             allow_pickle=allow_pickle,

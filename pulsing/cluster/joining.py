@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from pulsing.cluster.cluster import Cluster
 from pulsing.cluster.head import JoinPlan
-from pulsing.cluster.member import Member
+from pulsing.cluster.member import GUEST, NOTHING, Member
 from pulsing.cluster.participation import Participation
 from pulsing.cluster.seeds import parse_address
 from pulsing.config import SystemConfig
@@ -18,7 +18,7 @@ from pulsing.core.system import System
 from pulsing.exceptions import AuthFailed, JoinTimeout
 from pulsing.ids import NodeId
 from pulsing.node import Node
-from pulsing.node.credentials import find_credentials
+from pulsing.node.credentials import Credentials, find_credentials
 from pulsing.node.gate import LinkGate
 from pulsing.transport.address import join_address, split_address
 from pulsing.transport.base import Transport
@@ -63,7 +63,8 @@ async def join_network(
 def _cluster(node: Node, config: SystemConfig, plan: JoinPlan) -> Cluster:
     system = node.system
     system.node_name = config.node_name or platform.node()
-    me = Member(system.node_id.id, system.addr, name=system.node_name, version=_version())
+    metadata = NOTHING if system.guest_of is None else {GUEST: str(system.guest_of)}
+    me = Member(system.node_id.id, system.addr, name=system.node_name, version=_version(), metadata=metadata)
     return Cluster(
         me,
         node,

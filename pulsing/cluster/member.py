@@ -19,6 +19,9 @@ GRAVITY: Mapping[Status, int] = MappingProxyType({"alive": 0, "leaving": 1, "sus
 
 NOTHING: Mapping[str, str] = MappingProxyType({})
 
+GUEST = "guest_of"
+"""The key in the metadata of a guest; its value is the id of the node that started it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Member:
@@ -46,7 +49,12 @@ class Member:
     @property
     def takes_work(self) -> bool:
         """Whether new work may be placed on the node."""
-        return self.status in ("alive", "suspect")
+        return self.status in ("alive", "suspect") and not self.is_guest
+
+    @property
+    def is_guest(self) -> bool:
+        """Whether the node is the process of one actor of another node, and serves nothing else."""
+        return GUEST in self.metadata
 
     def with_status(self, status: Status) -> Member:
         """The same member, at the same incarnation, in another status."""

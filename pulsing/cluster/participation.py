@@ -61,7 +61,7 @@ class Participation:
     def members(self) -> list[MemberView]:
         """The members of the cluster, this node first; those that have left are not among them."""
         return [
-            MemberView(NodeId(member.node_id), member.addr, STATUS_SHOWN[member.status])
+            MemberView(NodeId(member.node_id), member.addr, STATUS_SHOWN[member.status], not member.is_guest)
             for member in self.cluster.members()
             if member.status != "left"
         ]

@@ -15,7 +15,6 @@ from pulsing.core.proxy import ActorProxy, proxy_of_table
 from pulsing.core.ref import ActorRef
 from pulsing.core.spec import CellSpec, full_name, is_internal, missing_accessors, source_file
 from pulsing.core.supervision import RestartPolicy
-from pulsing.exceptions import PulsingRuntimeError
 from pulsing.ids import NodeId
 
 if TYPE_CHECKING:
@@ -144,6 +143,9 @@ class ActorClass(Generic[T]):
     ) -> ActorRef:
         from pulsing.core.service import create_on, pick_other_node
 
+        elsewhere = system.placements.get(placement) if isinstance(placement, str) else None
+        if elsewhere is not None:
+            return await elsewhere.spawn(self, args, kwargs, name, public)
         if placement == "remote":
             target = pick_other_node(system)
             if target is None:
@@ -151,8 +153,6 @@ class ActorClass(Generic[T]):
                 return self._spawn_here(system, args, kwargs, name, public)
         else:
             target = _node_of(placement)
-        if target is None and placement in ("process", "ray"):
-            raise PulsingRuntimeError(f"placement {placement!r} is not available in this version")
         if target is None:
             raise ValueError(
                 f"Invalid placement {placement!r}. Use 'local', 'remote', 'process', 'ray', or an int node_id."

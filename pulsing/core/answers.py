@@ -84,13 +84,18 @@ def fail(cell: Cell, envelope: Envelope, raised: BaseException, counters: Method
 def record_error(cell: Cell, method: str | None, raised: BaseException, counters: MethodCounters) -> PulsingError:
     """Count what a method raised; returns what its caller sees of it."""
     error = error_for_caller(raised, operation=operation_of(cell, method), actor_name=cell.label)
+    note_error(cell, method, error, counters)
+    return error
+
+
+def note_error(cell: Cell, method: str | None, error: BaseException, counters: MethodCounters) -> None:
+    """Count an error as its caller sees it."""
     counters.count_error(category_of(error))
     cell.errors += 1
     if cell.last_errors is None:
         cell.last_errors = []
     cell.last_errors.append((cell.system.clock.wall(), method or "receive", error_type_name(error), str(error)))
     del cell.last_errors[:-LAST_ERRORS_KEPT]
-    return error
 
 
 def fail_actor_by(cell: Cell, raised: BaseException, error: PulsingError) -> None:

@@ -8,6 +8,7 @@ messages of other nodes at `deliver`; what becomes of them is said in `answers`,
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from types import AsyncGeneratorType, CoroutineType, GeneratorType
 from typing import Any
 
@@ -426,6 +427,11 @@ class Cell(Life):
     def mailbox(self) -> Mailbox | None:
         """The waiting messages; None before the first one and after the end."""
         return self._mailbox
+
+    @property
+    def process(self) -> Mapping[str, Any] | None:
+        """Placement, node and pid of the process of an actor that has one of its own."""
+        return None
 
     @property
     def in_progress(self) -> list[Envelope]:

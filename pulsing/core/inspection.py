@@ -154,6 +154,7 @@ def actor_row(cell: Cell) -> dict[str, Any]:
         "last_message_at": _wall_of(system, cell.last_message_at),
         "tags": dict(cell.tags or {}),
         "agent": None if cell.spec.card is None else dict(cell.spec.card),
+        "process": cell.process,
     }
 
 

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from pulsing.core.envelope import Envelope
 from pulsing.core.lifecycle import Terminated
 from pulsing.ids import ActorId, NodeId
+
+if TYPE_CHECKING:
+    from pulsing.core.actor_class import ActorClass
+    from pulsing.core.ref import ActorRef
 
 SYSTEM_ACTOR = "system/core"
 SYSTEM_ACTOR_NUMBER = 1
@@ -46,3 +50,20 @@ class MemberView:
     addr: str
     status: str
     """Alive, Suspect, Dead or Leaving"""
+    takes_work: bool = True
+    """whether anything may be placed there that its node did not ask for; False for the process of one actor"""
+
+
+class Placement(Protocol):
+    """Makes actors that run in a process of their own."""
+
+    async def spawn(
+        self,
+        actor_class: ActorClass[Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        name: str | None,
+        public: bool,
+    ) -> ActorRef:
+        """Make an actor and return its ref when its constructor has run."""
+        ...

@@ -14,7 +14,7 @@ from pulsing.core.methods import method_table
 from pulsing.core.ref import ActorRef
 from pulsing.core.registry import lookup_path
 from pulsing.core.seams import SYSTEM_ACTOR, SYSTEM_ACTOR_NUMBER
-from pulsing.core.spec import CellSpec
+from pulsing.core.spec import CellSpec, full_name
 from pulsing.core.system import System
 from pulsing.exceptions import Forbidden, PulsingRuntimeError
 from pulsing.ids import ActorId, NodeId
@@ -364,7 +364,9 @@ async def get_python_actor_service(system: Any, node_id: int | NodeId | None = N
 
 def pick_other_node(system: System) -> NodeId | None:
     """The next live node other than this one, in rotation; None where there is none."""
-    others = [m.node_id for m in system.members_view() if m.node_id != system.node_id and m.status == "Alive" and m.takes_work]
+    others = [
+        m.node_id for m in system.members_view() if m.node_id != system.node_id and m.status == "Alive" and m.takes_work
+    ]
     if not others:
         return None
     return others[system.lookup.next_turn("placement") % len(others)]
@@ -393,15 +395,12 @@ def start_system_actors(system: System) -> None:
         (SystemActor(system), SYSTEM_ACTOR, SYSTEM_ACTOR_NUMBER),
         (PythonActorService(system), PYTHON_ACTOR_SERVICE_NAME, SERVICE_NUMBER),
     ):
-        cls = type(actor)
-        spec = CellSpec(
-            f"{cls.__module__}.{cls.__qualname__}",
-            "system",
-            method_table(cls),
-            max_concurrency=UNBOUNDED,
-            internal=True,
-        )
-        system.start_actor(actor, spec, name=name, number=number)
+        system.start_actor(actor, system_spec(type(actor)), name=name, number=number)
+
+
+def system_spec(cls: type) -> CellSpec:
+    """How an actor that serves other nodes is run."""
+    return CellSpec(full_name(cls), "system", method_table(cls), max_concurrency=UNBOUNDED, internal=True)
 
 
 __all__ = [
@@ -414,4 +413,5 @@ __all__ = [
     "get_system_actor",
     "pick_other_node",
     "start_system_actors",
+    "system_spec",
 ]

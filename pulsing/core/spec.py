@@ -10,9 +10,17 @@ from typing import Any
 from pulsing.core.mailbox import MailboxOptions
 from pulsing.core.methods import MethodTable
 from pulsing.core.supervision import RestartPolicy
+from pulsing.modules import module_of
 
 _ACCESSORS = ("ref", "system", "delayed")
-_INTERNAL_MODULES = ("pulsing.core", "pulsing.streaming", "pulsing.subprocess", "pulsing.node", "pulsing.admin")
+_INTERNAL_MODULES = (
+    "pulsing.core",
+    "pulsing.streaming",
+    "pulsing.subprocess",
+    "pulsing.node",
+    "pulsing.admin",
+    "pulsing.placement",
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -22,7 +30,7 @@ class CellSpec:
     class_name: str
     """`module.Class`"""
     kind: str
-    """remote, receive, mounted, agent or system"""
+    """remote, receive, mounted, agent, process or system"""
     table: MethodTable | None
     """callable methods; None for a `receive` actor"""
     policy: RestartPolicy = field(default_factory=RestartPolicy)
@@ -51,7 +59,7 @@ def is_internal(cls: type) -> bool:
 
 def full_name(cls: type) -> str:
     """The name under which a class is listed and found."""
-    return f"{cls.__module__}.{cls.__qualname__}"
+    return f"{module_of(cls)}.{cls.__qualname__}"
 
 
 def source_file(cls: type) -> str:

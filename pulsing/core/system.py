@@ -29,7 +29,7 @@ from pulsing.core.lookup import Lookup, actor_id_of, as_actor_id, as_node_id
 from pulsing.core.methods import MethodTable
 from pulsing.core.ref import ActorRef
 from pulsing.core.registry import Instance, LocalNames, NameService, Registry, actor_path, lookup_path
-from pulsing.core.seams import SYSTEM_ACTOR, SYSTEM_ACTOR_NUMBER, MemberView, Router
+from pulsing.core.seams import SYSTEM_ACTOR, SYSTEM_ACTOR_NUMBER, MemberView, Placement, Router
 from pulsing.core.spec import CellSpec
 from pulsing.core.statistics import ClassCounters, SystemStatistics
 from pulsing.core.stopping import Shutdown
@@ -74,6 +74,12 @@ class System:
         self.router: Router | None = None
         self.members_view: Callable[[], list[MemberView]] = self._only_this_node
         self.inspectors: dict[str, Inspector] = {}
+        self.placements: dict[str, Placement] = {}
+        """Where else than on a node actors may be placed, by the word for it."""
+        self.guest_of: NodeId | None = None
+        """The node for whose actor this process was started: nothing else is placed here."""
+        self.credentials: Any = None
+        """The secrets of this node's links; None until it has any. Given beforehand to a guest."""
         self.creates_for_others = True
         self.leaving: list[Callable[[], Awaitable[None]]] = []
         """What else has to be told when the system is about to end, before mailboxes run empty."""
@@ -112,6 +118,8 @@ class System:
         public: bool = False,
         factory: Callable[[], Any] | None = None,
         number: int | None = None,
+        actor_id: ActorId | None = None,
+        make_cell: Callable[..., Cell] = Cell,
     ) -> Cell:
         """Register an actor and make it ready; what every way to spawn ends in.
 
@@ -122,6 +130,8 @@ class System:
             public: whether other nodes may resolve the name.
             factory: makes a fresh instance for a restart; None where there cannot be one.
             number: the actor's number on this node; the next free one if None.
+            actor_id: an id of another node, for an actor that runs here in the place of one there.
+            make_cell: what runs the actor.
 
         Raises:
             NameTaken, ValueError, SystemStopped
@@ -130,9 +140,9 @@ class System:
             raise SystemStopped()
         path = self.check_name(name, internal=spec.kind == "system")
         counters = self.counters_of(spec)
-        cell = Cell(
+        cell = make_cell(
             self,
-            ActorId.of(self.node_id.id, next(self._numbers) if number is None else number),
+            actor_id or ActorId.of(self.node_id.id, next(self._numbers) if number is None else number),
             actor,
             spec,
             path=path,

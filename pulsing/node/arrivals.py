@@ -96,10 +96,14 @@ class Arrivals:
             return
         target = self._ids.get(frame.target) or self._id_of(frame.target)
         envelope = self._envelope(target, frame, request)
-        if type(frame.args) is Undecodable or frame.target >> 64 != self._node_number:
+        if type(frame.args) is Undecodable or not (frame.target >> 64 == self._node_number or self._is_guest(target)):
             self._refuse(envelope, frame.args)
         else:
             self._hand_over(envelope)
+
+    def _is_guest(self, target: ActorId) -> bool:
+        """Whether an actor that goes by an id of another node runs here."""
+        return self._system.guest_of is not None and self._system.registry.by_id(target) is not None
 
     def _envelope(self, target: ActorId, frame: Any, request: Request[Any] | None) -> Envelope:
         now = self._system.now()

@@ -12,6 +12,7 @@ from pulsing.core.ref import ActorRef
 from pulsing.core.system import System
 from pulsing.exceptions import NotSendable
 from pulsing.ids import ActorId
+from pulsing.modules import module_of
 from pulsing.wire.registry import TypeRegistry
 
 REF_TAG = 64
@@ -45,9 +46,9 @@ def _write_message(message: Message) -> list[Any]:
 def class_beside_actors(wire_name: str) -> type | None:
     """The class of a wire name if it stands in the module of a registered actor class; nothing is imported."""
     module_name, _, qualname = wire_name.partition(":")
-    if not any(cls._cls.__module__ == module_name for cls in registered_classes().values()):
+    if not any(module_of(cls._cls) == module_name for cls in registered_classes().values()):
         return None
     found: Any = sys.modules.get(module_name)
     for part in qualname.split("."):
         found = getattr(found, part, None)
-    return found if isinstance(found, type) and found.__module__ == module_name else None
+    return found if isinstance(found, type) and module_of(found) == module_name else None

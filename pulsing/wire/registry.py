@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeVar, overload
 
+from pulsing.modules import module_of
 from pulsing.wire.shapes import Shape, shape_of
 
 T = TypeVar("T")
@@ -37,7 +38,7 @@ class Extension(NamedTuple):
 
 def wire_name(cls: type) -> str:
     """The name under which a class travels unless it was registered under another: `module:qualname`."""
-    return f"{cls.__module__}:{cls.__qualname__}"
+    return f"{module_of(cls)}:{cls.__qualname__}"
 
 
 class TypeRegistry:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pulsing.core.actor import CURRENT, TRACE
 from pulsing.core.envelope import Envelope
+from pulsing.core.trace import new_trace
 from pulsing.exceptions import ActorNotFound, ActorStopped, NodeNotFound, PulsingRuntimeError, SystemStopped
 from pulsing.ids import ActorId
 
@@ -84,4 +85,5 @@ def _envelope(
     deadline = None if timeout is None else now + timeout
     sender = CURRENT.get()
     sender_id = None if sender is None else sender.actor_id
-    return Envelope(target, method, args, kwargs, reply, timeout, deadline, now, sender_id, TRACE.get(), stream)
+    trace = TRACE.get() or new_trace(system.random)
+    return Envelope(target, method, args, kwargs, reply, timeout, deadline, now, sender_id, trace, stream)

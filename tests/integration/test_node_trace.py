@@ -58,7 +58,18 @@ def test_asks_carry_the_trace_over_three_nodes() -> None:
             assert await first.through(rest) == [CONTEXT] * 3
             assert await rest[0].plain() == CONTEXT
             TRACE.reset(token)
-            assert await first.through(rest) == [None] * 3
+
+    run_virtual(scenario)
+
+
+def test_a_message_to_another_node_begins_a_trace_where_there_is_none() -> None:
+    async def scenario() -> None:
+        async with cluster(3) as systems:
+            _, *rest = await three_hops(systems)
+            traces = [await rest[0].through(rest[1:]) for _ in range(2)]
+            assert all(len(trace) == 2 and len(set(trace)) == 1 for trace in traces)
+            assert all(seen is not None and len(seen) == 25 and seen[24] == 0 for seen, _ in traces)
+            assert traces[0] != traces[1]
 
     run_virtual(scenario)
 

@@ -22,6 +22,7 @@ from pulsing.core.messages import Message, StreamMessage
 from pulsing.core.pump import give_stream, is_awaited_only, run_out
 from pulsing.core.spec import CellSpec
 from pulsing.core.statistics import LONG_TURN_S, QUICK_S, MethodCounters
+from pulsing.core.steps import in_steps
 from pulsing.core.streams import Channel
 from pulsing.core.timers import DEFAULT_ASK_TIMEOUT
 from pulsing.core.turns import Turn, turn_of
@@ -327,11 +328,14 @@ class Cell(Life):
     async def _finish(self, envelope: Envelope, work: Any, counters: MethodCounters, start: float) -> None:
         """Wait for the result of a method, and for what the result turns out to be."""
         try:
-            result = work if type(work) in _GENERATORS else await work
+            if type(work) is CoroutineType:
+                result = await in_steps(self, envelope.method, counters, work)
+            else:
+                result = work if type(work) in _GENERATORS else await work
             if type(result) not in _UNFINISHED:
                 answers.succeed(self, envelope, result, counters, start)
             elif is_awaited_only(self, envelope, result):
-                await run_out(self, result, counters)
+                await in_steps(self, envelope.method, counters, run_out(self, result, counters))
                 answers.succeed(self, envelope, None, counters, start)
             else:
                 answers.count_ok(self, counters, start)

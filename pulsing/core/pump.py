@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pulsing.core.answers import answer, fail_actor_by, record_error
 from pulsing.core.messages import Message
 from pulsing.core.statistics import MethodCounters
+from pulsing.core.steps import in_steps
 from pulsing.core.streams import Channel, StreamReader
 from pulsing.exceptions import PulsingError
 
@@ -67,10 +68,7 @@ async def _pump(
     cell: Cell, items: AsyncIterator[Any], channel: Channel, method: str | None, counters: MethodCounters
 ) -> None:
     try:
-        async for item in items:
-            counters.items += 1
-            if not channel.put_nowait(item) and not await channel.wait_writable():
-                break
+        await in_steps(cell, method, counters, _carry(items, channel, counters))
         channel.finish()
     except asyncio.CancelledError:
         channel.finish(cell.stopped_error(maybe_executed=True))
@@ -83,6 +81,13 @@ async def _pump(
         channel.finish(cell.stopped_error(maybe_executed=True))
         cell.drop_stream(channel)
         await items.aclose()  # type: ignore[attr-defined]
+
+
+async def _carry(items: AsyncIterator[Any], channel: Channel, counters: MethodCounters) -> None:
+    async for item in items:
+        counters.items += 1
+        if not channel.put_nowait(item) and not await channel.wait_writable():
+            break
 
 
 def _items_of(cell: Cell, producer: Any) -> AsyncIterator[Any]:

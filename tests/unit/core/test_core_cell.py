@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 import pulsing as pul
 from pulsing import testing
 from pulsing.exceptions import ActorStopped, DeadlineExceeded
+from pulsing.testing.virtual import VirtualLoop
 from tests.unit.core.acting import GATE, Counter, Echo, Gate, in_virtual_time, spawn, turns
 
 
@@ -255,19 +257,91 @@ async def test_a_timeout_of_the_caller_is_no_reason_to_lose_the_actor() -> None:
         await gate.unlock()
 
 
-async def test_a_turn_that_holds_the_loop_is_counted_and_named() -> None:
-    @pul.remote
-    class Blocker:
-        def block(self) -> None:
-            time.sleep(0.12)
+def hold_the_loop() -> None:
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, VirtualLoop)
+    loop.pass_time(0.12)
 
-    async with testing.system() as system, system.events.subscribe(["actor.long_turn"]) as events:
-        blocker = await spawn(Blocker, system=system)
-        await blocker.block()
-        event = await asyncio.wait_for(events.__anext__(), 1)
-        assert event.data["method"] == "Blocker.block"
-        found = next(c for c in system.statistics().classes if c.name.endswith("Blocker"))
-        assert found.methods[0].long_turns == 1
+
+class Blocker:
+    """Holds the loop, each time for longer than it should."""
+
+    def block(self) -> None:
+        hold_the_loop()
+
+    async def block_twice(self) -> None:
+        await asyncio.sleep(0)
+        hold_the_loop()
+        await asyncio.sleep(0)
+        hold_the_loop()
+
+    async def block_at_the_end(self) -> None:
+        try:
+            await asyncio.sleep(1000)
+        finally:
+            hold_the_loop()
+
+    async def stream(self) -> AsyncIterator[int]:
+        yield 1
+        await asyncio.sleep(0)
+        hold_the_loop()
+        yield 2
+
+    def sync_stream(self) -> Iterator[int]:
+        yield 1
+        hold_the_loop()
+        yield 2
+
+    async def wait(self) -> None:
+        await asyncio.sleep(0.15)
+
+
+def long_turns(system: pul.ActorSystem) -> dict[str, int]:
+    found = next(c for c in system.statistics().classes if c.name.endswith("Blocker"))
+    return {method.method: method.long_turns for method in found.methods}
+
+
+async def blocker_on(system: pul.ActorSystem) -> Any:
+    return await spawn(pul.remote(cancellable=True)(Blocker), system=system)
+
+
+@pytest.mark.parametrize(("method", "held"), [("block", 1), ("block_twice", 2), ("stream", 1), ("wait", 0)])
+def test_a_turn_that_holds_the_loop_is_counted(method: str, held: int) -> None:
+    async def test(system: pul.ActorSystem) -> None:
+        await getattr(await blocker_on(system), method)()
+        assert long_turns(system) == {method: held}
+
+    in_virtual_time(test)
+
+
+def test_a_turn_that_holds_the_loop_is_named() -> None:
+    async def test(system: pul.ActorSystem) -> None:
+        async with system.events.subscribe(["actor.long_turn"]) as events:
+            await (await blocker_on(system)).block_twice()
+            event = await events.__anext__()
+        assert event.data["method"] == "Blocker.block_twice"
+
+    in_virtual_time(test)
+
+
+@pytest.mark.parametrize("method", ["stream", "sync_stream"])
+def test_a_generator_that_holds_the_loop_is_counted(method: str) -> None:
+    async def test(system: pul.ActorSystem) -> None:
+        assert [item async for item in getattr(await blocker_on(system), method)()] == [1, 2]
+        assert long_turns(system) == {method: 1}
+
+    in_virtual_time(test)
+
+
+def test_the_step_after_a_cancel_is_counted_too() -> None:
+    async def test(system: pul.ActorSystem) -> None:
+        call = asyncio.create_task((await blocker_on(system)).block_at_the_end())
+        await turns()
+        call.cancel()
+        await turns()
+        assert long_turns(system) == {"block_at_the_end": 1}
+
+    in_virtual_time(test)
 
 
 async def test_a_busy_actor_lets_the_loop_run() -> None:

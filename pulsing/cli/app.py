@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from pulsing.cli import access, act, happenings, look, queues, serve, topics
+from pulsing.cli import access, act, happenings, look, passphrase, queues, serve, topics
 from pulsing.cli.connection import connected
 from pulsing.cli.demo import demo
 from pulsing.cli.output import write_line
@@ -33,6 +33,7 @@ def version() -> None:
 app.command(rich_help_panel=_NODES)(demo)
 app.command(rich_help_panel=_NODES)(serve.serve)
 app.command(rich_help_panel=_NODES)(serve.actor)
+app.command("gen-passphrase", rich_help_panel=_NODES)(passphrase.gen_passphrase)
 app.command(rich_help_panel=_NODES)(version)
 app.command("status", rich_help_panel=_LOOK)(connected(look.status))
 app.command("list", rich_help_panel=_LOOK)(connected(look.list_things))

@@ -78,13 +78,16 @@ def _cluster(node: Node, config: SystemConfig, plan: JoinPlan) -> Cluster:
 
 def _secured(system: System, config: SystemConfig) -> Transport:
     """WebSocket links that are opened only to those who prove the node's secret."""
-    credentials = find_credentials(
-        passphrase=config.passphrase,
-        passphrase_file=config.passphrase_file,
-        token_file=config.token_file,
-        insecure=config.insecure,
-        cluster=config.cluster,
-    )
+    credentials: Credentials | None = system.credentials
+    if credentials is None:
+        credentials = find_credentials(
+            passphrase=config.passphrase,
+            passphrase_file=config.passphrase_file,
+            token_file=config.token_file,
+            insecure=config.insecure,
+            cluster=config.cluster,
+        )
+        system.credentials = credentials
     system.creates_for_others = credentials.secure
     terms = Terms(pickle=config.allow_pickle and credentials.secure)
     return WebSocketTransport(LinkGate(credentials, system.node_id, terms), tls=config.tls)

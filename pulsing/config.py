@@ -47,6 +47,8 @@ class SystemConfig:
     is_head_node: bool = False
     advertise: str | None = None
     """address that others dial when it differs from `addr`"""
+    control_port: int = 0
+    """port on which membership listens, on the same interface; 0 for any free one"""
     cluster: str = "pulsing"
     insecure: bool | None = None
     allow_pickle: bool = False
@@ -66,6 +68,8 @@ class SystemConfig:
             raise ValueError("certificates do not replace the common secret: tls= cannot go with insecure=True")
         if self.insecure and self.allow_pickle:
             raise ValueError("allow_pickle needs authenticated links: it cannot go with insecure=True")
+        if not 0 <= self.control_port <= 65535:
+            raise ValueError(f"control_port is a port number or 0, got {self.control_port}")
         if self.join_timeout is not None and self.join_timeout <= 0:
             raise ValueError(f"join_timeout must be positive, got {self.join_timeout}")
         if not isinstance(self.seeds, tuple):
@@ -122,14 +126,21 @@ def config_from(environment: Mapping[str, str] | None = None, **given: Any) -> S
     """Put arguments over the environment.
 
     It may set `PULSING_PASSPHRASE`, `PULSING_PASSPHRASE_FILE`, `PULSING_TOKEN_FILE` (several with commas between them),
-    `PULSING_TLS_CA` with `PULSING_TLS_CERT` and `PULSING_TLS_KEY`, `PULSING_INSECURE`, `PULSING_ADMIN`, and
-    `PULSING_NODE_NAME`.
+    `PULSING_TLS_CA` with `PULSING_TLS_CERT` and `PULSING_TLS_KEY`, `PULSING_INSECURE`, `PULSING_ADMIN`,
+    `PULSING_CONTROL_PORT` and `PULSING_NODE_NAME`.
+
+    Raises:
+        ValueError: a setting makes no sense.
     """
     environment = os.environ if environment is None else environment
     chosen = {key: value for key, value in given.items() if value is not None}
     for key in ("passphrase", "passphrase_file", "node_name"):
         if key not in chosen and (text := environment.get(f"PULSING_{key.upper()}")):
             chosen[key] = text
+    if "control_port" not in chosen and (text := environment.get("PULSING_CONTROL_PORT")):
+        if not text.isdecimal():
+            raise ValueError(f"PULSING_CONTROL_PORT is a port number, got {text!r}")
+        chosen["control_port"] = int(text)
     if "token_file" not in chosen and (text := environment.get("PULSING_TOKEN_FILE")):
         chosen["token_file"] = tuple(text.split(","))
     if "tls" not in chosen and (tls := _tls_from(environment)) is not None:

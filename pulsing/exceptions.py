@@ -23,7 +23,7 @@ import asyncio
 import builtins
 import functools
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pulsing.ids import ActorId, NodeId
@@ -309,12 +309,14 @@ class Forbidden(PulsingRuntimeError, PermissionError, RuntimeError):
 
 
 class JoinTimeout(PulsingRuntimeError, *_TIMEOUTS, RuntimeError):  # type: ignore[misc]
-    """No seed could be joined within `join_timeout`, in seconds."""
+    """No seed could be joined within `join_timeout`, in seconds; `reasons` says what is known of the attempts."""
 
-    def __init__(self, seeds: list[str], timeout: float) -> None:
-        super().__init__(f"No seed answered within {timeout:g} s: {', '.join(seeds)}")
+    def __init__(self, seeds: list[str], timeout: float, reasons: Sequence[str] = ()) -> None:
+        detail = f" ({'; '.join(dict.fromkeys(reasons))})" if reasons else ""
+        super().__init__(f"No seed answered within {timeout:g} s: {', '.join(seeds)}{detail}")
         self.seeds = seeds
         self.timeout = timeout
+        self.reasons = list(reasons)
 
 
 class AddressInUse(PulsingRuntimeError, OSError, RuntimeError):

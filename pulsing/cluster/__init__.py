@@ -1,8 +1,9 @@
 """Who is in the cluster, where names live, and which node owns a key."""
 
 from pulsing.cluster.channel import Channel, Connected, DialFailed, Heard, LinkEvent, LinkLost
-from pulsing.cluster.cluster import Cluster, resolve_host
+from pulsing.cluster.cluster import Cluster
 from pulsing.cluster.directory import Directory, Instance
+from pulsing.cluster.driver import resolve_host
 from pulsing.cluster.events import MemberChanged
 from pulsing.cluster.head import JoinPlan
 from pulsing.cluster.member import Member, Status

@@ -1,8 +1,8 @@
 """The seam between membership and the network: what it may ask of links, and what links report back.
 
-The network keeps at most one link to a node and opens it when something is to be sent. It looks up where a node
-lives by `Cluster.member(node_id)`. Every attempt to connect, whether asked for by `dial` or made for a `send`, ends
-in one report: `Connected` or `DialFailed`.
+The network opens a link to a node when something is to be sent, and looks up where the node lives by asking for the
+member's record. Every attempt to connect, whether asked for by `dial` or made for a `send`, ends in one report:
+`Connected` or `DialFailed`.
 """
 
 from __future__ import annotations
@@ -18,9 +18,14 @@ class Channel(Protocol):
         """Send a payload of at most 64 KiB, opening a link when there is none; it may be lost without a report."""
         ...
 
-    def dial(self, addr: str) -> None:
+    def dial(self, addr: str, node_id: int) -> None:
         """Connect to an address and prove who is there; a link that is already open to it is proof enough only
-        while bytes arrive on it, so a dial after a lost link makes a new attempt."""
+        while bytes arrive on it, so a dial after a lost link makes a new attempt.
+
+        Args:
+            addr: the address of a node.
+            node_id: the member that is looked for, 0 for whoever lives there.
+        """
         ...
 
 
@@ -41,6 +46,8 @@ class DialFailed:
     refused: bool = False
     """The host answered that nothing listens there (ECONNREFUSED); False for silence and for failed handshakes."""
     reason: str = ""
+    node_id: int = 0
+    """The member that was looked for; 0 where it was whoever lives there."""
 
 
 @dataclass(frozen=True, slots=True)

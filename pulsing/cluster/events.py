@@ -59,6 +59,13 @@ class Describe:
 
 
 @dataclass(frozen=True, slots=True)
+class LoopLag:
+    """The loop of this node's actors is late by so much; the others are told, and think no worse of the node."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class StartLeaving:
     """Take no new work from now on, and tell everybody."""
 
@@ -68,7 +75,7 @@ class Leave:
     """Say farewell to everybody; `Departed` follows."""
 
 
-ClusterInput = LinkEvent | Tick | Received | Join | Resolved | Announce | Describe | StartLeaving | Leave
+ClusterInput = LinkEvent | Tick | Received | Join | Resolved | Announce | Describe | LoopLag | StartLeaving | Leave
 
 
 @dataclass(frozen=True, slots=True)

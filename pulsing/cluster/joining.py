@@ -6,13 +6,18 @@ import ipaddress
 import platform
 import socket
 from collections.abc import Callable
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
+from random import Random
 
 from pulsing.cluster.cluster import Cluster
+from pulsing.cluster.control import CONTROL_LIMITS, CONTROL_PATH, ControlLinks
+from pulsing.cluster.crossing import Crossing, SameLoop
 from pulsing.cluster.head import JoinPlan
 from pulsing.cluster.member import GUEST, NOTHING, Member
 from pulsing.cluster.participation import Participation
 from pulsing.cluster.seeds import parse_address
+from pulsing.cluster.thread import HeartbeatThread
 from pulsing.config import SystemConfig
 from pulsing.core.system import System
 from pulsing.exceptions import AuthFailed, JoinTimeout
@@ -25,16 +30,20 @@ from pulsing.transport.base import Transport
 from pulsing.transport.websocket import WebSocketTransport
 from pulsing.wire.handshake import Terms
 
+TransportFor = Callable[[NodeId, int | None], Transport]
+"""Makes the way to node ports, given the control port to announce there; or given None, the way to control ports."""
+
 
 async def join_network(
-    system: System, config: SystemConfig, transport_for: Callable[[NodeId], Transport] | None = None
+    system: System, config: SystemConfig, transport_for: TransportFor | None = None
 ) -> Participation:
     """Open this node's listener, join the cluster, and put the system on both.
 
     Args:
         system: the actors of this node.
         config: where to listen, whom to join, by what secret.
-        transport_for: makes the way to other nodes; by default WebSocket, with the node's credentials.
+        transport_for: makes the ways to other nodes; by default WebSocket, with the node's credentials, and then
+            membership has a thread of its own.
 
     Raises:
         ValueError: an address cannot be read, or is a wildcard where one is needed that others can dial.
@@ -44,12 +53,22 @@ async def join_network(
     """
     plan = JoinPlan.of(config.addr, list(config.seeds), config.head_addr, config.is_head_node)
     _check_advertised(config.advertise)
-    transport = transport_for(system.node_id) if transport_for is not None else _secured(system, config)
+    own_thread = transport_for is None
+    crossing: Crossing = (
+        await HeartbeatThread.start(f"pulsing-heartbeat-{system.node_id}") if own_thread else SameLoop()
+    )
+    system.closing.append(crossing.close)
+    make = transport_for or partial(_secured, system, config)
+    bind = config.addr or _default_bind(plan)
+    control = ControlLinks(make(system.node_id, None), system.node_id.id)
+    control_port = await crossing.run(control.listen(split_address(bind)[0], config.control_port))
+    system.closing.append(lambda: crossing.run(control.close()))
+    transport = make(system.node_id, control_port)
     node = Node(system, transport, allow_pickle=config.allow_pickle)
-    listener = await transport.listen(config.addr or _default_bind(plan), node.attach_accepted)
+    listener = await transport.listen(bind, node.attach_accepted)
     system.closing.append(listener.close)
     system.addr = config.advertise or _dialable(listener.addr, plan)
-    part = Participation(node, _cluster(node, config, plan))
+    part = Participation(node, _cluster(system, config, plan, control, control_port, crossing), control)
     system.leaving.append(part.say_leaving)
     system.closing.append(part.close)
     part.begin()
@@ -60,23 +79,33 @@ async def join_network(
     return part
 
 
-def _cluster(node: Node, config: SystemConfig, plan: JoinPlan) -> Cluster:
-    system = node.system
+def _cluster(
+    system: System, config: SystemConfig, plan: JoinPlan, control: ControlLinks, control_port: int, crossing: Crossing
+) -> Cluster:
     system.node_name = config.node_name or platform.node()
     metadata = NOTHING if system.guest_of is None else {GUEST: str(system.guest_of)}
-    me = Member(system.node_id.id, system.addr, name=system.node_name, version=_version(), metadata=metadata)
+    me = Member(
+        system.node_id.id,
+        system.addr,
+        name=system.node_name,
+        control_port=control_port,
+        version=_version(),
+        metadata=metadata,
+    )
     return Cluster(
         me,
-        node,
+        control,
         clock=system.clock,
-        random=system.random,
+        # One generator is not for two threads.
+        random=Random(system.random.getrandbits(64)),  # noqa: S311 - jitter and sampling, not secrets
+        crossing=crossing,
         name=config.cluster,
         mode=plan.mode,
         head=plan.head,
     )
 
 
-def _secured(system: System, config: SystemConfig) -> Transport:
+def _secured(system: System, config: SystemConfig, node_id: NodeId, control_port: int | None) -> Transport:
     """WebSocket links that are opened only to those who prove the node's secret."""
     credentials: Credentials | None = system.credentials
     if credentials is None:
@@ -89,8 +118,11 @@ def _secured(system: System, config: SystemConfig) -> Transport:
         )
         system.credentials = credentials
     system.creates_for_others = credentials.secure
-    terms = Terms(pickle=config.allow_pickle and credentials.secure)
-    return WebSocketTransport(LinkGate(credentials, system.node_id, terms), tls=config.tls)
+    if control_port is None:
+        gate = LinkGate(credentials, node_id, Terms())
+        return WebSocketTransport(gate, path=CONTROL_PATH, limits=CONTROL_LIMITS, tls=config.tls)
+    terms = Terms(pickle=config.allow_pickle and credentials.secure, control_port=control_port)
+    return WebSocketTransport(LinkGate(credentials, node_id, terms), tls=config.tls)
 
 
 async def _join(part: Participation, plan: JoinPlan, config: SystemConfig) -> None:
@@ -99,7 +131,8 @@ async def _join(part: Participation, plan: JoinPlan, config: SystemConfig) -> No
     if (failure := part.node.auth_failure) is not None:
         raise AuthFailed(failure.addr, failure.hint)
     if config.join_timeout is not None:
-        raise JoinTimeout(list(plan.seeds), config.join_timeout)
+        reasons = [seed.reason for seed in (await part.cluster.observe()).seeds if seed.reason]
+        raise JoinTimeout(list(plan.seeds), config.join_timeout, reasons)
 
 
 def _check_advertised(advertise: str | None) -> None:

@@ -29,6 +29,7 @@ from pulsing.cluster.events import (
     Describe,
     Join,
     Leave,
+    LoopLag,
     Received,
     Resolved,
     StartLeaving,
@@ -71,6 +72,8 @@ class Membership:
         self._records = Records(self._roster, self._detector, self._spreading, profile, self._out)
         self._trials = Trials(self._roster, self._records, self._detector, self._spreading, random, profile, self._out)
         self._refusals = Refusals(self._roster, self._trials, self._out)
+        self.lag_s = 0.0
+        """How late the loop of this node's actors is."""
         self._farewell: set[int] | None = None
         """Who has not confirmed the farewell yet; None unless one is being said."""
         self._farewell_ends = 0.0
@@ -155,9 +158,10 @@ class Membership:
                 self._hear_from(node_id, now)
             case Connected(node_id, addr):
                 self._connected(node_id, addr, now)
-            case DialFailed(addr, refused):
+            case DialFailed(addr, refused, reason, node_id):
+                self._seeds.failed(addr, reason)
                 if refused:
-                    self._refusals.refused(addr, now)
+                    self._refusals.refused(addr, node_id, now)
             case LinkLost(node_id):
                 self._refusals.link_lost(node_id)
             case Join(seeds):
@@ -166,6 +170,8 @@ class Membership:
                 self._seeds.resolved(seed, addrs, now)
             case Describe(changes):
                 self._describe(changes, now)
+            case LoopLag(seconds):
+                self.lag_s = seconds
             case StartLeaving():
                 self._start_leaving(now)
             case Leave():
@@ -237,12 +243,12 @@ class Membership:
             return
         match message:
             case Ping(seq, view, rumour):
-                self._out.send(sender, Ack(seq, self.view))
+                self._out.send(sender, self._ack(seq))
                 self._note_view(sender, view)
                 if rumour is not None:
                     self._hear(rumour, sender, now)
-            case Ack(seq, view):
-                self._note_view(sender, view)
+            case Ack(seq, view, lag_ms):
+                self._note_view(sender, view, lag_ms)
                 self._perform(self._detector.ack(sender, seq, now), now)
                 if self._farewell is not None:
                     self._farewell.discard(sender)
@@ -275,9 +281,14 @@ class Membership:
         if peer.must_refute and now - peer.told_at >= self.profile.probe_timeout:
             self._trials.confront(peer, peer.rumour(), now)
 
-    def _note_view(self, sender: int, view: int) -> None:
-        if sender in self._roster.peers:
-            self._roster.peers[sender].view = view
+    def _ack(self, seq: int) -> Ack:
+        return Ack(seq, self.view, round(self.lag_s * 1000))
+
+    def _note_view(self, sender: int, view: int, lag_ms: int | None = None) -> None:
+        peer = self._roster.peers.get(sender)
+        if peer is not None:
+            peer.view = view
+            peer.lag_ms = peer.lag_ms if lag_ms is None else lag_ms
 
     def _help(self, asker: int, seq: int, target: int, now: float) -> None:
         peer = self._roster.peers.get(target)
@@ -294,7 +305,7 @@ class Membership:
                 case detection.AskFor(helper, target, seq):
                     self._out.send(helper, PingReq(seq, target))
                 case detection.PassAck(asker, seq):
-                    self._out.send(asker, Ack(seq, self.view))
+                    self._out.send(asker, self._ack(seq))
                 case detection.PassNack(asker, seq):
                     self._out.send(asker, Nack(seq))
                 case detection.Unanswered(target):

@@ -50,6 +50,8 @@ class Ack:
 
     seq: int
     view: int
+    lag_ms: int = 0
+    """How late the loop of the sender's actors is; shown to people, and never a reason to suspect it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -331,7 +333,7 @@ _RUMOURS = _tuple_of(_pack_rumour, _unpack_rumour)
 
 _LAYOUT: dict[str, tuple[type[Any], _Fields]] = {
     "p": (Ping, {"seq": _SEQ, "view": _VIEW, "rumour": _optional(_pack_rumour, _unpack_rumour)}),
-    "a": (Ack, {"seq": _SEQ, "view": _VIEW}),
+    "a": (Ack, {"seq": _SEQ, "view": _VIEW, "lag_ms": _SEQ}),
     "q": (PingReq, {"seq": _SEQ, "target": _NODE}),
     "n": (Nack, {"seq": _SEQ}),
     "g": (Gossip, {"rumours": _RUMOURS}),

@@ -25,7 +25,7 @@ class Outbox:
     def dial(self, member: Member) -> None:
         """Ask for a connection to a member's host, if it has a listener: whether it refuses tells much."""
         if member.addr:
-            self._effects.append(Dial(member.addr))
+            self._effects.append(Dial(member.addr, member.node_id))
 
     def take(self) -> list[ClusterEffect]:
         """Hand over everything."""

@@ -7,9 +7,10 @@ from typing import Any
 
 from pulsing.cluster.channel import Connected, DialFailed, Heard, LinkLost
 from pulsing.cluster.cluster import Cluster
+from pulsing.cluster.control import ControlLinks
 from pulsing.cluster.events import MemberChanged
 from pulsing.cluster.naming import ClusterNames
-from pulsing.cluster.rows import cluster_row, member_detail, member_rows, name_rows
+from pulsing.cluster.rows import cluster_row, member_rows, name_rows
 from pulsing.core.seams import MemberView
 from pulsing.exceptions import NodeDead, NodeNotFound
 from pulsing.ids import NodeId
@@ -21,9 +22,10 @@ STATUS_SHOWN = {"alive": "Alive", "suspect": "Suspect", "leaving": "Leaving", "d
 class Participation:
     """Stands between a node and a cluster (`pulsing.node.membership.Membership`)."""
 
-    def __init__(self, node: Node, cluster: Cluster) -> None:
+    def __init__(self, node: Node, cluster: Cluster, control: ControlLinks) -> None:
         self.node = node
         self.cluster = cluster
+        self._control = control
         self._system = node.system
 
     def begin(self) -> None:
@@ -40,11 +42,16 @@ class Participation:
         system.announce = cluster.describe
         system.inspectors.update(
             members=self._member_rows,
-            cluster=lambda params: {**cluster_row(cluster), "tls": self.node.encrypted},
+            cluster=self._cluster_row,
             names=lambda params: name_rows(cluster, str(params.get("prefix", ""))),
         )
         self.node.begin(self)
+        cluster.crossing.post(self._control.begin, cluster.driver, self._ask_node)
         cluster.start()
+
+    def _ask_node(self, addr: str) -> None:
+        """Let the node find out who lives at an address; the links of membership ask."""
+        self.cluster.crossing.back(self.node.dial, addr)
 
     def choose_free_name(self) -> None:
         """Put a number behind this node's name if another member has it already, as on a host with several nodes."""
@@ -81,12 +88,19 @@ class Participation:
         return None if member is None else member.name
 
     def rtt_of(self, node_id: NodeId) -> float | None:
-        return self.cluster.membership.rtt(node_id.id)
+        sighting = self.cluster.seen.sightings.get(node_id.id)
+        return None if sighting is None else sighting.rtt
+
+    async def look(self) -> None:
+        await self.cluster.observe()
 
     # --- what the node reports -------------------------------------------------------------------------------------
 
-    def connected(self, node_id: NodeId, addr: str) -> None:
-        self.cluster.report(Connected(node_id.id, addr))
+    def connected(self, node_id: NodeId, addr: str, control_port: int | None) -> None:
+        if addr:
+            self.cluster.crossing.post(self._control.found, node_id.id, addr, control_port)
+        else:
+            self.cluster.report(Connected(node_id.id))
 
     def dial_failed(self, addr: str, refused: bool, reason: str) -> None:
         self.cluster.report(DialFailed(addr, refused, reason))
@@ -96,9 +110,6 @@ class Participation:
 
     def heard(self, node_id: NodeId) -> None:
         self.cluster.report(Heard(node_id.id))
-
-    def gossip_received(self, node_id: NodeId, payload: bytes) -> None:
-        self.cluster.received(node_id.id, payload)
 
     # --- what the cluster reports ----------------------------------------------------------------------------------
 
@@ -120,11 +131,11 @@ class Participation:
     def _name_conflict(self, path: str) -> None:
         self._system.events.publish("name.conflict", kind="name", id=path, name=path)
 
-    def _member_rows(self, params: Mapping[str, Any]) -> list[dict[str, Any]]:
-        if not params.get("detail"):
-            return member_rows(self.cluster)
-        rows = (member_detail(self.cluster, member.node_id) for member in self.cluster.members())
-        return [row for row in rows if row is not None]
+    async def _cluster_row(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        return {**await cluster_row(self.cluster), "tls": self.node.encrypted}
+
+    async def _member_rows(self, params: Mapping[str, Any]) -> list[dict[str, Any]]:
+        return await member_rows(self.cluster, detail=bool(params.get("detail")))
 
     # --- the end ---------------------------------------------------------------------------------------------------
 

@@ -33,6 +33,8 @@ class Peer:
     heard_at: float | None = None
     view: int | None = None
     """Fingerprint of its view of the cluster, from its last ping or ack."""
+    lag_ms: int | None = None
+    """How late the loop of its actors is, from its last ack."""
     suspicion: Suspicion | None = None
     refused: bool = False
     """Its host refused our dial, and nothing was heard of it since."""

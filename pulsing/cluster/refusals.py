@@ -25,9 +25,11 @@ class Refusals:
         if peer is not None and peer.member.is_present:
             self._out.dial(peer.member)
 
-    def refused(self, addr: str, now: float) -> None:
-        """A host refused: accuse who lives there."""
+    def refused(self, addr: str, node_id: int, now: float) -> None:
+        """A host refused: accuse who lives there, or the one member that was looked for."""
         for peer in self._roster.at(addr):
+            if node_id not in (0, peer.member.node_id):
+                continue
             peer.refused = True
             if not peer.blamers:
                 self._trials.accuse_as_witness(peer, now, refused=True)

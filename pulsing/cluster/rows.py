@@ -9,33 +9,26 @@ from typing import Any
 from pulsing.cluster.cluster import Cluster
 from pulsing.cluster.directory import Instance, is_conflict
 from pulsing.cluster.member import Member
+from pulsing.cluster.report import Observation, Sighting
 from pulsing.ids import ActorId, NodeId
 
 Row = dict[str, Any]
 
 
-def member_rows(cluster: Cluster) -> list[Row]:
-    """One row for each known member, this node first."""
-    return [_member_row(cluster, member) for member in cluster.members()]
+async def member_rows(cluster: Cluster, *, detail: bool = False) -> list[Row]:
+    """One row for each known member, this node first; in detail, each with its history."""
+    seen = await cluster.observe()
+    rows = [_member_row(cluster, seen, member) for member in cluster.members()]
+    if detail:
+        for row, member in zip(rows, cluster.members(), strict=True):
+            row["history"] = _history(cluster, seen.sightings.get(member.node_id))
+    return rows
 
 
-def member_detail(cluster: Cluster, node_id: int) -> Row | None:
-    """The row of one member with its history; None for an unknown one."""
-    member = cluster.member(node_id)
-    if member is None:
-        return None
-    peer = cluster.membership.peer(node_id)
-    history = [
-        {"at": _wall(cluster, t.at), "from": t.before, "to": t.after, "by": str(NodeId(t.by))}
-        for t in (peer.history if peer else ())
-    ]
-    return {**_member_row(cluster, member), "history": history}
-
-
-def cluster_row(cluster: Cluster) -> Row:
+async def cluster_row(cluster: Cluster) -> Row:
     """The cluster in one row; `agreed` says whether the others' last known views equal this node's."""
-    membership = cluster.membership
-    disagreeing = [str(NodeId(n)) for n in membership.disagreeing()]
+    seen = await cluster.observe()
+    disagreeing = [str(NodeId(n)) for n in seen.disagreeing]
     members = cluster.members()
     return {
         "name": cluster.name,
@@ -43,12 +36,17 @@ def cluster_row(cluster: Cluster) -> Row:
         "head": cluster.head,
         "size": sum(m.is_present for m in members),
         "by_status": dict(Counter(m.status for m in members)),
-        "revision": membership.revision,
+        "revision": seen.revision,
         "agreed": not disagreeing,
         "disagreeing": disagreeing,
         "seeds": [
-            {"addr": s.addr, "reachable": s.reachable, "last_tried_at": _wall(cluster, s.last_tried_at)}
-            for s in membership.seed_reports()
+            {
+                "addr": s.addr,
+                "reachable": s.reachable,
+                "last_tried_at": _wall(cluster, s.last_tried_at),
+                "reason": s.reason or None,
+            }
+            for s in seen.seeds
         ],
     }
 
@@ -75,25 +73,34 @@ def _name_row(path: str, instances: list[Instance]) -> Row:
     }
 
 
-def _member_row(cluster: Cluster, member: Member) -> Row:
-    peer = cluster.membership.peer(member.node_id)
-    now = cluster.clock.monotonic()
-    accusers = peer.suspicion.accusers if peer and peer.suspicion else ()
+def _member_row(cluster: Cluster, seen: Observation, member: Member) -> Row:
+    me = member.node_id == cluster.me.node_id
+    sighting = seen.sightings.get(member.node_id)
+    heard_at = sighting.heard_at if sighting else None
+    lag = seen.lag if me else sighting.lag if sighting else None
     return {
         "id": str(NodeId(member.node_id)),
         "name": member.name,
         "addr": member.addr,
         "status": member.status,
         "incarnation": member.incarnation,
-        "since_at": _wall(cluster, peer.since if peer else cluster.started_at),
-        "rtt_s": cluster.membership.rtt(member.node_id),
-        "last_heard_s": round(now - peer.heard_at, 3) if peer and peer.heard_at is not None else None,
-        "suspected_by": [str(NodeId(n)) for n in accusers],
+        "since_at": _wall(cluster, sighting.since if sighting else cluster.started_at),
+        "rtt_s": sighting.rtt if sighting else None,
+        "last_heard_s": None if heard_at is None else round(cluster.clock.monotonic() - heard_at, 3),
+        "loop_lag_s": None if lag is None else round(lag, 3),
+        "suspected_by": [str(NodeId(n)) for n in sighting.suspected_by] if sighting else [],
         "names": cluster.directory.count_of(member.node_id),
         "admin_url": member.admin_url or None,
         "version": member.version,
-        "self": peer is None,
+        "self": me,
     }
+
+
+def _history(cluster: Cluster, sighting: Sighting | None) -> list[Row]:
+    return [
+        {"at": _wall(cluster, t.at), "from": t.before, "to": t.after, "by": str(NodeId(t.by))}
+        for t in (sighting.history if sighting else ())
+    ]
 
 
 def _wall(cluster: Cluster, at: float | None) -> str | None:

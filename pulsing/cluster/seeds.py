@@ -50,6 +50,8 @@ class Dial:
     """Effect: connect to an address."""
 
     addr: str
+    node_id: int = 0
+    """Who is expected there; 0 for whoever it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,8 @@ class SeedReport:
     reachable: bool
     last_tried_at: float | None
     """Monotonic seconds; None before the first attempt."""
+    reason: str = ""
+    """Why the last attempt failed; empty where it did not."""
 
 
 @dataclass(slots=True)
@@ -79,6 +83,7 @@ class _Target:
     tried_at: float | None = None
     node_id: int | None = None
     """Who proved its id there last."""
+    reason: str = ""
 
 
 @dataclass(slots=True)
@@ -165,10 +170,16 @@ class Seeds:
         elif addr in self._targets:
             self._targets[addr].node_id = node_id
             self._targets[addr].failures = 0
+            self._targets[addr].reason = ""
+
+    def failed(self, addr: str, reason: str) -> None:
+        """Nobody could be joined at an address."""
+        if addr in self._targets:
+            self._targets[addr].reason = reason
 
     def report(self, live: Callable[[str, int | None], bool]) -> list[SeedReport]:
         """What became of each address."""
-        return [SeedReport(t.addr, live(t.addr, t.node_id), t.tried_at) for t in self._targets.values()] + [
+        return [SeedReport(t.addr, live(t.addr, t.node_id), t.tried_at, t.reason) for t in self._targets.values()] + [
             SeedReport(seed, bool(name.targets), name.tried_at) for seed, name in self._names.items()
         ]
 

@@ -29,7 +29,6 @@ from pulsing.wire.frames import (
     Frame,
     Full,
     Goodbye,
-    Gossip,
     Ping,
     Pong,
     Reply,
@@ -92,7 +91,6 @@ class Link:
             Ping: self._on_ping,
             Pong: _only_heard,
             Goodbye: self._on_goodbye,
-            Gossip: self._on_gossip,
             Full: self._on_full,
             Room: self._on_room,
         }
@@ -313,9 +311,6 @@ class Link:
     def _on_goodbye(self, frame: Goodbye, _: Any) -> None:
         self.retire()
         self.peer.link_closing(self)
-
-    def _on_gossip(self, frame: Gossip, _: Any) -> None:
-        self.peer.node.membership.gossip_received(self.peer.node_id, frame.payload)
 
     # --- the end ---------------------------------------------------------------------------------------------------
 

@@ -24,11 +24,21 @@ class Membership(Protocol):
         ...
 
     def rtt_of(self, node_id: NodeId) -> float | None:
-        """A member's round trip in seconds, where it was measured."""
+        """A member's round trip in seconds, where it was measured, as of the last `look`."""
         ...
 
-    def connected(self, node_id: NodeId, addr: str) -> None:
-        """A link is open; `addr` is empty where the other side dialled."""
+    async def look(self) -> None:
+        """Bring what is measured of members up to date."""
+        ...
+
+    def connected(self, node_id: NodeId, addr: str, control_port: int | None) -> None:
+        """A link is open.
+
+        Args:
+            node_id: its other end.
+            addr: what was dialled; empty where the other side dialled.
+            control_port: what the other end announced for membership, where this side dialled.
+        """
         ...
 
     def dial_failed(self, addr: str, refused: bool, reason: str) -> None:
@@ -41,8 +51,4 @@ class Membership(Protocol):
 
     def heard(self, node_id: NodeId) -> None:
         """Bytes of a node arrived."""
-        ...
-
-    def gossip_received(self, node_id: NodeId, payload: bytes) -> None:
-        """A node sent something for the membership layer."""
         ...

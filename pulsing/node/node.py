@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from pulsing.core.envelope import Envelope
@@ -32,7 +32,7 @@ AUTH_PAUSE_S = 30.0
 
 
 class Node:
-    """Routes messages to other nodes, and carries the gossip of the membership layer.
+    """Routes messages to other nodes, and finds out who lives at an address.
 
     Args:
         system: the actors of this node.
@@ -62,9 +62,7 @@ class Node:
         """Carry the system's messages to the members that `membership` knows."""
         self.membership = membership
         self.system.router = self
-        self.system.inspectors["links"] = lambda params: link_rows(
-            self.links(), self._closed, bool(params.get("closed"))
-        )
+        self.system.inspectors["links"] = self._link_rows
 
     # --- routing (pulsing.core.system.Router) ----------------------------------------------------------------------
 
@@ -102,12 +100,7 @@ class Node:
             peer = self._peers[node_id.id] = Peer(self, node_id, self._last_sequence)
         return peer
 
-    # --- the way of gossip -----------------------------------------------------------------------------------------
-
-    def send(self, node_id: int, payload: bytes) -> None:
-        """Send a payload of the membership layer, opening a link where there is none; it may be lost."""
-        if not self._stopped:
-            self.peer(NodeId(node_id)).gossip(payload)
+    # --- dialling --------------------------------------------------------------------------------------------------
 
     def dial(self, addr: str) -> None:
         """Connect to an address; `connected` or `dial_failed` is reported when it is over."""
@@ -115,12 +108,10 @@ class Node:
         if lively is None:
             self._dial(addr, None)
         else:
-            self.membership.connected(lively.node_id, addr)
+            self.membership.connected(lively.node_id, addr, lively.control_port)
 
     def _lively_at(self, addr: str) -> Peer | None:
         return next((peer for peer in self._peers.values() if peer.dialled_addr == addr and peer.heard_lately), None)
-
-    # --- dialling --------------------------------------------------------------------------------------------------
 
     def connect(self, peer: Peer) -> None:
         """Open a link to a peer for what waits there; if none comes about, what waits fails."""
@@ -152,7 +143,7 @@ class Node:
             connection = await self._transport.dial(addr, self.attach_dialled)
         except DialledSelf:
             self._hopes_end(addr, "the address leads to this very node")
-            self.membership.connected(self.system.node_id, addr)
+            self.membership.connected(self.system.node_id, addr, None)
         except DialFailed as error:
             self._hopes_end(addr, error.reason)
             self.membership.dial_failed(addr, error.refused, error.reason)
@@ -169,7 +160,7 @@ class Node:
         else:
             self._refusals.pop(addr, None)
             self._hopes_end(addr, "another node answers there")
-            self.membership.connected(connection.peer.node_id, addr)
+            self.membership.connected(connection.peer.node_id, addr, connection.peer.control_port)
 
     def _hopes_end(self, addr: str, reason: str) -> None:
         """An attempt is over: what waited for a link that did not come by it fails."""
@@ -184,7 +175,7 @@ class Node:
     def attach_accepted(self, connection: Connection) -> ConnectionHandler:
         """A connection that another node dialled is open."""
         link = self.peer(connection.peer.node_id).attach(connection, dialled=False)
-        self.membership.connected(connection.peer.node_id, "")
+        self.membership.connected(connection.peer.node_id, "", None)
         return link
 
     def codec_for(self, connection: Connection) -> Codec:
@@ -197,6 +188,10 @@ class Node:
     def links(self) -> list[Link]:
         """The open links."""
         return [link for peer in self._peers.values() for link in peer.links]
+
+    async def _link_rows(self, params: Mapping[str, Any]) -> list[dict[str, Any]]:
+        await self.membership.look()
+        return link_rows(self.links(), self._closed, bool(params.get("closed")))
 
     @property
     def encrypted(self) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Awaitable
 from typing import TYPE_CHECKING
 
@@ -14,14 +13,12 @@ from pulsing.node.lines import Lines
 from pulsing.node.link import Link
 from pulsing.node.order import is_in_turn
 from pulsing.transport.base import Connection
-from pulsing.wire.frames import Gossip
 from pulsing.wire.session import WINDOW_BYTES
 
 if TYPE_CHECKING:
     from pulsing.core.system import System
     from pulsing.node.node import Node
 
-GOSSIP_WAITING = 64
 PATIENCE_S = 5.0
 """How long messages wait for those that were sent before them over another link."""
 HEARD_EVERY_S = 0.1
@@ -54,7 +51,6 @@ class Peer:
         """Whether messages wait for those that another link may still bring."""
         self._patience: asyncio.TimerHandle | None = None
         self._lines = Lines(self.system.deadlines.done)
-        self._gossip: deque[bytes] = deque(maxlen=GOSSIP_WAITING)
         self._heard_at = 0.0
 
     # --- sending ---------------------------------------------------------------------------------------------------
@@ -122,18 +118,8 @@ class Peer:
         self._lines.release(target)
         self._send_waiting()
 
-    def gossip(self, payload: bytes) -> None:
-        """Send a payload of the membership layer, opening a link for it where there is none."""
-        link = self.link
-        if link is not None:
-            link.send(Gossip(payload))
-            return
-        self._gossip.append(payload)
-        self.node.connect(self)
-
     def fail_waiting(self, error: PulsingRuntimeError) -> None:
         """Nothing that waits can be sent."""
-        self._gossip.clear()
         for envelope, taken in self._lines.drain():
             self.system.deadlines.done(envelope)
             self.system.dead_letters.record(envelope, "node_dead")
@@ -161,8 +147,6 @@ class Peer:
         for other in self.links:
             if other is not self.link:
                 other.retire()
-        while self._gossip:
-            link.send(Gossip(self._gossip.popleft()))
         self.room_again()
         return link
 
@@ -205,6 +189,11 @@ class Peer:
     def dialled_addr(self) -> str | None:
         """The address behind the link in use, if this node dialled it."""
         return self.link.connection.peer.addr if self.link is not None and self.link.dialled else None
+
+    @property
+    def control_port(self) -> int | None:
+        """What the node announced for membership, if this node dialled the link in use."""
+        return None if self.link is None else self.link.connection.peer.control_port
 
     @property
     def heard_lately(self) -> bool:

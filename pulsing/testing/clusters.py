@@ -74,7 +74,7 @@ class TestCluster(Sequence[ActorSystem]):
             chance = random.Random(number)  # noqa: S311 - the same ids and choices in every run
             system = await start_system(
                 config,
-                transport_for=lambda node_id: network.transport(_host(number), node_id),
+                transport_for=lambda node_id, port: network.transport(_host(number), node_id, control_port=port),
                 clock=_clock(),
                 random=chance,
                 node_id=NodeId(chance.getrandbits(64)),

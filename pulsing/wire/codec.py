@@ -8,7 +8,7 @@
     credit  = request (8) | count (4)
     chunk   = transfer (4) | bytes
     ping, pong = nonce (8)
-    goodbye = reason          gossip = bytes          full, room = target (16)
+    goodbye = reason          full, room = target (16)
     transfer = number (4) | count (4) | size (4) of each attachment
 
 What may go wrong with a value is told apart from what may go wrong with a frame: the lengths let the decoder step
@@ -35,7 +35,6 @@ from pulsing.wire.frames import (
     FrameTag,
     Full,
     Goodbye,
-    Gossip,
     Ping,
     Pong,
     Reply,
@@ -51,7 +50,6 @@ from pulsing.wire.values import Codec
 
 Call = TypeVar("Call", Ask, Tell)
 
-GOSSIP_LIMIT = 64 * KIB
 REASON_LIMIT = KIB
 
 # Looking a member up and packing it costs more than the packing of the rest; these are plain integers.
@@ -68,7 +66,7 @@ REASON_LIMIT = KIB
     _PING,
     _PONG,
     _GOODBYE,
-    _GOSSIP,
+    _,
     _FULL,
     _ROOM,
 ) = map(int, FrameTag)
@@ -436,14 +434,6 @@ class FrameCodec:
     def _decode_goodbye(self, message: bytes, start: int, end: int) -> Goodbye:
         return Goodbye(str(message[start:end], "utf-8"))
 
-    def _encode_gossip(self, frame: Gossip) -> EncodedFrame:
-        if len(frame.payload) > GOSSIP_LIMIT:
-            raise ValueError(f"gossip of {len(frame.payload)} bytes exceeds the limit of {GOSSIP_LIMIT}")
-        return EncodedFrame(_HEAD.pack(_GOSSIP, len(frame.payload)) + frame.payload)
-
-    def _decode_gossip(self, message: bytes, start: int, end: int) -> Gossip:
-        return Gossip(message[start:end])
-
     def _encode_full(self, frame: Full) -> EncodedFrame:
         return EncodedFrame(_TARGET.pack(_FULL, _TARGET_SIZE, frame.target.to_bytes(16, "big")))
 
@@ -532,7 +522,6 @@ _ENCODERS: dict[type, Callable[[FrameCodec, Any], EncodedFrame]] = {
     Ping: FrameCodec._encode_ping,
     Pong: FrameCodec._encode_pong,
     Goodbye: FrameCodec._encode_goodbye,
-    Gossip: FrameCodec._encode_gossip,
     Full: FrameCodec._encode_full,
     Room: FrameCodec._encode_room,
 }
@@ -552,7 +541,6 @@ _DECODERS: dict[int, tuple[Callable[[FrameCodec, bytes, int, int], Frame | None]
     _PING: (FrameCodec._decode_ping, _NONCE_SIZE, _NONCE_SIZE),
     _PONG: (FrameCodec._decode_pong, _NONCE_SIZE, _NONCE_SIZE),
     _GOODBYE: (FrameCodec._decode_goodbye, 0, REASON_LIMIT),
-    _GOSSIP: (FrameCodec._decode_gossip, 0, GOSSIP_LIMIT),
     _FULL: (FrameCodec._decode_full, _TARGET_SIZE, _TARGET_SIZE),
     _ROOM: (FrameCodec._decode_room, _TARGET_SIZE, _TARGET_SIZE),
 }

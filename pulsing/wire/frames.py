@@ -36,6 +36,7 @@ class FrameTag(IntEnum):
     PONG = 11
     GOODBYE = 12
     GOSSIP = 13
+    """Reserved: membership has links of its own."""
     FULL = 14
     ROOM = 15
 
@@ -159,12 +160,6 @@ class Room(NamedTuple):
     target: int
 
 
-class Gossip(NamedTuple):
-    """Bytes that mean something to the membership layer."""
-
-    payload: bytes
-
-
 Frame: TypeAlias = (
-    Ask | Tell | Reply | Failure | Cancel | StreamItem | Credit | End | Ping | Pong | Goodbye | Gossip | Full | Room
+    Ask | Tell | Reply | Failure | Cancel | StreamItem | Credit | End | Ping | Pong | Goodbye | Full | Room
 )

@@ -40,7 +40,6 @@ from pulsing.wire.frames import (
     Frame,
     Full,
     Goodbye,
-    Gossip,
     Ping,
     Pong,
     Reply,
@@ -126,7 +125,7 @@ NEWS: Mapping[tuple[Phase, type], Phase] = {
 }
 """What a side may say that belongs to no open request, and what is to be expected of it afterwards."""
 
-ANYTIME = frozenset({Ping, Pong, Gossip})
+ANYTIME = frozenset({Ping, Pong})
 """Frames to which no rule of this module applies."""
 
 OF_ASKER = frozenset({Ask, Cancel, Credit})

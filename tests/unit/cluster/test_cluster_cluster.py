@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pulsing.cluster import Cluster, Connected, DialFailed, Entry, JoinPlan, LinkLost, Member, MemberChanged
-from pulsing.cluster.rows import cluster_row, member_detail, member_rows, name_rows
+from pulsing.cluster.rows import cluster_row, member_rows, name_rows
 from pulsing.testing.virtual import VirtualLoop, run_virtual
 
 DELAY_S = 0.001
@@ -54,12 +54,12 @@ class Line:
         self._network.sent += 1
         asyncio.get_running_loop().call_later(DELAY_S, self._arrive, node_id, payload)
 
-    def dial(self, addr: str) -> None:
+    def dial(self, addr: str, node_id: int) -> None:
         asyncio.get_running_loop().call_later(DELAY_S, self._answer, addr)
 
     def _arrive(self, node_id: int, payload: bytes) -> None:
         if node_id in self._network.nodes:
-            self._network.nodes[node_id].received(self._own_id, payload)
+            self._network.nodes[node_id].driver.received(self._own_id, payload)
         elif self._own_id in self._network.nodes:
             self._network.nodes[self._own_id].report(DialFailed(self._network.addresses[node_id], refused=True))
 
@@ -156,7 +156,7 @@ def test_a_name_that_cannot_be_looked_up_is_reported_and_no_error() -> None:
 
         node = network.add(2, resolver=resolver)
         assert not await node.join(["dns://workers.local:1"])
-        [seed] = cluster_row(node)["seeds"]
+        [seed] = (await cluster_row(node))["seeds"]
         assert (seed["addr"], seed["reachable"]) == ("dns://workers.local:1", False)
 
     in_network(test)
@@ -232,8 +232,8 @@ def test_what_a_node_says_of_itself_reaches_the_others() -> None:
 def test_hostile_bytes_are_counted_and_change_nothing() -> None:
     async def test(network: Network) -> None:
         nodes = await joined(network, 2)
-        nodes[0].received(2, b"\xff\x00garbage")
-        assert nodes[0].bad_messages == 1
+        nodes[0].driver.received(2, b"\xff\x00garbage")
+        assert (await nodes[0].observe()).bad_messages == 1
         assert len(nodes[0].members()) == 2
 
     in_network(test)
@@ -285,7 +285,7 @@ def test_a_standalone_node_has_one_member_its_names_and_no_timer() -> None:
         assert found is not None and found.node_id == 1
         assert node.owner("key") == node.me
         assert node.mode == "standalone"
-        assert node._timer is None
+        assert node.driver._timer is None
         await node.leave()
         node.stop()
         node.stop()
@@ -300,22 +300,19 @@ def test_the_rows_for_operators_are_json_and_tell_what_is_known() -> None:
         await asyncio.sleep(3.0)
         network.kill(3)
         await asyncio.sleep(8.0)
-        rows = {row["id"]: row for row in member_rows(nodes[0])}
+        rows = {row["id"]: row for row in await member_rows(nodes[0], detail=True)}
         assert json.loads(json.dumps(rows)) == rows
         me, other, dead = (rows[f"{n:016x}"] for n in (1, 2, 3))
         assert (me["self"], me["status"], me["name"]) == (True, "alive", "n1")
         assert (other["names"], other["suspected_by"]) == (1, [])
         assert other["rtt_s"] is not None and other["last_heard_s"] is not None
         assert dead["status"] == "dead"
-        detail = member_detail(nodes[0], 3)
-        assert detail is not None
-        assert [(h["from"], h["to"]) for h in detail["history"]] == [
+        assert [(h["from"], h["to"]) for h in dead["history"]] == [
             (None, "alive"),
             ("alive", "suspect"),
             ("suspect", "dead"),
         ]
-        assert member_detail(nodes[0], 99) is None
-        row = cluster_row(nodes[0])
+        row = await cluster_row(nodes[0])
         assert (row["size"], row["by_status"], row["agreed"]) == (2, {"alive": 2, "dead": 1}, True)
         [name] = name_rows(nodes[0], "actors/")
         assert name["instances"] == [

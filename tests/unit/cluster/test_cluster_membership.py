@@ -13,6 +13,7 @@ from pulsing.cluster.events import (
     Describe,
     Join,
     Leave,
+    LoopLag,
     MemberChanged,
     Received,
     Send,
@@ -160,7 +161,7 @@ def test_an_outdated_accusation_of_oneself_is_ignored() -> None:
 class TestFastPath:
     def test_a_lost_link_is_dialled_at_once(self) -> None:
         desk = Desk(2)
-        assert desk.feed(LinkLost(2)) == [Dial("h2:1")]
+        assert desk.feed(LinkLost(2)) == [Dial("h2:1", 2)]
 
     def test_a_refusal_is_enough_when_nobody_else_could_confirm_it(self) -> None:
         desk = Desk(2)
@@ -179,7 +180,7 @@ class TestFastPath:
     def test_a_second_voice_that_came_first_counts(self) -> None:
         desk = Desk(2, 3)
         desk.hear(3, word(3, 2, "suspect", refused=True))
-        assert Dial("h2:1") in desk.effects
+        assert Dial("h2:1", 2) in desk.effects
         desk.feed(DialFailed("h2:1", refused=True))
         assert desk.status(2) == "dead"
 
@@ -196,7 +197,7 @@ class TestFastPath:
     def test_a_newcomer_at_a_known_address_is_looked_at(self) -> None:
         desk = Desk(2, 3)
         desk.hear(3, Rumour(Member(22, "h2:1"), 22))
-        assert Dial("h2:1") in desk.effects
+        assert Dial("h2:1", 2) in desk.effects
         assert desk.status(2) == "alive"
 
 
@@ -205,7 +206,7 @@ class TestWordOfDeath:
         desk = Desk(2, 3)
         desk.hear(3, word(3, 2, "dead"))
         assert desk.status(2) == "alive"
-        assert Dial("h2:1") in desk.effects
+        assert Dial("h2:1", 2) in desk.effects
         assert any(isinstance(m, Ping) and m.rumour == word(3, 2, "dead") for m in desk.sent(2))
 
     def test_an_answer_clears_it(self) -> None:
@@ -393,3 +394,23 @@ def test_all_the_time_since_the_last_event_may_have_been_slept_through() -> None
     while desk.status(2) == "suspect":
         desk.run(0.01)
     assert desk.now - accused_at - slept == pytest.approx(LAN.suspicion_timeout(2, 0, 0), abs=0.05)
+
+
+def test_a_refusal_by_the_port_of_one_member_says_nothing_of_another_at_its_address() -> None:
+    desk = Desk(2, 3)
+    before = desk.status(2)
+    desk.feed(DialFailed("h2:1", refused=True, node_id=77))
+    assert desk.status(2) == before == "alive"
+    desk.feed(DialFailed("h2:1", refused=True, node_id=2))
+    assert desk.status(2) == "suspect"
+
+
+def test_the_lag_of_a_nodes_loop_travels_in_its_acks_and_accuses_nobody() -> None:
+    desk = Desk(2)
+    desk.feed(LoopLag(12.5))
+    desk.feed(Received(2, Ping(5, 0)))
+    assert Ack(5, desk.machine.view, 12_500) in desk.sent(2)
+    desk.feed(Received(2, Ack(1, 0, 20_000)))
+    peer = desk.machine.peer(2)
+    assert peer is not None
+    assert (peer.lag_ms, peer.member.status) == (20_000, "alive")

@@ -49,12 +49,18 @@ def diagram() -> str:
     return f"{_indented_part(session_doc)}\n\n" + _fenced(sorted(lines))
 
 
+FRAMELESS = {
+    FrameTag.CHUNK: "A piece of the attachments of an earlier frame.",
+    FrameTag.GOSSIP: "Reserved, and refused: membership has links of its own.",
+}
+
+
 def tags() -> str:
     """Every tag with what its frame means."""
     rows = []
     for tag in FrameTag:
         frame = getattr(frames, "".join(word.title() for word in tag.name.split("_")), None)
-        meaning = (frame.__doc__ or "").splitlines()[0] if frame else "A piece of the attachments of an earlier frame."
+        meaning = (frame.__doc__ or "").splitlines()[0] if frame else FRAMELESS[tag]
         rows.append((str(tag.value), f"`{tag.name.lower()}`", meaning))
     return _table(("tag", "frame", "meaning"), rows)
 
@@ -89,7 +95,6 @@ def limits() -> str:
         ("frames in one WebSocket message", f"{values.frames:,}"),
         ("incomplete values of one link", _size(values.assembling)),
         ("one chunk", _size(CHUNK)),
-        ("one gossip payload", _size(pulsing.wire.codec.GOSSIP_LIMIT)),
     ]
     return _table(("what", "at most"), rows)
 

@@ -31,7 +31,6 @@ from pulsing.wire import (
     FrameTag,
     Full,
     Goodbye,
-    Gossip,
     Limits,
     Ping,
     Pong,
@@ -66,7 +65,6 @@ EXAMPLES: dict[str, Frame] = {
     "ping": Ping(7),
     "pong": Pong(7),
     "goodbye": Goodbye("leaving, adé"),
-    "gossip": Gossip(b"\x00\xff"),
     "full": Full(ACTOR),
     "room": Room(ACTOR),
 }
@@ -161,7 +159,6 @@ def test_a_deadline_beyond_what_fits_is_the_longest_that_fits() -> None:
         Ask(1, ACTOR, "m", trace=b"short"),
         Tell(ACTOR, "m", sequence=1 << 64),
         Credit(1, 1 << 32),
-        Gossip(bytes(64 * 1024 + 1)),
         Tell(ACTOR, "m", Undecodable(DecodeError("x"))),
     ],
 )
@@ -378,7 +375,7 @@ def test_too_many_frames_in_one_message_end_the_link() -> None:
 
 
 def test_a_frame_does_not_read_beyond_its_own_end() -> None:
-    for tag in set(FrameTag) - {FrameTag.GOSSIP}:
+    for tag in FrameTag:
         with pytest.raises(ProtocolError):
             new().decode(struct.pack(">BIB", tag, 1, 255) + new().encode(Ping(1)).head)
 

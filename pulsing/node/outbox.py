@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from pulsing.transport.base import Connection
+from pulsing.transport.base import Buffer, Connection
 from pulsing.wire.codec import EncodedFrame
 from pulsing.wire.limits import ACTIVE_TRANSFERS, CHUNK
 
@@ -48,7 +48,7 @@ class Outbox:
         self._connection = connection
         self._loop = loop
         self._on_empty = on_empty
-        self._heads: list[bytes] = []
+        self._heads: list[Buffer] = []
         self._size = 0
         self._beside_heads = 0
         self._bulk: deque[Iterator[Sequence[Any]]] = deque()
@@ -61,27 +61,33 @@ class Outbox:
         self.bytes = 0
         """Bytes handed to the connection."""
 
-    def put(self, encoded: EncodedFrame) -> None:
+    def put(self, encoded: bytes | EncodedFrame) -> None:
         """Queue a frame."""
         self.frames += 1
-        self._size += len(encoded.head)
-        self._heads.append(encoded.head)
-        if encoded.chunks is not None:
-            self._put_chunks(encoded.chunks, encoded.attached)
+        heads = self._heads
+        if type(encoded) is bytes:
+            heads.append(encoded)
+            self._size += len(encoded)
+        else:
+            self._put_with_chunks(encoded)  # type: ignore[arg-type]
         if not self._scheduled:
             self._schedule()
-        elif len(self._heads) >= EARLY and self._begun and not self._blocked:
+        elif len(heads) >= EARLY and self._begun and not self._blocked:
             self._send_heads()
 
-    def _put_chunks(self, chunks: Iterator[Sequence[Any]], size: int) -> None:
+    def _put_with_chunks(self, encoded: EncodedFrame) -> None:
         """A value that is no larger than a chunk goes out with its head: a message of its own costs more."""
-        self._beside_heads += size
+        self._heads.append(encoded.head)
+        self._size += len(encoded.head)
+        if encoded.chunks is None:
+            return
+        self._beside_heads += encoded.attached
         if self._beside_heads <= CHUNK and not self._bulk:
-            joined = [b"".join(parts) for parts in chunks]
-            self._size += sum(map(len, joined))
-            self._heads += joined
+            for parts in encoded.chunks:
+                self._heads += parts
+                self._size += sum(map(len, parts))
         else:
-            self._bulk.append(chunks)
+            self._bulk.append(encoded.chunks)
 
     def block(self) -> None:
         """Hold everything back: the network takes less than is sent."""
@@ -143,9 +149,9 @@ class Outbox:
             self._bulk.insert(ACTIVE_TRANSFERS - 1, chunks)
 
 
-def _portions(heads: list[bytes]) -> Iterator[Sequence[bytes]]:
+def _portions(heads: list[Buffer]) -> Iterator[Sequence[Buffer]]:
     """Cut what is to be sent into messages of about a megabyte."""
-    portion: list[bytes] = []
+    portion: list[Buffer] = []
     size = 0
     for part in heads:
         if portion and size + len(part) > MESSAGE_TARGET:

@@ -48,6 +48,9 @@ from pulsing.wire.limits import CHUNK, KIB
 from pulsing.wire.tags import Attachment, Buffer
 from pulsing.wire.values import Codec
 
+# The constructors of named tuples are written in Python, and take twice as long as this.
+_new: Any = tuple.__new__
+
 Call = TypeVar("Call", Ask, Tell)
 
 REASON_LIMIT = KIB
@@ -108,6 +111,8 @@ _HAS_TRANSFER = 128
 _IN_LIST = 1
 _IN_CALL = 2
 
+_NO_ATTACHMENTS: tuple[bytes, ...] = ()
+
 
 @dataclass(slots=True)
 class EncodedFrame:
@@ -124,6 +129,11 @@ class EncodedFrame:
     attached: int = 0
     """Bytes in all chunks together, without their heads."""
 
+    @property
+    def size(self) -> int:
+        """Bytes in all."""
+        return len(self.head) + self.attached
+
 
 class FrameCodec:
     """Encodes and decodes the frames of one link: the sending side numbers transfers, the receiving side joins them.
@@ -134,6 +144,9 @@ class FrameCodec:
 
     def __init__(self, codec: Codec) -> None:
         self.codec = codec
+        self._pack_plain = codec.pack_plain
+        self._pack_arguments = codec.pack_arguments
+        self._unpack = codec.unpack
         self.assembler = Assembler(codec.limits)
         self.first_announced: int | None = None
         """Sequence number of the first message to an actor whose head came before its value."""
@@ -147,9 +160,10 @@ class FrameCodec:
             ValueError: another field is out of range.
         """
         try:
-            return _ENCODERS[type(frame)](self, frame)
+            encoded = _ENCODERS[type(frame)](self, frame)
         except (struct.error, OverflowError) as error:
             raise ValueError(f"a field of {type(frame).__name__} is out of range: {error}") from error
+        return EncodedFrame(encoded) if type(encoded) is bytes else encoded  # type: ignore[return-value]
 
     def decode(self, message: bytes) -> list[Frame]:
         """Decode one WebSocket message.
@@ -165,10 +179,10 @@ class FrameCodec:
             message = bytes(message)
         frames: list[Frame] = []
         offset, size, budget = 0, len(message), self.codec.limits.frames
-        assembler = self.assembler
+        assembler, lanes, read_head = self.assembler, self.assembler.lanes, _HEAD.unpack_from
         try:
             while offset < size:
-                tag, length = _HEAD.unpack_from(message, offset)
+                tag, length = read_head(message, offset)
                 start = offset + 5
                 offset = start + length
                 budget -= 1
@@ -181,7 +195,7 @@ class FrameCodec:
                 if not least <= length <= most:
                     raise ProtocolError(f"a frame of tag {tag} has {length} bytes")
                 frame = decoder(self, message, start, offset)
-                if frame is not None and not (assembler.lanes and assembler.hold(frame, length)):
+                if frame is not None and not (lanes and assembler.hold(frame, length)):
                     frames.append(frame)
         except (ProtocolError, MemoryError):
             raise
@@ -242,75 +256,127 @@ class FrameCodec:
 
     # Ask and tell.
 
-    def _encode_ask(self, frame: Ask) -> EncodedFrame:
-        request_id, target, method, args, kwargs, deadline, wants_stream, trace, sender, sequence = frame
+    def encode_ask(
+        self,
+        request_id: int,
+        target: int,
+        method: str | None,
+        args: tuple[Any, ...] | Undecodable,
+        kwargs: dict[str, Any] | None,
+        deadline: int | None,
+        wants_stream: bool,
+        trace: bytes | None,
+        sender: int | None,
+        sequence: int,
+    ) -> bytes | EncodedFrame:
+        """As `encode` for an `Ask` of these fields, without making one; plain bytes where nothing follows them."""
         if deadline is None:
             deadline = _NO_DEADLINE
         elif deadline >= _NO_DEADLINE:
             deadline = _NO_DEADLINE - 1
-        body, flags, attachments = self._pack_call(args, kwargs)
+        flags, attachments = 0, _NO_ATTACHMENTS
+        body = None if kwargs or type(args) is not tuple else self._pack_arguments(args)
+        if body is None:
+            body, flags, attachments = self._pack_call(args, kwargs)
         if wants_stream:
             flags |= _WANTS_STREAM
-        if method is not None and trace is None and sender is None:
+        name = b""
+        if method is not None:
             name = method.encode()
             flags |= _HAS_METHOD
-            options = b""
-        else:
-            name, options, flags = _pack_options(method, trace, sender, flags)
-        size = _CALL_SIZE + len(options) + len(name) + len(body)
-        head = _CALL.pack(_ASK, size, flags, len(name), deadline, request_id, sequence, target.to_bytes(16, "big"))
-        head += options + name + body
-        return self._encoded(head, attachments) if attachments else EncodedFrame(head)
+        name_size = len(name)
+        if trace is not None or sender is not None:
+            options, flags = _pack_options(trace, sender, flags)
+            name = options + name
+        size = _CALL_SIZE + len(name) + len(body)
+        try:
+            head = _CALL.pack(_ASK, size, flags, name_size, deadline, request_id, sequence, target.to_bytes(16, "big"))
+        except (struct.error, OverflowError) as error:
+            raise ValueError(f"a field of a call is out of range: {error}") from error
+        head += name + body
+        return self._encoded(head, attachments) if attachments else head
+
+    def _encode_ask(self, frame: Ask) -> bytes | EncodedFrame:
+        return self.encode_ask(*frame)
 
     def _encode_tell(self, frame: Tell) -> EncodedFrame:
         target, method, args, kwargs, trace, sender, sequence = frame
         body, flags, attachments = self._pack_call(args, kwargs)
-        name, options, flags = _pack_options(method, trace, sender, flags)
+        name = b""
+        if method is not None:
+            name = method.encode()
+            flags |= _HAS_METHOD
+        options, flags = _pack_options(trace, sender, flags)
         size = _CALL_SIZE + len(options) + len(name) + len(body)
         head = _CALL.pack(_TELL, size, flags, len(name), 0, 0, sequence, target.to_bytes(16, "big"))
         return self._encoded(head + options + name + body, attachments)
 
     def _pack_call(
-        self, args: tuple[Any, ...] | Undecodable, kwargs: dict[str, Any]
+        self, args: tuple[Any, ...] | Undecodable, kwargs: dict[str, Any] | None
     ) -> tuple[bytes, int, tuple[bytes, ...]]:
         if isinstance(args, Undecodable):
             raise ValueError("a frame whose value could not be decoded cannot be sent on")
         if not kwargs:
-            plain = self.codec.pack_plain(list(args))
-            return self._pack(list(args), _IN_LIST) if plain is None else (plain, 0, ())
+            return self._pack(list(args), _IN_LIST)
         body, flag, attachments = self._pack([list(args), kwargs], _IN_CALL)
         return body, flag | _HAS_KWARGS, attachments
 
     def _decode_ask(self, message: bytes, start: int, end: int) -> Ask | None:
         _, _, flags, name_size, deadline, request_id, sequence, target = _CALL.unpack_from(message, start - 5)
-        target = int.from_bytes(target, "big")
-        if flags == _HAS_METHOD:
-            # Most calls; what follows is what `_call_options` does.
-            trace = sender = None
-            start += _CALL_SIZE
-            offset = start + name_size
-            method: str | None = message[start:offset].decode()
+        sender: int | None = None
+        kwargs: dict[str, Any] = {}
+        offset = start + _CALL_SIZE + _TRACE_SIZE + name_size
+        if flags & ~_WANTS_STREAM == _HAS_METHOD | _HAS_TRACE and offset <= end:
+            # Most calls; what follows is what `_call_options` and `_call_value` do.
+            middle = offset - name_size
+            trace: bytes | None = message[middle - _TRACE_SIZE : middle]
+            method: str | None = message[middle:offset].decode()
+            args = self._arguments(message[offset:end])
         else:
             method, trace, sender, offset = _call_options(message, start + _CALL_SIZE, end, flags, name_size)
-        deadline = None if deadline == _NO_DEADLINE else deadline
-        stream = flags & _WANTS_STREAM != 0
-        body = message[offset:end]
+            args = ()
+            if not flags & _HAS_TRANSFER:
+                args, kwargs = self._call_value(message[offset:end], flags)
+        fields = (
+            request_id,
+            int.from_bytes(target, "big"),
+            method,
+            args,
+            kwargs,
+            None if deadline == _NO_DEADLINE else deadline,
+            flags & _WANTS_STREAM != 0,
+            trace,
+            sender,
+            sequence,
+        )
+        ask: Ask = _new(Ask, fields)
         if not flags & _HAS_TRANSFER:
-            args, kwargs = self._call_value(body, flags)
-            return Ask(request_id, target, method, args, kwargs, deadline, stream, trace, sender, sequence)
-        ask = Ask(request_id, target, method, (), {}, deadline, stream, trace, sender, sequence)
-        self._begin(ask, body, request_id, lambda head, attachments: self._completed(ask, flags, head, attachments))
+            return ask
+        self._begin_call(ask, flags, message[offset:end], request_id)
         return None
+
+    def _arguments(self, head: bytes, attachments: Sequence[Attachment] = ()) -> tuple[Any, ...] | Undecodable:
+        """The arguments of a call that has no named ones."""
+        try:
+            args = self._unpack(head, attachments, _IN_LIST)
+        except DecodeError as error:
+            return Undecodable(error)
+        if type(args) is not list:
+            raise ProtocolError("the value of a call is a list of arguments")
+        return tuple(args)
 
     def _decode_tell(self, message: bytes, start: int, end: int) -> Tell | None:
         _, _, flags, name_size, _, _, sequence, target = _CALL.unpack_from(message, start - 5)
         method, trace, sender, offset = _call_options(message, start + _CALL_SIZE, end, flags, name_size)
         tell = Tell(int.from_bytes(target, "big"), method, (), {}, trace, sender, sequence)
-        body = message[offset:end]
         if not flags & _HAS_TRANSFER:
-            return self._completed(tell, flags, body, ())
-        self._begin(tell, body, None, lambda head, attachments: self._completed(tell, flags, head, attachments))
+            return self._completed(tell, flags, message[offset:end], ())
+        self._begin_call(tell, flags, message[offset:end], None)
         return None
+
+    def _begin_call(self, frame: Call, flags: int, body: bytes, request_id: int | None) -> None:
+        # In the functions above a closure would make each of their variables slow, also where there is none to make.
+        self._begin(frame, body, request_id, lambda head, attachments: self._completed(frame, flags, head, attachments))
 
     def _completed(self, frame: Call, flags: int, head: bytes, attachments: Sequence[Attachment]) -> Call:
         args, kwargs = self._call_value(head, flags, attachments)
@@ -319,12 +385,13 @@ class FrameCodec:
     def _call_value(
         self, head: bytes, flags: int, attachments: Sequence[Attachment] = ()
     ) -> tuple[tuple[Any, ...] | Undecodable, dict[str, Any]]:
+        if not flags & _HAS_KWARGS:
+            return self._arguments(head, attachments), {}
         try:
-            value = self.codec.unpack(head, attachments, _IN_CALL if flags & _HAS_KWARGS else _IN_LIST)
+            args, kwargs = self.codec.unpack(head, attachments, _IN_CALL)
         except DecodeError as error:
             return Undecodable(error), {}
-        args, kwargs = value if flags & _HAS_KWARGS else (value, {})
-        if type(args) is not list or (flags & _HAS_KWARGS and not _are_named(kwargs)):
+        if type(args) is not list or not _are_named(kwargs):
             raise ProtocolError("the value of a call is a list of arguments, and a map of named ones")
         return tuple(args), kwargs
 
@@ -336,22 +403,36 @@ class FrameCodec:
             _REQUEST.pack(tag, _REQUEST_SIZE + len(body), flags | flag, request_id) + body, attachments
         )
 
-    def _encode_reply(self, frame: Reply) -> EncodedFrame:
-        if frame.stream_kind is None and (body := self.codec.pack_plain(frame.value)) is not None:
-            return EncodedFrame(_REQUEST.pack(_REPLY, _REQUEST_SIZE + len(body), 0, frame.request_id) + body)
-        return self._encode_answer(_REPLY, frame.request_id, _FLAG_OF_KIND[frame.stream_kind], frame.value)
+    def encode_reply(self, request_id: int, value: Any, kind: StreamKind = None) -> bytes | EncodedFrame:
+        """As `encode` for a `Reply` of these fields, without making one; plain bytes where nothing follows them."""
+        if kind is None and (body := self._pack_plain(value)) is not None:
+            return _REQUEST.pack(_REPLY, _REQUEST_SIZE + len(body), 0, request_id) + body
+        return self._encode_answer(_REPLY, request_id, _FLAG_OF_KIND[kind], value)
+
+    def _encode_reply(self, frame: Reply) -> bytes | EncodedFrame:
+        return self.encode_reply(*frame)
 
     def _decode_reply(self, message: bytes, start: int, end: int) -> Reply | None:
         _, _, flags, request_id = _REQUEST.unpack_from(message, start - 5)
-        kind = _KIND_OF_FLAG[flags & ~_HAS_TRANSFER]
         body = message[start + _REQUEST_SIZE : end]
+        if not flags:
+            # Most answers; what follows is what `_value` does.
+            try:
+                reply: Reply = _new(Reply, (request_id, self._unpack(body), None))
+                return reply
+            except DecodeError as error:
+                return Reply(request_id, Undecodable(error))
+        kind = _KIND_OF_FLAG[flags & ~_HAS_TRANSFER]
         if not flags & _HAS_TRANSFER:
             return Reply(request_id, self._value(body, (), 0), kind)
-        reply = Reply(request_id, None, kind)
-        self._begin(
-            reply, body, None, lambda head, attachments: reply._replace(value=self._value(head, attachments, 0))
-        )
+        self._begin_reply(Reply(request_id, None, kind), body)
         return None
+
+    def _begin_reply(self, reply: Reply, body: bytes) -> None:
+        def finish(head: bytes, attachments: Sequence[Attachment]) -> Reply:
+            return reply._replace(value=self._value(head, attachments, 0))
+
+        self._begin(reply, body, None, finish)
 
     def _encode_stream_item(self, frame: StreamItem) -> EncodedFrame:
         if isinstance(frame.items, Undecodable):
@@ -451,9 +532,9 @@ def _are_named(kwargs: object) -> bool:
     return type(kwargs) is dict and all(type(name) is str for name in kwargs)
 
 
-def _pack_options(method: str | None, trace: bytes | None, sender: int | None, flags: int) -> tuple[bytes, bytes, int]:
-    """Method and the other optional fields of a call as bytes, and the flags that tell of them."""
-    options = name = b""
+def _pack_options(trace: bytes | None, sender: int | None, flags: int) -> tuple[bytes, int]:
+    """The optional fields of a call as bytes, and the flags that tell of them."""
+    options = b""
     if trace is not None:
         if len(trace) != _TRACE_SIZE:
             raise ValueError(f"a trace context has {_TRACE_SIZE} bytes, got {len(trace)}")
@@ -462,10 +543,7 @@ def _pack_options(method: str | None, trace: bytes | None, sender: int | None, f
     if sender is not None:
         flags |= _HAS_SENDER
         options += sender.to_bytes(16, "big")
-    if method is not None:
-        flags |= _HAS_METHOD
-        name = method.encode()
-    return name, options, flags
+    return options, flags
 
 
 def _call_options(
@@ -510,7 +588,7 @@ def _chunk(transfer_id: int, views: Sequence[Buffer]) -> tuple[Buffer, ...]:
     return _CHUNK.pack(_CHUNK_TAG, 4 + sum(map(len, views)), transfer_id), *views
 
 
-_ENCODERS: dict[type, Callable[[FrameCodec, Any], EncodedFrame]] = {
+_ENCODERS: dict[type, Callable[[FrameCodec, Any], bytes | EncodedFrame]] = {
     Ask: FrameCodec._encode_ask,
     Tell: FrameCodec._encode_tell,
     Reply: FrameCodec._encode_reply,

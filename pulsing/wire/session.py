@@ -48,7 +48,7 @@ from pulsing.wire.frames import (
     Tell,
 )
 
-WINDOW_FRAMES = 256
+WINDOW_FRAMES = 1024
 """Messages to actors that may be under way in one direction of a link."""
 WINDOW_BYTES = 8 * 1024 * 1024
 """Bytes of them; only the sender knows and counts these."""
@@ -291,13 +291,29 @@ class Session(Generic[Context]):
         """
         kind = type(frame)
         if kind is Ask:
-            self._ask(self._ours, frame, _WAITING, context, size)  # type: ignore[arg-type]
+            self.ask(frame.request_id, context, size)  # type: ignore[union-attr]
         elif kind in OF_ANSWERER:
             return self._follow(self._theirs, frame, SENT) is not None
         elif kind in OF_ASKER and frame.request_id:  # type: ignore[union-attr]
             return self._follow(self._ours, frame, SENT) is not None
         else:
             self._say(self._ours, self._theirs, frame, size)
+        return True
+
+    def ask(self, number: int, context: Context | None, size: int) -> None:
+        """As `send` for an `Ask` with this number, which nobody has to make for it."""
+        ours = self._ours
+        ours.window.take(size)
+        self._open_request(ours, number, _WAITING, context)
+
+    def reply(self, request: Request[Any]) -> bool:
+        """As `send` for a `Reply` to a request of the other side that is no stream."""
+        if SENT.get((request.stage, Reply)) is not _OVER:
+            if request.stage is _OVER:
+                return False
+            raise ProtocolError(f"Reply may not come while request {request.id} is {request.stage.value}")
+        request.stage = _OVER
+        del self._theirs.requests[request.id]
         return True
 
     def receive(self, frame: Frame) -> Request[Context | None] | None:
@@ -312,7 +328,9 @@ class Session(Generic[Context]):
         """
         kind = type(frame)
         if kind is Ask:
-            return self._ask(self._theirs, frame, _SERVING, None, 0)  # type: ignore[arg-type]
+            theirs = self._theirs
+            theirs.window.take(0)
+            return self._open_request(theirs, frame.request_id, _SERVING, None)  # type: ignore[union-attr]
         if kind in OF_ANSWERER:
             return self._follow(self._ours, frame, RECEIVED)
         if kind in OF_ASKER and frame.request_id:  # type: ignore[union-attr]
@@ -320,20 +338,19 @@ class Session(Generic[Context]):
         self._say(self._theirs, self._ours, frame, 0)
         return None
 
-    def _ask(
-        self, side: _Side[Context | None], frame: Ask, stage: Stage, context: Context | None, size: int
+    def _open_request(
+        self, side: _Side[Context | None], number: int, stage: Stage, context: Context | None
     ) -> Request[Context | None]:
         if side.phase is not _TALKING:
-            raise _unexpected(frame, side.phase)
-        if len(side.requests) >= PENDING_ASKS:
+            raise _unexpected(Ask(number, 0, None), side.phase)
+        requests, made = side.requests, side.made
+        if len(requests) >= PENDING_ASKS:
             raise ProtocolError(f"more than {PENDING_ASKS} requests are open")
-        side.window.take(size)
-        number, made = frame.request_id, side.made
         if number == made.last + 1:
             made.last = number
         else:
             made.use_out_of_order(number)
-        request = side.requests[number] = Request(number, stage, context)
+        request = requests[number] = Request(number, stage, context)
         return request
 
     def _say(self, speaker: _Side[Any], listener: _Side[Any], frame: Frame, size: int) -> None:

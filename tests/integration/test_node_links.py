@@ -549,7 +549,7 @@ ILLEGAL: dict[str, list[Frame]] = {
     "credit for nothing": [Credit(1, 5)],
     "room that was not taken": [Credit(0, 1)],
     "a number twice": [Ask(1, 1 << 64, "x"), Ask(1, 1 << 64, "x")],
-    "a number far ahead": [Ask(1_000, 1 << 64, "x")],
+    "a number far ahead": [Ask(WINDOW_FRAMES + 1, 1 << 64, "x")],
     "news after goodbye": [Goodbye(), Tell(1 << 64, "x")],
     "full twice": [Full(1), Full(1)],
     "room without full": [Room(1)],

@@ -51,6 +51,7 @@ test: $(READY)
 	@.ci/need chromium chromium
 	@.ci/need redis-server redis-server
 	@.ci/need node nodejs
+	@.ci/need prometheus prometheus
 	$(BIN)/pytest
 
 test-versions:

@@ -51,15 +51,18 @@ def is_loopback(host: str) -> bool:
 
 def scrape_config(base_url: str, token_file: str) -> str:
     """A scrape job that works as it is."""
+    # Prometheus 2.42 sends a token of discovery without its scheme unless that is named.
     return f"""\
 scrape_configs:
   - job_name: pulsing
     scrape_interval: 15s
     # convert_classic_histograms_to_nhcb: true   # Prometheus 3
     authorization:
+      type: Bearer
       credentials_file: {token_file}
     http_sd_configs:
       - url: {base_url}/api/v1/prometheus/sd
         authorization:
+          type: Bearer
           credentials_file: {token_file}
 """

@@ -58,7 +58,7 @@ FAMILIES: Mapping[str, Family] = {
     "queue_read_records_total": Family("counter", ("queue",), "Records read"),
     "queue_trimmed_records_total": Family("counter", ("queue",), "Records removed by trimming and purging"),
     "queue_operation_seconds": Family(
-        "histogram", ("op",), "Time that buckets of this node took for a put, get or flush"
+        "histogram", ("op",), "Time that buckets of this node took; a get may wait for records"
     ),
     "queue_failures_total": Family("counter", ("queue", "op"), "Operations of buckets that failed"),
     "topics": Family("gauge", (), "Topics whose broker is on this node"),

@@ -41,7 +41,14 @@ SHARED_S = 1.0
 MAX_OBJECTS = 1_000
 
 BUCKET_CLASS = "pulsing.streaming.storage.BucketStorage"
-BUCKET_OPERATIONS: Mapping[str, str] = {"put": "put", "put_batch": "put", "get": "get", "flush": "flush"}
+BUCKET_OPERATIONS: Mapping[str, str] = {
+    "append": "put",
+    "put": "put",
+    "put_batch": "put",
+    "fetch": "get",
+    "get": "get",
+    "flush": "flush",
+}
 BROKER_CLASS = "pulsing.streaming.broker.TopicBroker"
 
 Row = Mapping[str, Any]

@@ -12,7 +12,9 @@ import pytest
 
 import pulsing as pul
 from pulsing.admin.app import create_admin_app
+from pulsing.admin.families import FAMILIES
 from pulsing.admin.settings import AdminSettings
+from pulsing.ids import ActorId
 from pulsing.testing import wait_until
 
 TOKEN = "cluster-token-0123456789"
@@ -157,3 +159,47 @@ async def test_an_actor_of_an_unknown_node_is_not_found() -> None:
     async with two_nodes() as (_, _, client):
         response = await client.get(f"{API}/actors/00000000000000ff:0000000000000010")
     assert (response.status_code, response.json()["type"]) == (404, "/problems/actor-not-found")
+
+
+RARE = {
+    "actor_mailbox_dropped_total",
+    "actor_restarts_total",
+    "link_backpressure_seconds_total",
+    "link_closed_total",
+    "long_turns_total",
+    "queue_failures_total",
+    "queue_unflushed_records",
+    "stream_items_total",
+    "topic_evictions_total",
+}
+"""Metrics that appear with the first mishap, or with stores that know the figure."""
+
+
+async def test_every_metric_of_the_table_is_exported_and_no_other() -> None:
+    async with two_nodes() as (one, _, client):
+        counter = await Counter.spawn(name="c", system=one)
+        await counter.incr()
+        await one.resolve("c")
+        with contextlib.suppress(pul.PulsingActorError):
+            await counter.ref.request("nothing", (), None, 5)
+        with contextlib.suppress(pul.PulsingRuntimeError):
+            await one.bind(ActorId.of(one.node_id.id, 99_999)).ask("x", timeout=1)
+        await one.stop("c")
+        for number in range(10):  # so many that this node gets some of them
+            queue = f"q{number}"
+            writer = await one.queue.write(queue, num_buckets=1)
+            await writer.put({"id": "a"})
+            await writer.flush()
+            await (await one.queue.read(queue, num_buckets=1)).get(limit=1)
+            await client.post(f"{API}/queues/{queue}/trim", json={"keep_last": 0})
+            body = {"message": {}, "mode": "fire_and_forget"}
+            await client.post(f"{API}/topics/t{number}/messages?create=true", json=body)
+        await client.get(f"{API}/whoami", headers={"Authorization": "Bearer wrong"})
+        await client.get(f"{API}/health/checks")
+        await client.get("/metrics")
+        await asyncio.sleep(1.1)  # a rendering is shared for a second
+        text = (await client.get("/metrics")).text
+    found = {line.split(" ")[2] for line in text.splitlines() if line.startswith("# TYPE pulsing_")}
+    exported = {name.removeprefix("pulsing_") for name in found}
+    assert exported <= set(FAMILIES)
+    assert set(FAMILIES) - exported <= RARE

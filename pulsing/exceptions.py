@@ -269,7 +269,7 @@ class NodeDead(PulsingRuntimeError, ConnectionError, RuntimeError):
 
 
 class NodeLeaving(PulsingRuntimeError, ConnectionError, RuntimeError):
-    """The node is about to leave and takes no new work; send it elsewhere."""
+    """The node is about to leave, or has left, and takes no new work; resolve the name again and call who is found."""
 
     def __init__(self, node_id: NodeId | int | str, maybe_executed: bool = False) -> None:
         super().__init__(f"Node is leaving: {_node_text(node_id)}")

@@ -12,7 +12,7 @@ from pulsing.cluster.events import MemberChanged
 from pulsing.cluster.naming import ClusterNames
 from pulsing.cluster.rows import cluster_row, member_rows, name_rows
 from pulsing.core.seams import MemberView
-from pulsing.exceptions import NodeDead, NodeNotFound
+from pulsing.exceptions import NodeDead, NodeLeaving, NodeNotFound
 from pulsing.ids import NodeId
 from pulsing.node import Node
 
@@ -80,8 +80,12 @@ class Participation:
         if member is None:
             raise NodeNotFound(node_id)
         if not member.is_present:
-            raise NodeDead(node_id)
+            raise NodeLeaving(node_id) if member.status == "left" else NodeDead(node_id)
         return member.addr
+
+    def is_leaving(self, node_id: NodeId) -> bool:
+        member = self.cluster.member(node_id.id)
+        return member is not None and member.status in ("leaving", "left")
 
     def name_of(self, node_id: NodeId) -> str | None:
         member = self.cluster.member(node_id.id)
@@ -123,7 +127,9 @@ class Participation:
             self._system.events.publish(
                 f"member.{change.kind}", kind="member", id=str(node_id), name=member.name, data=data
             )
-        if not member.is_present:
+        if member.status == "left":
+            self.node.part_from(node_id)
+        elif not member.is_present:
             self.node.forget(node_id)
         for listener in list(self._system.member_listeners):
             listener()

@@ -9,10 +9,18 @@ from typing import TYPE_CHECKING, Any
 from pulsing.core.actor import CURRENT, TRACE
 from pulsing.core.envelope import Envelope
 from pulsing.core.trace import new_trace
-from pulsing.exceptions import ActorNotFound, ActorStopped, NodeNotFound, PulsingRuntimeError, SystemStopped
+from pulsing.exceptions import (
+    ActorNotFound,
+    ActorStopped,
+    NodeLeaving,
+    NodeNotFound,
+    PulsingRuntimeError,
+    SystemStopped,
+)
 from pulsing.ids import ActorId
 
 if TYPE_CHECKING:
+    from pulsing.core.cell import Cell
     from pulsing.core.system import System
 
 
@@ -56,6 +64,21 @@ def tell(
             raise NodeNotFound(target.node_id)
         return system.router.tell(envelope)
     raise fail_unknown(system, envelope)
+
+
+def is_new_work(envelope: Envelope, cell: Cell | None) -> bool:
+    """Whether a node that is about to end refuses a message of another node.
+
+    What serves the node itself goes on until its end. Tells are taken as long as there is somebody to take them, since
+    their senders could not learn that they should send them elsewhere.
+    """
+    return envelope.is_ask and (cell is None or cell.closed or not cell.spec.internal)
+
+
+def refuse_new_work(system: System, envelope: Envelope) -> None:
+    """Tell the caller to turn to another node."""
+    system.dead_letters.record(envelope, "stopped")
+    envelope.fail(NodeLeaving(system.node_id))
 
 
 def fail_unknown(system: System, envelope: Envelope) -> PulsingRuntimeError:

@@ -125,9 +125,12 @@ def unmount(name: str) -> None:
 
 
 async def run_until_signal(actor_name: str | None = None) -> None:
-    """Wait for SIGINT or SIGTERM, stop the named actor, and shut the process-wide system down.
+    """Wait for SIGINT or SIGTERM, then shut the process-wide system down: it drains, so that no caller loses an answer.
 
     A second signal ends the process with exit code 1.
+
+    Args:
+        actor_name: an actor that is stopped first, once its mailbox has run empty; callers turn elsewhere meanwhile.
     """
     from pulsing.core import get_system, shutdown
 
@@ -144,6 +147,7 @@ async def run_until_signal(actor_name: str | None = None) -> None:
     try:
         await signalled.wait()
         if actor_name is not None:
+            await get_system().drain()
             await get_system().stop(actor_name)
         await shutdown()
     except Exception as error:

@@ -66,6 +66,8 @@ class Lookup:
                 return None if here is None else here.ref
             return next((system.ref_of(one) for one in found if one.node_id == wanted), None)
         stable = [one for one in found if not one.leaving] or ([] if here is not None else found)
+        if system.draining and stable:
+            here = None
         candidates = [*([] if here is None else [here.ref]), *map(system.ref_of, stable)]
         if len(candidates) > 1:
             return candidates[self.next_turn(path) % len(candidates)]

@@ -16,7 +16,7 @@ from pulsing.core.registry import lookup_path
 from pulsing.core.seams import SYSTEM_ACTOR, SYSTEM_ACTOR_NUMBER
 from pulsing.core.spec import CellSpec, full_name
 from pulsing.core.system import System
-from pulsing.exceptions import Forbidden, PulsingRuntimeError
+from pulsing.exceptions import Forbidden, NodeLeaving, PulsingRuntimeError
 from pulsing.ids import ActorId, NodeId
 
 if TYPE_CHECKING:
@@ -293,7 +293,10 @@ class PythonActorService:
         Raises:
             PulsingRuntimeError: the class is not registered in this process.
             Forbidden: this node does not create actors for others.
+            NodeLeaving: this node is about to end.
         """
+        if self._system.draining:
+            raise NodeLeaving(self._system.node_id)
         if not self._system.creates_for_others:
             raise Forbidden(f"creating {class_name}", "this node runs without credentials (insecure)")
         try:
@@ -382,10 +385,19 @@ async def create_on(
     public: bool,
     options: dict[str, Any],
 ) -> ActorRef:
-    """Create an actor of a registered class on another node and return its ref."""
+    """Create an actor of a registered class on another node and return its ref.
+
+    Raises:
+        NodeLeaving: the node takes no new work; nothing was created.
+        PulsingRuntimeError, Forbidden: as of `create_actor`.
+    """
     service = await get_python_actor_service(system, node_id)
     call = (class_name, list(args), kwargs, name, public)
-    created = await service.ref.request("create_actor", call, options, 30.0)
+    try:
+        created = await service.ref.request("create_actor", call, options, 30.0)
+    except NodeLeaving as refusal:
+        refusal.maybe_executed = False  # it looks at that before anything else
+        raise
     return system.bind(ActorId(int(created["actor_id"])), None if name is None else lookup_path(name))
 
 

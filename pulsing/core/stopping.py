@@ -1,10 +1,11 @@
-"""How a system ends: mailboxes run empty, actors stop, those of users first, and what served them is closed."""
+"""How a system ends: it says so, refuses new work, finishes what it has, hands over what it owns, stops and closes."""
 
 from __future__ import annotations
 
 import asyncio
 import contextvars
-from collections.abc import Iterable
+import logging
+from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING
 
 from pulsing.core.actor import CURRENT, ActorContext
@@ -14,7 +15,11 @@ from pulsing.exceptions import SystemStopped
 if TYPE_CHECKING:
     from pulsing.core.system import System
 
+logger = logging.getLogger(__name__)
+
 DRAIN_STEP_S = 0.01
+HAND_OVER_S = 10.0
+"""How long one layer may take to hand over what this node owns."""
 STOPS_IN_A_ROW = 256
 """After so many actors were told to stop the loop may do other things."""
 
@@ -43,27 +48,39 @@ class Shutdown:
         if inside is None:
             await asyncio.shield(self._task)
 
-    async def _end(self, drain: float | None, inside: ActorContext | None) -> None:
-        system = self._system
-        self.draining = True
-        for tell in system.leaving:
-            await tell()
-        deadline = None if drain is None else system.now() + drain
-        await self._run_empty(deadline, None if inside is None else inside._cell)
-        left = None if deadline is None else max(0.0, deadline - system.now())
-        await _stop_all((cell for cell in system.registry if not cell.spec.internal), left)
-        await _stop_all((cell for cell in system.registry if cell.spec.kind != "system"), left)
-        await _stop_all(system.registry, 0.0)
-        self.stopped = True
-        await self._close()
+    async def run_empty(self, seconds: float | None, caller: Cell | None) -> float | None:
+        """Take no new work, and wait until the actors of users, except one, have nothing more to do.
 
-    async def _run_empty(self, deadline: float | None, caller: Cell | None) -> None:
-        """Wait until the actors of users, except the one that asked for the end, have nothing more to do."""
+        Returns:
+            The seconds that are left; None for no limit.
+        """
         system = self._system
+        deadline = None if seconds is None else system.now() + seconds
+        if not self.draining:
+            await self._say_so()
         while any(cell.busy and not cell.spec.internal and cell is not caller for cell in system.registry):
             if deadline is not None and system.now() >= deadline:
                 break
             await asyncio.sleep(DRAIN_STEP_S)
+        return None if deadline is None else max(0.0, deadline - system.now())
+
+    async def _say_so(self) -> None:
+        system = self._system
+        self.draining = True
+        system.events.publish("node.draining", kind="node", id=str(system.node_id), name=system.node_name, data={})
+        for tell in system.leaving:
+            await tell()
+
+    async def _end(self, drain: float | None, inside: ActorContext | None) -> None:
+        system = self._system
+        left = await self.run_empty(drain, None if inside is None else inside._cell)
+        await _stop_all((cell for cell in system.registry if not cell.spec.internal), left)
+        if drain != 0:
+            await _hand_over(system.handing_over)
+        await _stop_all((cell for cell in system.registry if cell.spec.kind != "system"), left)
+        await _stop_all(system.registry, 0.0)
+        self.stopped = True
+        await self._close()
 
     async def _close(self) -> None:
         system = self._system
@@ -75,6 +92,15 @@ class Shutdown:
         await system.tasks.close()
         system.events.close()
         system.dead_letters.close()
+
+
+async def _hand_over(steps: Iterable[Callable[[], Awaitable[None]]]) -> None:
+    """Give what this node owns to others; what cannot be given is lost with the node, as if it had died."""
+    for step in steps:
+        try:
+            await asyncio.wait_for(step(), HAND_OVER_S)
+        except Exception:
+            logger.exception("something that this node owns could not be handed over")
 
 
 async def _stop_all(cells: Iterable[Cell], timeout: float | None) -> None:

@@ -35,7 +35,7 @@ from pulsing.core.statistics import ClassCounters, SystemStatistics
 from pulsing.core.stopping import Shutdown
 from pulsing.core.timers import Deadlines
 from pulsing.core.turns import Turn
-from pulsing.exceptions import ActorNotFound, NodeNotFound, SystemStopped
+from pulsing.exceptions import ActorNotFound, NodeLeaving, NodeNotFound, SystemStopped
 from pulsing.ids import ActorId, NodeId
 from pulsing.tasks import TaskScope
 
@@ -83,6 +83,8 @@ class System:
         self.creates_for_others = True
         self.leaving: list[Callable[[], Awaitable[None]]] = []
         """What else has to be told when the system is about to end, before mailboxes run empty."""
+        self.handing_over: list[Callable[[], Awaitable[None]]] = []
+        """What gives to other nodes what this one owns, once the actors of users have ended; they may fail."""
         self.admin_url: str | None = None
         """Where the admin app of this node is served, without a path."""
         self.announce: Callable[..., None] = lambda **_: None
@@ -135,9 +137,12 @@ class System:
 
         Raises:
             NameTaken, ValueError, SystemStopped
+            NodeLeaving: the system is about to end.
         """
-        if self._shutdown.stopped or (self._shutdown.draining and not spec.internal):
+        if self._shutdown.stopped:
             raise SystemStopped()
+        if self._shutdown.draining and not spec.internal:
+            raise NodeLeaving(self.node_id)
         path = self.check_name(name, internal=spec.kind == "system")
         counters = self.counters_of(spec)
         cell = make_cell(
@@ -320,6 +325,13 @@ class System:
         """
         await self._shutdown.run(drain)
 
+    async def drain(self, seconds: float | None = 10.0) -> None:
+        """Take no new work from now on, and wait for up to `seconds` until mailboxes have run empty.
+
+        Other nodes are told, and turn elsewhere. What follows can only be `shutdown`.
+        """
+        await self._shutdown.run_empty(seconds, None)
+
     @property
     def draining(self) -> bool:
         """Whether the system is about to end and takes no new actors."""
@@ -347,6 +359,9 @@ class System:
             PulsingRuntimeError: a tell that was not taken; an ask gets its error as its answer.
         """
         cell = self.registry.by_id(envelope.target)
+        if self._shutdown.draining and elsewhere.is_new_work(envelope, cell):
+            elsewhere.refuse_new_work(self, envelope)
+            return None
         if cell is None:
             elsewhere.fail_unknown(self, envelope)
             return None

@@ -77,6 +77,8 @@ class Link:
         self.backpressure = Stopwatch()
         """Time for which messages have waited although the link was there."""
         self.lost = False
+        self.ended: asyncio.Future[None] = self.system.loop.create_future()
+        """Done when the connection is gone."""
         self.closing = False
         """Whether nothing new goes over this link any more."""
         self._watching: asyncio.TimerHandle | None = None
@@ -364,6 +366,7 @@ class Link:
         if self._watching is not None:
             self._watching.cancel()
         self.backpressure.stop(self.system.now())
+        self.ended.set_result(None)
         detail = "" if error is None else str(error)
         for request in self.session.end():
             if isinstance(request.context, Envelope):

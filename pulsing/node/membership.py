@@ -15,8 +15,13 @@ class Membership(Protocol):
 
         Raises:
             NodeNotFound: it is not a member.
-            NodeDead: it was one.
+            NodeDead: it was one, and died.
+            NodeLeaving: it was one, and left.
         """
+        ...
+
+    def is_leaving(self, node_id: NodeId) -> bool:
+        """Whether a member has said that it is about to leave, or has left."""
         ...
 
     def name_of(self, node_id: NodeId) -> str | None:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
 from pulsing.core.envelope import Envelope
 from pulsing.core.lifecycle import Terminated
 from pulsing.core.system import System
-from pulsing.exceptions import AuthFailed, LinkLost, NodeDead, PulsingRuntimeError
+from pulsing.exceptions import AuthFailed, LinkLost, NodeDead, NodeLeaving, PulsingRuntimeError
 from pulsing.ids import ActorId, NodeId
 from pulsing.node.link import Link
 from pulsing.node.membership import Membership
@@ -27,6 +28,8 @@ logger = logging.getLogger(__name__)
 
 CLOSED_KEPT = 256
 """Links whose end can still be looked at."""
+PARTING_S = 1.0
+"""How long two nodes that take leave of each other wait for what is open between them."""
 AUTH_PAUSE_S = 30.0
 """How long an address is left alone after its node refused our secret; guesses are counted there."""
 
@@ -49,6 +52,8 @@ class Node:
         self._registry = default_registry.child()
         self._tasks = TaskScope(f"node {system.node_id}")
         self._peers: dict[int, Peer] = {}
+        self._parting: set[Peer] = set()
+        """Peers that have left, until their links have ended."""
         self._dialling: dict[str, list[Peer]] = {}
         self._refusals: dict[str, tuple[float, str]] = {}
         """Until when an address is not dialled, and why."""
@@ -128,7 +133,7 @@ class Node:
         refusal = self._refusals.get(addr)
         if refusal is not None and self.system.now() < refusal[0]:
             if peer is not None:
-                peer.fail_waiting(LinkLost(peer.node_id, False, refusal[1]))
+                self._fail_waiting(peer, refusal[1])
             self.membership.dial_failed(addr, False, refusal[1])
             return
         waiting = self._dialling.get(addr)
@@ -166,7 +171,12 @@ class Node:
         """An attempt is over: what waited for a link that did not come by it fails."""
         for peer in self._dialling.pop(addr, []):
             if peer.link is None:
-                peer.fail_waiting(LinkLost(peer.node_id, False, reason))
+                self._fail_waiting(peer, reason)
+
+    def _fail_waiting(self, peer: Peer, reason: str) -> None:
+        """Nothing that waits for a link was sent; whoever leaves is not to be waited for."""
+        is_leaving = self.membership.is_leaving(peer.node_id)
+        peer.fail_waiting(NodeLeaving(peer.node_id) if is_leaving else LinkLost(peer.node_id, False, reason))
 
     def attach_dialled(self, connection: Connection) -> ConnectionHandler:
         """A connection that this node dialled is open."""
@@ -213,21 +223,45 @@ class Node:
             self.membership.link_lost(link.peer.node_id)
 
     def forget(self, node_id: NodeId) -> None:
-        """A node is dead or has left: nobody waits for it any longer."""
+        """A node is dead: nobody waits for it any longer."""
         peer = self._peers.pop(node_id.id, None)
         if peer is not None:
             # Should the node come back, it still knows the numbers of what it got from here.
             self._last_sequence = max(self._last_sequence, peer.sequence)
-            peer.gone(NodeDead(node_id, maybe_executed=True))
+            peer.gone(NodeDead(node_id))
         self._watches.node_gone(node_id)
+
+    def part_from(self, node_id: NodeId) -> None:
+        """A node has left: what it was asked before is still answered, if only by a refusal; nothing new goes there."""
+        peer = self._peers.pop(node_id.id, None)
+        if peer is not None:
+            self._parting.add(peer)
+            self._tasks.start(self._part_from(peer), f"part from {node_id}")
+        self._watches.node_gone(node_id)
+
+    async def _part_from(self, peer: Peer) -> None:
+        leaving = NodeLeaving(peer.node_id)
+        peer.fail_waiting(leaving)
+        await self._wait_for_partings([peer])
+        peer.gone(leaving)
+        self._parting.discard(peer)
+
+    async def _wait_for_partings(self, peers: Iterable[Peer]) -> None:
+        """Say goodbye, and wait a moment for what is open to end: the links close by themselves then."""
+        links = [link for peer in peers for link in peer.links]
+        for link in links:
+            link.retire("leaving")
+        if links:
+            await asyncio.wait([link.ended for link in links], timeout=PARTING_S)
 
     def _publish(self, type: str, node_id: NodeId, data: dict[str, Any]) -> None:
         self.system.events.publish(type, kind="link", id=str(node_id), data=data)
 
     async def close(self) -> None:
-        """Close every link."""
+        """Answer what is still asked, take leave of every peer, and close every link."""
         self._stopped = True
-        for peer in list(self._peers.values()):
-            await peer.close()
         await self._watches.close()
+        await self._wait_for_partings(self._peers.values())
+        for peer in [*self._peers.values(), *self._parting]:
+            await peer.close()
         await self._tasks.close()

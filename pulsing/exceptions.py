@@ -2,7 +2,7 @@
 
     PulsingError
     ├── PulsingRuntimeError            the framework: names, links, nodes, limits, configuration
-    │   ├── NotInitialized, SystemStopped
+    │   ├── NotInitialized, SystemStopped, WrongLoop
     │   ├── ActorNotFound, ActorStopped, NameTaken, MailboxFull, Overloaded, DeadlineExceeded
     │   ├── NodeNotFound, NodeDead, NodeLeaving, LinkLost, AuthFailed, Forbidden, JoinTimeout, AddressInUse
     │   └── NotSendable, NotOwner, BucketUnavailable, DataLost
@@ -56,6 +56,7 @@ __all__ = [
     "PulsingTimeoutError",
     "PulsingUnsupportedError",
     "SystemStopped",
+    "WrongLoop",
 ]
 
 # Two classes on Python 3.10, one since 3.11; callers may catch either.
@@ -176,6 +177,10 @@ class SystemStopped(PulsingRuntimeError, RuntimeError):
 
     def __init__(self, message: str = "The actor system has been shut down.") -> None:
         super().__init__(message)
+
+
+class WrongLoop(PulsingRuntimeError, RuntimeError):
+    """Asked for in a thread or on a loop where it cannot be had; the text says what to do instead."""
 
 
 class ActorNotFound(PulsingRuntimeError, LookupError, RuntimeError):

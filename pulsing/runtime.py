@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from pulsing.clock import Clock
 from pulsing.config import SystemConfig, TLSConfig, config_from
+from pulsing.core.home import at_home, send_home
 from pulsing.core.keeping import KeptMessages, Packing
 from pulsing.core.mailbox import MailboxOptions
 from pulsing.core.ref import ActorRef
@@ -95,7 +96,7 @@ class ActorSystem:
             ValueError: an invalid name or option, or an instance that cannot be copied for its restarts.
             SystemStopped: the system was shut down.
         """
-        options = {
+        options: dict[str, Any] = {
             "restart_policy": restart_policy,
             "max_restarts": max_restarts,
             "min_backoff": min_backoff,
@@ -103,6 +104,8 @@ class ActorSystem:
             "restart_window": restart_window,
             "mailbox": mailbox,
         }
+        if not at_home(self.inner):
+            return await send_home(self.inner, lambda: self.spawn(actor, name=name, public=public, **options))
         self.inner.check_running()
         return spawn_any(self.inner, actor, name=name, public=public, options=options)
 

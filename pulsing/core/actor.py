@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
+from concurrent.futures import Future
 from contextvars import ContextVar
+from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
 from pulsing.ids import ActorId
@@ -92,7 +94,11 @@ def current_actor() -> ActorContext:
 
 
 class Delayed:
-    """Sends a call to the actor's own mailbox when the time has come; the result is dropped."""
+    """Sends a call to the actor's own mailbox when the time has come; the result is dropped.
+
+    A call returns the task that waits, to be cancelled; in a threaded actor's worker thread, a future of
+    `concurrent.futures` that cancels the task.
+    """
 
     __slots__ = ("_cell", "_delay")
 
@@ -108,11 +114,18 @@ class Delayed:
         if table is not None and name not in table.methods:
             raise AttributeError(f"No method {name!r}")
 
+        method = None if table is None and name == "receive" else name
+
         def call(*args: Any, **kwargs: Any) -> asyncio.Task[None]:
-            method = None if table is None and name == "receive" else name
             return cell.tasks.start(_send_later(cell, delay, method, args, kwargs), f"delayed {name}")
 
-        return call
+        async def called_there(*args: Any, **kwargs: Any) -> None:
+            await call(*args, **kwargs)
+
+        def call_from_thread(*args: Any, **kwargs: Any) -> Future[None]:
+            return asyncio.run_coroutine_threadsafe(called_there(*args, **kwargs), cell.loop)
+
+        return call if cell.thread == get_ident() else call_from_thread
 
 
 async def _send_later(cell: Cell, delay: float, method: str | None, args: tuple[Any, ...], kwargs: Any) -> None:

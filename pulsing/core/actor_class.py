@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from pulsing.core.actor import Actor
 from pulsing.core.classes import actor_class_named
+from pulsing.core.home import at_home, send_home
 from pulsing.core.mailbox import MailboxOptions
 from pulsing.core.methods import method_table
 from pulsing.core.proxy import ActorProxy, proxy_of_table
@@ -100,6 +101,7 @@ class ActorClass(Generic[T]):
 
         Args:
             args, kwargs: for the constructor, which runs here and now; what it raises reaches the caller unchanged.
+                Awaited on another loop than the system's, all this happens on the system's.
             name: name of the actor; None (the default) for an anonymous one.
             public: whether other nodes may resolve the name; by default, if there is a name.
             system: the system to spawn on; the process-wide one by default.
@@ -112,9 +114,17 @@ class ActorClass(Generic[T]):
             NameTaken: an actor of the node has the name.
             NotInitialized: there is no process-wide system.
             ValueError: an invalid name or placement.
+            WrongLoop: the system's loop does not run.
         """
         chosen = {key: self._fixed[key] if key in self._fixed else kwargs.pop(key, None) for key in _SPAWN_KEYWORDS}
         system = inner_system(chosen["system"])
+        if at_home(system):
+            return await self._spawn(system, chosen, args, kwargs)
+        return await send_home(system, lambda: self._spawn(system, chosen, args, kwargs))
+
+    async def _spawn(
+        self, system: System, chosen: Mapping[str, Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> ActorProxy:
         name, public = chosen["name"], chosen["public"]
         placement = "local" if chosen["placement"] is None else chosen["placement"]
         public = name is not None if public is None else public

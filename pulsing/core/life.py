@@ -270,7 +270,8 @@ class Life:
     def end_by_itself(self) -> None:
         """The actor's own wish to end after the message in progress."""
         self._own_end = True
-        self.loop.call_soon(self.own_end_if_idle)
+        # The wish may come from the actor's worker thread.
+        self.loop.call_soon_threadsafe(self.own_end_if_idle)
 
     def own_end_if_idle(self) -> None:
         """Carry out that wish once nothing is in progress."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
 import pulsing.core.elsewhere as elsewhere
 from pulsing.core.actor import CURRENT
+from pulsing.core.home import at_home, send_home
 from pulsing.core.lifecycle import Terminated
 from pulsing.core.messages import StreamMessage
 from pulsing.core.timers import DEFAULT_ASK_TIMEOUT
@@ -72,21 +73,17 @@ class ActorRef:
 
     def watch(self) -> asyncio.Future[Terminated]:
         """A future that is resolved once, when the actor has ended, with how it ended."""
-        system, loop = self._bound(), _running_loop()
-        told: asyncio.Future[Terminated] = loop.create_future()
+        system = self._bound()
+        if not at_home(system):
+            return send_home(system, self.watch)
+        told: asyncio.Future[Terminated] = system.loop.create_future()
 
         def settle(end: Terminated) -> None:
             if not told.done():
                 told.set_result(end)
 
-        def settle_there(end: Terminated) -> None:
-            loop.call_soon_threadsafe(settle, end)
-
-        if loop is system.loop:
-            system.watch(self, settle)
-            told.add_done_callback(lambda _: system.unwatch(self, settle))
-        else:
-            system.loop.call_soon_threadsafe(system.watch, self, settle_there)
+        system.watch(self, settle)
+        told.add_done_callback(lambda _: system.unwatch(self, settle))
         return told
 
     def as_any(self) -> ActorProxy:
@@ -116,8 +113,8 @@ class ActorRef:
         if cell is not None and cell.thread == get_ident() and cell.loop.is_running():
             return cell.ask(method, args, kwargs, timeout, stream)
         system = self._bound()
-        if system.loop is not _running_loop():
-            return _on_loop(system.loop, lambda: self.request(method, args, kwargs, timeout, stream))
+        if not at_home(system):
+            return send_home(system, lambda: self.request(method, args, kwargs, timeout, stream))
         cell = self._find_cell(system)
         if cell is not None:
             return cell.ask(method, args, kwargs, timeout, stream)
@@ -128,8 +125,8 @@ class ActorRef:
         cell = self._cell
         if cell is None or cell.thread != get_ident() or not cell.loop.is_running():
             system = self._bound()
-            if system.loop is not _running_loop():
-                return _on_loop(system.loop, lambda: self.send(method, args, kwargs))
+            if not at_home(system):
+                return send_home(system, lambda: self.send(method, args, kwargs))
             cell = self._find_cell(system)
         if cell is not None:
             return cell.tell(method, args, kwargs) or _DONE
@@ -178,15 +175,6 @@ class _Done:
 
 
 _DONE = _Done()
-
-
-def _on_loop(loop: asyncio.AbstractEventLoop, call: Callable[[], Awaitable[Any]]) -> asyncio.Future[Any]:
-    """Make a call on the system's loop, for a caller on another one."""
-
-    async def made_there() -> Any:
-        return await call()
-
-    return asyncio.wrap_future(asyncio.run_coroutine_threadsafe(made_there(), loop))
 
 
 def _failed(error: BaseException) -> asyncio.Future[Any]:

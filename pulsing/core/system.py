@@ -22,6 +22,7 @@ from pulsing.core.cell import Cell
 from pulsing.core.dead_letters import DeadLetter, DeadLetters
 from pulsing.core.envelope import Envelope
 from pulsing.core.events import EventStream
+from pulsing.core.home import check_home, on_home_loop
 from pulsing.core.life import Life
 from pulsing.core.lifecycle import Ended, Terminated
 from pulsing.core.listing import describe_class, figures_of, named_actors, named_instances
@@ -136,9 +137,10 @@ class System:
             make_cell: what runs the actor.
 
         Raises:
-            NameTaken, ValueError, SystemStopped
+            NameTaken, ValueError, SystemStopped, WrongLoop
             NodeLeaving: the system is about to end.
         """
+        check_home(self)
         if self._shutdown.stopped:
             raise SystemStopped()
         if self._shutdown.draining and not spec.internal:
@@ -211,6 +213,7 @@ class System:
 
     # --- looking up ------------------------------------------------------------------------------------------------
 
+    @on_home_loop
     async def resolve(
         self, name: str, *, node_id: int | NodeId | None = None, timeout: float | None = None
     ) -> ActorRef:
@@ -238,6 +241,7 @@ class System:
         cell = self.registry.by_id(actor_id) if actor_id.id >> 64 == self.node_id.id else None
         return cell.ref if cell is not None else ActorRef(actor_id, name, self)
 
+    @on_home_loop
     async def refer(self, actorid: ActorId | str | int) -> ActorRef:
         """A ref to a live actor by its id, on any node; another node is asked.
 
@@ -273,6 +277,7 @@ class System:
             self.check_node(wanted)
         return self.bind(ActorId.of(wanted.id, SYSTEM_ACTOR_NUMBER), SYSTEM_ACTOR)
 
+    @on_home_loop
     async def ask_node(self, node_id: NodeId, method: str, *args: Any, timeout: float | None = 30.0) -> Any:
         """Call a method of the system actor of a node."""
         ref = await self.remote_system(node_id)
@@ -293,6 +298,7 @@ class System:
 
     # --- stopping --------------------------------------------------------------------------------------------------
 
+    @on_home_loop
     async def stop(self, target: Any, *, timeout: float | None = 30.0) -> bool:
         """Stop an actor: its running message finishes, queued asks fail, `on_stop` runs, its name is free.
 
@@ -318,6 +324,7 @@ class System:
             await cell.stop("stopped", timeout)
         return True
 
+    @on_home_loop
     async def shutdown(self, *, drain: float | None = 10.0) -> None:
         """Let mailboxes run empty for up to `drain` seconds, stop every actor, and end all tasks.
 
@@ -398,6 +405,7 @@ class System:
 
     # --- listings and figures --------------------------------------------------------------------------------------
 
+    @on_home_loop
     async def members(self) -> list[dict[str, str]]:
         """The members of the cluster as `{"node_id", "addr", "status"}`, this node first; ids are decimal text."""
         return [{"node_id": str(m.node_id.id), "addr": m.addr, "status": m.status} for m in self.members_view()]
@@ -405,10 +413,12 @@ class System:
     def _only_this_node(self) -> list[MemberView]:
         return [MemberView(self.node_id, self.addr, "Leaving" if self.draining else "Alive")]
 
+    @on_home_loop
     async def all_named_actors(self) -> list[dict[str, Any]]:
         """Every public name with its instances, and the private names of this node."""
         return named_actors(self)
 
+    @on_home_loop
     async def get_named_instances(self, name: str) -> list[dict[str, Any]]:
         """The instances behind a name, with the address and status of their nodes."""
         return named_instances(self, name)
@@ -421,6 +431,7 @@ class System:
         """This node's figures at this moment, as frozen values."""
         return figures_of(self)
 
+    @on_home_loop
     async def inspect(self, kind: str, params: Mapping[str, Any] | None = None) -> Any:
         """Answer a named question about this node, in plain JSON-able values; the layers above add questions.
 

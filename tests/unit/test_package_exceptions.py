@@ -21,6 +21,7 @@ INSTANCES: list[tuple[exc.PulsingError, tuple[type[BaseException], ...], str]] =
     (exc.PulsingUnsupportedError("C.m"), (exc.PulsingActorError,), "Unsupported operation: C.m"),
     (exc.NotInitialized(), (RuntimeError,), "Actor system not initialized. Call 'await init()' first."),
     (exc.SystemStopped(), (RuntimeError,), "The actor system"),
+    (exc.WrongLoop("no loop here"), (RuntimeError,), "no loop here"),
     (exc.ActorNotFound("actors/x"), (LookupError, RuntimeError), "Named actor not found: actors/x"),
     (exc.ActorNotFound(actor_id=ActorId(5)), (LookupError,), "Actor not found: 0000000000000000:0000000000000005"),
     (exc.ActorStopped(ActorId(5), "actors/x", "failed", True, OSError("disk")), (RuntimeError,), "Actor actors/x"),

@@ -197,6 +197,18 @@ class TopicBroker:
         self._event("topic.subscriber_evicted", {"subscriber": subscriber_id, "by": by})
         return True
 
+    def subscriptions(self) -> list[dict[str, Any]]:
+        """The subscribers, as `subscribe` takes them."""
+        return [
+            {
+                "subscriber_id": one.id,
+                "actor_name": one.actor_name,
+                "node_id": one.node_id,
+                "actor_id": None if one.ref is None else str(one.ref.actor_id.id),
+            }
+            for one in self.subscribers.values()
+        ]
+
     def is_subscribed(self, subscriber_id: str, actor_id: str) -> bool:
         """Whether the subscriber is known, as this actor."""
         known = self.subscribers.get(subscriber_id)

@@ -7,7 +7,7 @@ only when it has gone does the key fall to the node that rendezvous hashing name
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -114,13 +114,20 @@ class Catalogue:
         holding = self._holdings[key] = Holding(self.holding(key).epoch + 1, node_id)
         return holding
 
-    def owner(self, key: str, live: Iterable[int]) -> int:
-        """Who owns a key among the live nodes: its holder, else the one with the highest weight."""
-        nodes = list(live)
+    def owner(self, key: str, live: Sequence[int], holding: Sequence[int] = ()) -> int:
+        """Who owns a key: its holder, else the live node with the highest weight.
+
+        Args:
+            key: of a bucket, a broker or a queue's settings.
+            live: the nodes that may take it.
+            holding: further nodes that keep what they hold.
+        """
         holder = self.holding(key).node_id
-        if holder in nodes:
-            return holder
-        return nodes[0] if len(nodes) == 1 else max(nodes, key=lambda node: self._weight(key, node))
+        return holder if holder in live or holder in holding else self.heir(key, live)
+
+    def heir(self, key: str, live: Sequence[int]) -> int:
+        """Who takes a key when its holder is gone."""
+        return live[0] if len(live) == 1 else max(live, key=lambda node: self._weight(key, node))
 
     def news(self, queues: Iterable[str] = (), keys: Iterable[str] = ()) -> dict[str, Any]:
         """Part of the knowledge in the form in which it travels."""

@@ -49,9 +49,15 @@ class Exchange:
 
     def live(self) -> list[int]:
         """The nodes that are alive, as far as this node knows."""
+        return self._with_status("Alive", "Suspect") or [self._me]
+
+    def holding(self) -> list[int]:
+        """The nodes that may still have what they had: the live ones, and those that are about to leave."""
+        return self._with_status("Alive", "Suspect", "Leaving") or [self._me]
+
+    def _with_status(self, *statuses: str) -> list[int]:
         members = self._inner.members_view()
-        live = [member.node_id.id for member in members if member.status in ("Alive", "Suspect") and member.takes_work]
-        return live or [self._me]
+        return [member.node_id.id for member in members if member.status in statuses and member.takes_work]
 
     def start_watching(self) -> None:
         """Meet nodes from now on as they come or return, though nobody asks anything."""

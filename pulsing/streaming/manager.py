@@ -12,7 +12,7 @@ from pulsing.core import ActorId, ActorProxy, ActorRef, remote
 from pulsing.core.registry import check_name
 from pulsing.core.spawning import spawn_any
 from pulsing.core.system import System
-from pulsing.exceptions import BucketUnavailable
+from pulsing.exceptions import BucketUnavailable, NodeLeaving
 from pulsing.streaming.backend import backend_name, get_backend_class
 from pulsing.streaming.backends.writer import StoreThread
 from pulsing.streaming.broker import TopicBroker
@@ -20,7 +20,8 @@ from pulsing.streaming.burial import bury
 from pulsing.streaming.catalogue import NOBODY, Catalogue, QueueDiffers, QueueSettings, bucket_key, home_key, topic_key
 from pulsing.streaming.exchange import MEETING_TIMEOUT_S, Exchange
 from pulsing.streaming.folders import Folders
-from pulsing.streaming.storage import BucketStorage
+from pulsing.streaming.handover import HandOver
+from pulsing.streaming.storage import BucketStorage, Moved
 
 logger = logging.getLogger("pulsing.streaming")
 
@@ -51,6 +52,9 @@ class StorageManager:
         self.buckets: dict[tuple[str, int], ActorRef] = {}
         self.topics: dict[str, ActorRef] = {}
         self._exchange = Exchange(self._inner, self.catalogue, self._ask, self.learn)
+        self._hand_over = HandOver(self._inner, self._ask, self._heirs)
+        self._leaving = False
+        self._inner.handing_over.append(self.hand_over)
         self._news: dict[str, list[asyncio.Future[None]]] = {}
         self._away_since: dict[str, float] = {}
         self._store_thread = StoreThread()
@@ -81,12 +85,14 @@ class StorageManager:
         check_bucket(topic, bucket_id)
         await self._exchange.meet_all()
         key = bucket_key(topic, bucket_id)
+        await self._hand_over.done_with(key)
         owner = await self._owner_of_bucket(topic, bucket_id, backend, backend_options, storage_path)
         subject = {"topic": topic, "bucket_id": bucket_id}
         if owner != self._me:
             return self._redirect(subject, key, owner)
         ref = self.buckets.get((topic, bucket_id))
         if ref is None or _has_ended(ref):
+            self._check_staying()
             settings = self._settings_for(topic, batch_size, storage_path, backend, backend_options)
             ref = self._open_bucket(topic, bucket_id, settings)
         return self._ready("BucketReady", subject, key, ref)
@@ -105,6 +111,7 @@ class StorageManager:
             return self._redirect({"topic": topic}, key, owner)
         ref = self.topics.get(topic)
         if ref is None or _has_ended(ref):
+            self._check_staying()
             ref = self._open_topic(topic)
         return self._ready("TopicReady", {"topic": topic}, key, ref)
 
@@ -145,7 +152,11 @@ class StorageManager:
             "epoch": self.catalogue.holding(key).epoch,
         }
 
-    def _open_bucket(self, topic: str, bucket_id: int, settings: QueueSettings) -> ActorRef:
+    def _check_staying(self) -> None:
+        if self._leaving:
+            raise NodeLeaving(self._inner.node_id)
+
+    def _open_bucket(self, topic: str, bucket_id: int, settings: QueueSettings, moved: Moved | None = None) -> ActorRef:
         key = bucket_key(topic, bucket_id)
         before = self.catalogue.holding(key)
         holding = self.catalogue.take(key, self._me)
@@ -160,8 +171,10 @@ class StorageManager:
             settings.backend or "memory",
             settings.backend_options or {},
             topic=topic,
-            generation=holding.epoch,
-            lineage=self._inner.random.getrandbits(62) + 1,
+            generation=holding.epoch if moved is None else moved[0]["generation"],
+            lineage=self._inner.random.getrandbits(62) + 1 if moved is None else moved[0]["lineage"],
+            epoch=holding.epoch,
+            moved=moved,
             clock=self._inner.clock,
             thread=self._store_thread,
             bury=lambda record: bury(self._inner, topic, settings, record),
@@ -172,14 +185,16 @@ class StorageManager:
         self._exchange.start_watching()
         self._exchange.spread(keys=[key])
         if before.node_id != NOBODY:
-            self._report_move(topic, bucket_id, before.node_id, holding.epoch, settings)
+            self._report_move(topic, bucket_id, before.node_id, holding.epoch)
+            if moved is None and not _is_durable(settings):
+                self._report_loss(topic, bucket_id, holding.epoch)
         return ref
 
-    def _report_move(self, topic: str, bucket_id: int, before: int, epoch: int, settings: QueueSettings) -> None:
+    def _report_move(self, topic: str, bucket_id: int, before: int, epoch: int) -> None:
         moved = {"bucket_id": bucket_id, "from": f"{before:016x}", "to": str(self._inner.node_id), "epoch": epoch}
         self._event("queue.bucket_moved", topic, moved)
-        if getattr(get_backend_class(settings.backend or "memory"), "durable", False):
-            return
+
+    def _report_loss(self, topic: str, bucket_id: int, epoch: int) -> None:
         lost = {"bucket_id": bucket_id, "reason": "owner_died", "first": None, "last": None}
         self._event("queue.data_lost", topic, lost)
         logger.warning("queue %s: bucket %d begins anew as generation %d: its owner is gone", topic, bucket_id, epoch)
@@ -243,6 +258,60 @@ class StorageManager:
             self._event("topic.created", topic, {}, kind="topic")
         return ref
 
+    # --- leaving -----------------------------------------------------------------------------------------------------
+
+    async def hand_over(self) -> None:
+        """Give every bucket and broker of this node to another one; nobody loses anything by it."""
+        self._leaving = True
+        if not [node_id for node_id in self._exchange.live() if node_id != self._me]:
+            return
+        await asyncio.gather(*(self._give_bucket(*subject) for subject in list(self.buckets)))
+        await asyncio.gather(*(self._hand_over.give_topic(topic, ref) for topic, ref in self.topics.items()))
+
+    async def _give_bucket(self, topic: str, bucket_id: int) -> None:
+        ref = self.buckets.pop((topic, bucket_id))
+        settings = self.catalogue.settings(topic) or QueueSettings()
+        heir = await self._hand_over.give_bucket(topic, bucket_id, ref)
+        if heir is None and not is_file_based(settings.backend):
+            self._report_loss(topic, bucket_id, self.catalogue.holding(bucket_key(topic, bucket_id)).epoch)
+
+    async def _heirs(self, topic: str, bucket_id: int, key: str) -> list[int]:
+        """Who may take what this node has, the best first: with files, only nodes of the same disk."""
+        settings = self.catalogue.settings(topic)
+        if bucket_id >= 0 and settings is not None and is_file_based(settings.backend):
+            nodes = await self._keepers(topic, bucket_id, settings)
+        else:
+            nodes = self._exchange.live()
+        return sorted((n for n in nodes if n != self._me), key=lambda n: _weight(key, n), reverse=True)
+
+    async def receive_records(self, topic: str, bucket_id: int, part: list[bytes], is_first: bool) -> None:
+        """Take a part of the records of a bucket that is to come here; `take_bucket` follows."""
+        self._check_staying()
+        self._hand_over.receive(topic, bucket_id, part, is_first)
+
+    async def take_bucket(self, topic: str, bucket_id: int, about: dict[str, Any] | None) -> None:
+        """Own a bucket from now on, whose owner leaves and has closed it.
+
+        Args:
+            topic: the queue.
+            bucket_id: the bucket.
+            about: what is to be known of a log whose records were sent; None where the store has them.
+        """
+        self._check_staying()
+        settings = self.catalogue.settings(topic)
+        if settings is None:
+            raise ValueError(f"queue {topic!r} is not known here")
+        moved = None if about is None else self._hand_over.received(topic, bucket_id, about)
+        self._open_bucket(topic, bucket_id, settings, moved)
+
+    async def take_topic(self, topic: str, subscriptions: list[dict[str, Any]]) -> None:
+        """Be the broker of a topic from now on, whose node leaves."""
+        self._check_staying()
+        self._open_topic(topic)
+        broker = self.topics[topic].as_type(TopicBroker)
+        for subscription in subscriptions:
+            await broker.subscribe(**subscription)
+
     # --- how queues are set up ---------------------------------------------------------------------------------------
 
     async def declare(self, topic: str, wanted: Mapping[str, Any]) -> dict[str, Any]:
@@ -296,14 +365,14 @@ class StorageManager:
         """The buckets of a queue that some live node holds."""
         await self._exchange.meet_all()
         settings = self.catalogue.settings(topic)
-        live = set(self._exchange.live())
+        live = set(self._exchange.holding())
         count = 0 if settings is None else settings.num_buckets or 0
         return [b for b in range(count) if self.catalogue.holding(bucket_key(topic, b)).node_id in live]
 
     async def has_topic(self, topic: str) -> bool:
         """Whether a live node has the broker of a topic."""
         await self._exchange.meet_all()
-        return self.catalogue.holding(topic_key(topic)).node_id in self._exchange.live()
+        return self.catalogue.holding(topic_key(topic)).node_id in self._exchange.holding()
 
     async def delete(self, topic: str) -> None:
         """Forget a queue's settings everywhere, and close its buckets."""
@@ -386,7 +455,7 @@ class StorageManager:
 
     def owner(self, key: str) -> int:
         """The node that owns a key, as far as this node knows."""
-        return self.catalogue.owner(key, self._exchange.live())
+        return self.catalogue.owner(key, self._exchange.live(), self._exchange.holding())
 
     def home_of(self, topic: str) -> int:
         """The node that fixes the settings of a queue."""
@@ -426,6 +495,10 @@ class StorageManager:
 def is_file_based(backend: str | None) -> bool:
     """Whether a store keeps its records on the disk of one node."""
     return backend is not None and bool(getattr(get_backend_class(backend), "file_based", False))
+
+
+def _is_durable(settings: QueueSettings) -> bool:
+    return bool(getattr(get_backend_class(settings.backend or "memory"), "durable", False))
 
 
 def check_topic(topic: str) -> str:

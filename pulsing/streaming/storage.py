@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
-from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from pulsing.clock import Clock, SystemClock
@@ -29,6 +31,9 @@ Appended = tuple[int, int, int]
 The lineage is the identity of a log: another one means that what was in the old one is gone.
 """
 
+Moved = tuple[dict[str, Any], list[Record]]
+"""What there is to know of a log in memory, and its records."""
+
 Fetched = tuple[list[Record], int, int, int, int]
 """Records, the offset to go on from, the oldest offset that there is, lineage and generation."""
 
@@ -46,6 +51,8 @@ class BucketStorage:
         topic: the queue, for figures and errors.
         generation: how many times the bucket began anew, counting this one.
         lineage: identity of this log.
+        epoch: of the ownership; by default the generation.
+        moved: the log as another process had it; see `move_out`.
         clock: where time comes from.
         thread: the node's thread for stores that keep files.
         bury: takes records that consumer groups have not acknowledged in too many deliveries.
@@ -62,6 +69,8 @@ class BucketStorage:
         topic: str = "",
         generation: int = 1,
         lineage: int = 1,
+        epoch: int | None = None,
+        moved: Moved | None = None,
         clock: Clock | None = None,
         thread: StoreThread | None = None,
         bury: BuryRecord | None = None,
@@ -71,7 +80,7 @@ class BucketStorage:
         self.batch_size = batch_size
         self.topic = topic
         self.generation = generation
-        self.epoch = generation
+        self.epoch = generation if epoch is None else epoch
         self.lineage = lineage
         self.put_total = 0
         self.read_total = 0
@@ -85,7 +94,9 @@ class BucketStorage:
         self._backend_class = get_backend_class(backend)
         self._backend_options = dict(backend_options or {})
         if getattr(self._backend_class, "fenced", False):
-            self._backend_options.update(epoch=generation, thread=thread)
+            self._backend_options.update(epoch=self.epoch, thread=thread)
+        self._moved = moved
+        self._waits: set[asyncio.Task[Any]] = set()
         self._consumed: dict[str, set[int]] = {}
         self._indexes: dict[str, int] = {}
         self._backend: Any = None
@@ -106,6 +117,7 @@ class BucketStorage:
             self.lineage, self.generation = self._backend.lineage, self._backend.generation
         if type(self._backend) is MemoryBackend:
             self._memory = self._backend
+            self._move_in(self._backend)
         self._log = log_of(self._backend)
         groups = BucketGroups(
             self.topic,
@@ -119,6 +131,33 @@ class BucketStorage:
         )
         await groups.load()
         self._groups = groups
+
+    def _move_in(self, store: MemoryBackend) -> None:
+        moved, self._moved = self._moved, None
+        if moved is not None:
+            about, records = moved
+            store.move_in(about["log"], records)
+            self._consumed = {task: set(indexes) for task, indexes in about["consumed"].items()}
+            self._indexes = dict(about["indexes"])
+
+    def move_out(self) -> Moved | None:
+        """The log of a store that dies with its process, for another one; None for a store that lasts."""
+        store = self._memory
+        if store is None:
+            return None
+        about = {
+            "generation": self.generation,
+            "lineage": self.lineage,
+            "log": store.whereabouts(),
+            "consumed": {task: sorted(indexes) for task, indexes in self._consumed.items()},
+            "indexes": dict(self._indexes),
+        }
+        return about, store.buffer
+
+    def end_waits(self) -> None:
+        """Let reads that wait end now; their callers look for the bucket's next owner."""
+        for wait in self._waits:
+            wait.cancel()
 
     async def on_stop(self) -> None:
         """Close the store."""
@@ -219,14 +258,25 @@ class BucketStorage:
         return first, self.lineage, self.generation
 
     async def _fetch(self, limit: int, offset: int, wait: float, reader: ReaderInfo | None) -> Fetched:
-        self.readers.waiting(reader, wait > 0)
         try:
-            read = self._log.wait(limit, offset, wait) if wait > 0 else self._log.read(limit, offset)
-            return self._fetched(await read)
+            if wait <= 0:
+                return self._fetched(await self._log.read(limit, offset))
+            with self._waiting(reader):
+                return self._fetched(await self._log.wait(limit, offset, wait))
         except DataLost as loss:
             raise DataLost(self.topic, self.bucket_id, loss.reason, loss.first, loss.last, self.generation) from loss
+
+    @contextmanager
+    def _waiting(self, reader: ReaderInfo | None) -> Iterator[None]:
+        task = asyncio.current_task()
+        assert task is not None
+        self.readers.waiting(reader, 1)
+        self._waits.add(task)
+        try:
+            yield
         finally:
-            self.readers.waiting(reader, -(wait > 0))
+            self._waits.discard(task)
+            self.readers.waiting(reader, -1)
 
     def _fetched(self, window: Window) -> Fetched:
         self.read_total += len(window.records)
@@ -246,11 +296,8 @@ class BucketStorage:
 
     async def group_wait(self, caller: Caller, timeout: float) -> tuple[Standing, int, int]:
         """See `BucketGroups.wait`."""
-        self.readers.waiting(None, 1)
-        try:
+        with self._waiting(None):
             return self._dated(await self.groups.wait(caller, timeout))
-        finally:
-            self.readers.waiting(None, -1)
 
     async def group_ack(
         self, caller: Caller, loans: Sequence[tuple[int, int]]
@@ -471,4 +518,4 @@ async def _drop(record: Record) -> None:
     """Where a bucket stands for itself there is no dead queue."""
 
 
-__all__ = ["Appended", "BucketStorage", "Fetched"]
+__all__ = ["Appended", "BucketStorage", "Fetched", "Moved"]

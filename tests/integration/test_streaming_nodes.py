@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from pulsing.exceptions import DataLost, PulsingRuntimeError
-from pulsing.streaming import PublishMode
+from pulsing.streaming import PublishMode, subscribe_to_topic
 from pulsing.streaming.manager import local_manager
 from pulsing.testing import cluster, run_virtual, wait_until
 
@@ -178,3 +178,109 @@ async def test_a_durable_queue_is_read_from_another_node(tmp_path: Path, monkeyp
 
         assert sorted(record["id"] for record in await reader.get(wait=True)) == list(range(40))
         await queue.flush()
+
+
+def test_a_node_that_leaves_hands_its_memory_buckets_over_with_offsets_and_groups() -> None:
+    async def scenario() -> None:
+        async with cluster(3) as systems:
+            queue = await systems[0].queue.write("q", num_buckets=8)
+            await queue.put([{"id": n} for n in range(200)])
+            reader = await systems[0].queue.read("q", num_buckets=8)
+            member = await systems[0].queue.read("q", num_buckets=8, group="g")
+            first = await reader.get(limit=90)
+            await member.get(limit=50)
+            await member.commit()
+            positions = reader.positions()
+            waiting = asyncio.ensure_future((await systems[2].queue.read("q", bucket_id=0, num_buckets=8)).get())
+            leaving = systems[1].node_id.id
+            moved = {b for b in range(8) if node_of_bucket(systems[0], "q", b) == leaving}
+            assert moved
+            await systems[1].shutdown()
+
+            assert not {node_of_bucket(systems[0], "q", b) for b in range(8)} & {leaving}
+            assert reader.positions() == positions
+            rest = await reader.get(limit=1_000)
+            assert sorted(record["id"] for record in first + rest) == list(range(200))
+            assert len(await member.get(limit=1_000)) == 150
+            await waiting
+            appended = await queue.append({"id": "after"})
+            assert appended["generation"] == 1
+
+    run(scenario)
+
+
+def test_puts_and_waiting_reads_go_on_while_a_node_leaves() -> None:
+    async def scenario() -> None:
+        async with cluster(3) as systems:
+            queue = await systems[0].queue.write("q", num_buckets=8)
+            acked: list[int] = []
+            seen: list[Any] = []
+
+            async def produce() -> None:
+                for n in range(600):
+                    await queue.put({"id": n})
+                    acked.append(n)
+                    await asyncio.sleep(0.002)
+
+            async def consume() -> None:
+                reader = await systems[2].queue.read("q", num_buckets=8)
+                while True:
+                    seen.extend(record["id"] for record in await reader.get(wait=True))
+
+            consumer = asyncio.ensure_future(consume())
+            producer = asyncio.ensure_future(produce())
+            await until(lambda: len(acked) > 100)
+            await systems[1].shutdown()
+            await producer
+            await until(lambda: len(seen) >= 600)
+            consumer.cancel()
+            await asyncio.gather(consumer, return_exceptions=True)
+
+            assert sorted(seen) == acked == list(range(600))
+
+    run(scenario)
+
+
+def test_an_actor_that_was_subscribed_by_name_stays_so_when_the_broker_leaves() -> None:
+    async def scenario() -> None:
+        async with cluster(3) as systems:
+            got: list[Any] = []
+
+            class Listener:
+                async def receive(self, msg: Any) -> None:
+                    got.append(msg["payload"])
+
+            await systems[0].topic.write("t")
+            writer = await systems[0].topic.write("t")
+            await writer.publish("first")
+            holder = local_manager(systems[0]).catalogue.holding("topic:t").node_id
+            broker = next(n for n, system in enumerate(systems) if system.node_id.id == holder)
+            others = [n for n in range(3) if n != broker]
+            await systems[others[0]].spawn(Listener(), name="listener", public=True)
+            await subscribe_to_topic(systems[others[0]], "t", "s", "listener")
+            writer = await systems[others[1]].topic.write("t")
+            await writer.publish("before", PublishMode.WAIT_ALL_ACKS)
+            await systems[broker].shutdown()
+            result = await writer.publish("after", PublishMode.WAIT_ALL_ACKS)
+
+            assert (result.delivered, got) == (1, ["before", "after"])
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("transport", ["memory", "websocket"])
+async def test_files_are_opened_by_the_next_owner_as_soon_as_a_node_leaves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, transport: Any
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    async with cluster(2, transport=transport) as systems:
+        queue = await systems[0].queue.write("q", num_buckets=8, backend="sqlite")
+        await queue.put([{"id": n} for n in range(40)])
+        leaving = systems[1].node_id.id
+        assert leaving in {node_of_bucket(systems[0], "q", b) for b in range(8)}
+        putting = asyncio.gather(*(queue.put({"id": n}) for n in range(40, 80)))
+        await systems[1].shutdown()
+        await putting
+        await queue.put([{"id": n} for n in range(80, 120)])
+
+        assert sorted(record["id"] for record in await queue.get(limit=1_000)) == list(range(120))

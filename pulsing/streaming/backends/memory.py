@@ -258,6 +258,29 @@ class MemoryBackend:
             del self._batch_offsets[:keep], self._batch_times[:keep]
         return before - self.record_count()
 
+    # --- moving to another process ------------------------------------------------------------------------------------
+
+    def whereabouts(self) -> dict[str, Any]:
+        """All there is to know of the log beside its records, as `move_in` takes it."""
+        return {
+            "first": self._first,
+            "removed": sorted(self._removed),
+            "batches": list(self._batch_offsets),
+            "put_at": [at + self._wall_ahead for at in self._batch_times],
+            "committed": dict(self._committed),
+        }
+
+    def move_in(self, whereabouts: Mapping[str, Any], records: list[Record]) -> None:
+        """Become the log that was elsewhere; only for a store that is new."""
+        self._first = whereabouts["first"]
+        self.buffer = records
+        self._sizes = sizes_of(records)
+        self._bytes = sum(self._sizes)
+        self._removed = set(whereabouts["removed"])
+        self._batch_offsets = list(whereabouts["batches"])
+        self._batch_times = [at - self._wall_ahead for at in whereabouts["put_at"]]
+        self._committed = dict(whereabouts["committed"])
+
     # --- rows as training data ---------------------------------------------------------------------------------------
 
     async def put_tensor(self, data: Any, **_: Any) -> dict[str, int]:

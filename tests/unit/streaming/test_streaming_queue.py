@@ -226,7 +226,7 @@ async def test_a_store_that_cannot_open_says_why(one_system: Any) -> None:
     async with one_system() as system:
         queue = await system.queue.write("q", backend_options={"overflow": "panic"})
 
-        with pytest.raises(PulsingRuntimeError, match="overflow is 'drop_oldest' or 'reject'"):
+        with pytest.raises(PulsingRuntimeError, match="overflow is 'drop_oldest', 'reject' or 'block'"):
             await queue.put({"id": 1})
 
 

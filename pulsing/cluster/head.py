@@ -32,13 +32,11 @@ class JoinPlan:
         head_addr: str | None = None,
         is_head_node: bool = False,
     ) -> JoinPlan:
-        """Read the settings with which a node is started.
+        """Read the settings with which a node is started; that they do not exclude each other has been seen to.
 
         Raises:
-            ValueError: an address cannot be read, or both head settings are given.
+            ValueError: an address cannot be read.
         """
-        if is_head_node and head_addr:
-            raise ValueError("Cannot set both is_head_node and head_addr")
         for text in [addr, head_addr, *(seeds or ())]:
             if text is not None:
                 parse_address(text)

@@ -324,10 +324,6 @@ def test_the_rows_for_operators_are_json_and_tell_what_is_known() -> None:
 
 
 class TestJoinPlan:
-    def test_head_and_worker_exclude_each_other(self) -> None:
-        with pytest.raises(ValueError, match="Cannot set both is_head_node and head_addr"):
-            JoinPlan.of("h1:1", head_addr="h2:1", is_head_node=True)
-
     def test_a_worker_contacts_its_head_only(self) -> None:
         plan = JoinPlan.of(seeds=["h9:1"], head_addr="h2:1")
         assert (plan.mode, plan.seeds, plan.head) == ("head", ("h2:1",), "h2:1")

@@ -81,6 +81,8 @@ def create_admin_app(system: Any, settings: AdminSettings | None = None, *, cloc
     )
     _describe_security(app)
     system.inspectors["checks"] = lambda params: plane.checks.failing()
+    system.inspectors["latency"] = lambda params: plane.history.latency()
+    system.inspectors["history"] = lambda params: plane.history.told(params)
     system.inspectors["class"] = lambda params: described_class(str(params.get("class", "")))
     return app
 

@@ -22,6 +22,8 @@ logger = logging.getLogger("pulsing.admin")
 
 EVERY_S = 1.0
 CHECKS_EVERY_S = 5.0
+MINUTE = 60
+"""Readings that the times of the last minute are taken over."""
 SHARE = 50
 """A reading may take one part in so many of the time; a longer one is made less often."""
 
@@ -57,6 +59,30 @@ SERIES: Mapping[str, Series] = {
     "members": Series("gauge", ""),
 }
 NAMES = tuple(SERIES)
+
+MOST = frozenset(
+    {
+        "mailbox_oldest_s",
+        "loop_lag_s",
+        "handle_p50_s",
+        "handle_p99_s",
+        "wait_p50_s",
+        "wait_p99_s",
+        "queue_max_lag",
+        "members",
+    }
+)
+"""Numbers of which a cluster has the largest, not the sum."""
+
+
+class Times(NamedTuple):
+    """How long messages were handled and had waited, since the node started: counts by bound, and the longest."""
+
+    handle: list[int]
+    wait: list[int]
+    handle_max_s: float
+    wait_max_s: float
+
 
 Reading = tuple[float | None, ...]
 """One value a series, in the order of `NAMES`; None where nothing is known."""
@@ -102,8 +128,7 @@ class History:
         self._clock = clock
         self._levels = (Level(1, 600), Level(15, 1_440), Level(120, 720))
         self._task: asyncio.Task[None] | None = None
-        self._handle: list[int] | None = None
-        self._wait: list[int] | None = None
+        self._times: deque[Times] = deque(maxlen=MINUTE + 1)
         self._lag = lag
         self._lag_s = 0.0
         self._checks = checks
@@ -144,6 +169,23 @@ class History:
             shown["max"] = [most[place] for _, most in level.rows]
         return shown
 
+    def told(self, params: Mapping[str, Any]) -> dict[str, Any] | None:
+        """What another node is told of this one's past; None for series or ranges that this version does not have."""
+        names, range = list(params.get("names") or ()), str(params.get("range"))
+        return self.series(names, range) if set(names) <= set(SERIES) and range in self.RANGES else None
+
+    def latency(self) -> dict[str, Any]:
+        """How long messages of the last minute were handled and had waited, as counts by bound."""
+        now = times_of(self._system.statistics())
+        # Before it has watched for a minute, the minute is all the time that the node has run.
+        before = self._times[0] if len(self._times) > MINUTE else None
+        return {
+            "handle": [a - b for a, b in zip(now.handle, before.handle, strict=True)] if before else now.handle,
+            "wait": [a - b for a, b in zip(now.wait, before.wait, strict=True)] if before else now.wait,
+            "handle_max_s": now.handle_max_s,
+            "wait_max_s": now.wait_max_s,
+        }
+
     async def _run(self) -> None:
         pause = EVERY_S
         due = self._clock.monotonic()
@@ -180,10 +222,13 @@ class History:
         node = await self._fanout.ask_here("node")
         members = await self._rows("members")
         shown = [c for c in statistics.classes if not c.internal]
-        handle = _sum_of([m.handle for c in shown for m in c.methods])
-        wait = _sum_of([c.wait for c in shown])
-        of_second = (_difference(handle, self._handle), _difference(wait, self._wait))
-        self._handle, self._wait = handle, wait
+        before = self._times[-1] if self._times else None
+        now = times_of(statistics)
+        self._times.append(now)
+        of_second = [
+            difference(now.handle, before and before.handle, LATENCY_BOUNDS[-1]),
+            difference(now.wait, before and before.wait, LATENCY_BOUNDS[-1]),
+        ]
         found = {
             "actors": sum(c.actors for c in shown),
             "mailbox_messages": sum(c.mailbox_messages for c in shown),
@@ -228,7 +273,47 @@ def _sum_of(latencies: Sequence[Latency]) -> list[int]:
     return sums
 
 
-def _difference(now: list[int], before: list[int] | None) -> Latency:
-    """The histogram of what came between two readings; its maximum is that of the last bound."""
+def times_of(statistics: SystemStatistics) -> Times:
+    """The times of all messages to the actors of users, together."""
+    shown = [c for c in statistics.classes if not c.internal]
+    handle, wait = [m.handle for c in shown for m in c.methods], [c.wait for c in shown]
+    return Times(_sum_of(handle), _sum_of(wait), _longest(handle), _longest(wait))
+
+
+def _longest(latencies: Sequence[Latency]) -> float:
+    return max((latency.maximum_s for latency in latencies), default=0.0)
+
+
+def difference(now: Sequence[int], before: Sequence[int] | None, longest_s: float) -> Latency:
+    """The histogram of what came between two readings."""
     counts = now if before is None else [max(0, a - b) for a, b in zip(now, before, strict=True)]
-    return Latency(tuple(counts), 0.0, LATENCY_BOUNDS[-1])
+    return Latency(tuple(counts), 0.0, longest_s)
+
+
+def joint_series(told: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The series of several nodes as one, by moments counted back from now."""
+    longest = max(told, key=lambda one: max((len(s["values"]) for s in one["series"]), default=0))
+    return {
+        "step_s": longest["step_s"],
+        "start_at": longest["start_at"],
+        "series": [_joint([one["series"][place] for one in told]) for place in range(len(longest["series"]))],
+    }
+
+
+def _joint(series: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    name = series[0]["name"]
+    fold = max if name in MOST else sum
+    joint = {key: series[0][key] for key in ("name", "kind", "unit")}
+    joint["values"] = _folded([one["values"] for one in series], fold)
+    if all("max" in one for one in series):
+        joint["max"] = _folded([one["max"] for one in series], fold)
+    return joint
+
+
+def _folded(rows: Sequence[Sequence[float | None]], fold: Callable[[Any], float]) -> list[float | None]:
+    length = max(map(len, rows))
+    folded: list[float | None] = []
+    for back in range(length, 0, -1):
+        known = [value for row in rows if len(row) >= back and (value := row[-back]) is not None]
+        folded.append(fold(known) if known else None)
+    return folded

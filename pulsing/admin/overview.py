@@ -10,6 +10,8 @@ from typing import Any
 from pulsing.admin.catalogue import ACTORS, AGENTS, EVENTS, LINKS, METHODS, NODES, QUEUES, TOPICS, Listing
 from pulsing.admin.fanout import Answers, Fanout
 from pulsing.admin.paging import ListQuery, Page
+from pulsing.core.inspection import percentiles
+from pulsing.core.statistics import Latency
 
 Row = dict[str, Any]
 
@@ -33,12 +35,13 @@ async def overview(fanout: Fanout) -> tuple[Row, Answers]:
     (busiest, _), (oldest, _) = await asyncio.gather(
         ACTORS.page(fanout, _BUSIEST, operator=False), ACTORS.page(fanout, _OLDEST, operator=False)
     )
-    cluster, (nodes, answers), lists, events, checks = await asyncio.gather(
+    cluster, (nodes, answers), lists, events, checks, times = await asyncio.gather(
         cluster_view(fanout),
         NODES.rows(fanout),
         asyncio.gather(*(_rows(fanout, listing) for listing in asked)),
         _rows(fanout, EVENTS, limit=LAST_EVENTS),
         fanout.ask("checks"),
+        fanout.ask("latency"),
     )
     methods, agents, queues, topics, links = lists
     here = next((row for row in nodes if row.get("self")), {})
@@ -46,6 +49,7 @@ async def overview(fanout: Fanout) -> tuple[Row, Answers]:
         "cluster": {name: cluster.get(name) for name in ("name", "mode", "size", "by_status", "agreed")},
         "node": {name: here.get(name) for name in ("id", "name", "uptime_s", "version", "started_at")},
         "totals": {**_totals(nodes, agents, queues, topics, links), **_waiting(busiest, oldest)},
+        "latency": _latency([one for one in times.values.values() if one]),
         "busiest": [{name: row.get(name) for name in _BUSY_FIELDS} for row in busiest.rows if row.get("mailbox")],
         "methods": _top_methods(methods),
         "checks": checks.rows(),
@@ -88,6 +92,18 @@ def _totals(
         "rss_bytes": _sum(nodes, "rss_bytes"),
         "cpu_s_total": _sum(nodes, "cpu_s_total"),
     }
+
+
+def _latency(times: Sequence[Row]) -> Row:
+    """Percentiles of the last minute over all nodes; the maximum is that since the nodes started."""
+    return {f"{kind}_s": _percentiles([(t[kind], t[f"{kind}_max_s"]) for t in times]) for kind in ("handle", "wait")}
+
+
+def _percentiles(histograms: Sequence[tuple[Sequence[int], float]]) -> Row:
+    counts = tuple(map(sum, zip(*(counts for counts, _ in histograms), strict=True)))
+    if not any(counts):
+        return {"p50": None, "p95": None, "p99": None, "max": None}
+    return percentiles(Latency(counts, 0.0, max(longest for _, longest in histograms)))
 
 
 def _sum(rows: Iterable[Row], field: str) -> Any:

@@ -72,6 +72,7 @@ async def join_network(
     system.leaving.append(part.say_leaving)
     system.closing.append(part.close)
     part.begin()
+    system.join_through = part.cluster.join
     if plan.seeds:
         await _join(part, plan, config)
     if config.node_name is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ from pulsing.core.registry import lookup_path
 from pulsing.core.seams import SYSTEM_ACTOR, SYSTEM_ACTOR_NUMBER
 from pulsing.core.spec import CellSpec, full_name
 from pulsing.core.system import System
-from pulsing.exceptions import Forbidden, NodeLeaving, PulsingRuntimeError
+from pulsing.exceptions import ActorNotFound, Forbidden, NodeLeaving, PulsingRuntimeError
 from pulsing.ids import ActorId, NodeId
 
 if TYPE_CHECKING:
@@ -56,6 +57,24 @@ class SystemActor:
     async def stop_actor(self, actor_id: str, timeout: float | None = 30.0) -> bool:
         """Stop an actor of this node."""
         return await self._system.stop(ActorId.from_str(actor_id), timeout=timeout)
+
+    async def end_actor(self, actor_id: str, wait_s: float) -> dict[str, Any]:
+        """Stop an actor of this node, and wait so long for its end; the running message gets its usual time.
+
+        Returns:
+            `{"stopped", "state", "failed_asks"}`: whether it is over by now, and how many asks failed unheard.
+
+        Raises:
+            ActorNotFound: it is not here any more.
+        """
+        cell = self.find(actor_id)
+        if cell is None or cell.spec.kind == "system":
+            raise ActorNotFound(actor_id=ActorId.from_str(actor_id))
+        failed = sum(envelope.is_ask and not envelope.abandoned for envelope in cell.mailbox or ())
+        ending = asyncio.ensure_future(cell.stop())
+        await asyncio.wait([ending], timeout=wait_s)
+        ending.cancel()
+        return {"stopped": cell.ended, "state": cell.state, "failed_asks": failed}
 
     async def wait_for_end(self, actor_id: str) -> dict[str, Any]:
         """Answer when an actor of this node has ended, with its name and the reason.

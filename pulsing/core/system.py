@@ -90,6 +90,8 @@ class System:
         """Where the admin app of this node is served, without a path."""
         self.announce: Callable[..., None] = lambda **_: None
         """Tells the other nodes something of this one."""
+        self.join_through: Callable[[list[str], float], Awaitable[bool]] | None = None
+        """Joins the clusters of further seeds; None for a node that has no links."""
         self.member_listeners: list[Callable[[], None]] = []
         """Called after each change among the members of the cluster."""
         self.closing: list[Callable[[], Awaitable[None]]] = []

@@ -203,3 +203,13 @@ async def test_every_metric_of_the_table_is_exported_and_no_other() -> None:
     exported = {name.removeprefix("pulsing_") for name in found}
     assert exported <= set(FAMILIES)
     assert set(FAMILIES) - exported <= RARE
+
+
+async def test_a_node_joins_further_seeds_when_an_administrator_says_so() -> None:
+    third = await pul.actor_system(addr="127.0.0.1:0", admin=False)
+    async with third, two_nodes() as (_, _, client):
+        joined = await client.post(f"{API}/cluster/join", json={"seeds": [third.addr]})
+        assert joined.status_code == 200, joined.text
+        assert joined.json() == {"joined": True, "size": 3}
+        wrong = await client.post(f"{API}/cluster/join", json={"seeds": ["no address"]})
+        assert (wrong.status_code, wrong.json()["type"]) == (422, "/problems/validation")

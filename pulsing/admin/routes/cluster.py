@@ -5,20 +5,24 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 from fastapi import Query, Request
+from pydantic import Field
 from starlette.responses import Response
 
 from pulsing.admin.catalogue import LINKS, MEMBERS, NAMES, NODES, from_path
 from pulsing.admin.documents import answers, lists
-from pulsing.admin.history import SERIES
+from pulsing.admin.history import SERIES, joint_series
 from pulsing.admin.overview import cluster_view, overview
 from pulsing.admin.plane import Plane, answer_kept, answer_list, plane_of
 from pulsing.admin.problems import ProblemError
 from pulsing.admin.replies import reply
 from pulsing.admin.routing import Routes
-from pulsing.admin.schemas import ClusterView, LinkRow, MemberRow, NameRow, NodeDetail, NodeRow, Row
+from pulsing.admin.schemas import ClusterView, Input, Joined, LinkRow, MemberRow, NameRow, NodeDetail, NodeRow, Row
 from pulsing.admin.subjects import actor_paths, did_you_mean
+from pulsing.admin.visit import visit_of
 
 cluster = Routes("cluster")
+
+JOIN_S = 10.0
 
 _NAME = f"({'|'.join(SERIES)})"
 NAMES_PATTERN = f"^{_NAME}(,{_NAME})*$"
@@ -82,6 +86,29 @@ async def show_member(request: Request, node: str) -> Response:
     raise ProblemError("node-not-found", f"no member {node[:200]!r}")
 
 
+class Join(Input):
+    """Whom to join."""
+
+    seeds: list[str] = Field(min_length=1, max_length=32)
+
+
+@cluster.post("/cluster/join", role="admin", action="cluster.join", unbounded=True, **answers(Joined))
+async def join(request: Request, order: Join) -> Response:
+    """Join a cluster through further seeds."""
+    plane, visit = plane_of(request), visit_of(request)
+    visit.target = ",".join(order.seeds)[:256]
+    if plane.system.join_through is None:
+        raise ProblemError("not-supported", "this node has no address: nobody can be joined with it")
+    try:
+        joined = await plane.system.join_through(order.seeds, JOIN_S)
+    except ValueError as error:
+        raise ProblemError("validation", str(error), errors=[{"loc": ["body", "seeds"], "msg": str(error)}]) from error
+    if not joined:
+        raise ProblemError("join-timeout", f"no seed answered within {JOIN_S:g} s")
+    size = sum(row.status in ("Alive", "Suspect", "Leaving") for row in plane.system.members_view())
+    return reply({"joined": True, "size": size})
+
+
 @cluster.get("/names", role="viewer", **lists(NameRow, NAMES.spec))
 async def list_names(request: Request) -> Response:
     """The public names and who holds them."""
@@ -124,9 +151,16 @@ async def timeseries(
     request: Request,
     names: Annotated[str, Query(pattern=NAMES_PATTERN)] = "messages_total",
     range: Literal["10m", "6h", "24h"] = "10m",
+    scope: Literal["node", "cluster"] = "node",
 ) -> Response:
-    """The last minutes, hours or day of this node in a few numbers."""
-    history = plane_of(request).history
+    """The last minutes, hours or day in a few numbers, of this node or of all nodes that have an admin app."""
+    plane = plane_of(request)
     # An app inside another one has nobody else who would start it.
-    history.start()
-    return reply(history.series(list(dict.fromkeys(names.split(","))), range))
+    plane.history.start()
+    wanted = list(dict.fromkeys(names.split(",")))
+    if scope == "node":
+        return reply(plane.history.series(wanted, range))
+    answers = await plane.fanout.ask("history", {"names": wanted, "range": range})
+    answers.require_one()
+    told = [one for one in answers.values.values() if one]
+    return reply({**joint_series(told), "nodes": len(told), "partial": answers.partial, "errors": answers.faults})

@@ -10,6 +10,8 @@ JSON-able values, and leaves out (or sets to None) what it does not know.
   ends; with a window (`pulsing.core.window`) `{"rows", "total", "filtered"}` of that part alone |
 | metadata | `actor` | what the actor's `metadata()` says, its card and its tags, or None |
 | checks | | list of the checks that fail, with `name`, `status`, `since_at`; offered by nodes with an admin app |
+| latency | | handle and wait times of the last minute as histograms; offered by nodes with an admin app |
+| history | `names`, `range` | remembered numbers of the node; offered by nodes with an admin app |
 | class | `class` | signatures and defaults of `ClassDetail`, or None where the class is not registered |
 | actor | `actor`: id, path or bare name | `ActorDetail`, or None where it is not on this node |
 | classes | | list of `ClassRow`, registered classes and classes of live actors |
@@ -48,11 +50,13 @@ from pulsing.admin.schemas.actors import (
     MailboxDetail,
     MethodName,
     MethodRow,
+    Stopped,
 )
 from pulsing.admin.schemas.base import Input, NodeFault, NodesAsked, Page, Problem, ProblemError, Row
 from pulsing.admin.schemas.cluster import (
     ClusterView,
     GcGeneration,
+    Joined,
     LinkRow,
     LinkState,
     MemberRow,
@@ -111,6 +115,7 @@ __all__ = [
     "EventSubject",
     "GcGeneration",
     "Input",
+    "Joined",
     "LetterNote",
     "LinkRow",
     "LinkState",
@@ -138,6 +143,7 @@ __all__ = [
     "ReplayOutcome",
     "Row",
     "SeedRow",
+    "Stopped",
     "SubscriberRow",
     "TopicDetail",
     "TopicRow",

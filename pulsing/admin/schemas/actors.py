@@ -136,6 +136,16 @@ class ActorDetail(ActorRow):
     redacted: bool | None = None
 
 
+class Stopped(Row):
+    """What became of an actor that was told to stop."""
+
+    stopped: bool
+    state: ActorState
+    failed_asks: int
+    """asks that waited and got no answer"""
+    took_s: float
+
+
 class ClassRow(Row):
     """One class of actors."""
 

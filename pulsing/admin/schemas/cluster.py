@@ -164,3 +164,10 @@ class LinkRow(Row):
     close_reason: str | None = None
     node: str | None = None
     href: str | None = None
+
+
+class Joined(Row):
+    """That a cluster was joined, and how many nodes it has."""
+
+    joined: bool
+    size: int

@@ -343,3 +343,35 @@ async def test_hostile_names_and_values_are_refused_or_stay_text(text: str) -> N
     assert (listed.status_code, sorted_by.status_code) == (200, 400)
     assert queue.status_code < 500
     assert listed.headers["content-type"] == "application/json"
+
+
+class SlowActor:
+    """Waits until it is let go."""
+
+    def __init__(self) -> None:
+        self.go = asyncio.Event()
+
+    async def wait(self) -> str:
+        """Wait."""
+        await self.go.wait()
+        return "done"
+
+
+async def test_a_stop_answers_when_its_time_is_over_and_says_how_many_asks_failed() -> None:
+    async with site() as world:
+        actor = await pul.remote(SlowActor).with_options(max_concurrency=1).spawn(name="slow", system=world.system)
+        cell = world.system.inner.registry.by_path("actors/slow")
+        slow = cell.actor
+        running = actor.ref.request("wait", (), None, 30)
+        waiting = [actor.ref.request("wait", (), None, 30) for _ in range(2)]
+        await asyncio.sleep(0)
+        client = await world.client("operator")
+        early = await client.delete(f"{API}/actors/slow?timeout=0")
+        assert (early.status_code, early.json()["state"]) == (202, "stopping"), early.text
+        assert (early.json()["stopped"], early.json()["failed_asks"]) == (False, 2)
+        for one in waiting:
+            with pytest.raises(pul.PulsingRuntimeError):
+                await one
+        slow.go.set()
+        assert await running == "done"
+        await wait_until(lambda: cell.ended, timeout=10)

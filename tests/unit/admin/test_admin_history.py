@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pulsing.admin.history import EMPTY, NAMES, SERIES, Level
+from typing import Any
+
+from pulsing.admin.history import EMPTY, NAMES, SERIES, Level, joint_series
 from pulsing.testing import wait_until
 from tests.unit.admin.admin_world import API, Counter, site
 
@@ -45,3 +47,39 @@ def test_every_series_has_a_place() -> None:
     assert len(NAMES) == len(EMPTY) == len(SERIES)
     for name, series in SERIES.items():
         assert name.endswith("_total") is (series.kind == "counter")
+
+
+def told(kind: str, name: str, values: list[float | None]) -> dict[str, Any]:
+    return {
+        "step_s": 1,
+        "start_at": f"{len(values)}",
+        "series": [{"name": name, "kind": kind, "unit": "", "values": values}],
+    }
+
+
+def test_the_past_of_a_cluster_is_the_sum_of_its_nodes_counted_back_from_now() -> None:
+    joint = joint_series([told("counter", "messages_total", [1, 2, 3]), told("counter", "messages_total", [None, 10])])
+    assert joint["series"][0]["values"] == [1, 2, 13]
+    assert joint["start_at"] == "3"
+
+
+def test_of_lags_and_percentiles_the_largest_counts() -> None:
+    joint = joint_series([told("gauge", "loop_lag_s", [0.1, None]), told("gauge", "loop_lag_s", [0.3, None])])
+    assert joint["series"][0]["values"] == [0.3, None]
+
+
+async def test_the_cluster_has_a_past_and_the_last_minute_its_percentiles() -> None:
+    async with site() as world:
+        client = await world.client("viewer")
+        counter = await Counter.spawn(name="c", system=world.system)
+        for _ in range(20):
+            await counter.incr()
+        path = f"{API}/timeseries?names=messages_total,actors&scope=cluster"
+        await client.get(path)
+        await wait_until(lambda: world.plane.history.series(["actors"], "10m")["series"][0]["values"] != [], timeout=20)
+        past = (await client.get(path)).json()
+        latency = (await client.get(f"{API}/overview")).json()["latency"]
+    assert (past["nodes"], past["partial"]) == (1, False)
+    assert past["series"][0]["values"][-1] >= 20
+    assert 0 < latency["handle_s"]["p50"] <= latency["handle_s"]["p99"] <= latency["handle_s"]["max"]
+    assert latency["wait_s"]["p99"] is not None

@@ -16,8 +16,9 @@ from pulsing.wire.limits import ACTIVE_TRANSFERS, CHUNK
 
 EARLY = 32
 """So many frames go out before the turn is over: the other end begins with them while this one makes the rest."""
-MESSAGE_TARGET = 1024 * 1024
-"""A WebSocket message is closed when it has grown to so many bytes; the other end takes 16 MiB at most."""
+MESSAGE_TARGET = 512 * 1024
+"""A WebSocket message is closed when it has grown to so many bytes; the other end takes a megabyte at most, chunks
+apart."""
 
 
 class Outbox:

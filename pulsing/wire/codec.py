@@ -179,6 +179,8 @@ class FrameCodec:
             message = bytes(message)
         frames: list[Frame] = []
         offset, size, budget = 0, len(message), self.codec.limits.frames
+        if size > self.codec.limits.heads:
+            _check_heads(message, self.codec.limits.heads)
         assembler, lanes, read_head = self.assembler, self.assembler.lanes, _HEAD.unpack_from
         try:
             while offset < size:
@@ -526,6 +528,17 @@ class FrameCodec:
 
     def _decode_room(self, message: bytes, start: int, end: int) -> Room:
         return Room(int.from_bytes(message[start:end], "big"))
+
+
+def _check_heads(message: bytes, limit: int) -> None:
+    """Refuse a message that would take too long to decode, before any of it is."""
+    offset = heads = 0
+    while offset + _HEAD.size <= len(message):
+        tag, length = _HEAD.unpack_from(message, offset)
+        offset += _HEAD.size + length
+        heads += 0 if tag == _CHUNK_TAG else length
+    if heads > limit:
+        raise ProtocolError(f"the frames of a message have {heads} bytes beside their chunks, more than {limit}")
 
 
 def _are_named(kwargs: object) -> bool:

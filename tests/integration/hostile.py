@@ -66,7 +66,9 @@ class Siege:
         self.worst_stall_s = max(self.worst_stall_s, await self.witness.stalled())
         assert self.worst_stall_s <= STALL_ALLOWED_S
         grown = await self.witness.memory() - self.memory_before
-        print(f"worst stall {self.worst_stall_s * 1000:.0f} ms, memory {grown / MIB:+.1f} MiB, {self.calls} honest calls")
+        print(
+            f"worst stall {self.worst_stall_s * 1000:.0f} ms, memory {grown / MIB:+.1f} MiB, {self.calls} honest calls"
+        )
         assert grown <= MEMORY_ALLOWED
 
     @property

@@ -1,0 +1,203 @@
+"""A node in a process of its own, told what to do by lines on its input, telling what it sees by lines of JSON.
+
+Times are those of the machine's monotonic clock, which all its processes share.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ctypes
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pulsing as pul
+from pulsing.core.events import Event
+from pulsing.testing import wait_until
+
+START_S = 30.0
+
+
+class Keeper(pul.Actor):
+    """Holds a name, and holds the loop, or all of the interpreter, when it is told to."""
+
+    async def receive(self, msg: Any) -> Any:
+        match msg:
+            case {"block": seconds}:
+                time.sleep(seconds)  # noqa: ASYNC251 - what this is for
+            case {"hold": seconds}:
+                # Loaded in this way, C code keeps the interpreter for itself.
+                ctypes.PyDLL(None).usleep(int(seconds * 1_000_000))
+            case {"forever": _}:
+                await asyncio.Event().wait()
+        return msg
+
+
+class Process:
+    """A node as its parent sees it."""
+
+    def __init__(self, child: asyncio.subprocess.Process) -> None:
+        self.seen: list[dict[str, Any]] = []
+        """What it told, the oldest first."""
+        self._child = child
+        self._reading = asyncio.get_running_loop().create_task(self._read())
+
+    @classmethod
+    async def start(cls, *seeds: str, **options: Any) -> Process:
+        """A node that has joined through the seeds."""
+        settings = json.dumps({"seeds": list(seeds), **options})
+        child = await asyncio.create_subprocess_exec(
+            sys.executable, __file__, settings, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+        made = cls(child)
+        await wait_until(lambda: made.last("ready"), START_S)
+        return made
+
+    def last(self, kind: str) -> dict[str, Any] | None:
+        """The newest line of a kind."""
+        return next((line for line in reversed(self.seen) if line["kind"] == kind), None)
+
+    def all(self, kind: str, node: str) -> list[dict[str, Any]]:
+        """The lines of a kind about a node."""
+        return [line for line in self.seen if line["kind"] == kind and line.get("id") == node]
+
+    @property
+    def addr(self) -> str:
+        return str(self.seen[0]["addr"])
+
+    @property
+    def id(self) -> str:
+        return str(self.seen[0]["id"])
+
+    async def tell(self, **command: Any) -> None:
+        """Send a command."""
+        assert self._child.stdin is not None
+        self._child.stdin.write(json.dumps(command).encode() + b"\n")
+        await self._child.stdin.drain()
+
+    async def ask(self, kind: str, ready: Callable[[dict[str, Any]], bool], timeout: float = 30.0) -> dict[str, Any]:
+        """Ask for a line of a kind until it is as wanted."""
+
+        async def answered() -> dict[str, Any] | None:
+            before = len(self.seen)
+            await self.tell(do=kind)
+            await wait_until(lambda: any(line["kind"] == kind for line in self.seen[before:]), timeout)
+            line = self.last(kind)
+            return line if line is not None and ready(line) else None
+
+        found: dict[str, Any] | None = await wait_until(answered, timeout)
+        assert found is not None
+        return found
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send it a signal."""
+        self._child.send_signal(number)
+
+    async def end(self) -> None:
+        """End it, whatever it does."""
+        if self._child.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                self._child.kill()
+        await self._child.wait()
+        await self._reading
+        if self._child.stdin is not None:
+            self._child.stdin.close()
+            with contextlib.suppress(OSError):
+                await self._child.stdin.wait_closed()
+
+    async def _read(self) -> None:
+        assert self._child.stdout is not None
+        while line := await self._child.stdout.readline():
+            self.seen.append(json.loads(line))
+
+
+@contextlib.asynccontextmanager
+async def processes(count: int, **options: Any) -> AsyncIterator[list[Process]]:
+    """Nodes in processes of their own, each of which sees all others alive."""
+    made: list[Process] = []
+    try:
+        for _ in range(count):
+            made.append(await Process.start(*(p.addr for p in made[:1]), **options))
+        for process in made:
+            await process.ask("members", lambda line: line["alive"] == count)
+        yield made
+    finally:
+        for process in made:
+            await process.end()
+
+
+# --- in the process ------------------------------------------------------------------------------------------------
+
+
+def say(kind: str, **what: Any) -> None:
+    print(json.dumps({"kind": kind, "at": time.monotonic(), **what}), flush=True)
+
+
+class Node:
+    """What runs in the process."""
+
+    def __init__(self, system: pul.ActorSystem) -> None:
+        self._system = system
+        self._asks: set[asyncio.Task[None]] = set()
+
+    async def do(self, command: dict[str, Any]) -> None:
+        match command.pop("do"):
+            case "members":
+                members = await self._system.members()
+                say("members", alive=sum(m["status"] == "Alive" for m in members))
+            case "rows":
+                say("rows", rows=await self._system.inner.inspect("members"))
+            case "names":
+                say("names", count=len(await self._system.inner.inspect("names", {"prefix": "actors/keeper"})))
+            case "spawn":
+                await self._system.spawn(Keeper(), name=command["name"], public=True)
+            case "publish":
+                for number in range(command["count"]):
+                    await self._system.spawn(Keeper(), name=f"keeper/{number}", public=True)
+                say("published")
+            case "ask":
+                task = asyncio.get_running_loop().create_task(self._ask(command["name"], command["message"]))
+                self._asks.add(task)
+                task.add_done_callback(self._asks.discard)
+            case "cpu":
+                say("cpu", s=time.process_time())
+
+    async def _ask(self, name: str, message: Any) -> None:
+        ref = await self._system.resolve(name, timeout=10)
+        say("asked")
+        try:
+            await ref.ask(message, timeout=60)
+            say("answered")
+        except pul.PulsingError as error:
+            say("failed", error=type(error).__name__)
+
+    def happened(self, event: Event) -> None:
+        if event.type.startswith("member."):
+            names = [
+                f"keeper{number}" for number in range(9) if self._system.inner.names.instances(f"actors/keeper{number}")
+            ]
+            say(event.type, id=event.subject_id, names=names)
+
+
+async def main(settings: dict[str, Any]) -> None:
+    began = time.monotonic()
+    addr = settings.pop("addr", "127.0.0.1:0")
+    system = await pul.actor_system(addr, admin=False, **settings)
+    say("ready", addr=system.addr, id=str(system.node_id), took=time.monotonic() - began)
+    node = Node(system)
+    system.inner.events.listen(node.happened)
+    reader = asyncio.StreamReader()
+    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    while line := await reader.readline():
+        await node.do(json.loads(line))
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    asyncio.run(main(json.loads(sys.argv[1])))

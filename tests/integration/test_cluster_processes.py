@@ -1,0 +1,79 @@
+"""Nodes in processes of their own: killed, stopped, and kept busy."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+
+from pulsing.testing import wait_until
+from tests.integration.cluster_process import Process, processes
+
+DEADLINE_S = 30.0
+
+
+async def keep(nodes: list[Process]) -> None:
+    """Let each node hold a name that all the others know."""
+    for number, node in enumerate(nodes):
+        await node.tell(do="spawn", name=f"keeper{number}")
+    for node in nodes:
+        await node.ask("names", lambda line: line["count"] == len(nodes))
+
+
+def deaths(nodes: list[Process], of: Process) -> int:
+    """How many times nodes held one of them for dead."""
+    return sum(len(node.all("member.dead", of.id)) for node in nodes)
+
+
+async def test_a_killed_node_is_dead_for_all_with_its_names_and_what_was_asked_of_it() -> None:
+    async with processes(4) as nodes:
+        await keep(nodes)
+        *others, victim = nodes
+        await others[0].tell(do="ask", name="keeper3", message={"forever": True})
+        await wait_until(lambda: others[0].last("asked"), DEADLINE_S)
+        victim.signal(signal.SIGKILL)
+        await wait_until(lambda: all(node.all("member.dead", victim.id) for node in others), DEADLINE_S)
+        assert all("keeper3" not in node.all("member.dead", victim.id)[0]["names"] for node in others)
+        await wait_until(lambda: others[0].last("failed"), DEADLINE_S)
+        assert others[0].last("failed")["error"] in ("LinkLost", "NodeDead")  # type: ignore[index]
+        for node in others:
+            assert not deaths(others, node)
+
+
+async def test_of_two_nodes_the_one_that_is_left_needs_nobody_to_confirm() -> None:
+    async with processes(2) as (survivor, victim):
+        victim.signal(signal.SIGKILL)
+        await wait_until(lambda: survivor.all("member.dead", victim.id), DEADLINE_S)
+
+
+async def test_a_node_whose_handler_holds_the_loop_is_alive_and_shown_as_late() -> None:
+    async with processes(3) as nodes:
+        await keep(nodes)
+        first, second, busy = nodes
+        await first.tell(do="ask", name="keeper2", message={"block": 9.0})
+
+        async def is_late() -> bool:
+            rows = await second.ask("rows", lambda line: True)
+            return any(row["id"] == busy.id and (row["loop_lag_s"] or 0) > 3.0 for row in rows["rows"])
+
+        await wait_until(is_late, DEADLINE_S)
+        await wait_until(lambda: first.last("answered"), DEADLINE_S)
+        assert not deaths(nodes, busy)
+
+
+async def test_a_node_that_lacks_the_interpreter_for_seconds_is_not_dead() -> None:
+    async with processes(3) as nodes:
+        await keep(nodes)
+        await nodes[0].tell(do="ask", name="keeper2", message={"hold": 3.0})
+        await wait_until(lambda: nodes[0].last("answered"), DEADLINE_S)
+        await asyncio.sleep(2.0)  # for a verdict that might still be on its way
+        assert not deaths(nodes, nodes[2])
+
+
+async def test_a_node_that_is_stopped_for_less_than_a_suspicion_is_not_dead() -> None:
+    async with processes(3) as nodes:
+        nodes[2].signal(signal.SIGSTOP)
+        await asyncio.sleep(4.0)
+        nodes[2].signal(signal.SIGCONT)
+        await asyncio.sleep(2.0)  # for a verdict that might still be on its way
+        assert not deaths(nodes, nodes[2])
+        await nodes[2].ask("members", lambda line: line["alive"] == 3)

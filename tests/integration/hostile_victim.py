@@ -45,7 +45,7 @@ class Witness:
 
 async def main() -> None:
     async with await pul.actor_system("127.0.0.1:0", admin=False) as system:
-        witness = await Witness.spawn(name="witness", system=system)  # type: ignore[attr-defined]
+        witness = await Witness.spawn(name="witness", system=system)
         print(json.dumps([system.addr, str(system.node_id), str(witness.ref.actor_id)]), flush=True)
         await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
 

@@ -140,7 +140,7 @@ async def test_a_keyword_that_was_set_is_left_to_the_constructor() -> None:
             return self.called
 
     async with testing.system() as system:
-        person = await spawn(Person.with_options(name="a1"), name="Ada", system=system)  # type: ignore[attr-defined]
+        person = await spawn(Person.with_options(name="a1"), name="Ada", system=system)
         assert await person.get() == "Ada"
         assert person.ref.name == "actors/a1"
 

@@ -23,7 +23,7 @@ from pulsing.wire.values import Codec
 logger = logging.getLogger("pulsing.placement")
 
 GUEST = "system/guest"
-GUEST_NUMBER = 3
+GUEST_NUMBER = 15
 """The number of this actor on its node, so that its id follows from the node's."""
 
 
@@ -81,11 +81,10 @@ class Guest:
         self._cell.watch(self._end.set_result)
         return os.getpid()
 
-    async def wait_for_end(self, key: bytes) -> tuple[str, BaseException | None]:
-        """Answer when the actor has ended, with the reason."""
+    async def wait_for_end(self, key: bytes) -> BaseException | None:
+        """Answer when the actor has ended, with the error if it failed."""
         self._check(key)
-        end = await asyncio.shield(self._end)
-        return end.reason, end.error
+        return (await asyncio.shield(self._end)).error
 
     async def stop(self, key: bytes, reason: str, timeout: float | None) -> None:
         """Stop the actor as its own node would."""

@@ -6,6 +6,7 @@ on it. Where processes come from is the business of a `Launcher`; "process" laun
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 from pulsing.config import SystemConfig
@@ -21,17 +22,19 @@ PLACEMENTS = ("process", "ray")
 
 def offer(system: System, config: SystemConfig) -> None:
     """Let actors of a system be placed in processes; what that needs is imported when the first one is."""
+    opening = asyncio.Lock()
     for placement in PLACEMENTS:
-        system.placements[placement] = _NotYet(system, config, placement)
+        system.placements[placement] = _NotYet(system, config, placement, opening)
 
 
 class _NotYet:
     """Stands for the `Places` of a system until they are needed."""
 
-    def __init__(self, system: System, config: SystemConfig, placement: str) -> None:
+    def __init__(self, system: System, config: SystemConfig, placement: str, opening: asyncio.Lock) -> None:
         self._system = system
         self._config = config
         self._placement = placement
+        self._opening = opening
 
     async def spawn(
         self,
@@ -45,7 +48,9 @@ class _NotYet:
 
         places = self._system.placements[self._placement]
         if places is self:
-            places = self._system.placements[self._placement] = Places(self._system, self._config, self._placement)
+            places = self._system.placements[self._placement] = Places(
+                self._system, self._config, self._placement, self._opening
+            )
         return await places.spawn(actor_class, args, kwargs, name, public)
 
 

@@ -55,6 +55,7 @@ async def serve(bootstrap: Bootstrap) -> None:
     system = await _start(bootstrap, lambda inner: guests.append(_prepare(inner, bootstrap, loaded)))
     guest = guests[0]
     share(system)
+    guest.ready.set()
     try:
         with _signals(guest.over):
             system.inner.router.watch(ActorId.from_str(bootstrap.actor_id), lambda _: guest.over.set())  # type: ignore[union-attr]

@@ -53,6 +53,8 @@ class Guest:
         loaded: ActorClass[Any] | PulsingRuntimeError,
         codec: Codec,
     ) -> None:
+        self.ready = asyncio.Event()
+        """Whether this node has all that actors may want of it; the one at home hears of it before that."""
         self.over = asyncio.Event()
         """Whether there is nothing more to do in this process."""
         self._system = system
@@ -63,9 +65,10 @@ class Guest:
         self._cell: Cell | None = None
         self._end: asyncio.Future[Terminated] = system.loop.create_future()
 
-    def create(self, key: bytes, arguments: bytes, name: str | None, options: dict[str, Any]) -> int:
+    async def create(self, key: bytes, arguments: bytes, name: str | None, options: dict[str, Any]) -> int:
         """Construct the actor; returns the number of this process."""
         self._check(key)
+        await self.ready.wait()
         if self._cell is not None:
             raise Forbidden("creating a second actor", "this process was started for one")
         if isinstance(self._loaded, PulsingRuntimeError):

@@ -46,18 +46,20 @@ class Places:
         system: the actors' own node.
         config: how it was started.
         placement: the word for it, "process" or that of an engine.
+        opening: held while the system gets links, which is done once for all its placements.
 
     Raises:
         PulsingRuntimeError: nothing launches such processes here.
     """
 
-    def __init__(self, system: System, config: SystemConfig, placement: str) -> None:
+    def __init__(self, system: System, config: SystemConfig, placement: str, opening: asyncio.Lock) -> None:
         self.system = system
         self.placement = placement
         self.launcher: Launcher = launcher_for(placement)
         self.starting = asyncio.Semaphore(AT_ONCE)
         self.tasks = TaskScope(f"placement {placement}")
         self._config = config
+        self._opening = opening
         self._codec = codec_of(system, config.allow_pickle)
         self._exits: dict[asyncio.Task[str], Process] = {}
         self._roots: tuple[Secret, ...] = ()
@@ -85,7 +87,8 @@ class Places:
             _options(actor_class),
             dict(actor_class._fixed.get("resources") or {}),
         )
-        await _open_network(self.system, self._config)
+        async with self._opening:
+            await _open_network(self.system, self._config)
         self._roots = await self.system.credentials.roots()
         return await self._start(order, _spec(actor_class), name, public)
 

@@ -122,19 +122,21 @@ class Work:
 Worker = pul.remote(Work)
 
 
-@pul.remote
-class Echo(pul.Actor):
+class Answering(pul.Actor):
     async def receive(self, msg: Any) -> Any:
         return msg
 
 
-@agent(role="counter", goal="count", team="numbers")
-class Clerk:
+class Counting:
     def pid(self) -> int:
         return os.getpid()
 
 
-@pul.remote
-class NeverReady:
+class Sleeping:
     def __init__(self) -> None:
         time.sleep(3600)
+
+
+Echo = pul.remote(Answering)
+Clerk = agent(role="counter", goal="count", team="numbers")(Counting)
+NeverReady = pul.remote(Sleeping)

@@ -42,6 +42,11 @@ def is_running(pid: int) -> bool:
     return not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] != "Z"
 
 
+def seen_by_others(pid: int) -> bytes:
+    """The command line and the environment of a process."""
+    return b"".join(Path(f"/proc/{pid}/{what}").read_bytes() for what in ("cmdline", "environ"))
+
+
 def words(path: Path) -> list[str]:
     return path.read_text().split() if path.exists() else []
 
@@ -237,7 +242,7 @@ async def test_stop_at_once_ends_a_process_that_does_not_listen() -> None:
 
 async def test_shutdown_ends_every_process() -> None:
     async with system():
-        workers = await asyncio.gather(*(Worker.spawn(placement="process") for _ in range(4)))
+        workers = await asyncio.gather(*(Worker.spawn(placement="process") for _ in range(6)))
         pids = [await worker.pid() for worker in workers]
         stuck = asyncio.create_task(workers[0].hold(3600))
         await asyncio.sleep(0.05)
@@ -245,7 +250,7 @@ async def test_shutdown_ends_every_process() -> None:
         with pytest.raises(pul.PulsingError):
             await stuck
 
-    assert [is_running(pid) for pid in pids] == [False] * 4
+    assert [is_running(pid) for pid in pids] == [False] * 6
 
 
 @pytest.mark.parametrize("stuck", [False, True], ids=["idle", "busy"])
@@ -292,7 +297,7 @@ async def test_no_secret_shows_in_the_process_table() -> None:
     async with system(addr="127.0.0.1:0", admin=False, passphrase="correct horse battery staple") as made:
         worker = await Worker.spawn(placement="process")
         pid = await worker.pid()
-        shown = Path(f"/proc/{pid}/cmdline").read_bytes() + Path(f"/proc/{pid}/environ").read_bytes()
+        shown = seen_by_others(pid)
 
         assert b"horse" not in shown
         for root in await made.inner.credentials.roots():
@@ -353,13 +358,12 @@ async def test_what_cannot_be_sent_is_refused_before_a_process_starts() -> None:
 
 
 async def test_a_class_that_no_other_process_can_find_is_refused() -> None:
-    @pul.remote
     class Hidden:
         pass
 
     async with system():
         with pytest.raises(pul.PulsingRuntimeError, match="inside a function"):
-            await Hidden.spawn(placement="process")
+            await pul.remote(Hidden).spawn(placement="process")
 
 
 async def test_a_process_that_is_not_ready_in_time_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -190,24 +190,22 @@ class Link:
 
     def answer(self, request: Request[Any], value: Any) -> None:
         """Send the result of a request, or open the stream that it stands for."""
-        if type(value) not in _MAY_STREAM:
-            self._answer_value(request, value)
-        elif isinstance(value, StreamReader):
-            self._open_stream(request, value, None)
-        elif value.is_stream:
-            self._open_stream(request, value.stream_reader(), value.msg_type)
-        else:
-            self._answer_value(request, value)
-
-    def _answer_value(self, request: Request[Any], value: Any) -> None:
+        if type(value) in _MAY_STREAM:
+            if isinstance(value, StreamReader):
+                self._open_stream(request, value, None)
+                return
+            if value.is_stream:
+                self._open_stream(request, value.stream_reader(), value.msg_type)
+                return
         try:
             encoded = self._codec.encode_reply(request.id, value)
-            if self.session.reply(request) and not self.lost:
-                self.outbox.put(encoded)
         except (NotSendable, ValueError) as error:
             refusal = error if isinstance(error, NotSendable) else NotSendable(type(value).__name__, detail=str(error))
             refusal.maybe_executed = True
             self.answer_error(request, refusal)
+        else:
+            if self.session.reply(request) and not self.lost:
+                self.outbox.put(encoded)
 
     def answer_error(self, request: Request[Any], error: BaseException) -> None:
         """Send the error of a request."""
@@ -261,6 +259,8 @@ class Link:
         except ProtocolError as error:
             logger.warning("node %s broke the protocol: %s", self.peer.node_id, error)
             self.connection.close(PROTOCOL_ERROR, "protocol error")
+        if self.peer.waiting:
+            self.peer.room_again()
         if self.peer.holds_back:
             self.peer.release()
         if self.closing:
@@ -273,11 +273,13 @@ class Link:
         value = frame.value
         if frame.stream_kind is not None:
             value = self._begin_reading(request, value, envelope.abandoned)
+        self.system.deadlines.done(envelope)
         if type(value) is Undecodable:
-            error = PulsingRuntimeError(f"the answer cannot be read by this node: {value.error}")
-            self._finish(envelope, error=error)
-        else:
-            self._finish(envelope, value)
+            envelope.fail(PulsingRuntimeError(f"the answer cannot be read by this node: {value.error}"))
+            return
+        reply = envelope.reply
+        if reply is not None and not reply.done():
+            reply.set_result(value)
 
     def _begin_reading(self, request: Request[Any], msg_type: Any, abandoned: bool) -> StreamReader | Message:
         stream = request.context = IncomingStream(self, request)
@@ -287,17 +289,8 @@ class Link:
 
     def _on_failure(self, frame: Failure, request: Request[Any] | None) -> None:
         if request is not None:
-            self._finish(request.context, error=from_failure(frame.failure))
-
-    def _finish(self, envelope: Envelope, value: Any = None, error: PulsingError | None = None) -> None:
-        self.system.deadlines.done(envelope)
-        reply = envelope.reply
-        if reply is not None and not reply.done():
-            if error is None:
-                reply.set_result(value)
-            else:
-                reply.set_exception(error)
-        self.peer.room_again()
+            self.system.deadlines.done(request.context)
+            request.context.fail(from_failure(frame.failure))
 
     def _on_cancel(self, frame: Cancel, request: Request[Any] | None) -> None:
         if request is not None and request.context is not None:
@@ -316,8 +309,6 @@ class Link:
     def _on_credit(self, frame: Credit, request: Request[Any] | None) -> None:
         if request is not None:
             request.context.more_credit()
-        else:
-            self.peer.room_again()
 
     def _on_full(self, frame: Full, _: Any) -> None:
         if self.peer.link is self:

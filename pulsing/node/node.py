@@ -72,6 +72,10 @@ class Node:
     # --- routing (pulsing.core.system.Router) ----------------------------------------------------------------------
 
     def ask(self, envelope: Envelope) -> None:
+        peer = self._peers.get(envelope.target.id >> 64)
+        if peer is not None and peer.link is not None:
+            peer.ask(envelope)
+            return
         try:
             peer = self._peer_of(envelope.target)
         except PulsingRuntimeError as error:

@@ -72,7 +72,9 @@ class Outbox:
         else:
             self._put_with_chunks(encoded)  # type: ignore[arg-type]
         if not self._scheduled:
-            self._schedule()
+            if not self._blocked:
+                self._scheduled = True
+                self._loop.call_soon(self._flush_now)
         elif len(heads) >= EARLY and self._begun and not self._blocked:
             self._send_heads()
 
@@ -107,11 +109,13 @@ class Outbox:
 
     def flush(self) -> None:
         """Send what is queued, and the next chunk."""
-        self._send_heads()
-        if self._bulk and not self._blocked:
-            self._send_chunk()
-            self._schedule()
-        elif not self._bulk:
+        if self._heads:
+            self._send_heads()
+        if self._bulk:
+            if not self._blocked:
+                self._send_chunk()
+                self._schedule()
+        else:
             self._on_empty()
 
     def clear(self) -> None:
@@ -128,15 +132,17 @@ class Outbox:
     def _flush_now(self) -> None:
         self._scheduled = False
         self._begun = True
-        if not self.is_empty:
+        if self._heads or self._bulk:
             self.flush()
 
     def _send_heads(self) -> None:
         heads, size = self._heads, self._size
         self._heads, self._size, self._beside_heads = [], 0, 0
         self.bytes += size
-        if heads:
-            for parts in (heads,) if size <= MESSAGE_TARGET else _portions(heads):
+        if size <= MESSAGE_TARGET:
+            self._connection.send(heads)
+        else:
+            for parts in _portions(heads):
                 self._connection.send(parts)
 
     def _send_chunk(self) -> None:

@@ -6,9 +6,9 @@ short way takes a tenth of the core's time for a small message, and copies a lar
 
 from __future__ import annotations
 
-import secrets
 import struct
 from collections.abc import Callable, Sequence
+from os import urandom
 
 from pulsing.transport.base import Buffer
 
@@ -23,22 +23,23 @@ _CONTINUATION = 0x0
 _BINARY = 0x2
 _PLAIN = _FIN | _BINARY
 
+_MEDIUM = struct.Struct("!BBH")
+_LARGE = struct.Struct("!BBQ")
+
 
 def frame_parts(parts: Sequence[Buffer], size: int, *, masked: bool) -> Sequence[Buffer]:
     """One frame around a message of `size` bytes, in parts to be written one after the other."""
-    header = _header(size, _MASKED if masked else 0)
+    mask = _MASKED if masked else 0
+    if size < 126:
+        header = bytes((_PLAIN, mask | size))
+    elif size < 65536:
+        header = _MEDIUM.pack(_PLAIN, mask | 126, size)
+    else:
+        header = _LARGE.pack(_PLAIN, mask | 127, size)
     if not masked:
         return (header, *parts)
-    key = secrets.token_bytes(4)
+    key = urandom(4)
     return (header + key, apply_mask(parts[0] if len(parts) == 1 else b"".join(parts), key))
-
-
-def _header(size: int, mask: int) -> bytes:
-    if size < 126:
-        return bytes((_PLAIN, mask | size))
-    if size < 65536:
-        return struct.pack("!BBH", _PLAIN, mask | 126, size)
-    return struct.pack("!BBQ", _PLAIN, mask | 127, size)
 
 
 class FrameReader:
@@ -77,8 +78,31 @@ class FrameReader:
                 return
             whole, self._buffer = self._buffer, bytearray()
             self._cut(whole)
-        else:
+        elif not self._pass_whole(data):
             self._cut(data)
+
+    def _pass_whole(self, data: bytes) -> bool:
+        """Pass on what is exactly one frame, as nearly all small ones are: half as many steps as `_cut` takes."""
+        body = 6 if self._mask else 2
+        size = len(data) - body
+        if size < 126:
+            lengths = size
+        else:
+            body += 2
+            size -= 2
+            lengths = 126
+        if (
+            size < 0
+            or data[0] != _PLAIN
+            or data[1] != self._mask | lengths
+            or (lengths == 126 and _MEDIUM.unpack_from(data)[2] != size)
+            or size > self._max_frame
+            or self._fragmented
+            or self._spoilt
+        ):
+            return False
+        self._on_message(apply_mask(memoryview(data)[body:], data[body - 4 : body]) if self._mask else data[body:])
+        return True
 
     def _cut(self, data: bytes | bytearray) -> None:
         start, available = 0, len(data)

@@ -60,9 +60,11 @@ class WebSocketLink(asyncio.Protocol):
         self._opening: Opening | None = opening
         self._handler: ConnectionHandler | None = None
         self._masks = core.side is Side.CLIENT
+        self._max_frame = min(limits.max_message, limits.max_fragment)
+        self._takes_messages = False
         self._reader = FrameReader(
             masked=not self._masks,
-            max_frame=min(limits.max_message, limits.max_fragment),
+            max_frame=self._max_frame,
             on_message=self._pass_on,
             on_other=self._read_by_core,
         )
@@ -84,20 +86,21 @@ class WebSocketLink(asyncio.Protocol):
         """Queue one message, given whole or as consecutive parts; never blocks."""
         parts = message if isinstance(message, (list, tuple)) else (cast(Buffer, message),)
         size = sum(map(len, parts))
-        if size > self._limits.max_message:
-            raise ValueError(f"a message of {size} bytes is over the limit of {self._limits.max_message}")
-        if self._closing or self.core.state is not OPEN:
-            return
-        if size > self._limits.max_fragment:
-            self._send_fragments(b"".join(parts))
-        else:
-            self._send_frame(parts, size)
+        if size > self._max_frame:
+            self._send_fragments(parts, size)
+        elif self._takes_messages:
+            frame = frame_parts(parts, size, masked=self._masks)
+            if size < _JOIN_BELOW:
+                self.transport.write(b"".join(frame))
+            else:
+                self._send_parts(frame)
 
     def close(self, code: int = 1000, reason: str = "") -> None:
         """Send what is queued, then close and tell the other end why. Idempotent."""
         if self._closing or self._gone:
             return
         self._closing = True
+        self._takes_messages = False
         if self.core.state is OPEN:
             self.core.send_close(code, reason)
         self.flush()
@@ -105,6 +108,7 @@ class WebSocketLink(asyncio.Protocol):
     def abort(self) -> None:
         """Drop the connection at once, with what is queued. Idempotent."""
         self._closing = self._deaf = True
+        self._takes_messages = False
         if not self._gone:
             self.transport.abort()
 
@@ -114,11 +118,13 @@ class WebSocketLink(asyncio.Protocol):
         """Hand the proven connection to its handler."""
         self.peer = peer
         self._opening = None
+        self._takes_messages = self.core.state is OPEN and not self._closing
         self._handler = attach(self)
 
     def feed(self, data: bytes | bytearray) -> list[Request | Response | Frame]:
         """Let the core read, send what it answers, and return what it has read."""
         self.core.receive_data(data)
+        self._takes_messages = self._takes_messages and self.core.state is OPEN
         self.flush()
         return self.core.events_received()
 
@@ -155,6 +161,7 @@ class WebSocketLink(asyncio.Protocol):
 
     def eof_received(self) -> None:
         self.core.receive_eof()
+        self._takes_messages = False
         self.flush()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -185,18 +192,20 @@ class WebSocketLink(asyncio.Protocol):
 
     # How it is done
 
-    def _send_frame(self, parts: Sequence[Buffer], size: int) -> None:
-        frame = frame_parts(parts, size, masked=self._masks)
-        if size < _JOIN_BELOW:
-            self.transport.write(b"".join(frame))
-        elif _WRITELINES_TELLS:
+    def _send_parts(self, frame: Sequence[Buffer]) -> None:
+        if _WRITELINES_TELLS:
             self.transport.writelines(frame)
         else:
             for part in frame:
                 self.transport.write(part)
 
-    def _send_fragments(self, message: bytes) -> None:
-        step, view = self._limits.max_fragment, memoryview(message)
+    def _send_fragments(self, parts: Sequence[Buffer], size: int) -> None:
+        if size > self._limits.max_message:
+            raise ValueError(f"a message of {size} bytes is over the limit of {self._limits.max_message}")
+        if not self._takes_messages:
+            return
+        message = b"".join(parts)
+        step, view = self._max_frame, memoryview(message)
         self.core.send_binary(view[:step], fin=False)
         for start in range(step, len(message), step):
             self.core.send_continuation(view[start : start + step], fin=start + step >= len(message))
@@ -226,6 +235,7 @@ class WebSocketLink(asyncio.Protocol):
     def _fail(self, code: CloseCode, reason: str) -> None:
         self._fault = ConnectionError(f"the other end sent a {reason}")
         self._closing = self._deaf = True
+        self._takes_messages = False
         self.core.fail(code, reason)
         self.flush()
 

@@ -163,44 +163,36 @@ class Window:
     Room comes back in numbers of messages; their sizes count as given back in the order of sending.
     """
 
-    __slots__ = ("_bytes", "_sizes")
+    __slots__ = ("bytes", "sizes")
 
     def __init__(self) -> None:
-        self._sizes: deque[int] = deque()
-        self._bytes = 0
-
-    @property
-    def is_open(self) -> bool:
-        """Whether one more message may go."""
-        return len(self._sizes) < WINDOW_FRAMES
+        self.sizes: deque[int] = deque()
+        """Of the messages under way, in the order of sending."""
+        self.bytes = 0
+        """Their sum."""
 
     def takes(self, size: int) -> bool:
         """Whether a message of so many bytes may go; one that is larger than the whole window goes alone."""
-        return size <= SMALL or self._bytes < WINDOW_BYTES
+        return size <= SMALL or self.bytes < WINDOW_BYTES
 
     def take(self, size: int) -> None:
         """Note a message of `size` bytes."""
-        if len(self._sizes) >= WINDOW_FRAMES:
+        if len(self.sizes) >= WINDOW_FRAMES:
             raise ProtocolError(f"more than {WINDOW_FRAMES} messages are under way")
-        self._sizes.append(size)
-        self._bytes += size
+        self.sizes.append(size)
+        self.bytes += size
 
     def give_back(self, messages: int) -> None:
         """Note that so many messages have found their place at the other end."""
-        if not 0 < messages <= len(self._sizes):
-            raise ProtocolError(f"room for {messages} messages is given back, {len(self._sizes)} are under way")
+        if not 0 < messages <= len(self.sizes):
+            raise ProtocolError(f"room for {messages} messages is given back, {len(self.sizes)} are under way")
         for _ in range(messages):
-            self._bytes -= self._sizes.popleft()
+            self.bytes -= self.sizes.popleft()
 
     @property
     def messages(self) -> int:
         """Messages under way."""
-        return len(self._sizes)
-
-    @property
-    def bytes(self) -> int:
-        """Bytes of the messages under way."""
-        return self._bytes
+        return len(self.sizes)
 
 
 class _Numbers:
@@ -257,7 +249,7 @@ class Session(Generic[Context]):
     def may_send_message(self) -> bool:
         """Whether a small ask or tell may go out now."""
         ours = self._ours
-        return ours.window.is_open and len(ours.requests) < PENDING_ASKS and ours.phase is _TALKING
+        return len(ours.window.sizes) < WINDOW_FRAMES and len(ours.requests) < PENDING_ASKS and ours.phase is _TALKING
 
     def has_room_for(self, size: int) -> bool:
         """Whether that holds for a message of so many bytes, too."""

@@ -51,6 +51,8 @@ test: $(READY)
 	@.ci/need chromium chromium
 	@.ci/need redis-server redis-server
 	@.ci/need node nodejs
+	@.ci/need ip iproute2
+	@.ci/need nft nftables
 	@.ci/need prometheus prometheus
 	$(BIN)/pytest
 

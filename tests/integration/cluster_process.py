@@ -14,7 +14,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
 import pulsing as pul
@@ -49,11 +49,17 @@ class Process:
         self._reading = asyncio.get_running_loop().create_task(self._read())
 
     @classmethod
-    async def start(cls, *seeds: str, **options: Any) -> Process:
-        """A node that has joined through the seeds."""
+    async def start(cls, *seeds: str, inside: Sequence[str] = (), **options: Any) -> Process:
+        """A node that has joined through the seeds.
+
+        Args:
+            seeds: addresses of others.
+            inside: a command that starts another one elsewhere, such as in a namespace.
+            options: further settings of the system.
+        """
         settings = json.dumps({"seeds": list(seeds), **options})
         child = await asyncio.create_subprocess_exec(
-            sys.executable, __file__, settings, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+            *inside, sys.executable, __file__, settings, stdin=subprocess.PIPE, stdout=subprocess.PIPE
         )
         made = cls(child)
         await wait_until(lambda: made.last("ready"), START_S)
@@ -159,7 +165,7 @@ class Node:
                 await self._system.spawn(Keeper(), name=command["name"], public=True)
             case "publish":
                 for number in range(command["count"]):
-                    await self._system.spawn(Keeper(), name=f"keeper/{number}", public=True)
+                    await self._system.spawn(Keeper(), name=f"keeper-{number}", public=True)
                 say("published")
             case "ask":
                 task = asyncio.get_running_loop().create_task(self._ask(command["name"], command["message"]))

@@ -79,7 +79,7 @@ class BucketStorage:
         self.storage_path = storage_path
         self.batch_size = batch_size
         self.topic = topic
-        self.generation = generation
+        self._generation = generation
         self.epoch = generation if epoch is None else epoch
         self.lineage = lineage
         self.put_total = 0
@@ -114,7 +114,7 @@ class BucketStorage:
         if opened is not None:
             await opened()
         if getattr(self._backend, "durable", False):
-            self.lineage, self.generation = self._backend.lineage, self._backend.generation
+            self.lineage = self._backend.lineage
         if type(self._backend) is MemoryBackend:
             self._memory = self._backend
             self._move_in(self._backend)
@@ -351,6 +351,12 @@ class BucketStorage:
     def backend(self) -> Any:
         """The store; None until the bucket has started."""
         return self._backend
+
+    @property
+    def generation(self) -> int:
+        """How many times the log began anew, counting this one; a store that lasts knows it itself."""
+        generation: int = getattr(self._backend, "generation", self._generation)
+        return generation
 
     @property
     def next_offset(self) -> int:

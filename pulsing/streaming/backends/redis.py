@@ -19,7 +19,7 @@ from pulsing.streaming.backends.bodies import Bodies, Row
 from pulsing.streaming.backends.bounds import DROP_OLDEST, Bounds, records_of_size
 from pulsing.streaming.backends.memory import Record, Window
 from pulsing.streaming.backends.redis_scripts import APPEND, COMMIT, RESUME, TRIM, TRIM_LIMIT
-from pulsing.streaming.backends.redis_server import DURABILITIES, SLICE_S, Lost, check_durability, connect, told
+from pulsing.streaming.backends.redis_server import DURABILITIES, SLICE_S, Lost, Server
 
 logger = logging.getLogger("pulsing.streaming")
 
@@ -87,7 +87,7 @@ class RedisBackend:
         self._waiting = 0
         self._watching: asyncio.Task[None] | None = None
         self._opening: asyncio.Future[None] | None = None
-        self._client: Any = None
+        self._server: Server
 
     # --- opening and closing -----------------------------------------------------------------------------------------
 
@@ -103,22 +103,23 @@ class RedisBackend:
         await asyncio.shield(self._opening)
 
     async def _open(self) -> None:
-        self._client = connect(self._url)
+        self._server = Server(self._url, self._bucket)
         try:
-            await told(check_durability(self._client, self._durability), self._bucket)
-            await told(self._load(), self._bucket)
+            await self._server.check_durability(self._durability)
+            await self._load()
         except BaseException:
-            await self._client.aclose()
+            await self._server.close()
             raise
 
     async def _load(self) -> None:
-        await self._client.hsetnx(self._meta, "lineage", time.time_ns())
-        known = {key.decode(): int(value) for key, value in (await self._client.hgetall(self._meta)).items()}
+        await self._server.ask("hsetnx", self._meta, "lineage", time.time_ns())
+        found = await self._server.ask("hgetall", self._meta)
+        known = {key.decode(): int(value) for key, value in found.items()}
         epoch = known.get("epoch", 0)
         if self._epoch and self._epoch < epoch:
             raise NotOwner(self._bucket, None, epoch, f"{self._bucket} belongs to an owner of epoch {epoch}")
         self._epoch = max(self._epoch, epoch)
-        await self._client.hset(self._meta, "epoch", self._epoch)
+        await self._server.ask("hset", self._meta, "epoch", self._epoch)
         self.lineage, self.generation = known["lineage"], known.get("generation", 1)
         self._next, self._first, self._bytes = known.get("next", 0), known.get("first", 0), known.get("bytes", 0)
         await self._look_at_oldest()
@@ -133,7 +134,7 @@ class RedisBackend:
         if opening is not None:
             await asyncio.wait([opening])
             if opening.exception() is None:
-                await self._client.aclose()
+                await self._server.close()
 
     # --- the seven ---------------------------------------------------------------------------------------------------
 
@@ -219,15 +220,20 @@ class RedisBackend:
     async def _append(self, bodies: list[bytes]) -> int:
         at = time.time()
         try:
-            where: int = await self._run(APPEND, self._epoch, at, self._next, *bodies)
+            where: int = await self._send_append(at, bodies)
         except Lost:
             await self._resume()
-            where = await self._run(APPEND, self._epoch, at, self._next, *bodies)
+            where = await self._send_append(at, bodies)
         if where == self._first:
             self._oldest_at = at
         self._next = max(self._next, where + len(bodies))
         self._bytes += sum(map(len, bodies))
         return where
+
+    async def _send_append(self, at: float, bodies: list[bytes]) -> int:
+        keys = self._stream, self._meta
+        first: int = await self._server.send("eval", APPEND, 2, *keys, self._epoch, at, self._next, *bodies)
+        return first
 
     async def _resume(self) -> None:
         """Go on with a server that has lost records."""
@@ -247,7 +253,7 @@ class RedisBackend:
             await self._drop_aged(self._bounds.max_age)
         first, end = self._first, self._next
         start = max(offset, first)
-        if limit <= 0 or offset >= end:
+        if limit <= 0 or start >= end:
             return Window([], start, first)
         rows = await self._rows(start, limit)
         if start < self._first:
@@ -255,7 +261,7 @@ class RedisBackend:
         return self._bodies.window(self.bucket_id, self.generation, rows, start, end, first)
 
     async def _rows(self, start: int, limit: int) -> list[Row]:
-        found = await told(self._client.xrange(self._stream, f"0-{start + 1}", "+", count=limit), self._bucket)
+        found = await self._server.ask("xrange", self._stream, f"0-{start + 1}", "+", count=limit)
         return [(_offset_of(entry), entry[1].get(b"d", b"")) for entry in found]
 
     async def wait(self, limit: int, offset: int, timeout: float | None) -> Window:
@@ -279,7 +285,7 @@ class RedisBackend:
         try:
             while self._waiting:
                 after = {self._stream: f"0-{self._next}"}
-                arrived = await told(self._client.xread(after, block=int(SLICE_S * 1_000)), self._bucket)
+                arrived = await self._server.ask("xread", after, block=int(SLICE_S * 1_000))
                 if arrived:
                     self._next = max(self._next, _offset_of(arrived[0][1][-1]) + 1)
                     self._arrivals.announce()
@@ -341,7 +347,7 @@ class RedisBackend:
             await self.trim(await self.offset_at(limit))
 
     async def _look_at_oldest(self) -> None:
-        found = await self._client.xrange(self._stream, "-", "+", count=1)
+        found = await self._server.ask("xrange", self._stream, "-", "+", count=1)
         self._oldest_at = _time_of(found[0]) if found else None
 
     async def clear_all(self) -> int:
@@ -352,7 +358,7 @@ class RedisBackend:
     async def destroy(self) -> None:
         """Remove the bucket from the server."""
         await self.open()
-        await told(self._client.delete(self._stream, self._meta, self._groups), self._bucket)
+        await self._server.ask("delete", self._stream, self._meta, self._groups)
 
     async def offset_at(self, wall: float) -> int:
         """The first offset whose record was put at that wall time or later."""
@@ -360,8 +366,7 @@ class RedisBackend:
         low, high = self._first, self._next
         while low < high:
             middle = (low + high) // 2
-            ask = self._client.xrange(self._stream, f"0-{middle + 1}", "+", count=1)
-            found = await told(ask, self._bucket)
+            found = await self._server.ask("xrange", self._stream, f"0-{middle + 1}", "+", count=1)
             if found and _time_of(found[0]) < wall:
                 low = middle + 1
             else:
@@ -371,7 +376,7 @@ class RedisBackend:
     async def committed(self) -> dict[str, int]:
         """The committed offset of every group."""
         await self.open()
-        groups = await told(self._client.hgetall(self._groups), self._bucket)
+        groups = await self._server.ask("hgetall", self._groups)
         return {group.decode(): int(offset) for group, offset in groups.items()}
 
     async def commit(self, group: str, offset: int | None) -> None:
@@ -382,11 +387,10 @@ class RedisBackend:
         """
         await self.open()
         kept = "" if offset is None else str(offset)
-        keys = (self._meta, self._groups)
-        await told(self._client.eval(COMMIT, 2, *keys, self._epoch, group, kept), self._bucket)
+        await self._server.ask("eval", COMMIT, 2, self._meta, self._groups, self._epoch, group, kept)
 
     async def _run(self, script: str, *arguments: Any) -> Any:
-        return await told(self._client.eval(script, 2, self._stream, self._meta, *arguments), self._bucket)
+        return await self._server.ask("eval", script, 2, self._stream, self._meta, *arguments)
 
 
 def _calls(bodies: list[bytes]) -> list[list[bytes]]:

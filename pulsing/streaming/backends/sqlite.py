@@ -207,7 +207,7 @@ class SqliteBackend:
             await self._do(file.drop_aged)
         first, end = file.first, file.next
         start = max(offset, first)
-        if offset >= end or limit <= 0:
+        if limit <= 0 or start >= end:
             return Window([], start, first)
         rows = await self._do(lambda: file.rows(start, limit))
         if start < file.first:

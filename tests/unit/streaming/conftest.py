@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import socket
 import subprocess
 import time
@@ -146,18 +147,54 @@ def until() -> Callable[..., Awaitable[None]]:
     return _until
 
 
+class RedisServer:
+    """A server of a test's own, which keeps an append-only file and can be ended and started again."""
+
+    def __init__(self, program: str, port: int, folder: Path) -> None:
+        self.url = f"redis://127.0.0.1:{port}"
+        self.folder = folder
+        self._port = port
+        options = ["--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder), "--save", ""]
+        self._command = [program, *options, "--appendonly", "yes", "--daemonize", "no"]
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        self._process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL)
+        _wait_for_port(self._port)
+
+    def kill(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+
+    def remember(self) -> None:
+        """Keep a copy of what is on disk now."""
+        shutil.copytree(self.folder / "appendonlydir", self.folder / "copy", dirs_exist_ok=True)
+
+    def forget(self, *, all: bool) -> None:
+        """Let the disk have what the copy has, or nothing; only while the server is not running."""
+        shutil.rmtree(self.folder / "appendonlydir")
+        if not all:
+            shutil.copytree(self.folder / "copy", self.folder / "appendonlydir")
+
+
 @pytest.fixture
-def redis_url(require_redis: str, free_port: int, tmp_path: Path) -> Iterator[str]:
-    """A server of its own that keeps an append-only file."""
-    options = ["--port", str(free_port), "--bind", "127.0.0.1", "--dir", str(tmp_path), "--save", ""]
-    command = [require_redis, *options, "--appendonly", "yes", "--daemonize", "no"]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+def redis_server(require_redis: str, free_port: int, tmp_path: Path) -> Iterator[RedisServer]:
+    """A running server."""
+    folder = tmp_path / "redis"
+    folder.mkdir()
+    server = RedisServer(require_redis, free_port, folder)
     try:
-        _wait_for_port(free_port)
-        yield f"redis://127.0.0.1:{free_port}"
+        server.start()
+        yield server
     finally:
-        process.kill()
-        process.wait()
+        server.kill()
+
+
+@pytest.fixture
+def redis_url(redis_server: RedisServer) -> str:
+    """Where a running server is."""
+    return redis_server.url
 
 
 def _wait_for_port(port: int) -> None:

@@ -94,6 +94,99 @@ async def test_a_server_that_is_away_is_an_error_of_ours(free_port: int) -> None
     await store.close()
 
 
+async def test_a_server_that_is_gone_and_comes_back_has_all_that_was_acknowledged(redis_server: Any) -> None:
+    store = RedisBackend(0, "q", url=redis_server.url)
+    await store.put_batch([{"n": n} for n in range(3)])
+    redis_server.kill()
+    with pytest.raises(PulsingRuntimeError, match="redis failed") as caught:
+        await store.put({"n": 3})
+    assert caught.value.maybe_executed  # type: ignore[attr-defined]
+    with pytest.raises(PulsingRuntimeError, match="redis failed"):
+        await store.get(10, 0)
+    redis_server.start()
+    await store.put({"n": 4})  # its connections are new: the old ones failed
+
+    assert await store.get(10, 0) == [{"n": 0}, {"n": 1}, {"n": 2}, {"n": 4}]
+    assert store.generation == 1
+    await store.close()
+    redis_server.kill()
+
+
+async def test_a_server_that_lost_its_last_records_gives_no_offset_again_and_tells(redis_server: Any) -> None:
+    store = RedisBackend(0, "q", url=redis_server.url)
+    await store.put_batch([{"n": n} for n in range(3)])
+    redis_server.kill()
+    redis_server.remember()
+    redis_server.start()
+    assert len(await store.get(10, 0)) == 3
+    await store.put_batch([{"n": 3}, {"n": 4}])
+    redis_server.kill()
+    redis_server.forget(all=False)
+    redis_server.start()
+    assert len(await store.get(10, 0)) == 3
+    where = await store.append([{"n": 5}])
+
+    assert (where, store.generation) == (5, 2)
+    assert await store.get(10, 0) == [{"n": 0}, {"n": 1}, {"n": 2}]
+    with pytest.raises(DataLost) as caught:
+        await store.get(10, 3)
+    assert (caught.value.first, caught.value.last, caught.value.generation) == (3, 4, 2)
+    assert await store.get(10, 5) == [{"n": 5}]
+    again = RedisBackend(0, "q", url=redis_server.url)
+    await again.open()
+    assert (again.total_count(), again.generation, again.lineage) == (6, 2, store.lineage)
+    for one in (store, again):
+        await one.close()
+    redis_server.kill()
+
+
+async def test_readers_are_told_when_a_server_has_lost_everything(one_system: Any, redis_server: Any) -> None:
+    async with one_system() as system:
+        options = {"url": redis_server.url}
+        queue = await system.queue.write("q", num_buckets=1, backend="redis", backend_options=options)
+        await queue.put([{"id": n} for n in range(4)])
+        reader = QueueReader(queue)
+        await reader.get(limit=2)
+        redis_server.kill()
+        redis_server.forget(all=True)
+        redis_server.start()
+        with pytest.raises(DataLost):
+            await queue.get(0, offset=2)
+        appended = await queue.append({"id": 4})
+
+        assert (appended["offset"], appended["generation"]) == (4, 2)
+        with pytest.raises(DataLost) as caught:
+            await reader.get()
+        assert (caught.value.first, caught.value.last) == (2, 3)
+        assert await reader.get() == [{"id": 4}]
+    redis_server.kill()
+
+
+async def test_a_read_that_waits_is_told_when_the_server_goes(redis_server: Any) -> None:
+    store = RedisBackend(0, "q", url=redis_server.url)
+    await store.open()
+    waiting = asyncio.ensure_future(store.wait(1, 0, 30.0))
+    await asyncio.sleep(0.05)
+    redis_server.kill()
+
+    with pytest.raises(PulsingRuntimeError, match="redis failed"):
+        await asyncio.wait_for(waiting, 10)
+    await store.close()
+
+
+async def test_however_many_wait_one_connection_does(redis_url: str) -> None:
+    store = RedisBackend(0, "q", url=redis_url)
+    waiting = [asyncio.ensure_future(store.wait(1, 0, 30.0)) for _ in range(200)]
+    await asyncio.sleep(0.1)
+    clients = await command(redis_url, "CLIENT", "LIST")
+    assert len(clients if isinstance(clients, list) else clients.splitlines()) < 10
+    await store.put({"n": 1})
+
+    windows = await asyncio.wait_for(asyncio.gather(*waiting), 10)
+    assert all(window.records == [{"n": 1}] for window in windows)
+    await store.close()
+
+
 async def test_the_death_of_an_owner_loses_nothing_and_nobody_is_told_of_a_loss(
     one_cluster: Any, redis_url: str
 ) -> None:

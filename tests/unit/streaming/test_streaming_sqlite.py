@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -151,27 +153,112 @@ async def test_a_reader_is_told_of_damage_once_and_goes_on_behind_it(one_system:
         assert await reader.get() == [{"id": 2}, {"id": 3}]
 
 
+DAMAGES = int(os.environ.get("PULSING_DAMAGES", "100"))
+"""How many damaged files are tried; 2,000 make the campaign."""
+
+
+def with_damage(whole: bytes, chance: random.Random) -> bytes:
+    """A few flipped bits, at times cut off, at times with a stretch of zeros."""
+    damaged = bytearray(whole)
+    for _ in range(chance.randrange(1, 4)):
+        damaged[chance.randrange(len(damaged))] ^= 1 << chance.randrange(8)
+    if chance.random() < 0.3:
+        del damaged[chance.randrange(len(damaged)) :]
+    elif chance.random() < 0.2:
+        start = chance.randrange(len(damaged))
+        damaged[start : start + 512] = bytes(len(damaged[start : start + 512]))
+    return bytes(damaged)
+
+
+def log_of(path: Path) -> Path:
+    return path.with_name(f"{path.name}-wal")
+
+
 async def test_random_damage_gives_right_records_or_an_error_of_ours(tmp_path: Path) -> None:
     await written(tmp_path / "whole", 200)
-    whole = file_of(str(tmp_path / "whole"), 0).read_bytes()
+    running = SqliteBackend(0, str(tmp_path / "running"))
+    await running.put_batch(rows(*range(100)))
+    await running.flush()
+    await running.put_batch(rows(*range(100, 200)))
+    sources = {
+        "": file_of(str(tmp_path / "whole"), 0).read_bytes(),
+        "main": running.path.read_bytes(),
+        "-wal": log_of(running.path).read_bytes(),
+    }
+    await running.close()
     chance = random.Random(7)
     expected = rows(*range(200))
-    for number in range(40):
-        damaged = bytearray(whole)
-        for _ in range(chance.randrange(1, 4)):
-            damaged[chance.randrange(len(damaged))] ^= 1 << chance.randrange(8)
-        if chance.random() < 0.3:
-            del damaged[chance.randrange(len(damaged)) :]
+    for number in range(DAMAGES):
         path = file_of(str(tmp_path / str(number)), 0)
         path.parent.mkdir()
-        path.write_bytes(damaged)
-        store = SqliteBackend(0, str(path.parent))
-        try:
-            read = await store.get(1_000, 0)
-            assert all(record in expected for record in read)
-        except PulsingRuntimeError:
-            pass
-        await store.close()
+        if chance.random() < 0.5:
+            path.write_bytes(with_damage(sources[""], chance))
+        else:
+            in_log = chance.random() < 0.5
+            path.write_bytes(sources["main"] if in_log else with_damage(sources["main"], chance))
+            log = with_damage(sources["-wal"], chance) if in_log else sources["-wal"]
+            log_of(path).write_bytes(log)
+        await read_all_and_write(SqliteBackend(0, str(path.parent)), expected)
+        shutil.rmtree(path.parent)
+
+
+async def read_all_and_write(store: SqliteBackend, expected: list[dict[str, Any]]) -> None:
+    """What is read is right, in its place, and what is not said to be lost is there; writing goes on or is refused."""
+    try:
+        offset = (await store.bounds())["earliest"]
+        end = store.total_count()
+        while offset < min(end, 1_000):
+            try:
+                window = await store.read(50, offset)
+            except DataLost as loss:
+                assert loss.first == offset
+                assert loss.last is not None and loss.last >= offset
+                offset = loss.last + 1
+            else:
+                start = window.next - len(window.records)
+                assert window.records == expected[start : window.next]
+                offset = window.next
+        where = await store.append(rows(999))
+        assert (await store.read(1, where)).records == rows(999)
+    except PulsingRuntimeError:
+        pass
+    await store.close()
+
+
+FULL_DISK = """
+import asyncio, resource, sys
+from pulsing.exceptions import PulsingRuntimeError
+from pulsing.streaming.backends.sqlite import SqliteBackend
+
+async def main():
+    store = SqliteBackend(0, sys.argv[1])
+    await store.put({"n": 0})
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, resource.RLIM_INFINITY))
+    acked = [0]
+    try:
+        for n in range(1, 10_000):
+            await store.put({"n": n, "text": "x" * 1_000})
+            acked.append(n)
+    except PulsingRuntimeError as error:
+        print("refused:", error)
+    there = [record["n"] for record in await store.get(100_000, 0)]
+    assert there == acked, (len(there), len(acked))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    await store.put({"n": "after"})
+    assert len(await store.get(100_000, 0)) == len(acked) + 1
+    await store.close()
+
+asyncio.run(main())
+"""
+
+
+async def test_a_full_disk_refuses_puts_and_keeps_what_it_has_acknowledged(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", FULL_DISK, str(tmp_path)]
+    process = await asyncio.create_subprocess_exec(*command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    out, err = await process.communicate()
+
+    assert process.returncode == 0, err.decode()
+    assert "refused: the store failed" in out.decode()
 
 
 async def test_a_file_that_is_no_database_is_an_error_that_names_it(tmp_path: Path) -> None:

@@ -121,9 +121,7 @@ async def test_at_the_bound_the_oldest_go_and_offsets_stay(opened: Opened) -> No
         assert (bounds["earliest"], bounds["next"], bounds["records"]) == (3, 6, 3)
 
 
-async def test_a_bound_in_bytes_holds(opened: Opened, request: pytest.FixtureRequest) -> None:
-    if "redis" in request.node.name:
-        return  # its server has a bound of its own
+async def test_a_bound_in_bytes_holds(opened: Opened) -> None:
     async with opened(max_bytes=20_000) as store:
         for number in range(100):
             await store.put({"n": number, "text": "x" * 1_000})
@@ -131,6 +129,33 @@ async def test_a_bound_in_bytes_holds(opened: Opened, request: pytest.FixtureReq
         bounds = await store.bounds()
         assert 0 < bounds["bytes"] <= 20_000
         assert (await store.get(1, bounds["next"] - 1))[0]["n"] == 99
+
+
+async def test_records_older_than_the_age_are_gone(opened: Opened) -> None:
+    async with opened(max_age=0.05) as store:
+        await store.put_batch(rows(0, 1))
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + 10
+        while await store.get(10, 0):
+            assert loop.time() < deadline
+            await asyncio.sleep(0.01)
+        await store.put({"n": 2})
+
+        assert (await store.bounds())["next"] == 3
+        assert (await store.bounds())["earliest"] == 2
+
+
+async def test_the_size_that_is_told_is_that_of_what_is_there(opened: Opened) -> None:
+    async with opened() as store:
+        await store.put_batch([{"n": n, "text": "x" * 100} for n in range(20)])
+        whole = (await store.bounds())["bytes"]
+        await store.trim(15)
+        rest = (await store.bounds())["bytes"]
+        await store.clear_all()
+
+        assert whole > 20 * 100
+        assert 5 * 100 < rest < whole / 3
+        assert (await store.bounds())["bytes"] == 0
 
 
 async def test_a_full_store_that_rejects_stays_as_it_is(opened: Opened) -> None:

@@ -16,6 +16,7 @@ PRINTED = {
         "ada: Tabs are one key for one level.\nbob: Spaces look the same everywhere.\n"
         "ada: Then let each reader choose how wide a tab is.\nbob: Readers have better things to choose.\n"
     ),
+    "own_process.py": ("a process of its own: True\nground to 488037\nthe loop went on meanwhile: True\n"),
     "parallel_ideas.py": (
         " 9 Plant a tree for every meeting that is cancelled\n"
         " 6 Make all meetings ten minutes shorter\n"

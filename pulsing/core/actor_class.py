@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from pulsing.core.actor import Actor
 from pulsing.core.classes import actor_class_named
@@ -250,6 +250,9 @@ class ActorClass(Generic[T]):
         concurrency = options["max_concurrency"]
         if isinstance(concurrency, bool) or not isinstance(concurrency, int) or concurrency < 1:
             raise ValueError(f"max_concurrency is at least 1, got {concurrency!r}")
+        for name in ("threaded", "cancellable"):
+            if not isinstance(options[name], bool):
+                raise ValueError(f"{name} is True or False, and not {options[name]!r}")
         receives = issubclass(cls, Actor)
         return CellSpec(
             class_name=full_name(cls),
@@ -277,8 +280,10 @@ def inner_system(system: Any) -> System:
         from pulsing.core import get_system
 
         system = get_system()
-    inner: System = getattr(system, "inner", system)
-    return inner
+    inner: System | None = getattr(system, "inner", system)
+    if not hasattr(inner, "start_actor"):
+        raise TypeError(f"system= takes a system of actors, not {system!r}")
+    return cast("System", inner)
 
 
 def _node_of(placement: Any) -> NodeId | None:

@@ -128,12 +128,24 @@ def _id_in(text: str) -> ActorId | None:
 
 
 def as_node_id(node_id: int | NodeId) -> NodeId:
-    """Read a node id given as a number."""
+    """Read a node id given as a number.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if node_id is None:
+        raise ValueError("a node id is an integer of 64 bits, got None")
     return node_id if isinstance(node_id, NodeId) else NodeId(node_id)
 
 
 def as_actor_id(actorid: ActorId | str | int) -> ActorId:
-    """Read an actor id given as text or as a number."""
+    """Read an actor id given as text or as a number.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if actorid is None:
+        raise ValueError("an actor id is an integer of 128 bits, or its text, got None")
     if isinstance(actorid, str):
         return ActorId.from_str(actorid)
     return actorid if isinstance(actorid, ActorId) else ActorId(actorid)

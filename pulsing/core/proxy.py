@@ -13,7 +13,7 @@ from pulsing.core.envelope import ATTRIBUTE, Envelope
 from pulsing.core.methods import MethodTable, method_table
 from pulsing.core.ref import ActorRef
 from pulsing.core.streams import StreamReader
-from pulsing.core.timers import DEFAULT_ASK_TIMEOUT
+from pulsing.core.timers import DEFAULT_ASK_TIMEOUT, check_seconds
 
 _new: Any = object.__new__
 
@@ -69,7 +69,11 @@ class ActorProxy:
         Args:
             timeout: seconds that each call waits; None for no limit, only for an actor of this node.
             one_way: awaiting a call returns None as soon as the message was accepted.
+
+        Raises:
+            ValueError: the timeout is no number of seconds.
         """
+        check_seconds(timeout, "timeout")
         proxy = ActorProxy(self._ref, self._method_names, self._async_methods)
         proxy._streams = self._streams
         proxy._class_name = self._class_name

@@ -12,7 +12,7 @@ from pulsing.core.actor import CURRENT
 from pulsing.core.home import at_home, send_home
 from pulsing.core.lifecycle import Terminated
 from pulsing.core.messages import StreamMessage
-from pulsing.core.timers import DEFAULT_ASK_TIMEOUT
+from pulsing.core.timers import DEFAULT_ASK_TIMEOUT, check_seconds
 from pulsing.exceptions import DeadlineExceeded, NotInitialized
 from pulsing.ids import ActorId, NodeId
 
@@ -57,8 +57,9 @@ class ActorRef:
 
         Raises:
             TypeError: a StreamMessage was given.
-            ValueError: `timeout=None` for an actor of another node.
+            ValueError: the timeout is no number of seconds, or None for an actor of another node.
         """
+        check_seconds(timeout, "timeout")
         if isinstance(msg, StreamMessage):
             raise TypeError("a StreamMessage is an answer of receive, not a message to ask with")
         return self.request(None, (msg,), None, timeout)

@@ -6,6 +6,8 @@ import random
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import inf
+from numbers import Real
 from typing import Any
 
 NEVER = "never"
@@ -50,14 +52,14 @@ class RestartPolicy:
             object.__setattr__(self, "policy", ON_FAILURE)
         if self.policy not in (NEVER, ON_FAILURE, ALWAYS):
             raise ValueError(f"restart_policy is 'never', 'on-failure' or 'always', not {self.policy!r}")
-        if self.max_restarts < 0:
-            raise ValueError(f"max_restarts cannot be negative, got {self.max_restarts}")
-        if not 0 <= self.min_backoff <= self.max_backoff:
+        if isinstance(self.max_restarts, bool) or not isinstance(self.max_restarts, int) or self.max_restarts < 0:
+            raise ValueError(f"max_restarts is a whole number, 0 or more, and not {self.max_restarts!r}")
+        if not _is_number(self.min_backoff, self.max_backoff) or not 0 <= self.min_backoff <= self.max_backoff < inf:
             raise ValueError(
-                f"backoff runs from min_backoff to max_backoff, got {self.min_backoff} to {self.max_backoff}"
+                f"backoff runs from min_backoff to max_backoff, got {self.min_backoff!r} to {self.max_backoff!r}"
             )
-        if self.window <= 0:
-            raise ValueError(f"restart_window must be positive, got {self.window}")
+        if not _is_number(self.window) or not self.window > 0:
+            raise ValueError(f"restart_window must be positive, got {self.window!r}")
 
     @classmethod
     def of(cls, options: Mapping[str, Any]) -> RestartPolicy:
@@ -68,6 +70,10 @@ class RestartPolicy:
     def restarts(self) -> bool:
         """Whether there is any case in which this policy restarts."""
         return self.policy != NEVER
+
+
+def _is_number(*values: Any) -> bool:
+    return all(isinstance(value, Real) and not isinstance(value, bool) for value in values)
 
 
 class Supervisor:

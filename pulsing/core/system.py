@@ -34,7 +34,7 @@ from pulsing.core.seams import SYSTEM_ACTOR, SYSTEM_ACTOR_NUMBER, MemberView, Pl
 from pulsing.core.spec import CellSpec
 from pulsing.core.statistics import ClassCounters, SystemStatistics
 from pulsing.core.stopping import Shutdown
-from pulsing.core.timers import Deadlines
+from pulsing.core.timers import Deadlines, check_seconds
 from pulsing.core.turns import Turn
 from pulsing.exceptions import ActorNotFound, NodeLeaving, NodeNotFound, SystemStopped
 from pulsing.ids import ActorId, NodeId
@@ -229,9 +229,10 @@ class System:
         Raises:
             ActorNotFound: nobody has the name.
             NodeNotFound: the node is unknown, or does not have the name.
-            ValueError: the name breaks the grammar.
+            ValueError: the name breaks the grammar, or the timeout is no number of seconds.
         """
         self.check_running()
+        check_seconds(timeout, "timeout")
         wanted = None if node_id is None else as_node_id(node_id)
         return await self.lookup.find(lookup_path(name), wanted, timeout or 0.0)
 
@@ -311,6 +312,7 @@ class System:
         Returns:
             Whether something was stopped. An actor that stops itself gets True at once and ends after the message.
         """
+        check_seconds(timeout, "timeout")
         actor_id = actor_id_of(target, self.registry)
         if actor_id is None:
             return False
@@ -332,6 +334,7 @@ class System:
 
         Calls beyond the first wait for the end of the first.
         """
+        check_seconds(drain, "drain")
         await self._shutdown.run(drain)
 
     async def drain(self, seconds: float | None = 10.0) -> None:

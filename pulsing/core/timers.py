@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from math import isfinite
+from numbers import Real
 from typing import Any
 
 from pulsing.core.envelope import Envelope
@@ -18,6 +20,18 @@ DEFAULT_ASK_TIMEOUT = 30.0
 
 
 _UNKNOWN: Any = object()
+
+
+def check_seconds(seconds: float | None, what: str) -> None:
+    """Refuse what is no time that one could wait.
+
+    Raises:
+        ValueError: neither None, which is no limit, nor a finite number.
+    """
+    if seconds is None:
+        return
+    if isinstance(seconds, bool) or not isinstance(seconds, Real) or not isfinite(seconds):
+        raise ValueError(f"{what} is a number of seconds, or None, and not {seconds!r}")
 
 
 class Deadlines:

@@ -164,7 +164,7 @@ class ControlLinks:
             raise NoConnection(target, "it refused the secret of this node lately")
         self._paused.pop(target, None)
         try:
-            connection = await self._transport.dial(target, partial(self._attach, dialled=True))
+            connection = await self._transport.dial(target, partial(self.neighbours.add, dialled=True))
         except AuthFailed:
             self._paused[target] = self._now() + AUTH_PAUSE_S
             raise
@@ -172,25 +172,26 @@ class ControlLinks:
 
     def _end_dial(self, node_id: int, event: LinkEvent) -> None:
         self._dialling.discard(node_id)
-        self._waiting.pop(node_id, None)
+        self._send_waiting(node_id)
         if not self._closed:
             self._receiver.report(event)
 
     # --- lines -----------------------------------------------------------------------------------------------------
 
     def _accepted(self, connection: Connection) -> Line:
-        line = self._attach(connection, dialled=False)
+        line = self.neighbours.add(connection, dialled=False)
         if self._begun and not self._closed:
             self._receiver.report(Connected(line.node_id))
+            # It may send only once it is in use, which is when this has returned.
+            asyncio.get_running_loop().call_soon(self._send_waiting, line.node_id)
         else:
             connection.abort()
         return line
 
-    def _attach(self, connection: Connection, *, dialled: bool) -> Line:
-        line = self.neighbours.add(connection, dialled=dialled)
-        for payload in self._waiting.pop(line.node_id, ()):
-            line.send(payload)
-        return line
+    def _send_waiting(self, node_id: int) -> None:
+        """An attempt is over: what waits goes over the line that there is now, or is lost."""
+        for payload in self._waiting.pop(node_id, ()):
+            self.neighbours.send(node_id, payload)
 
     def taken(self, node_id: int, payload: bytes) -> None:
         """A payload has arrived (`pulsing.cluster.neighbours.Owner`)."""

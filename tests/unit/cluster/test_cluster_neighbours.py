@@ -1,0 +1,148 @@
+"""Lines of membership: how many are kept, and what a node may send over them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import pytest
+
+from pulsing.cluster.allowance import Allowance
+from pulsing.cluster.neighbours import MAX_NEIGHBOURS, MOST_MESSAGES, Line, Neighbours
+from pulsing.ids import NodeId
+from pulsing.testing.virtual import run_virtual
+from pulsing.transport import Buffer, PeerInfo
+
+
+@dataclass
+class Wire:
+    """A connection that keeps what is sent."""
+
+    peer: PeerInfo
+    buffered_bytes: int = 0
+    sent: list[object] = field(default_factory=list)
+    ended: str = ""
+
+    def send(self, message: Buffer | object) -> None:
+        self.sent.append(message)
+
+    def close(self, code: int = 1000, reason: str = "") -> None:
+        self.ended = f"closed {code}"
+
+    def abort(self) -> None:
+        self.ended = "aborted"
+
+
+class Desk:
+    """Neighbours, and what they told."""
+
+    def __init__(self) -> None:
+        self.payloads: list[tuple[int, bytes]] = []
+        self.broken: list[int] = []
+        self.neighbours = Neighbours(self)
+
+    def taken(self, node_id: int, payload: bytes) -> None:
+        self.payloads.append((node_id, payload))
+
+    def lost(self, node_id: int) -> None:
+        self.broken.append(node_id)
+
+    def line(self, node_id: int, *, dialled: bool = True) -> tuple[Line, Wire]:
+        wire = Wire(PeerInfo(NodeId(node_id), "h:1"))
+        return self.neighbours.add(wire, dialled=dialled), wire
+
+
+@pytest.fixture
+def desk() -> Desk:
+    return Desk()
+
+
+def in_loop(test: object) -> None:
+    async def scenario() -> None:
+        test()  # type: ignore[operator]
+
+    run_virtual(scenario)
+
+
+def test_what_is_sent_goes_over_one_of_two_lines_and_stays_in_order(desk: Desk) -> None:
+    def test() -> None:
+        _, first = desk.line(2)
+        _, second = desk.line(2, dialled=False)
+        assert all(desk.neighbours.send(2, bytes([n])) for n in range(3))
+        assert (first.sent, second.sent) == ([b"\0", b"\1", b"\2"], [])
+        assert not desk.neighbours.send(3, b"x")
+
+    in_loop(test)
+
+
+def test_a_node_is_lost_with_its_last_line_and_only_where_that_broke(desk: Desk) -> None:
+    def test() -> None:
+        one, _ = desk.line(2)
+        two, _ = desk.line(2, dialled=False)
+        other, _ = desk.line(3)
+        one.on_lost(ConnectionResetError())
+        assert desk.broken == []
+        two.on_lost(ConnectionResetError())
+        other.on_lost(None)
+        assert desk.broken == [2]
+        assert 2 not in desk.neighbours and 3 not in desk.neighbours
+
+    in_loop(test)
+
+
+def test_whoever_dials_again_has_given_up_the_earlier_line(desk: Desk) -> None:
+    def test() -> None:
+        old, wire = desk.line(2, dialled=False)
+        _, new = desk.line(2, dialled=False)
+        old.on_lost(ConnectionResetError())
+        assert wire.ended == "aborted"
+        assert desk.broken == []
+        assert desk.neighbours.send(2, b"x")
+        assert new.sent == [b"x"]
+
+    in_loop(test)
+
+
+def test_the_least_used_line_makes_room_and_its_node_is_not_held_for_lost(desk: Desk) -> None:
+    def test() -> None:
+        wires = {}
+        lines = {}
+        for node_id in range(1, MAX_NEIGHBOURS + 1):
+            lines[node_id], wires[node_id] = desk.line(node_id)
+        desk.neighbours.send(1, b"x")
+        desk.line(999)
+        assert [n for n, wire in wires.items() if wire.ended] == [2]
+        lines[2].on_lost(None)
+        assert (len(desk.neighbours), desk.broken) == (MAX_NEIGHBOURS, [])
+
+    in_loop(test)
+
+
+def test_a_flood_is_dropped_unread_and_counted(desk: Desk) -> None:
+    def test() -> None:
+        line, _ = desk.line(2)
+        for _ in range(int(MOST_MESSAGES) + 500):
+            line.on_message(b"x")
+        assert len(desk.payloads) == MOST_MESSAGES
+        assert desk.neighbours.dropped == 500
+
+    in_loop(test)
+
+
+def test_a_node_that_takes_nothing_does_not_fill_the_memory(desk: Desk) -> None:
+    def test() -> None:
+        _, wire = desk.line(2)
+        wire.buffered_bytes = 1 << 30
+        assert desk.neighbours.send(2, b"x")
+        assert wire.sent == []
+
+    in_loop(test)
+
+
+def test_an_allowance_is_spent_and_comes_back_with_time() -> None:
+    allowance = Allowance(per_second=10, most=20)
+    assert allowance.spend(20, now=100.0)
+    assert not allowance.spend(1, now=100.0)
+    assert allowance.spend(5, now=100.5)
+    assert not allowance.spend(1, now=100.5)
+    assert not allowance.spend(21, now=1000.0)
+    assert allowance.spend(20, now=1000.0)

@@ -20,6 +20,8 @@ async def main():
 
 from __future__ import annotations
 
+import logging
+import os
 from collections.abc import Awaitable
 from typing import Any
 
@@ -183,9 +185,19 @@ async def _start_admin(system: ActorSystem, config: SystemConfig) -> None:
     await serve_admin(system, config.admin_addr)
 
 
+async def _start_tracing(system: ActorSystem, config: SystemConfig) -> None:
+    from pulsing.tracing import instrument, wanted
+
+    if wanted(os.environ):
+        try:
+            instrument()
+        except ImportError as error:
+            logging.getLogger("pulsing").warning("no spans: %s; pip install pulsing[otel]", error)
+
+
 runtime.features["queue"] = _queue_door
 runtime.features["topic"] = _topic_door
-runtime.starters += [_offer_placements, _start_streaming, _start_admin]
+runtime.starters += [_offer_placements, _start_streaming, _start_tracing, _start_admin]
 
 
 def __getattr__(name: str) -> Any:

@@ -15,12 +15,13 @@ from typing import Any
 import pulsing.core.answers as answers
 from pulsing.core.actor import CURRENT, TRACE
 from pulsing.core.envelope import ATTRIBUTE, Envelope
-from pulsing.core.life import Life, current_task
+from pulsing.core.life import current_task
 from pulsing.core.lifecycle import RUNNING
 from pulsing.core.mailbox import BLOCK, REJECT, Mailbox
 from pulsing.core.messages import Message, StreamMessage
 from pulsing.core.pump import give_stream, is_awaited_only, run_out
 from pulsing.core.spec import CellSpec
+from pulsing.core.starting import Starting
 from pulsing.core.statistics import LONG_TURN_S, QUICK_S, MethodCounters
 from pulsing.core.steps import in_steps
 from pulsing.core.streams import Channel
@@ -37,7 +38,7 @@ _UNFINISHED = _GENERATORS | {CoroutineType, Message, StreamMessage}
 """Types of results that are not yet what the caller waits for."""
 
 
-class Cell(Life):
+class Cell(Starting):
     """Everything that the runtime keeps for one actor."""
 
     __slots__ = (

@@ -13,8 +13,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from pulsing.core.ending import STOP_TIMEOUT_S
 from pulsing.core.envelope import Envelope
-from pulsing.core.life import STOP_TIMEOUT_S
 from pulsing.exceptions import LinkLost, PulsingError, PulsingRuntimeError, PulsingSystemError
 from pulsing.ids import ActorId, NodeId
 from pulsing.placement.guest import GUEST, GUEST_NUMBER

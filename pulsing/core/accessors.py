@@ -1,0 +1,38 @@
+"""What an actor's own code finds on `self`: `ref`, `system` and `delayed`, where the class has no such names itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pulsing.core.actor import ActorContext
+
+if TYPE_CHECKING:
+    from pulsing.core.life import Life
+
+
+def inject(cell: Life) -> None:
+    """Set them on the instance."""
+    for name in cell.spec.injected:
+        # Names that the instance has by now are its own.
+        if not hasattr(cell.actor, name):
+            try:
+                setattr(cell.actor, name, _accessor(cell, name))
+            except Exception:
+                # A class with __slots__ or one that refuses new fields reaches them through current_actor().
+                return
+
+
+def take_back(cell: Life, actor: Any) -> None:
+    """Remove them: the instance may be mounted or spawned again."""
+    fields = getattr(actor, "__dict__", {})
+    for name in cell.spec.injected:
+        value = fields.get(name)
+        owner = getattr(getattr(value, "__self__", None), "_cell", None) if name == "delayed" else None
+        if owner is cell or (name != "delayed" and value is not None and value is _accessor(cell, name)):
+            fields.pop(name)
+
+
+def _accessor(cell: Life, name: str) -> Any:
+    if name == "ref":
+        return cell.ref
+    return cell.system.facade if name == "system" else ActorContext(cell).delayed  # type: ignore[arg-type]

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import OrderedDict
 from typing import Protocol
 
 from pulsing.cluster.allowance import Allowance
 from pulsing.transport import Connection
+
+logger = logging.getLogger(__name__)
 
 MAX_NEIGHBOURS = 64
 """Nodes with an open line; the least recently used ones are closed."""
@@ -83,11 +86,17 @@ class Neighbours:
         """Bytes have arrived on a line."""
         node_id = line.node_id
         if not line.may_bring(len(payload)):
-            self.dropped += 1
+            self._drop(line)
             return
         if node_id in self._lines:
             self._lines.move_to_end(node_id)
         self._owner.taken(node_id, payload)
+
+    def _drop(self, line: Line) -> None:
+        self.dropped += 1
+        if not line.floods:
+            line.floods = True
+            logger.warning("node %016x floods this one: part of what it sends is dropped", line.node_id)
 
     def gone(self, line: Line, error: Exception | None) -> None:
         """A line has ended, in good order where there is no error."""
@@ -120,6 +129,8 @@ class Line:
         self.connection = connection
         self.dialled = dialled
         self.node_id = connection.peer.node_id.id
+        self.floods = False
+        """Whether more came than a member has to say."""
         self._neighbours = neighbours
         self._clock = asyncio.get_running_loop().time
         self.heard_at = self._clock()

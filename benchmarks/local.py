@@ -21,8 +21,9 @@ from typing import Any
 
 import pulsing as pul
 from pulsing.core import answers
-from pulsing.core.cell import _UNFINISHED, Cell
+from pulsing.core.cell import Cell
 from pulsing.core.envelope import Envelope
+from pulsing.core.progress import UNFINISHED
 from pulsing.core.turns import Turn
 
 Case = Callable[[int], Awaitable[None]]
@@ -66,7 +67,7 @@ class Uncounted(Cell):
             result = function(self.actor, *args, **kwargs) if kwargs else function(self.actor, *args)
         except BaseException as raised:
             return answers.fail(self, envelope, raised, turn.counters, start)
-        if type(result) in _UNFINISHED:
+        if type(result) in UNFINISHED:
             raise NotImplementedError
         if reply is not None:
             if envelope.deadline is not None:

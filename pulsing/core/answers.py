@@ -19,28 +19,28 @@ from pulsing.exceptions import (
 )
 
 if TYPE_CHECKING:
-    from pulsing.core.cell import Cell
     from pulsing.core.envelope import Envelope
+    from pulsing.core.progress import Progress
 
 logger = logging.getLogger("pulsing.actor")
 
 LAST_ERRORS_KEPT = 10
 
 
-def succeed(cell: Cell, envelope: Envelope, result: Any, counters: MethodCounters, start: float) -> None:
+def succeed(cell: Progress, envelope: Envelope, result: Any, counters: MethodCounters, start: float) -> None:
     """Give the result to the caller and count the call."""
     count_ok(cell, counters, start)
     answer(cell, envelope, result)
 
 
-def count_ok(cell: Cell, counters: MethodCounters, start: float) -> None:
+def count_ok(cell: Progress, counters: MethodCounters, start: float) -> None:
     """Count a call that is done, or whose answer is a stream that is open from now on."""
     took = cell.now() - start
     counters.count_ok(took)
     _note_time(cell, took)
 
 
-def answer(cell: Cell, envelope: Envelope, result: Any) -> None:
+def answer(cell: Progress, envelope: Envelope, result: Any) -> None:
     """Give the result to the caller, if one still waits."""
     reply = envelope.reply
     if reply is not None:
@@ -49,13 +49,13 @@ def answer(cell: Cell, envelope: Envelope, result: Any) -> None:
             reply.set_result(result)
 
 
-def refuse(cell: Cell, envelope: Envelope, error: BaseException) -> None:
+def refuse(cell: Progress, envelope: Envelope, error: BaseException) -> None:
     """Give the caller an error for a message that was not run."""
     cell.system.deadlines.done(envelope)
     envelope.fail(error)
 
 
-def fail(cell: Cell, envelope: Envelope, raised: BaseException, counters: MethodCounters, start: float) -> float:
+def fail(cell: Progress, envelope: Envelope, raised: BaseException, counters: MethodCounters, start: float) -> float:
     """A message failed: tell its caller, count it, and see whether the actor itself has failed. Returns the time."""
     end = cell.now()
     if isinstance(raised, asyncio.CancelledError) and (envelope.abandoned or not cell.running):
@@ -81,14 +81,14 @@ def fail(cell: Cell, envelope: Envelope, raised: BaseException, counters: Method
     return end
 
 
-def record_error(cell: Cell, method: str | None, raised: BaseException, counters: MethodCounters) -> PulsingError:
+def record_error(cell: Progress, method: str | None, raised: BaseException, counters: MethodCounters) -> PulsingError:
     """Count what a method raised; returns what its caller sees of it."""
     error = error_for_caller(raised, operation=operation_of(cell, method), actor_name=cell.label)
     note_error(cell, method, error, counters)
     return error
 
 
-def note_error(cell: Cell, method: str | None, error: BaseException, counters: MethodCounters) -> None:
+def note_error(cell: Progress, method: str | None, error: BaseException, counters: MethodCounters) -> None:
     """Count an error as its caller sees it."""
     counters.count_error(category_of(error))
     cell.errors += 1
@@ -98,13 +98,13 @@ def note_error(cell: Cell, method: str | None, error: BaseException, counters: M
     del cell.last_errors[:-LAST_ERRORS_KEPT]
 
 
-def fail_actor_by(cell: Cell, raised: BaseException, error: PulsingError) -> None:
+def fail_actor_by(cell: Progress, raised: BaseException, error: PulsingError) -> None:
     """See whether an exception says that the actor's state can no longer be trusted."""
     if isinstance(raised, PulsingSystemError) and not raised.recoverable:
         cell.fail(error)
 
 
-def skip(cell: Cell, envelope: Envelope, now: float) -> None:
+def skip(cell: Progress, envelope: Envelope, now: float) -> None:
     """A message whose caller has left or whose time is over is not run."""
     counters = cell.turn_for(envelope).counters
     if envelope.expired(now):
@@ -117,24 +117,24 @@ def skip(cell: Cell, envelope: Envelope, now: float) -> None:
         cell.system.deadlines.done(envelope)
 
 
-def not_callable(cell: Cell, method: str | None) -> PulsingError:
+def not_callable(cell: Progress, method: str | None) -> PulsingError:
     """The error for a name that cannot be called or read; like a missing attribute in one process."""
     error = PulsingUnsupportedError(operation_of(cell, method))
     return rebuild((PulsingUnsupportedError, AttributeError), error.args, error.__dict__)
 
 
-def operation_of(cell: Cell, method: str | None) -> str:
+def operation_of(cell: Progress, method: str | None) -> str:
     """`Class.method`, as errors name it."""
     return f"{cell.spec.bare_name}.{method or 'receive'}"
 
 
-def _note_time(cell: Cell, took: float) -> None:
+def _note_time(cell: Progress, took: float) -> None:
     cell.handle_s += took
     if took > cell.handle_max_s:
         cell.handle_max_s = took
 
 
-def count_long_turn(cell: Cell, method: str | None, counters: MethodCounters, took: float) -> None:
+def count_long_turn(cell: Progress, method: str | None, counters: MethodCounters, took: float) -> None:
     """Note that a turn held the loop."""
     counters.long_turns += 1
     cell.system.report_long_turn(cell, method or "receive", took)

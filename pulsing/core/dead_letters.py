@@ -15,7 +15,7 @@ from pulsing.core.following import Following
 from pulsing.core.keeping import KeptMessages
 
 if TYPE_CHECKING:
-    from pulsing.core.cell import Cell
+    from pulsing.core.life import Life
 
 logger = logging.getLogger("pulsing.dead_letters")
 
@@ -100,7 +100,7 @@ class DeadLetters:
         for subscription in list(self._subscriptions):
             subscription.close()
 
-    def record(self, envelope: Envelope, reason: str, cell: Cell | None = None) -> None:
+    def record(self, envelope: Envelope, reason: str, cell: Life | None = None) -> None:
         """Note that `envelope` could not be delivered."""
         self._counts[reason] = self._counts.get(reason, 0) + 1
         letter = DeadLetter(

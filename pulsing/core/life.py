@@ -42,6 +42,10 @@ class Life:
         "deadlines",
         "errors",
         "factory",
+        "handle_max_s",
+        "handle_s",
+        "last_errors",
+        "last_message_at",
         "loop",
         "messages",
         "now",
@@ -89,6 +93,10 @@ class Life:
         self.messages = 0
         self.errors = 0
         self.restarts = 0
+        self.handle_s = 0.0
+        self.handle_max_s = 0.0
+        self.last_message_at: float | None = None
+        self.last_errors: list[tuple[float, str, str, str]] | None = None
         self.tags: dict[str, str] | None = None
         self.said: dict[str, str] | None = None
         """what the `metadata` hook said when the actor had started"""

@@ -15,24 +15,24 @@ from pulsing.core.streams import Channel, StreamReader
 from pulsing.exceptions import PulsingError
 
 if TYPE_CHECKING:
-    from pulsing.core.cell import Cell
     from pulsing.core.envelope import Envelope
+    from pulsing.core.progress import Progress
 
 
-def is_awaited_only(cell: Cell, envelope: Envelope, producer: Any) -> bool:
+def is_awaited_only(cell: Progress, envelope: Envelope, producer: Any) -> bool:
     """Whether nobody iterates: an async generator that was awaited, or any generator that was told."""
     if envelope.reply is None:
         return type(producer) in (GeneratorType, AsyncGeneratorType)
     return type(producer) is AsyncGeneratorType and not envelope.stream and cell.spec.table is not None
 
 
-async def run_out(cell: Cell, producer: Any, counters: MethodCounters) -> None:
+async def run_out(cell: Progress, producer: Any, counters: MethodCounters) -> None:
     """Let a generator run to its end that nobody iterates over."""
     async for _ in _items_of(cell, producer):
         counters.items += 1
 
 
-def give_stream(cell: Cell, envelope: Envelope, result: Any, counters: MethodCounters) -> None:
+def give_stream(cell: Progress, envelope: Envelope, result: Any, counters: MethodCounters) -> None:
     """Answer with the items of a generator, or with an explicit message."""
     if isinstance(result, Message):
         _give_message(cell, envelope, result, counters)
@@ -40,7 +40,7 @@ def give_stream(cell: Cell, envelope: Envelope, result: Any, counters: MethodCou
         _open_stream(cell, envelope, result, counters)
 
 
-def _open_stream(cell: Cell, envelope: Envelope, producer: Any, counters: MethodCounters) -> None:
+def _open_stream(cell: Progress, envelope: Envelope, producer: Any, counters: MethodCounters) -> None:
     channel = Channel()
     cell.add_stream(channel)
     # The pump knows nothing of the envelope: that would keep the reader alive, whose end is the pump's end.
@@ -50,7 +50,7 @@ def _open_stream(cell: Cell, envelope: Envelope, producer: Any, counters: Method
     answer(cell, envelope, reader if cell.spec.table is not None else Message.streaming("", reader))
 
 
-def _give_message(cell: Cell, envelope: Envelope, message: Message, counters: MethodCounters) -> None:
+def _give_message(cell: Progress, envelope: Envelope, message: Message, counters: MethodCounters) -> None:
     channel = message.channel
     if channel is not None:
         # Its stream is written by hand: there is nothing to pump, but an end to watch.
@@ -65,7 +65,7 @@ def _give_message(cell: Cell, envelope: Envelope, message: Message, counters: Me
 
 
 async def _pump(
-    cell: Cell, items: AsyncIterator[Any], channel: Channel, method: str | None, counters: MethodCounters
+    cell: Progress, items: AsyncIterator[Any], channel: Channel, method: str | None, counters: MethodCounters
 ) -> None:
     try:
         await in_steps(cell, method, counters, _carry(items, channel, counters))
@@ -90,7 +90,7 @@ async def _carry(items: AsyncIterator[Any], channel: Channel, counters: MethodCo
             break
 
 
-def _items_of(cell: Cell, producer: Any) -> AsyncIterator[Any]:
+def _items_of(cell: Progress, producer: Any) -> AsyncIterator[Any]:
     if type(producer) is AsyncGeneratorType:
         return producer
     return cell.worker.items(producer) if cell.spec.threaded else _as_async(producer)

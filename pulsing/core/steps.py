@@ -14,14 +14,14 @@ from pulsing.core.answers import count_long_turn
 from pulsing.core.statistics import LONG_TURN_S, MethodCounters
 
 if TYPE_CHECKING:
-    from pulsing.core.cell import Cell
+    from pulsing.core.progress import Progress
 
 T = TypeVar("T")
 
 
 @coroutine
 def in_steps(
-    cell: Cell, method: str | None, counters: MethodCounters, work: Coroutine[Any, None, T]
+    cell: Progress, method: str | None, counters: MethodCounters, work: Coroutine[Any, None, T]
 ) -> Generator[Any, None, T]:
     """Await `work` for a method of `cell`, and note each of its steps that holds the loop too long."""
     now = cell.now

@@ -464,7 +464,7 @@ class System:
             data={"class": cell.spec.class_name, **shown},
         )
 
-    def report_long_turn(self, cell: Cell, method: str, took: float) -> None:
+    def report_long_turn(self, cell: Life, method: str, took: float) -> None:
         """Publish that a turn held the loop; at most one event a second for a class."""
         if self._due(f"long_turn {cell.spec.class_name}"):
             self.report(cell, "actor.long_turn", method=f"{cell.spec.bare_name}.{method}", s=round(took, 3))

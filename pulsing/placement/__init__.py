@@ -12,12 +12,10 @@ from typing import TYPE_CHECKING, Any
 from pulsing.config import SystemConfig
 from pulsing.core.ref import ActorRef
 from pulsing.core.system import System
-from pulsing.placement.launcher import Launch, Launcher, Process
+from pulsing.placement.launcher import PLACEMENTS, Launch, Launcher, Process
 
 if TYPE_CHECKING:
     from pulsing.core.actor_class import ActorClass
-
-PLACEMENTS = ("process", "ray")
 
 
 def offer(system: System, config: SystemConfig) -> None:
@@ -55,7 +53,11 @@ class _NotYet:
 
 
 def register_launcher(placement: str, launcher: Launcher) -> None:
-    """Let `spawn(placement=…)` start its processes by this launcher, in all systems of this process."""
+    """Let `spawn(placement=…)` start its processes by this launcher, in all systems of this process.
+
+    Raises:
+        ValueError: no placement is called so.
+    """
     from pulsing.placement.launchers import register_launcher
 
     register_launcher(placement, launcher)

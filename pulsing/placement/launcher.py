@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+PLACEMENTS = ("process", "ray")
+"""Words that a launcher may stand behind."""
+
 
 @dataclass(frozen=True)
 class Launch:

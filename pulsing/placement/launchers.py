@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from pulsing.exceptions import PulsingRuntimeError
-from pulsing.placement.launcher import Launcher
+from pulsing.placement.launcher import PLACEMENTS, Launcher
 from pulsing.placement.local import LocalLauncher
 
 _INSTALL: Mapping[str, str] = {
@@ -16,7 +16,13 @@ _launchers: dict[str, Launcher] = {"process": LocalLauncher()}
 
 
 def register_launcher(placement: str, launcher: Launcher) -> None:
-    """Let `spawn(placement=…)` start its processes by this launcher."""
+    """Let `spawn(placement=…)` start its processes by this launcher.
+
+    Raises:
+        ValueError: no placement is called so.
+    """
+    if placement not in PLACEMENTS:
+        raise ValueError(f"processes are placed by {' or '.join(map(repr, PLACEMENTS))}, not by {placement!r}")
     _launchers[placement] = launcher
 
 

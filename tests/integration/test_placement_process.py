@@ -15,8 +15,11 @@ from typing import Any
 import pytest
 
 import pulsing as pul
+import pulsing.placement.launchers as launchers
 import pulsing.placement.outpost as outpost
 from pulsing.exceptions import ActorStopped, DeadlineExceeded, LinkLost, NameTaken, NotSendable
+from pulsing.placement.launcher import Launch
+from pulsing.placement.local import LocalLauncher, LocalProcess
 from pulsing.testing import wait_until
 from tests.integration.placed import Clerk, Echo, NeverReady, Point, Worker
 
@@ -242,7 +245,7 @@ async def test_stop_at_once_ends_a_process_that_does_not_listen() -> None:
 
 async def test_shutdown_ends_every_process() -> None:
     async with system():
-        workers = await asyncio.gather(*(Worker.spawn(placement="process") for _ in range(6)))
+        workers = await asyncio.gather(*(Worker.spawn(placement="process") for _ in range(3)))
         pids = [await worker.pid() for worker in workers]
         stuck = asyncio.create_task(workers[0].hold(3600))
         await asyncio.sleep(0.05)
@@ -250,7 +253,7 @@ async def test_shutdown_ends_every_process() -> None:
         with pytest.raises(pul.PulsingError):
             await stuck
 
-    assert [is_running(pid) for pid in pids] == [False] * 6
+    assert [is_running(pid) for pid in pids] == [False] * 3
 
 
 @pytest.mark.parametrize("stuck", [False, True], ids=["idle", "busy"])
@@ -437,3 +440,84 @@ def test_a_script_without_a_guarded_main_part_is_told_to_have_one(tmp_path: Path
 
     assert done.returncode == 1
     assert 'its main part belongs under `if __name__ == "__main__":`' in done.stderr
+
+
+class Lab(LocalLauncher):
+    """An engine that takes note of what it is asked for."""
+
+    def __init__(self) -> None:
+        self.wanted: list[Launch] = []
+
+    async def launch(self, wanted: Launch) -> LocalProcess:
+        self.wanted.append(wanted)
+        return await super().launch(wanted)
+
+
+async def test_another_engine_launches_the_processes_and_all_else_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    lab = Lab()
+    monkeypatch.setitem(launchers._launchers, "ray", lab)
+    async with system() as made:
+        needy = Worker.with_options(resources={"num_gpus": 1}, restart_policy="on-failure", min_backoff=0.01)
+        worker = await needy.spawn(3, name="worker", placement="ray")
+        beside = await Worker.spawn(placement="process")
+        with pytest.raises(LinkLost):
+            await worker.die()
+
+        assert await worker.add(1) == 4
+        assert await beside.add(1) == 1
+        assert [wanted.resources for wanted in lab.wanted] == [{"num_gpus": 1}] * 2
+        assert process_of(made, worker)["placement"] == "ray"
+
+
+async def test_callers_on_other_nodes_reach_it_through_its_home() -> None:
+    async with system(addr="127.0.0.1:0", admin=False) as home:
+        worker = await Worker.spawn(name="worker", placement="process")
+        async with await pul.actor_system("127.0.0.1:0", seeds=[home.addr], admin=False) as elsewhere:
+            there = await Worker.resolve("worker", system=elsewhere, timeout=LIMIT_S)
+            end = there.ref.watch()
+
+            assert there.ref == worker.ref
+            assert await there.pid() != os.getpid()
+            assert await asyncio.gather(*(there.add(1) for _ in range(500))) == list(range(1, 501))
+            assert [item async for item in there.count_to(300)] == list(range(300))
+            with pytest.raises(KeyError):
+                await there.missing()
+            assert await elsewhere.stop(there)
+            assert (await end).reason == "stopped"
+
+
+async def test_many_at_once_are_started_a_few_at_a_time() -> None:
+    async with system() as made:
+        workers = await asyncio.gather(*(Worker.spawn(n, placement="process") for n in range(5)))
+
+        assert await asyncio.gather(*(worker.add(0) for worker in workers)) == list(range(5))
+        assert len({process_of(made, worker)["pid"] for worker in workers}) == 5
+
+
+async def test_no_call_hangs_over_deaths_under_load() -> None:
+    async with system():
+        placed = Worker.with_options(restart_policy="always", max_restarts=100, min_backoff=0.001, max_backoff=0.01)
+        worker = await placed.spawn(placement="process")
+        for _ in range(3):
+            calls = [asyncio.ensure_future(worker.add_later(1)) for _ in range(200)]
+            await worker.add(1)
+            os.kill(await worker.pid(), signal.SIGKILL)
+            calls += [asyncio.ensure_future(worker.add_later(1)) for _ in range(200)]
+            done, pending = await asyncio.wait(calls, timeout=LIMIT_S)
+
+            assert not pending
+            assert {type(call.exception()) for call in done} <= {type(None), LinkLost}
+        assert isinstance(await worker.add(1), int)
+
+
+async def test_an_operator_may_restart_it() -> None:
+    async with system() as made:
+        worker = await Worker.spawn(5, name="worker", placement="process")
+        first = await worker.pid()
+        await worker.add(1)
+        cell = made.inner.registry.by_path("actors/worker")
+        assert cell is not None
+        cell.restart_by_operator()
+
+        assert await worker.add(1) == 6
+        assert await worker.pid() != first

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from hashlib import md5
 
-from pulsing.cluster.member import Member
+from pulsing.cluster.member import GUEST, Member
 from pulsing.cluster.placement import owner_of, weight
 
 MEMBERS = [Member(n, f"10.0.0.{n}:7000") for n in (3, 5, 8, 13, 21)]
@@ -35,3 +35,12 @@ def test_members_that_take_no_work_own_nothing() -> None:
     idle = [MEMBERS[0].with_status("dead"), MEMBERS[1].with_status("left"), MEMBERS[2].with_status("leaving")]
     assert owner_of("k", idle) is None
     assert owner_of("k", [*idle, MEMBERS[4]]) == MEMBERS[4]
+
+
+def test_a_guest_owns_nothing() -> None:
+    guest = Member(9, "127.0.0.1:9", metadata={GUEST: "0000000000000001"})
+
+    assert owner_of("orders:bucket_0", [guest]) is None
+    assert {owner_of(f"orders:bucket_{n}", [Member(1, "127.0.0.1:1"), guest]) for n in range(50)} == {
+        Member(1, "127.0.0.1:1")
+    }

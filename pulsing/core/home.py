@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import os
 from collections.abc import Awaitable, Callable, Coroutine
 from threading import get_ident
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
+from weakref import WeakSet
 
 from pulsing.exceptions import SystemStopped, WrongLoop
 
@@ -20,6 +22,27 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 T = TypeVar("T")
 S = TypeVar("S", bound="System")
+
+NOWHERE = 0
+"""No thread has this number. A forked child has the parent's systems, but not the thread that runs their loops."""
+
+_settled: WeakSet[System] = WeakSet()
+
+
+def settle(system: System) -> None:
+    """Take note of a system, so that a forked child leaves it alone."""
+    _settled.add(system)
+
+
+def _unsettle_all() -> None:
+    for system in _settled:
+        system.thread = NOWHERE
+        for cell in system.registry:
+            cell.thread = NOWHERE
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_unsettle_all)
 
 
 def at_home(system: System) -> bool:
@@ -50,8 +73,10 @@ def send_home(system: System, work: Callable[[], Awaitable[T]]) -> asyncio.Futur
 
     Raises:
         WrongLoop: no loop runs in the caller's thread, or the system's own does not run now.
-        SystemStopped: the system's loop is closed.
+        SystemStopped: the system's loop is closed, or was left behind in the process that this one was forked from.
     """
+    if system.thread == NOWHERE:
+        raise SystemStopped("This actor system lives in the process from which this one was forked; start one here.")
     try:
         loop = asyncio.get_running_loop()
     except RuntimeError:

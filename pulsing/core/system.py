@@ -22,7 +22,7 @@ from pulsing.core.cell import Cell
 from pulsing.core.dead_letters import DeadLetter, DeadLetters
 from pulsing.core.envelope import Envelope
 from pulsing.core.events import EventStream
-from pulsing.core.home import check_home, on_home_loop
+from pulsing.core.home import check_home, on_home_loop, settle
 from pulsing.core.life import Life
 from pulsing.core.lifecycle import Ended, Terminated
 from pulsing.core.listing import describe_class, figures_of, named_actors, named_instances
@@ -111,6 +111,7 @@ class System:
         self._turns: dict[tuple[ClassCounters, MethodTable | None, bool], dict[str | None, Turn]] = {}
         self.waiting: set[Cell] = set()
         """Actors whose mailbox was not empty when they last looked at it; a snapshot looks at no others."""
+        settle(self)
 
     # --- spawning --------------------------------------------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -210,3 +211,43 @@ def test_a_loop_may_be_taken_up_by_another_thread() -> None:
     assert found == [1]
     loop.run_until_complete(system.shutdown())
     loop.close()
+
+
+def test_a_forked_child_is_told_that_the_system_is_its_parents() -> None:
+    async def main() -> int:
+        async with await pul.actor_system() as system:
+            counter = await spawn(Counter, system=system)
+            pid = os.fork()
+            if pid == 0:
+                os._exit(in_the_child(counter, system))
+            _, status = await asyncio.get_running_loop().run_in_executor(None, os.waitpid, pid, 0)
+            assert await counter.incr() == 1
+            return os.waitstatus_to_exitcode(status)
+
+    assert asyncio.run(main()) == 0
+
+
+def in_the_child(counter: Any, system: pul.ActorSystem) -> int:
+    """Use what is the parent's; the exit code counts what was not refused."""
+    uses: list[Callable[[], Awaitable[Any]]] = [
+        lambda: counter.incr(),
+        lambda: counter.ref.tell("hello"),
+        lambda: counter.ref.watch(),
+        lambda: spawn(Counter, system=system),
+        lambda: system.resolve("c"),
+    ]
+
+    async def use_all() -> int:
+        accepted = 0
+        for use in uses:
+            try:
+                await asyncio.wait_for(use(), 5)
+                accepted += 1
+            except SystemStopped:
+                pass
+        return accepted
+
+    try:
+        return asyncio.run(use_all())
+    except BaseException:
+        return 99

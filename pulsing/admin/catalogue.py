@@ -186,7 +186,7 @@ ACTORS = Listing(
     ListSpec(
         sort=(
             "name", "id", "class", "kind", "node", "state", "busy", "public", "mailbox", "mailbox_oldest_s",
-            "messages_total", "errors_total", "handle_total_s", "handle_mean_s", "handle_max_s", "restarts",
+            "messages_total", "rate", "errors_total", "handle_total_s", "handle_mean_s", "handle_max_s", "restarts",
             "created_at", "age_s", "last_message_at",
         ),
         filters={

@@ -10,12 +10,13 @@ import base64
 import binascii
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from pulsing.admin.problems import ProblemError
-from pulsing.core.window import Window, fits, scalar, select
+from pulsing.core import window
+from pulsing.core.window import Window, scalar, select
 
 MAX_LIMIT = 1_000
 DEFAULT_LIMIT = 100
@@ -208,7 +209,6 @@ def window_of(query: ListQuery, spec: ListSpec) -> Window:
         search=query.search,
         search_fields=spec.search,
         sort=query.sort,
-        id=spec.id,
         after=query.cursor,
         limit=begin + query.limit + 1,
     )
@@ -216,7 +216,7 @@ def window_of(query: ListQuery, spec: ListSpec) -> Window:
 
 def paged(rows: Sequence[dict[str, Any]], query: ListQuery, spec: ListSpec) -> Page:
     """Filter, sort and cut rows as a query asks for it."""
-    found = select(rows, window_of(query, spec), _field)
+    found = select(rows, window_of(query, spec), _reader, _id_of(spec))
     return cut(found.objects, found.total, found.filtered, query, spec)
 
 
@@ -231,17 +231,20 @@ def cut(best: Sequence[dict[str, Any]], total: int, filtered: int, query: ListQu
 
 def in_order(rows: Sequence[dict[str, Any]], query: ListQuery, spec: ListSpec) -> list[dict[str, Any]]:
     """Rows of several windows as one in the same order."""
-    return select(rows, Window(sort=query.sort, id=spec.id), _field).objects
+    return select(rows, Window(sort=query.sort), _reader, _id_of(spec)).objects
 
 
 def fitting(rows: Sequence[dict[str, Any]], query: ListQuery, spec: ListSpec) -> list[dict[str, Any]]:
     """The rows that fit the filters and the search of a query."""
-    window = window_of(query, spec)
-    return [row for row in rows if fits(row, window, _field)]
+    return window.fitting(rows, window_of(query, spec), _reader)
 
 
-def _field(row: Row, name: str) -> Any:
-    return row.get(name)
+def _reader(name: str) -> Callable[[Row], Any]:
+    return lambda row: row.get(name)
+
+
+def _id_of(spec: ListSpec) -> Callable[[Row], str]:
+    return lambda row: str(row.get(spec.id))
 
 
 def _projected(row: Mapping[str, Any], query: ListQuery, spec: ListSpec) -> dict[str, Any]:

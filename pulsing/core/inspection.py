@@ -6,7 +6,7 @@ import asyncio
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timezone
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from typing import Any
 
 from pulsing.core.actor_class import ActorClass
@@ -56,11 +56,11 @@ def actor_rows(system: System, params: Mapping[str, Any]) -> list[dict[str, Any]
     window = Window.from_params(params["window"]) if params.get("window") else None
     if params.get("ended"):
         rows = [ended_row(system, ended) for ended in reversed(system.ended)]
-        return rows if window is None else _windowed(select(rows, window, lambda row, name: row.get(name)))
+        return rows if window is None else _windowed(select(rows, window, _row_reader, itemgetter("id")))
     cells = _shown(system, bool(params.get("system")))
     if window is None:
         return [actor_row(cell) for cell in cells]
-    chosen = select(cells, window, _cell_field)
+    chosen = select(cells, window, _cell_reader, attrgetter("actor_id.id"), _id_number)
     return _windowed(Selection([actor_row(cell) for cell in chosen.objects], chosen.total, chosen.filtered))
 
 
@@ -68,10 +68,21 @@ def _windowed(chosen: Selection[dict[str, Any]]) -> dict[str, Any]:
     return {"rows": chosen.objects, "total": chosen.total, "filtered": chosen.filtered}
 
 
-def _cell_field(cell: Cell, name: str) -> Any:
-    """What `actor_row` says in one field, without making the row where that can be."""
-    read = _CELL_FIELDS.get(name)
-    return actor_row(cell).get(name) if read is None else read(cell)
+def _row_reader(name: str) -> Callable[[dict[str, Any]], Any]:
+    return lambda row: row.get(name)
+
+
+def _cell_reader(name: str) -> Callable[[Cell], Any]:
+    """Reads what `actor_row` says in one field, without making the row where that can be."""
+    return _CELL_FIELDS.get(name) or (lambda cell: actor_row(cell).get(name))
+
+
+def _id_number(text: str) -> int:
+    """The place of an id among those of a node's actors; what is none comes after all."""
+    try:
+        return ActorId.from_str(text).id
+    except ValueError:
+        return 1 << 128
 
 
 def _id_of(cell: Cell) -> str:
@@ -99,6 +110,11 @@ def _handle_max_s(cell: Cell) -> float | None:
     return cell.handle_max_s if cell.messages else None
 
 
+def _rate(cell: Cell) -> float:
+    """Messages a second since it was made; an actor counts as a second old at least."""
+    return cell.messages / max(1.0, cell.system.clock.wall() - cell.created_at)
+
+
 def _age_s(cell: Cell) -> float:
     return cell.system.clock.wall() - cell.created_at
 
@@ -115,10 +131,14 @@ _CELL_FIELDS: Mapping[str, Callable[[Any], Any]] = {
     "mailbox_oldest_s": _oldest_s,
     "messages_total": attrgetter("messages"),
     "errors_total": attrgetter("errors"),
+    "rate": _rate,
     "handle_total_s": attrgetter("handle_s"),
     "handle_mean_s": _handle_mean_s,
     "handle_max_s": _handle_max_s,
     "restarts": attrgetter("restarts"),
+    "node": lambda cell: str(cell.system.node_id),
+    "created_at": lambda cell: timestamp(cell.created_at),
+    "last_message_at": lambda cell: _wall_of(cell.system, cell.last_message_at),
     "age_s": _age_s,
     "tags": attrgetter("tags"),
     "agent": attrgetter("spec.card"),
@@ -145,6 +165,7 @@ def actor_row(cell: Cell) -> dict[str, Any]:
         "mailbox_oldest_s": _oldest_s(cell),
         "messages_total": cell.messages,
         "errors_total": cell.errors,
+        "rate": _rate(cell),
         "handle_total_s": cell.handle_s,
         "handle_mean_s": _handle_mean_s(cell),
         "handle_max_s": _handle_max_s(cell),

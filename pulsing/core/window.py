@@ -12,8 +12,8 @@ from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 
-Field = Callable[[T, str], Any]
-"""Gives the value of a field of a listed object."""
+Read = Callable[[str], Callable[[T], Any]]
+"""Gives, for the name of a field, the function that reads it from a listed object."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,6 @@ class Window:
         filters: exact values by field; several values of a field mean or, several fields mean and.
         search: folded text that one of `search_fields` must contain.
         sort: fields with whether they fall.
-        id: the field that names an object; the last tie-break.
         after: sort values and id of the object that the window begins after; None for the beginning.
         limit: how many objects; None for all.
     """
@@ -33,7 +32,6 @@ class Window:
     search: str = ""
     search_fields: Sequence[str] = ()
     sort: Sequence[tuple[str, bool]] = ()
-    id: str = "id"
     after: Sequence[Any] | None = None
     limit: int | None = None
 
@@ -44,7 +42,6 @@ class Window:
             "search": self.search,
             "search_fields": list(self.search_fields),
             "sort": [list(key) for key in self.sort],
-            "id": self.id,
             "after": None if self.after is None else list(self.after),
             "limit": self.limit,
         }
@@ -64,47 +61,75 @@ class Selection(Generic[T]):
     filtered: int
 
 
-def select(objects: Iterable[T], window: Window, of: Field[T]) -> Selection[T]:
-    """The part of some objects that a window asks for, in its order."""
-    total = 0
-    kept = []
-    for one in objects:
-        total += 1
-        if fits(one, window, of):
-            kept.append(one)
+def select(
+    objects: Iterable[T], window: Window, read: Read[T], id_of: Callable[[T], Any], id_key: Callable[[str], Any] = str
+) -> Selection[T]:
+    """The part of some objects that a window asks for, in its order.
+
+    Args:
+        objects: all of them.
+        window: what is wanted.
+        read: how their fields are read.
+        id_of: what orders objects whose sort keys are equal.
+        id_key: the same for the text of an id.
+    """
+    everything = list(objects)
+    kept = everything if not (window.filters or window.search) else fitting(everything, window, read)
+    keys = [*((read(name), falling) for name, falling in window.sort), (id_of, False)]
     wanted = kept
     if window.after is not None:
-        begin = _position(window.after, window.sort)
-        wanted = [one for one in kept if _order(one, window, of) > begin]
-    return Selection(_best(wanted, window, of), total, len(kept))
+        begin = _position(window.after, window.sort, id_key)
+        wanted = [one for one in kept if _order(one, keys) > begin]
+    return Selection(_best(wanted, keys, window.limit), len(everything), len(kept))
 
 
-def _best(objects: list[T], window: Window, of: Field[T]) -> list[T]:
-    def order(one: T) -> tuple[Any, ...]:
-        return _order(one, window, of)
-
-    # The best few of many cost a tenth of a full sort.
-    if window.limit is not None and window.limit < len(objects) // 4:
-        return heapq.nsmallest(window.limit, objects, key=order)
-    return sorted(objects, key=order)[: window.limit]
+Keys = Sequence[tuple[Callable[[T], Any], bool]]
+"""How objects are compared: readers, and whether what they read falls."""
 
 
-def fits(one: T, window: Window, of: Field[T]) -> bool:
-    """Whether an object passes the filters and the search."""
-    for name, values in window.filters.items():
-        if not any(_matches(one, name, value, of) for value in values):
-            return False
-    if not window.search:
-        return True
-    return any(window.search in str(of(one, name) or "").casefold() for name in window.search_fields)
+def _best(objects: list[T], keys: Keys[T], limit: int | None) -> list[T]:
+    """The first so many objects in order; of many, all but the best are looked at by their first key alone."""
+    if limit is None or limit >= len(objects) // 4:
+        return sorted(objects, key=lambda one: _order(one, keys))[:limit]
+    if limit == 0:
+        return []
+    (read, falling), *others = keys
+    values = _comparable(list(map(read, objects)), falling)
+    last = heapq.nsmallest(limit, values)[-1]
+    better = [one for one, value in zip(objects, values, strict=True) if value < last]
+    chosen = sorted(better, key=lambda one: _order(one, keys))
+    equal = [one for one, value in zip(objects, values, strict=True) if value == last]
+    return chosen + (_best(equal, others, limit - len(better)) if others else equal[: limit - len(better)])
 
 
-def _matches(one: T, name: str, value: str, of: Field[T]) -> bool:
+def _comparable(values: list[Any], falling: bool) -> list[Any]:
+    if set(map(type, values)) <= _NUMBERS:
+        return [-value for value in values] if falling else values
+    return [_key(value, falling) for value in values]
+
+
+_NUMBERS = {int, float}
+
+
+def fitting(objects: Iterable[T], window: Window, read: Read[T]) -> list[T]:
+    """The objects that pass the filters and the search."""
+    tests = [_test(name, values, read) for name, values in window.filters.items()]
+    if window.search:
+        fields = [read(name) for name in window.search_fields]
+        tests.append(lambda one: any(window.search in str(field(one) or "").casefold() for field in fields))
+    return [one for one in objects if all(test(one) for test in tests)]
+
+
+def _test(name: str, values: Sequence[str], read: Read[T]) -> Callable[[T], bool]:
+    field = read("tags" if name == "tag" else name)
+    return lambda one: any(_matches(field(one), name, value) for value in values)
+
+
+def _matches(found: Any, name: str, value: str) -> bool:
     if name == "tag":
         key, colon, wanted = value.partition(":")
-        tags = of(one, "tags") or {}
+        tags = found or {}
         return key in tags and (not colon or str(tags[key]) == wanted)
-    found = of(one, name)
     if name == "type" and value.endswith("*"):
         return str(found or "").startswith(value[:-1])
     if isinstance(found, bool):
@@ -118,12 +143,13 @@ def _matches(one: T, name: str, value: str, of: Field[T]) -> bool:
     return str(found) == value if found is not None else value == ""
 
 
-def _order(one: T, window: Window, of: Field[T]) -> tuple[Any, ...]:
-    return (*(_key(of(one, name), falling) for name, falling in window.sort), str(of(one, window.id)))
+def _order(one: T, keys: Keys[T]) -> tuple[Any, ...]:
+    *sort, (id_of, _) = keys
+    return (*(_key(read(one), falling) for read, falling in sort), id_of(one))
 
 
-def _position(after: Sequence[Any], sort: Sequence[tuple[str, bool]]) -> tuple[Any, ...]:
-    return (*(_key(value, falling) for value, (_, falling) in zip(after, sort, strict=False)), str(after[-1]))
+def _position(after: Sequence[Any], sort: Sequence[tuple[str, bool]], id_key: Callable[[str], Any]) -> tuple[Any, ...]:
+    return (*(_key(value, falling) for value, (_, falling) in zip(after, sort, strict=False)), id_key(str(after[-1])))
 
 
 def _key(value: Any, falling: bool) -> tuple[int, Any]:

@@ -35,6 +35,8 @@ class ActorRow(Row):
     mailbox: int = 0
     mailbox_oldest_s: float | None = None
     messages_total: int = 0
+    rate: float | None = None
+    """messages a second since it was made"""
     errors_total: int = 0
     handle_total_s: float | None = None
     handle_mean_s: float | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from typing import Any
 
 import pytest
@@ -32,6 +33,10 @@ WINDOWS = [
 ]
 
 
+def reader(name: str) -> Any:
+    return lambda row: row.get(name)
+
+
 @pytest.mark.parametrize("window", WINDOWS)
 async def test_cells_and_rows_agree(window: Window) -> None:
     async with await pul.actor_system() as system:
@@ -45,7 +50,7 @@ async def test_cells_and_rows_agree(window: Window) -> None:
         rows = await system.inspect("actors", {})
         chosen = await system.inspect("actors", {"window": window.to_params()})
 
-    expected = select(rows, window, lambda row, name: row.get(name))
+    expected = select(rows, window, reader, lambda row: row["id"])
     assert [row["id"] for row in chosen["rows"]] == [row["id"] for row in expected.objects]
     assert (chosen["total"], chosen["filtered"]) == (expected.total, expected.filtered)
 
@@ -54,3 +59,15 @@ def test_a_window_survives_its_journey() -> None:
     for window in WINDOWS:
         again = Window.from_params(window.to_params())
         assert again.to_params() == window.to_params()
+
+
+def test_the_best_of_many_are_those_that_a_full_sort_puts_first() -> None:
+    source = random.Random(7)
+    rows = [{"id": f"{n:04}", "a": source.choice([None, 1, 2.5, "x"]), "b": source.randrange(3)} for n in range(500)]
+    for sort in ([("b", True)], [("a", False), ("b", True)], [("a", True)], [("b", False), ("a", False)]):
+        everything = select(rows, Window(sort=sort), reader, lambda row: row["id"]).objects
+        for limit in (0, 1, 10, 100):
+            assert (
+                select(rows, Window(sort=sort, limit=limit), reader, lambda row: row["id"]).objects
+                == everything[:limit]
+            )

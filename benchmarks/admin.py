@@ -1,0 +1,163 @@
+"""What the admin plane costs: lists and metrics over many actors, live streams, and the plane at rest.
+
+    python benchmarks/admin.py [ACTORS ...]
+
+Times are of the processor, the middle of several; the longest gap is how long the loop was held at most meanwhile.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import httpx
+
+import pulsing as pul
+from pulsing.admin.app import create_admin_app
+from pulsing.admin.settings import AdminSettings, Principal
+from pulsing.admin.sources import Subscribe
+
+TOKEN = "benchmark-token-0123456789"
+CLASSES = 100
+STREAMS = 3
+WATCHED_S = 8.0
+
+
+def worker_classes(count: int) -> list[Any]:
+    """Classes that differ in their names."""
+
+    def work(self: Any, by: int = 1) -> int:
+        """Give it back."""
+        return by
+
+    made = []
+    for number in range(count):
+        cls = type(f"Worker{number}", (), {"work": work, "__module__": __name__})
+        made.append(pul.remote(cls))
+    return made
+
+
+async def population(system: Any, count: int) -> list[Any]:
+    """So many actors of a hundred classes, each of which has handled a few messages."""
+    classes = worker_classes(CLASSES)
+    actors = [await classes[n % CLASSES].spawn(name=f"w{n}", system=system) for n in range(count)]
+    for start in range(0, count, 500):
+        await asyncio.gather(*(actor.work() for actor in actors[start : start + 500]))
+    return actors
+
+
+class Gaps:
+    """How long the loop is held, seen by a task that wants to run all the time."""
+
+    def __init__(self) -> None:
+        self.longest_s = 0.0
+        self._task: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Gaps:
+        self._task = asyncio.ensure_future(self._watch())
+        await asyncio.sleep(0.01)
+        self.longest_s = 0.0
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        assert self._task is not None
+        self._task.cancel()
+        await asyncio.wait([self._task])
+
+    async def _watch(self) -> None:
+        last = time.perf_counter()
+        while True:
+            await asyncio.sleep(0.0005)
+            now = time.perf_counter()
+            self.longest_s = max(self.longest_s, now - last - 0.0005)
+            last = now
+
+
+async def measured(name: str, act: Callable[[], Awaitable[httpx.Response]], pause_s: float = 0.0) -> None:
+    """Print what a request costs: the processor's time, the longest gap, the size of the answer."""
+    costs, gaps, size = [], [], 0
+    for _ in range(7):
+        await asyncio.sleep(pause_s)
+        async with Gaps() as watch:
+            began = time.process_time()
+            response = await act()
+            costs.append(time.process_time() - began)
+            gaps.append(watch.longest_s)
+        assert response.status_code == 200, response.text
+        size = len(response.content)
+    cost, gap = statistics.median(costs) * 1000, statistics.median(gaps) * 1000
+    print(f"  {name:<44} {cost:8.1f} ms   gap {gap:6.1f} ms   {size / 1000:8.1f} kB")
+
+
+async def calls_for(actors: list[Any], seconds: float) -> float:
+    """Call actors in turn for so long; the calls a second of processor time."""
+    began, cpu, done = time.perf_counter(), time.process_time(), 0
+    while time.perf_counter() - began < seconds:
+        await asyncio.gather(*(actor.work() for actor in actors[done % len(actors) :][:64]))
+        done += 64
+    return done / (time.process_time() - cpu)
+
+
+async def streams(plane: Any, actors: list[Any]) -> None:
+    """What three dashboards cost a node whose actors are busy."""
+    before = await calls_for(actors, WATCHED_S)
+    who = Principal("benchmark", "operator")
+    asked = [
+        Subscribe(sub="a", topic="actors", sort="-messages_total", limit=50),
+        Subscribe(sub="o", topic="overview"),
+    ]
+    clients = [plane.feed.open(asked, who, None) for _ in range(STREAMS)]
+    readers = [asyncio.ensure_future(drained(client)) for client in clients]
+    watched = await calls_for(actors, WATCHED_S)
+    cpu, began = time.process_time(), time.perf_counter()
+    await asyncio.sleep(WATCHED_S)
+    share = (time.process_time() - cpu) / (time.perf_counter() - began)
+    for client, reader in zip(clients, readers, strict=True):
+        plane.feed.leave(client)
+        reader.cancel()
+    print(
+        f"  {STREAMS} streams: {share:.1%} of a core; calls {before:,.0f} -> {watched:,.0f} a second of processor time"
+    )
+
+
+async def drained(client: Any) -> None:
+    async for _ in client.frames():
+        pass
+
+
+async def at_rest(plane: Any) -> None:
+    """What the plane costs while nobody looks."""
+    plane.history.start()
+    await asyncio.sleep(1.0)
+    cpu, began = time.process_time(), time.perf_counter()
+    await asyncio.sleep(WATCHED_S)
+    print(f"  at rest: {(time.process_time() - cpu) / (time.perf_counter() - began):.2%} of a core")
+
+
+async def run(count: int) -> None:
+    print(f"{count:,} actors of {CLASSES} classes")
+    async with await pul.actor_system() as system:
+        app = create_admin_app(system, AdminSettings(token=TOKEN))
+        plane = app.state.plane
+        actors = await population(system, count)
+        transport = httpx.ASGITransport(app)
+        headers = {"Authorization": f"Bearer {TOKEN}"}
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8700", headers=headers) as client:
+            for sort in ("-rate", "-mailbox", "name", "-messages_total,name"):
+                path = f"/api/v1/actors?limit=100&sort={sort}"
+                await measured(f"actors by {sort}", lambda path=path: client.get(path))
+            await measured("actors by name, with a search", lambda: client.get("/api/v1/actors?search=w99"))
+            await measured("overview", lambda: client.get("/api/v1/overview"))
+            await measured("metrics", lambda: client.get("/metrics"), pause_s=1.05)
+        await at_rest(plane)
+        await streams(plane, actors)
+        await plane.close()
+
+
+if __name__ == "__main__":
+    for wanted in [int(text) for text in sys.argv[1:]] or [10_000]:
+        asyncio.run(run(wanted))

@@ -284,8 +284,8 @@ class Metrics:
 
     async def _gather(self) -> Figures:
         links = [*await self._ask("links", {}), *await self._ask("links", {"closed": True})]
-        queues, topics, members, names, node, cluster = [
-            await self._ask(kind, {}) for kind in ("queues", "topics", "members", "names", "node", "cluster")
+        queues, topics, members, node, cluster = [
+            await self._ask(kind, {}) for kind in ("queues", "topics", "members", "node", "cluster")
         ]
         return Figures(
             statistics=self._system.statistics(),
@@ -293,7 +293,7 @@ class Metrics:
             queues=queues,
             topics=topics,
             members=members,
-            names=len(names),
+            names=len(self._system.names.paths()),
             links=links,
             tasks=len(self._system.tasks),
             own=self._own_figures(),
@@ -423,7 +423,7 @@ class Metrics:
             for method in one.methods:
                 if one.name == BUCKET_CLASS and method.method in BUCKET_OPERATIONS:
                     sheet.observe("queue_operation_seconds", (BUCKET_OPERATIONS[method.method],), method.handle)
-                elif one.name == BROKER_CLASS and method.method == "publish":
+                elif one.name == BROKER_CLASS and method.method in ("publish", "fan_out"):
                     sheet.observe("topic_publish_seconds", (), method.handle)
 
     def _fill_topics(self, sheet: Sheet, rows: Sequence[Row]) -> None:

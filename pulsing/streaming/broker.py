@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import AsyncIterator, Coroutine
-from dataclasses import dataclass, field
 from typing import Any
 
 from pulsing.core import ActorId, ActorRef, remote
 from pulsing.core.registry import lookup_path
+from pulsing.core.statistics import LatencyCounters
 from pulsing.core.system import System
 from pulsing.exceptions import PulsingRuntimeError
+from pulsing.streaming.acks import Acks
+from pulsing.streaming.backends.memory import size_of
+from pulsing.streaming.onlookers import Onlookers
+from pulsing.streaming.subscriber import Subscriber
 
 logger = logging.getLogger("pulsing.streaming")
 
@@ -29,7 +32,6 @@ LINK_PATIENCE_S = 1.0
 SLOW_LIMIT_S = 10.0
 """A subscriber whose mailbox has been full for so long is removed."""
 WRITERS_KEPT = 64
-TAIL_CAPACITY = 256
 
 FIRE_AND_FORGET = "fire_and_forget"
 WAIT_ALL_ACKS = "wait_all_acks"
@@ -41,86 +43,6 @@ NOT_ACKNOWLEDGED = "pulsing:not-acknowledged"
 """The answer of a reader one of whose callbacks raised: alive, but no acknowledgement."""
 
 Outcome = dict[str, Any]
-
-
-@dataclass(slots=True)
-class Subscriber:
-    """An actor that gets the messages."""
-
-    id: str
-    actor_name: str
-    node_id: int | None
-    ref: ActorRef | None
-    resolved_at: float
-    subscribed_at: float
-    """wall clock, as all that ends in `_at` and is shown"""
-    delivered: int = 0
-    failed: int = 0
-    dropped: int = 0
-    failures_in_a_row: int = 0
-    pending: int = 0
-    full_since: float | None = None
-    last_delivered_at: float | None = None
-    last_error: str | None = None
-
-    @property
-    def state(self) -> str:
-        """ok, slow or failing."""
-        if self.failures_in_a_row:
-            return "failing"
-        return "slow" if self.full_since is not None else "ok"
-
-
-class Acks:
-    """The acknowledgements of one message.
-
-    Args:
-        decided: resolved when nothing more has to be waited for.
-        targets: who was asked.
-        first_is_enough: whether one acknowledgement decides.
-    """
-
-    __slots__ = ("_first_is_enough", "_open", "answers", "decided")
-
-    def __init__(self, decided: asyncio.Future[None], targets: list[Subscriber], first_is_enough: bool) -> None:
-        self.decided = decided
-        self.answers: dict[str, bool | None] = dict.fromkeys([subscriber.id for subscriber in targets])
-        self._open = len(targets)
-        self._first_is_enough = first_is_enough
-
-    def settle(self, subscriber_id: str, acknowledged: bool) -> bool:
-        """Note an answer; False if there was one before."""
-        if self.answers[subscriber_id] is not None:
-            return False
-        self.answers[subscriber_id] = acknowledged
-        self._open -= 1
-        if not self._open or (acknowledged and self._first_is_enough):
-            self.decide()
-        return True
-
-    def decide(self) -> None:
-        """Wait no more."""
-        if not self.decided.done():
-            self.decided.set_result(None)
-
-    @property
-    def acknowledged(self) -> bool:
-        """Whether anybody has acknowledged."""
-        return any(self.answers.values())
-
-    @property
-    def refused(self) -> list[str]:
-        """Who has answered without acknowledging."""
-        return [name for name, answer in self.answers.items() if answer is False]
-
-
-@dataclass(slots=True)
-class _Tail:
-    """Somebody who looks on without being a subscriber."""
-
-    waiting: deque[tuple[int, float, str | None, Any]] = field(default_factory=deque)
-    skipped: int = 0
-    arrival: asyncio.Future[None] | None = None
 
 
 @remote
@@ -140,12 +62,13 @@ class TopicBroker:
         self.failed = 0
         self.dropped = 0
         self.by_mode: dict[str, int] = {}
+        self.publish_times = LatencyCounters()
         self.writers: dict[str, float] = {}
         self.last_published_at: float | None = None
         self._inner: System = getattr(system, "inner", system)
         self._wall = self._inner.clock.wall
         self._now = self._inner.now
-        self._tails: list[_Tail] = []
+        self._onlookers = Onlookers()
 
     # --- subscribing -------------------------------------------------------------------------------------------------
 
@@ -244,6 +167,22 @@ class TopicBroker:
         self, payload: Any, mode: str, sender_id: str | None, timeout: float | None
     ) -> Outcome | Coroutine[Any, Any, Outcome]:
         """The same as `publish`; answers in the same turn where nothing has to be waited for."""
+        start = self._now()
+        outcome = self._fan_out(payload, mode, sender_id, timeout)
+        if isinstance(outcome, dict):
+            self.publish_times.observe(self._now() - start)
+            return outcome
+        return self._timed(outcome, start)
+
+    async def _timed(self, outcome: Coroutine[Any, Any, Outcome], start: float) -> Outcome:
+        try:
+            return await outcome
+        finally:
+            self.publish_times.observe(self._now() - start)
+
+    def _fan_out(
+        self, payload: Any, mode: str, sender_id: str | None, timeout: float | None
+    ) -> Outcome | Coroutine[Any, Any, Outcome]:
         if mode not in MODES:
             raise ValueError(f"Unknown mode: {mode}")
         at = self._wall()
@@ -252,8 +191,8 @@ class TopicBroker:
         self.by_mode[mode] = self.by_mode.get(mode, 0) + 1
         if sender_id is not None:
             self._note_writer(sender_id, at)
-        if self._tails:
-            self._show(payload, sender_id, at)
+        if self._onlookers.here:
+            self._onlookers.show(self.published, at, sender_id, payload)
         message = {"topic": self.topic, "payload": payload, "sender_id": sender_id, "timestamp": at}
         targets = [s for s in self.subscribers.values() if s.id != sender_id]
         if mode == FIRE_AND_FORGET or timeout == 0:
@@ -279,8 +218,9 @@ class TopicBroker:
     def _tell_all(self, message: Any, targets: list[Subscriber]) -> Outcome | Coroutine[Any, Any, Outcome]:
         accepted = 0
         slow: list[tuple[Subscriber, Any]] = []
+        size = size_of(message)
         for subscriber in targets:
-            taken = self._tell(subscriber, message)
+            taken = self._tell(subscriber, message, size)
             if taken is True:
                 accepted += 1
             elif taken is not False:
@@ -289,14 +229,14 @@ class TopicBroker:
             return _outcome(True, accepted, len(targets) - accepted, len(targets), None)
         return self._finish_telling(slow, accepted, len(targets))
 
-    def _tell(self, subscriber: Subscriber, message: Any) -> Any:
+    def _tell(self, subscriber: Subscriber, message: Any, size: int) -> Any:
         """Send to one: True when taken, False when not, else an awaitable of the link that will take it."""
         ref = self._ref_of(subscriber)
         if ref is None:
             self._note_failure(subscriber, "its name leads to no live actor")
             return False
         here = ref._cell is not None
-        if here and self._is_full(subscriber, ref):
+        if here and self._is_full(subscriber, ref, size):
             return False
         try:
             sent = ref.send(None, (message,), None)
@@ -321,10 +261,11 @@ class TopicBroker:
                 accepted += 1
         return _outcome(True, accepted, count - accepted, count, None)
 
-    def _is_full(self, subscriber: Subscriber, ref: ActorRef) -> bool:
+    def _is_full(self, subscriber: Subscriber, ref: ActorRef, size: int) -> bool:
         """Whether the mailbox has no room: then the message is dropped here, and others need not wait for it."""
         mailbox = None if ref._cell is None else ref._cell.mailbox
-        if mailbox is None or (len(mailbox) < mailbox.capacity and not mailbox.in_line):
+        has_room = mailbox is None or (len(mailbox) < mailbox.capacity and not mailbox.in_line)
+        if has_room and subscriber.backlog.admit(size, 0 if mailbox is None else len(mailbox)):
             subscriber.full_since = None
             return False
         now = self._now()
@@ -461,29 +402,8 @@ class TopicBroker:
 
         Whoever looks on is no subscriber, is not counted and never waited for.
         """
-        tail = _Tail()
-        self._tails.append(tail)
-        try:
-            while True:
-                if not tail.waiting:
-                    tail.arrival = self._inner.loop.create_future()
-                    await tail.arrival
-                if tail.skipped:
-                    skipped, tail.skipped = tail.skipped, 0
-                    yield {"skipped": skipped}
-                number, at, sender, value = tail.waiting.popleft()
-                yield {"n": number, "at": at, "sender": sender, "value": value}
-        finally:
-            self._tails.remove(tail)
-
-    def _show(self, payload: Any, sender_id: str | None, at: float) -> None:
-        for tail in self._tails:
-            if len(tail.waiting) >= TAIL_CAPACITY:
-                tail.skipped += 1
-                continue
-            tail.waiting.append((self.published, at, sender_id, payload))
-            if tail.arrival is not None and not tail.arrival.done():
-                tail.arrival.set_result(None)
+        async for message in self._onlookers.watch():
+            yield message
 
 
 def _outcome(

@@ -7,6 +7,7 @@ to see it twice. Exactly once takes a store of one's own that keeps the results 
 from __future__ import annotations
 
 import asyncio
+import weakref
 from collections.abc import AsyncIterator, Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +28,7 @@ ACK_WAIT_S = 30.0
 MAX_DELIVER = 20
 EARLIEST = "earliest"
 REPORTS_IN_ACK_WAIT = 3
-"""How often a member that is in use reports to every bucket before it would count as silent."""
+"""How often a member reports to every bucket before it would count as silent."""
 
 
 class Delivery:
@@ -89,9 +90,9 @@ class Delivery:
 class GroupReader(QueueReader):
     """Reads the share of one member of a consumer group, at least once; its positions are kept with the data.
 
-    A member joins at its first read, and stays as long as its reader is used: whoever does nothing with it for
-    `ack_wait` seconds is taken for dead, and its buckets and loans go to the others. More members than buckets leave
-    some without any.
+    A member joins at its first read, and stays until it is closed: its reader reports to the buckets by itself. One
+    that is not heard of for `ack_wait` seconds is taken for dead, and its buckets and loans go to the others. More
+    members than buckets leave some without any.
 
     Args:
         queue: the queue.
@@ -143,6 +144,7 @@ class GroupReader(QueueReader):
         self._arrived: list[Delivery] = []
         self._unacknowledged: list[Delivery] = []
         self._borrowing: set[asyncio.Future[None]] = set()
+        self._heartbeat: asyncio.Task[None] | None = None
         self._closed = False
         self._replaced = False
 
@@ -244,6 +246,8 @@ class GroupReader(QueueReader):
         if self._closed:
             return
         self._closed = True
+        if self._heartbeat is not None:
+            self._heartbeat.cancel()
         await asyncio.gather(*self._borrowing, return_exceptions=True)
         # Who does not answer now will find that this member is silent.
         leaving = (self.queue.follow(b, "group_leave", (self._caller(b),)) for b in sorted(self._joined))
@@ -292,6 +296,10 @@ class GroupReader(QueueReader):
         return True
 
     async def _report_if_due(self) -> None:
+        if self._heartbeat is None:
+            self._heartbeat = self.queue._inner.tasks.start(
+                _report_for(weakref.ref(self), self.ack_wait / REPORTS_IN_ACK_WAIT), f"member {self.consumer_id}"
+            )
         if self._report_at is not None and self._now() < self._report_at:
             return
         self._report_at = self._now() + self.ack_wait / REPORTS_IN_ACK_WAIT
@@ -389,3 +397,17 @@ class GroupReader(QueueReader):
             raise PulsingRuntimeError(f"another reader has taken over as {self.consumer_id!r} of group {self.group!r}")
         if self._closed:
             raise PulsingRuntimeError(f"the reader has left the group {self.group!r}")
+
+
+async def _report_for(member: weakref.ref[GroupReader], pause: float) -> None:
+    """Report now and then for a member that may be busy with what it has read, until nobody has its reader any more."""
+    while True:
+        await asyncio.sleep(pause)
+        reader = member()
+        if reader is None or reader._replaced:
+            return
+        try:
+            await reader._report_if_due()
+        except PulsingError:
+            pass  # tried again soon; whoever reads meets the error itself
+        del reader

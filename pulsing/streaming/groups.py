@@ -15,7 +15,8 @@ from pulsing.clock import Clock
 from pulsing.exceptions import DataLost, PulsingError
 from pulsing.streaming.backend import CommittingBackend
 from pulsing.streaming.backends.memory import Record
-from pulsing.streaming.ledger import (
+from pulsing.streaming.ledger import GroupLedger
+from pulsing.streaming.ledger_words import (
     Accepted,
     Ack,
     Borrow,
@@ -24,7 +25,6 @@ from pulsing.streaming.ledger import (
     Effect,
     Event,
     Extend,
-    GroupLedger,
     Leave,
     Lend,
     Lost,

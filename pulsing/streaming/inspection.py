@@ -8,12 +8,13 @@ from datetime import datetime, timezone
 from typing import Any
 
 from pulsing.core import ActorRef
+from pulsing.core.inspection import percentiles
 from pulsing.core.system import System
-from pulsing.streaming.broker import Subscriber
 from pulsing.streaming.catalogue import QueueSettings, bucket_key
 from pulsing.streaming.manager import local_manager
 from pulsing.streaming.queue import GROUP_FIGURES
 from pulsing.streaming.readers import ReaderTrace
+from pulsing.streaming.subscriber import Subscriber
 
 Row = dict[str, Any]
 
@@ -321,6 +322,7 @@ def topic_detail(system: System, topic: str) -> Row | None:
         return None
     return {
         **topic_row(system, broker),
+        "publish_s": percentiles(broker.publish_times.snapshot()),
         "subscriber_rows": [_subscriber_row(subscriber) for subscriber in broker.subscribers.values()],
         "writers": [
             {"id": writer, "node": None, "last_published_at": timestamp(at)} for writer, at in broker.writers.items()

@@ -362,12 +362,20 @@ class StorageManager:
         return True
 
     async def existing_buckets(self, topic: str) -> list[int]:
-        """The buckets of a queue that some live node holds."""
+        """The buckets of a queue that some live node holds; each is asked, for its news may be under way."""
         await self._exchange.meet_all()
+        nodes = self._exchange.holding()
+        asked = (self._ask(node_id, "held_buckets", topic, timeout=MEETING_TIMEOUT_S) for node_id in nodes)
+        answers = await asyncio.gather(*asked, return_exceptions=True)
+        told = {bucket_id for answer in answers if isinstance(answer, list) for bucket_id in answer}
         settings = self.catalogue.settings(topic)
-        live = set(self._exchange.holding())
         count = 0 if settings is None else settings.num_buckets or 0
-        return [b for b in range(count) if self.catalogue.holding(bucket_key(topic, b)).node_id in live]
+        known = {b for b in range(count) if self.catalogue.holding(bucket_key(topic, b)).node_id in nodes}
+        return sorted(told | known)
+
+    async def held_buckets(self, topic: str) -> list[int]:
+        """The buckets of a queue that this node holds."""
+        return [bucket_id for queue, bucket_id in self.buckets if queue == topic]
 
     async def has_topic(self, topic: str) -> bool:
         """Whether a live node has the broker of a topic."""

@@ -10,20 +10,18 @@ from typing import Any
 
 from pulsing.clock import Clock, SystemClock
 from pulsing.core.remote import remote
-from pulsing.exceptions import DataLost, PulsingUnsupportedError
-from pulsing.streaming.backend import (
-    ConsumptionBackend,
-    ManageableBackend,
-    MemoryBackend,
-    TensorBackend,
-    build_batch_meta,
-    get_backend_class,
-)
+from pulsing.exceptions import DataLost, Overloaded, PulsingUnsupportedError
+from pulsing.streaming.backend import ManageableBackend, MemoryBackend, get_backend_class
+from pulsing.streaming.backends.bounds import BLOCK
 from pulsing.streaming.backends.memory import Record, Window
 from pulsing.streaming.backends.writer import StoreThread
 from pulsing.streaming.groups import BucketGroups, BuryRecord, Caller, Lent, Standing
 from pulsing.streaming.log import log_of
 from pulsing.streaming.readers import ReaderInfo, Readers
+from pulsing.streaming.training import TrainingRows
+
+LOOK_FOR_ROOM_S = 0.25
+"""How often a put that waits looks whether old records have aged away."""
 
 Appended = tuple[int, int, int]
 """Offset of the first record that was stored, lineage and generation of the log.
@@ -39,7 +37,7 @@ Fetched = tuple[list[Record], int, int, int, int]
 
 
 @remote(cancellable=True)
-class BucketStorage:
+class BucketStorage(TrainingRows):
     """Stores the records of one bucket.
 
     Args:
@@ -75,6 +73,7 @@ class BucketStorage:
         thread: StoreThread | None = None,
         bury: BuryRecord | None = None,
     ) -> None:
+        super().__init__()
         self.bucket_id = bucket_id
         self.storage_path = storage_path
         self.batch_size = batch_size
@@ -96,9 +95,10 @@ class BucketStorage:
         if getattr(self._backend_class, "fenced", False):
             self._backend_options.update(epoch=self.epoch, thread=thread)
         self._moved = moved
+        self._waits_for_room = self._backend_options.get("overflow") == BLOCK
+        self._line = asyncio.Lock()
+        self._room = asyncio.Event()
         self._waits: set[asyncio.Task[Any]] = set()
-        self._consumed: dict[str, set[int]] = {}
-        self._indexes: dict[str, int] = {}
         self._backend: Any = None
         self._memory: MemoryBackend | None = None
 
@@ -229,7 +229,7 @@ class BucketStorage:
     def append(self, records: list[Record]) -> Appended | Coroutine[Any, Any, Appended]:
         """Store records and tell where; the memory store answers in the same turn, without a task."""
         memory = self._memory
-        if memory is None:
+        if memory is None or self._waits_for_room:
             return self._append(records)
         first = memory.append(records)
         self.put_total += len(records)
@@ -250,12 +250,26 @@ class BucketStorage:
 
     async def _append(self, records: list[Record]) -> Appended:
         try:
-            first = await self._log.append(records)
+            first = await (self._append_with_room(records) if self._waits_for_room else self._log.append(records))
         except Exception:
             self.failures["put"] = self.failures.get("put", 0) + 1
             raise
         self.put_total += len(records)
         return first, self.lineage, self.generation
+
+    async def _append_with_room(self, records: list[Record]) -> int:
+        """Wait until the store has room; the caller's deadline ends it. One after the other, so that order holds."""
+        async with self._line:
+            while True:
+                try:
+                    return await self._log.append(records)
+                except Overloaded:
+                    await self._log.read(0, 0)  # what is too old goes by that
+                    try:
+                        await asyncio.wait_for(self._room.wait(), LOOK_FOR_ROOM_S)
+                    except asyncio.TimeoutError:
+                        pass
+                    self._room.clear()
 
     async def _fetch(self, limit: int, offset: int, wait: float, reader: ReaderInfo | None) -> Fetched:
         try:
@@ -358,11 +372,6 @@ class BucketStorage:
         generation: int = getattr(self._backend, "generation", self._generation)
         return generation
 
-    @property
-    def next_offset(self) -> int:
-        """The offset that the next record gets."""
-        return 0 if self._backend is None else self._backend.total_count()
-
     async def bounds(self) -> dict[str, int]:
         """`{"earliest", "next"}`, and `"records"`, `"bytes"` where the store knows them."""
         if isinstance(self._backend, ManageableBackend):
@@ -413,6 +422,7 @@ class BucketStorage:
         return len(self.readers.known()) + members
 
     async def _removal(self, removed: int) -> dict[str, int]:
+        self._room.set()
         bounds = await self.bounds()
         return {"removed": removed, "earliest": bounds["earliest"], "next": bounds["next"]}
 
@@ -420,104 +430,6 @@ class BucketStorage:
         if not isinstance(self._backend, ManageableBackend):
             raise PulsingUnsupportedError(f"{self._backend_class.__name__}.{operation}")
         return self._backend
-
-    # --- rows as training data ---------------------------------------------------------------------------------------
-
-    async def put_tensor(self, data: Any, partition_id: str = "default", **kwargs: Any) -> dict[str, Any]:
-        """Store rows of training data.
-
-        Returns:
-            `{"status": "ok"}`
-
-        Raises:
-            NotImplementedError: the store takes no such data.
-        """
-        if not isinstance(self._backend, TensorBackend):
-            raise NotImplementedError(f"{self._backend_class.__name__} does not store tensors")
-        before = self.next_offset
-        await self._backend.put_tensor(data, partition_id=partition_id, **kwargs)
-        self.put_total += self.next_offset - before
-        return {"status": "ok"}
-
-    async def get_meta(
-        self,
-        fields: Sequence[str],
-        batch_size: int,
-        task_name: str = "default",
-        sampler: Any = None,
-        **sampling_kwargs: Any,
-    ) -> dict[str, Any]:
-        """Describe a batch of rows that have all `fields` and that the task has not consumed; they are then consumed.
-
-        Args:
-            fields: columns that must be ready.
-            batch_size: rows wanted.
-            task_name: whose account is kept.
-            sampler: its `sample(ready, batch_size, …)` gives the rows sampled and those consumed by that; by default
-                the first rows.
-        """
-        backend = self._backend
-        if isinstance(backend, TensorBackend) and not isinstance(backend, MemoryBackend):
-            return await backend.get_meta(fields, batch_size, task_name, sampler, **sampling_kwargs)
-        consumed = self._consumed.setdefault(task_name, set())
-        ready = [index for index in await self._rows_with(fields) if index not in consumed]
-        if sampler is None:
-            sampled = taken = ready[:batch_size]
-        else:
-            sampled, taken = sampler.sample(ready, batch_size, **sampling_kwargs)
-        await self.mark_consumed(task_name, taken)
-        return build_batch_meta(sampled, fields)
-
-    async def get_data(self, batch_meta: Mapping[str, Any], fields: Sequence[str] | None = None) -> list[Record]:
-        """The rows that a batch describes, with the named columns only."""
-        if isinstance(self._backend, TensorBackend):
-            rows: list[Record] = await self._backend.get_data(batch_meta, fields)
-            return rows
-        indexes = batch_meta.get("global_indexes") or [sample["global_index"] for sample in batch_meta["samples"]]
-        found = [row for index in indexes for row in await self._backend.get(1, index)]
-        return found if fields is None else [{name: row[name] for name in fields if name in row} for row in found]
-
-    async def mark_consumed(self, task_name: str, global_indexes: Sequence[int]) -> dict[str, Any]:
-        """Note that a task has consumed rows."""
-        self._consumed.setdefault(task_name, set()).update(global_indexes)
-        if isinstance(self._backend, ConsumptionBackend):
-            await self._backend.mark_consumed(task_name, list(global_indexes))
-        return {"status": "ok"}
-
-    async def reset_consumption(self, task_name: str) -> dict[str, Any]:
-        """Forget what a task has consumed."""
-        self._consumed.pop(task_name, None)
-        if isinstance(self._backend, ConsumptionBackend):
-            await self._backend.reset_consumption(task_name)
-        return {"status": "ok"}
-
-    async def clear(self, global_indexes: Sequence[int]) -> dict[str, Any]:
-        """Remove rows; the others keep their indexes."""
-        if not isinstance(self._backend, ConsumptionBackend):
-            raise NotImplementedError(f"{self._backend_class.__name__} does not remove rows")
-        await self._backend.clear(list(global_indexes))
-        return {"status": "ok"}
-
-    async def kv_register(self, key: str, global_index: int) -> dict[str, Any]:
-        """Give a row a key."""
-        self._indexes[key] = global_index
-        return {"status": "ok"}
-
-    async def kv_resolve(self, keys: Sequence[str]) -> dict[str, Any]:
-        """The rows of keys.
-
-        Returns:
-            `{"indexes": […]}`, -1 for a key that nobody registered.
-        """
-        return {"indexes": [self._indexes.get(key, -1) for key in keys]}
-
-    async def _rows_with(self, fields: Sequence[str]) -> list[int]:
-        if isinstance(self._backend, MemoryBackend):
-            return self._backend.rows_with(fields)
-        if any(field.startswith("_") for field in fields):
-            return []
-        rows = await self._backend.get(self.next_offset, 0)
-        return [index for index, row in enumerate(rows) if set(fields) <= row.keys()]
 
 
 async def _drop(record: Record) -> None:

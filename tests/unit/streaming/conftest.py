@@ -198,11 +198,15 @@ def redis_url(redis_server: RedisServer) -> str:
 
 
 def _wait_for_port(port: int) -> None:
-    deadline = time.monotonic() + 10
+    """Wait until the server has read its files and answers."""
+    deadline = time.monotonic() + 30
     while True:
         try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
-            return
+            with socket.create_connection(("127.0.0.1", port), 1) as connection:
+                connection.sendall(b"PING\r\n")
+                if connection.recv(64).startswith(b"+PONG"):
+                    return
         except OSError:
-            assert time.monotonic() < deadline, "redis-server did not start"
-            time.sleep(0.01)
+            pass
+        assert time.monotonic() < deadline, "redis-server did not start"
+        time.sleep(0.01)

@@ -18,6 +18,7 @@ from pulsing.streaming import (
     subscribe_to_topic,
 )
 from pulsing.streaming import pubsub as pubsub_module
+from pulsing.streaming.administration import open_queue, purge_queue
 from pulsing.streaming.manager import local_manager
 
 
@@ -345,3 +346,23 @@ async def test_a_deleted_queue_is_gone_on_every_node_and_may_be_set_up_otherwise
         new = await two.queue.write("q", num_buckets=2)
         await new.put({"id": 1})
         assert await new.get() == [{"id": 1}]
+
+
+async def test_buckets_that_this_node_has_not_heard_of_yet_are_purged_too(
+    one_cluster: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with one_cluster() as cluster:
+        one, two = await cluster.add(1), await cluster.add(2)
+        queue = await two.queue.write("q")
+        await local_manager(one).lookup("q")
+        # As if the news of the other node were still under way.
+        monkeypatch.setattr(local_manager(one), "learn", ignore)
+        await queue.put([{"id": n} for n in range(40)])
+        handle = await open_queue(one, "q")
+        assert handle is not None
+
+        assert (await purge_queue(handle))["removed"] == 40
+
+
+async def ignore(news: Any) -> None:
+    """Learn nothing."""

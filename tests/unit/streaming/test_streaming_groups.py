@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import random
 import sqlite3
 from collections import Counter
@@ -278,11 +279,48 @@ async def test_a_bucket_changes_hands_only_when_nothing_of_it_is_on_loan(one_sys
             await reader.close()
 
 
+def fall_silent(reader: GroupReader) -> None:
+    """As if its process had died."""
+    assert reader._heartbeat is not None
+    reader._heartbeat.cancel()
+
+
+def test_a_member_that_only_works_on_what_it_has_stays_one() -> None:
+    async def scenario(system: Any) -> None:
+        await filled(system, 8, buckets=2)
+        busy = await member(system, 2, consumer_id="a", ack_wait=5.0)
+        other = await member(system, 2, consumer_id="b", ack_wait=5.0)
+        await busy.receive()
+        await other.get(limit=100)
+        await asyncio.sleep(60.0)
+        await other.get()
+
+        assert (busy.assigned, other.assigned) == ([0], [1])
+        for reader in (busy, other):
+            await reader.close()
+
+    virtually(scenario)
+
+
+def test_a_reader_that_nobody_has_any_more_leaves_its_buckets_to_others() -> None:
+    async def scenario(system: Any) -> None:
+        await filled(system, 4)
+        await (await member(system, consumer_id="a", ack_wait=5.0)).get()
+        gc.collect()
+        other = await member(system, consumer_id="b", ack_wait=5.0)
+
+        assert len(await other.get(wait=True, timeout=30.0)) == 4
+        await other.close()
+
+    virtually(scenario)
+
+
 def test_a_silent_member_loses_its_buckets_and_its_loans() -> None:
     async def scenario(system: Any) -> None:
         await filled(system, 8, buckets=2)
         silent = await member(system, 2, consumer_id="a", ack_wait=10.0)
         await silent.get()
+        fall_silent(silent)
         other = await member(system, 2, consumer_id="b", ack_wait=10.0)
         seen: list[Any] = []
         start = asyncio.get_running_loop().time()
@@ -603,6 +641,8 @@ class Crowd:
                 await self._handle(delivery)
         if chance.random() < 0.6:
             await reader.close()
+        elif reader._heartbeat is not None:
+            fall_silent(reader)
 
     async def _handle(self, delivery: Delivery) -> None:
         await asyncio.sleep(0.3 * self._chance.random())

@@ -9,9 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from pulsing.machine import Machine
-from pulsing.streaming.ledger import (
-    MAX_UNSETTLED,
-    OUTDATED_REMINDERS,
+from pulsing.streaming.ledger import MAX_UNSETTLED, OUTDATED_REMINDERS, GroupLedger
+from pulsing.streaming.ledger_words import (
     Accepted,
     Ack,
     Borrow,
@@ -20,7 +19,6 @@ from pulsing.streaming.ledger import (
     Effect,
     Event,
     Extend,
-    GroupLedger,
     Leave,
     Lend,
     Lost,

@@ -335,6 +335,36 @@ async def test_a_full_mailbox_loses_messages_and_nobody_waits_for_it(one_system:
         deaf.open.set()
 
 
+async def test_what_waits_for_a_subscriber_is_bounded_in_bytes_too(one_system: Any) -> None:
+    async with one_system() as system:
+        deaf = Deaf()
+        await system.spawn(deaf, name="deaf")
+        await subscribe_to_topic(system, "t", "deaf", "deaf")
+        writer = await system.topic.write("t")
+        results = [await writer.publish({"text": "x" * (1 << 20), "n": n}) for n in range(12)]
+
+        assert 7 <= sum(result.delivered for result in results) <= 9
+        deaf.open.set()
+        await writer.publish("last", PublishMode.WAIT_ALL_ACKS)
+        assert (await writer.publish({"text": "x" * (1 << 20)})).delivered == 1
+
+
+async def test_the_time_that_publishing_takes_is_told(one_system: Any) -> None:
+    async with one_system() as system:
+
+        async def slowly(message: Any) -> None:
+            await asyncio.sleep(0.02)
+
+        await started(system, "r", slowly)
+        writer = await system.topic.write("t")
+        assert (await system.inner.inspect("topic", {"topic": "t"}))["publish_s"]["p50"] is None
+        await writer.publish(1, PublishMode.WAIT_ALL_ACKS)
+
+        times = (await system.inner.inspect("topic", {"topic": "t"}))["publish_s"]
+        assert times["max"] >= 0.02
+        assert times["p50"] is not None
+
+
 async def test_callbacks_come_and_go_while_the_reader_runs(one_system: Any) -> None:
     async with one_system() as system:
         first: list[Any] = []
@@ -408,7 +438,7 @@ async def test_whoever_looks_on_sees_messages_and_is_no_subscriber(one_system: A
         await writer.publish(0)
         tail = tail_topic(system, "t")
         first = asyncio.ensure_future(anext(tail))
-        await until(lambda: broker_of(system)._tails)
+        await until(lambda: broker_of(system)._onlookers.here)
         result = await writer.publish({"x": 1})
 
         message = await asyncio.wait_for(first, 5)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from pulsing.exceptions import DataLost, Overloaded, PulsingRuntimeError
 from pulsing.streaming import MemoryBackend, Queue, QueueReader, read_queue, register_backend, write_queue
 from pulsing.streaming import backend as backends
+from pulsing.streaming.administration import trim_queue
 from pulsing.streaming.inspection import buckets_here
 
 
@@ -488,3 +489,33 @@ async def test_figures_cover_every_bucket_that_there_is(one_system: Any) -> None
 
 def test_the_memory_store_is_the_default() -> None:
     assert backends.get_backend_class("memory") is MemoryBackend
+
+
+async def test_a_put_into_a_full_bucket_that_blocks_waits_for_room(one_system: Any) -> None:
+    async with one_system() as system:
+        options = {"max_records": 2, "overflow": "block"}
+        queue = await system.queue.write("q", num_buckets=1, backend_options=options)
+        await queue.put([{"id": 0}, {"id": 1}])
+        waiting = [asyncio.ensure_future(queue.put({"id": n})) for n in (2, 3)]
+        await asyncio.sleep(0.05)
+        assert not any(put.done() for put in waiting)
+        await trim_queue(queue, before_offset=1)
+        await asyncio.wait_for(waiting[0], 10)
+        assert not waiting[1].done()
+        await trim_queue(queue, before_offset=2)
+        await asyncio.wait_for(waiting[1], 10)
+
+        assert [record["id"] for record in await queue.get()] == [2, 3]
+
+
+async def test_a_put_that_waits_for_room_ends_with_its_caller(one_system: Any) -> None:
+    async with one_system() as system:
+        options = {"max_records": 1, "overflow": "block"}
+        queue = await system.queue.write("q", num_buckets=1, backend_options=options)
+        await queue.put({"id": 0})
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(queue.put({"id": 1}), 0.05)
+        await trim_queue(queue, before_offset=1)
+        await queue.put({"id": 2})
+
+        assert [record["id"] for record in await queue.get()] == [2]

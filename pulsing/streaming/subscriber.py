@@ -1,0 +1,60 @@
+"""A subscriber as its broker knows it: where it is, how much waits for it, how it has done."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+
+from pulsing.core import ActorRef
+
+SUBSCRIBER_BYTES = 8 << 20
+"""Most that may wait for one subscriber, beside the number that its mailbox holds."""
+
+
+class Backlog:
+    """How many bytes wait in the mailbox of a subscriber of this node, which takes its messages in order."""
+
+    __slots__ = ("_sizes", "_total")
+
+    def __init__(self) -> None:
+        self._sizes: deque[int] = deque()
+        self._total = 0
+
+    def admit(self, size: int, waiting: int) -> bool:
+        """Count one more message, if there is room for it beside the last `waiting` ones."""
+        while len(self._sizes) > waiting:
+            self._total -= self._sizes.popleft()
+        if self._sizes and self._total + size > SUBSCRIBER_BYTES:
+            return False
+        self._sizes.append(size)
+        self._total += size
+        return True
+
+
+@dataclass(slots=True)
+class Subscriber:
+    """An actor that gets the messages."""
+
+    id: str
+    actor_name: str
+    node_id: int | None
+    ref: ActorRef | None
+    resolved_at: float
+    subscribed_at: float
+    """wall clock, as all that ends in `_at` and is shown"""
+    delivered: int = 0
+    failed: int = 0
+    dropped: int = 0
+    failures_in_a_row: int = 0
+    pending: int = 0
+    full_since: float | None = None
+    last_delivered_at: float | None = None
+    last_error: str | None = None
+    backlog: Backlog = field(default_factory=Backlog)
+
+    @property
+    def state(self) -> str:
+        """ok, slow or failing."""
+        if self.failures_in_a_row:
+            return "failing"
+        return "slow" if self.full_since is not None else "ok"

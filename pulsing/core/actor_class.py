@@ -279,7 +279,7 @@ def inner_system(system: Any) -> System:
     if system is None:
         from pulsing.core import get_system
 
-        system = get_system()
+        return get_system().inner
     inner: System | None = getattr(system, "inner", system)
     if not hasattr(inner, "start_actor"):
         raise TypeError(f"system= takes a system of actors, not {system!r}")

@@ -37,6 +37,10 @@ class Cell(Progress):
         super().__init__(system, actor_id, actor, spec, **more)
         self._mailbox: Mailbox | None = None
         self._scheduled = False
+        self._in_progress = 0
+        self._running = None
+        self._streams = None
+        self._worker = None
         self._turns: dict[str | None, Turn] = system.turns_of(spec)
         self._trace: bytes | None = None
 

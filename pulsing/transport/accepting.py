@@ -122,7 +122,8 @@ class Accepting:
         events = self._link.feed(data)
         if not events:
             return
-        if len(events) > 1:
+        if len(events) > 1 or self._core.eof_sent:
+            # What follows the request is no part of it, and the core has ended the conversation over it.
             self._link.abort()
             return
         self._keeper.asked(self)

@@ -30,6 +30,9 @@ _JOIN_BELOW = 128 * 1024
 # In these releases asyncio's `writelines` never tells the protocol that its buffer is full.
 _WRITELINES_TELLS = not ((3, 12) <= sys.version_info < (3, 12, 8) or (3, 13) <= sys.version_info < (3, 13, 1))
 
+# Nodes cut a message only where it is over the limit of a fragment; empty fragments would cost memory without end.
+_MAX_FRAGMENTS = 64
+
 _LOCAL_BUFFER = 256 * 1024
 
 
@@ -71,6 +74,7 @@ class WebSocketLink(asyncio.Protocol):
         self._fragments: list[bytes | bytearray] = []
         self._closing = False
         self._deaf = False
+        self._muted = False
         self._gone = False
         self._fault: Exception | None = None
         self._deadline: asyncio.TimerHandle | None = None
@@ -101,6 +105,8 @@ class WebSocketLink(asyncio.Protocol):
             return
         self._closing = True
         self._takes_messages = False
+        # Whoever is closed on for a fault has nothing more to say, but its own close is still read.
+        self._muted = code not in _ENDS
         if self.core.state is OPEN:
             self.core.send_close(code, reason)
         self.flush()
@@ -214,6 +220,8 @@ class WebSocketLink(asyncio.Protocol):
     def _read_by_core(self, data: bytes | bytearray) -> None:
         """Leave a frame to the core: control frames, fragments, and whatever breaks the protocol."""
         for event in self.feed(data):
+            if self._deaf:
+                break
             frame = cast(Frame, event)
             if frame.opcode is Opcode.TEXT:
                 self._fail(CloseCode.UNSUPPORTED_DATA, "text message")
@@ -223,13 +231,16 @@ class WebSocketLink(asyncio.Protocol):
             self._deaf = True
 
     def _collect(self, frame: Frame) -> None:
+        if len(self._fragments) >= _MAX_FRAGMENTS:
+            self._fail(CloseCode.MESSAGE_TOO_BIG, "message in too many fragments")
+            return
         self._fragments.append(cast("bytes | bytearray", frame.data))
         if frame.fin:
             message, self._fragments = b"".join(self._fragments), []
             self._pass_on(message)
 
     def _pass_on(self, message: bytes | bytearray) -> None:
-        if self._handler is not None and not self._deaf:
+        if self._handler is not None and not (self._deaf or self._muted):
             self._handler.on_message(message)
 
     def _fail(self, code: CloseCode, reason: str) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import json
 import os
 import secrets
 import subprocess
 import sys
+import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -19,7 +21,7 @@ from pulsing.ids import ActorId, NodeId
 from pulsing.node.credentials import find_credentials
 from pulsing.node.gate import LinkGate
 from pulsing.testing import wait_until
-from pulsing.transport import Connection, Limits
+from pulsing.transport import Channel, Connection, Limits
 from pulsing.transport.websocket import WebSocketTransport
 from pulsing.wire.codec import FrameCodec
 from pulsing.wire.frames import Frame
@@ -29,6 +31,7 @@ from pulsing.wire.values import Codec
 
 MIB = 1024 * 1024
 MEMORY_ALLOWED = 128 * MIB
+SIGNS_OF_HARM = ("xception in callback", "never retrieved", "Fatal error", "never awaited", "xception ignored")
 STALL_ALLOWED_S = 2.0
 """A quarter of a second was promised; other processes of a busy machine may keep the loop waiting for longer."""
 
@@ -81,10 +84,12 @@ class Siege:
 async def siege() -> AsyncIterator[Siege]:
     """Start the node, link an honest one to it, and see to it that both are well in the end."""
     victim = Path(__file__).with_name("hostile_victim.py")
+    log = tempfile.TemporaryFile("w+")  # noqa: SIM115 - read when the process has ended
     process = subprocess.Popen(  # noqa: ASYNC220 - it is not waited for before the end
         [sys.executable, str(victim)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
+        stderr=log,
         text=True,
         env={**os.environ, "PYTHONPATH": str(Path(pul.__file__).parents[1])},
     )
@@ -116,6 +121,11 @@ async def siege() -> AsyncIterator[Siege]:
             process.kill()
             process.wait()
         process.stdout.close()
+        with log:
+            log.seek(0)
+            said = log.read()
+    harm = [row for row in said.splitlines() if any(sign in row for sign in SIGNS_OF_HARM)]
+    assert not harm, harm
 
 
 class Rogue:
@@ -170,3 +180,78 @@ async def rogue(addr: str, limits: Limits | None = None) -> AsyncIterator[Rogue]
     finally:
         connection.abort()
         await made[0].cut_off()
+
+
+class Line:
+    """A proven link on which every byte is the attacker's own."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader = reader
+        self.writer = writer
+
+    def frame(self, head: int, payload: bytes = b"", *, masked: bool = True) -> None:
+        """Write one WebSocket frame, by the mask of zeros."""
+        size, mask = len(payload), 0x80 if masked else 0
+        if size < 126:
+            self.writer.write(bytes((head, mask | size)))
+        else:
+            self.writer.write(bytes((head, mask | 127)) + size.to_bytes(8, "big"))
+        self.writer.write((bytes(4) if masked else b"") + payload)
+
+    async def end(self) -> int:
+        """The code with which the other end closes; 0 where it just hangs up."""
+        received = b""
+        with contextlib.suppress(ConnectionError):
+            while data := await asyncio.wait_for(self.reader.read(65536), 20):
+                received = (received + data)[-200:]
+        at = received.rfind(b"\x88")
+        return int.from_bytes(received[at + 2 : at + 4], "big") if at >= 0 else 0
+
+
+@asynccontextmanager
+async def line(addr: str, *headers: str) -> AsyncIterator[Line]:
+    """Open a link by hand, with further headers in its request."""
+    host, _, port = addr.rpartition(":")
+    gate = LinkGate(find_credentials(), NodeId(secrets.randbits(63) | 1), Terms())
+    await gate.ready()
+    proof = gate.dial(0)
+    reader, writer = await asyncio.open_connection(host, int(port))
+    try:
+        proofs = [f"{name}: {value}" for name, value in proof.request(gate.binding(Channel(host, int(port))))]
+        writer.write(upgrade(*proofs, *headers))
+        answer = (await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 20)).decode()
+        fields = [(name, value.strip()) for name, _, value in (row.partition(":") for row in answer.split("\r\n")[1:])]
+        assert proof.receive(int(answer.split()[1]), fields).accepted
+        assert proof.confirmation is not None
+        opened = Line(reader, writer)
+        opened.frame(0x82, proof.confirmation)
+        yield opened
+    finally:
+        writer.transport.abort()
+        with contextlib.suppress(OSError):
+            await writer.wait_closed()
+
+
+def upgrade(*lines: str, first: str = "GET /v1/link HTTP/1.1") -> bytes:
+    """A request for a WebSocket."""
+    key = base64.b64encode(bytes(16)).decode()
+    head = [first, "Host: x", "Upgrade: websocket", "Connection: Upgrade"]
+    head += [f"Sec-WebSocket-Key: {key}", "Sec-WebSocket-Version: 13", *lines]
+    return ("\r\n".join(head) + "\r\n\r\n").encode("latin-1")
+
+
+async def answer(addr: str, request: bytes) -> bytes:
+    """All that comes back for some bytes, until the other end hangs up."""
+    host, _, port = addr.rpartition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    received = b""
+    try:
+        with contextlib.suppress(ConnectionError):
+            writer.write(request)
+            while data := await asyncio.wait_for(reader.read(65536), 20):
+                received += data
+    finally:
+        writer.transport.abort()
+        with contextlib.suppress(OSError):
+            await writer.wait_closed()
+    return received

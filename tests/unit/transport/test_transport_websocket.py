@@ -231,6 +231,15 @@ async def test_a_close_for_a_fault_tells_the_other_end_why() -> None:
         assert await at_b.ending() is None
 
 
+async def test_whoever_is_closed_on_for_a_fault_is_not_listened_to_any_more() -> None:
+    async with pair(End(A), End(B)) as (at_a, at_b):
+        at_b.connection.close(1002, "protocol error")
+        at_a.connection.send(b"more")
+        assert "1002" in str(await at_a.ending())
+        await at_b.ending()
+        assert at_b.messages == []
+
+
 async def test_an_abort_is_a_loss_at_the_other_end() -> None:
     async with pair(End(A), End(B)) as (at_a, at_b):
         at_a.connection.abort()

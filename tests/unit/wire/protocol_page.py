@@ -93,6 +93,7 @@ def limits() -> str:
         ("its depth", str(values.depth)),
         ("entries of one container", f"{values.entries:,}"),
         ("frames in one WebSocket message", f"{values.frames:,}"),
+        ("bytes of them, chunks apart", _size(values.heads)),
         ("incomplete values of one link", _size(values.assembling)),
         ("one chunk", _size(CHUNK)),
     ]

@@ -9,7 +9,7 @@ from typing import Any
 
 from pulsing.admin.catalogue import ACTORS, AGENTS, EVENTS, LINKS, METHODS, NODES, QUEUES, TOPICS, Listing
 from pulsing.admin.fanout import Answers, Fanout
-from pulsing.admin.paging import ListQuery, Page
+from pulsing.admin.paging import ListQuery
 from pulsing.core.inspection import percentiles
 from pulsing.core.statistics import Latency
 
@@ -33,7 +33,8 @@ async def overview(fanout: Fanout) -> tuple[Row, Answers]:
     """Everything that the first page shows, in one answer."""
     asked = (METHODS, AGENTS, QUEUES, TOPICS, LINKS)
     (busiest, _), (oldest, _) = await asyncio.gather(
-        ACTORS.page(fanout, _BUSIEST, operator=False), ACTORS.page(fanout, _OLDEST, operator=False)
+        ACTORS.page(fanout, _BUSIEST, operator=False, waiting=True),
+        ACTORS.page(fanout, _OLDEST, operator=False, waiting=True),
     )
     cluster, (nodes, answers), lists, events, checks, times = await asyncio.gather(
         cluster_view(fanout),
@@ -48,7 +49,10 @@ async def overview(fanout: Fanout) -> tuple[Row, Answers]:
     return {
         "cluster": {name: cluster.get(name) for name in ("name", "mode", "size", "by_status", "agreed")},
         "node": {name: here.get(name) for name in ("id", "name", "uptime_s", "version", "started_at")},
-        "totals": {**_totals(nodes, agents, queues, topics, links), **_waiting(busiest, oldest)},
+        "totals": {
+            **_totals(nodes, agents, queues, topics, links),
+            "mailbox_oldest_s": _most(oldest.rows, "mailbox_oldest_s"),
+        },
         "latency": _latency([one for one in times.values.values() if one]),
         "busiest": [{name: row.get(name) for name in _BUSY_FIELDS} for row in busiest.rows if row.get("mailbox")],
         "methods": _top_methods(methods),
@@ -73,6 +77,7 @@ def _totals(
 ) -> Row:
     return {
         "nodes": len(nodes),
+        "actors": _sum(nodes, "actors"),
         "agents": len(agents),
         "messages_total": _sum(nodes, "messages_total"),
         "errors_total": _sum(nodes, "errors_total"),
@@ -113,10 +118,6 @@ def _sum(rows: Iterable[Row], field: str) -> Any:
 
 def _most(rows: Iterable[Row], field: str) -> Any:
     return max((row[field] for row in rows if row.get(field) is not None), default=None)
-
-
-def _waiting(busiest: Page, oldest: Page) -> Row:
-    return {"actors": busiest.total, "mailbox_oldest_s": _most(oldest.rows, "mailbox_oldest_s")}
 
 
 def _top_methods(methods: Sequence[Row]) -> dict[str, list[Row]]:

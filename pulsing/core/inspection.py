@@ -50,6 +50,8 @@ def register_inspectors(system: System) -> None:
 def actor_rows(system: System, params: Mapping[str, Any]) -> list[dict[str, Any]] | dict[str, Any]:
     """Live actors, or with `ended` the last that have ended; Pulsing's own only with `system`.
 
+    With `waiting` those alone whose mailbox was not empty of late: of many actors they are few.
+
     Returns:
         All rows; with a `window` (see `Window.to_params`) `{"rows", "total", "filtered"}` of that part alone.
     """
@@ -57,7 +59,7 @@ def actor_rows(system: System, params: Mapping[str, Any]) -> list[dict[str, Any]
     if params.get("ended"):
         rows = [ended_row(system, ended) for ended in reversed(system.ended)]
         return rows if window is None else _windowed(select(rows, window, _row_reader, itemgetter("id")))
-    cells = _shown(system, bool(params.get("system")))
+    cells = _shown(system.waiting if params.get("waiting") else system.registry, bool(params.get("system")))
     if window is None:
         return [actor_row(cell) for cell in cells]
     chosen = select(cells, window, _cell_reader, attrgetter("actor_id.id"), _id_number)
@@ -145,8 +147,8 @@ _CELL_FIELDS: Mapping[str, Callable[[Any], Any]] = {
 }
 
 
-def _shown(system: System, internal: bool) -> Iterable[Cell]:
-    return (cell for cell in system.registry if internal or not cell.spec.internal)
+def _shown(cells: Iterable[Cell], internal: bool) -> Iterable[Cell]:
+    return (cell for cell in cells if internal or not cell.spec.internal)
 
 
 def actor_row(cell: Cell) -> dict[str, Any]:

@@ -188,10 +188,10 @@ async def test_every_metric_of_the_table_is_exported_and_no_other() -> None:
         for number in range(10):  # so many that this node gets some of them
             queue = f"q{number}"
             writer = await one.queue.write(queue, num_buckets=1)
-            await writer.put({"id": "a"})
+            await writer.put([{"id": "a"}, {"id": "b"}])
             await writer.flush()
             await (await one.queue.read(queue, num_buckets=1)).get(limit=1)
-            await client.post(f"{API}/queues/{queue}/trim", json={"keep_last": 0})
+            await client.post(f"{API}/queues/{queue}/trim", json={"keep_last": 1})
             body = {"message": {}, "mode": "fire_and_forget"}
             await client.post(f"{API}/topics/t{number}/messages?create=true", json=body)
         await client.get(f"{API}/whoami", headers={"Authorization": "Bearer wrong"})

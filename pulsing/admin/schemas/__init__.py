@@ -6,7 +6,7 @@ JSON-able values, and leaves out (or sets to None) what it does not know.
 | kind | params | value |
 |---|---|---|
 | node | `detail` | `NodeRow`; with `detail` true `NodeDetail` |
-| actors | `system` (default false), `ended` (default false), `window` | list of `ActorRow`; with `ended` true the last
+| actors | `system`, `ended`, `waiting` (default false), `window` | list of `ActorRow`; with `ended` true the last
   ends; with a window (`pulsing.core.window`) `{"rows", "total", "filtered"}` of that part alone |
 | metadata | `actor` | what the actor's `metadata()` says, its card and its tags, or None |
 | checks | | list of the checks that fail, with `name`, `status`, `since_at`; offered by nodes with an admin app |

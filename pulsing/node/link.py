@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pulsing.core.envelope import Envelope
 from pulsing.core.messages import Message, StreamMessage
 from pulsing.core.streams import StreamReader
-from pulsing.exceptions import LinkLost, NotSendable, PulsingError, PulsingRuntimeError
+from pulsing.exceptions import LinkLost, NotSendable, PulsingRuntimeError
 from pulsing.node.arrivals import Arrivals
 from pulsing.node.outbox import Outbox
 from pulsing.node.stopwatch import Stopwatch
@@ -86,7 +86,7 @@ class Link:
         """The last of our requests whose caller is watched, or had its answer soon."""
         self.outbox = Outbox(connection, self.system.loop, self._close_if_done)
         self.arrivals = Arrivals(self)
-        self._codec = FrameCodec(codec)
+        self._codec = FrameCodec(codec, self.outbox.room)
         self._tasks = TaskScope(f"link {peer.node_id}")
         self._handlers: dict[type, Callable[[Any, Request[Any] | None], None]] = {
             Ask: self.arrivals.take,

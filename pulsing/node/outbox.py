@@ -13,6 +13,7 @@ from typing import Any
 from pulsing.transport.base import Buffer, Connection
 from pulsing.wire.codec import EncodedFrame
 from pulsing.wire.limits import ACTIVE_TRANSFERS, CHUNK
+from pulsing.wire.session import SMALL
 
 EARLY = 32
 """So many frames go out before the turn is over: the other end begins with them while this one makes the rest."""
@@ -68,7 +69,10 @@ class Outbox:
         heads = self._heads
         if type(encoded) is bytes:
             heads.append(encoded)
-            self._size += len(encoded)
+            size = len(encoded)
+            self._size += size
+            if size > SMALL:
+                self._beside_heads += size
         else:
             self._put_with_chunks(encoded)  # type: ignore[arg-type]
         if not self._scheduled:
@@ -91,6 +95,10 @@ class Outbox:
                 self._size += sum(map(len, parts))
         else:
             self._bulk.append(encoded.chunks)
+
+    def room(self) -> int:
+        """Bytes of large values that may go out with the next frames, before others have their turn."""
+        return 0 if self._bulk else max(0, CHUNK - self._beside_heads)
 
     def block(self) -> None:
         """Hold everything back: the network takes less than is sent."""

@@ -25,6 +25,7 @@ from typing import Any, TypeVar
 from pulsing.wire.assembler import Assembler, lane_of
 from pulsing.wire.errors import DecodeError, ProtocolError
 from pulsing.wire.failures import FailureRecord, failure_from_fields
+from pulsing.wire.flat import FLAT_BYTES
 from pulsing.wire.frames import (
     Ask,
     Cancel,
@@ -140,10 +141,13 @@ class FrameCodec:
 
     Args:
         codec: for the values in the frames.
+        room: how many bytes a frame may take without holding up others, asked before large bytes are put into one;
+            what has no room becomes attachments.
     """
 
-    def __init__(self, codec: Codec) -> None:
+    def __init__(self, codec: Codec, room: Callable[[], int] = lambda: 0) -> None:
         self.codec = codec
+        self._room = room
         self._pack_plain = codec.pack_plain
         self._pack_arguments = codec.pack_arguments
         self._unpack = codec.unpack
@@ -226,6 +230,10 @@ class FrameCodec:
         self._transfers = (self._transfers + 1) & 0xFFFFFFFF
         table = struct.pack(f">II{len(attachments)}I", self._transfers, len(attachments), *map(len, attachments))
         return table + head, _HAS_TRANSFER, attachments
+
+    def _pack_flat(self, values: list[Any], *, single: bool = False) -> bytes | None:
+        room = min(self._room(), FLAT_BYTES)
+        return self.codec.pack_flat(values, room, single=single) if room else None
 
     def _encoded(self, head: bytes, attachments: tuple[bytes, ...]) -> EncodedFrame:
         if not attachments:
@@ -319,7 +327,8 @@ class FrameCodec:
         if isinstance(args, Undecodable):
             raise ValueError("a frame whose value could not be decoded cannot be sent on")
         if not kwargs:
-            return self._pack(list(args), _IN_LIST)
+            flat = self._pack_flat(list(args)) if bytes in map(type, args) else None
+            return self._pack(list(args), _IN_LIST) if flat is None else (flat, 0, ())
         body, flag, attachments = self._pack([list(args), kwargs], _IN_CALL)
         return body, flag | _HAS_KWARGS, attachments
 
@@ -408,6 +417,8 @@ class FrameCodec:
     def encode_reply(self, request_id: int, value: Any, kind: StreamKind = None) -> bytes | EncodedFrame:
         """As `encode` for a `Reply` of these fields, without making one; plain bytes where nothing follows them."""
         if kind is None and (body := self._pack_plain(value)) is not None:
+            return _REQUEST.pack(_REPLY, _REQUEST_SIZE + len(body), 0, request_id) + body
+        if kind is None and type(value) is bytes and (body := self._pack_flat([value], single=True)) is not None:
             return _REQUEST.pack(_REPLY, _REQUEST_SIZE + len(body), 0, request_id) + body
         return self._encode_answer(_REPLY, request_id, _FLAG_OF_KIND[kind], value)
 

@@ -18,6 +18,7 @@ import msgpack  # type: ignore[import-untyped]
 
 from pulsing.wire.building import TIMESTAMP_AS_INT, Builder, DeepBuilder
 from pulsing.wire.errors import DecodeError, ProtocolError
+from pulsing.wire.flat import ELEMENTS, are_scalars, is_flat
 from pulsing.wire.limits import Limits
 from pulsing.wire.lowering import LOWERERS, PLAIN, QUICK_LOWERERS, Lowerer, Lowering, is_plain, too_much
 from pulsing.wire.registry import TypeRegistry, default_registry
@@ -30,6 +31,10 @@ _SMALLEST_ATTACHMENT = 512
 _WITH_ATTACHMENTS = 0xC1
 _unpackb = msgpack.unpackb
 _COUNTS = struct.Struct(">BII")
+
+
+def _size(value: Any) -> int:
+    return len(value) if type(value) is bytes or type(value) is str else 0
 
 
 class Codec:
@@ -146,6 +151,22 @@ class Codec:
             return None
         return head if len(head) <= self._plain_size else None
 
+    def pack_flat(self, values: list[Any], bytes_at_most: int, *, single: bool = False) -> bytes | None:
+        """The encoding of a list of scalars, among them large bytes, without attachments; None for others.
+
+        Args:
+            values: the elements of the list.
+            bytes_at_most: how large its encoding may be.
+            single: there is one element, and no list around it.
+        """
+        if len(values) > ELEMENTS or not are_scalars(values) or sum(map(_size, values)) > bytes_at_most:
+            return None
+        try:
+            head: bytes = self._pack(values[0] if single else values)
+        except (OverflowError, UnicodeEncodeError):
+            return None
+        return head if len(head) <= self.limits.structured else None
+
     def pack_lowered(self, value: Any, outer: int = 0) -> Packed:
         """Encode any sendable value; as `pack`, for what `pack_plain` has declined."""
         packed = self._lowered_quickly(value, outer)
@@ -181,7 +202,7 @@ class Codec:
             ProtocolError: the bytes are no value.
         """
         try:
-            if not attachments and len(head) <= self._shallow_size:
+            if not attachments and (len(head) <= self._shallow_size or self._is_flat(head)):
                 return self._read_shallow(head)
             return self._unpack_other(head, attachments, outer)
         except (DecodeError, ProtocolError, MemoryError):
@@ -191,6 +212,9 @@ class Codec:
         except Exception as error:
             # Whatever a malformed payload makes the standard library raise, it is the sender's fault.
             raise ProtocolError(f"malformed value: {type(error).__name__}: {error}") from error
+
+    def _is_flat(self, head: bytes) -> bool:
+        return len(head) <= self.limits.structured and is_flat(head)
 
     def _unpack_other(self, head: bytes, attachments: Sequence[Attachment], outer: int) -> Any:
         if len(head) > self.limits.structured:

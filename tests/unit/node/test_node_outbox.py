@@ -132,3 +132,18 @@ async def test_a_lost_connection_keeps_nothing() -> None:
     outbox.clear()
     await asyncio.sleep(0)
     assert wire.messages == [] and outbox.is_empty
+
+
+def test_there_is_room_for_large_frames_until_they_would_hold_up_others() -> None:
+    desk = Desk()
+    desk.turn()
+    assert desk.outbox.room() == CHUNK
+    desk.outbox.put(bytes(1000))
+    assert desk.outbox.room() == CHUNK
+    desk.outbox.put(bytes(100_000))
+    desk.outbox.put(bytes(100_000))
+    assert desk.outbox.room() == CHUNK - 200_000
+    desk.turn()
+    assert desk.outbox.room() == CHUNK
+    desk.put(bytes(4 * CHUNK))
+    assert desk.outbox.room() == 0

@@ -57,7 +57,7 @@ async def test_an_actor_is_spawned_with_checked_arguments_and_options() -> None:
 
 SPAWNS: list[tuple[dict[str, Any], int, str]] = [
     ({"class": "tests.unit.admin.admin_world.CounterActr"}, 404, "class-not-found"),
-    ({"class": "pulsing.core.service.SystemActor"}, 404, "class-not-found"),
+    ({"class": "pulsing.core.system_actor.SystemActor"}, 404, "class-not-found"),
     ({"class": COUNTER, "kwargs": {"value": "many"}}, 422, "bad-arguments"),
     ({"class": COUNTER, "kwargs": {"surprise": 1}}, 422, "bad-arguments"),
     ({"class": COUNTER, "args": [1, 2]}, 422, "bad-arguments"),

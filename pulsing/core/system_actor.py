@@ -1,0 +1,202 @@
+"""The actor that answers questions about its node, to this node and to others."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from pulsing.core.cell import Cell
+from pulsing.core.dead_letters import DeadLetter
+from pulsing.core.messages import Message
+from pulsing.core.registry import lookup_path
+from pulsing.core.system import System
+from pulsing.exceptions import ActorNotFound
+from pulsing.ids import ActorId
+
+
+class SystemActor:
+    """Answers questions about its node, to this node and to others."""
+
+    def __init__(self, system: System) -> None:
+        self._system = system
+
+    def receive(self, msg: Any) -> Message:
+        """Answer a "SystemMessage" whose JSON names a type; anything else is answered with an error."""
+        try:
+            question = msg.to_json()
+            answer = self._answers()[question["type"]](question)
+        except (AttributeError, ValueError, KeyError, TypeError) as error:
+            answer = {"type": "Error", "message": f"not understood: {error}"}
+        return Message.from_json("SystemResponse", answer)
+
+    async def inspect(self, kind: str, params: Mapping[str, Any] | None = None) -> Any:
+        """Answer a named question about the node; see `System.inspect`."""
+        return await self._system.inspect(kind, params)
+
+    def describe(self, actor: str) -> dict[str, Any] | None:
+        """Name and class of a live actor given by id or name, None if there is none."""
+        cell = self.find(actor)
+        return None if cell is None else {"name": cell.path, "class": cell.spec.class_name, "id": str(cell.actor_id)}
+
+    async def stop_actor(self, actor_id: str, timeout: float | None = 30.0) -> bool:
+        """Stop an actor of this node."""
+        return await self._system.stop(ActorId.from_str(actor_id), timeout=timeout)
+
+    async def end_actor(self, actor_id: str, wait_s: float) -> dict[str, Any]:
+        """Stop an actor of this node, and wait so long for its end; the running message gets its usual time.
+
+        Returns:
+            `{"stopped", "state", "failed_asks"}`: whether it is over by now, and how many asks failed unheard.
+
+        Raises:
+            ActorNotFound: it is not here any more.
+        """
+        cell = self.find(actor_id)
+        if cell is None or cell.spec.kind == "system":
+            raise ActorNotFound(actor_id=ActorId.from_str(actor_id))
+        failed = sum(envelope.is_ask and not envelope.abandoned for envelope in cell.mailbox or ())
+        ending = asyncio.ensure_future(cell.stop())
+        await asyncio.wait([ending], timeout=wait_s)
+        ending.cancel()
+        return {"stopped": cell.ended, "state": cell.state, "failed_asks": failed}
+
+    async def wait_for_end(self, actor_id: str) -> dict[str, Any]:
+        """Answer when an actor of this node has ended, with its name and the reason.
+
+        Raises:
+            ActorNotFound: this node has never known it, or has forgotten it.
+        """
+        end = await self._system.bind(ActorId.from_str(actor_id)).watch()
+        return {"name": end.name, "reason": end.reason}
+
+    def restart_actor(self, actor_id: str) -> None:
+        """Start an actor of this node afresh."""
+        cell = self.find(actor_id)
+        if cell is None:
+            raise LookupError(f"Actor not found: {actor_id}")
+        cell.restart_by_operator()
+
+    def tag_actor(self, actor_id: str, changes: dict[str, str | None]) -> dict[str, str]:
+        """Set tags of an actor, take away those given as None, and return all it has."""
+        cell = self.find(actor_id)
+        if cell is None:
+            raise LookupError(f"Actor not found: {actor_id}")
+        tags = {**(cell.tags or {}), **changes}
+        cell.tags = {key: value for key, value in tags.items() if value is not None}
+        self._system.report(cell, "actor.tagged", tags=dict(cell.tags))
+        return dict(cell.tags)
+
+    def clear_dead_letters(self) -> int:
+        """Forget the kept dead letters; returns how many there were."""
+        return self._system.dead_letters.clear()
+
+    async def replay_dead_letter(self, number: int, to: str | None = None, dry_run: bool = False) -> str:
+        """Send the message of a dead letter of this node again, as a tell: its first caller is gone.
+
+        Args:
+            number: of the letter.
+            to: id of another actor that gets it; None for the first recipient, or the one that has its name now.
+            dry_run: only say what would be done.
+
+        Returns:
+            "replayed", or why it was not tried: "gone" or "not kept".
+
+        Raises:
+            PulsingError: the message was not taken.
+        """
+        letters = self._system.dead_letters
+        letter = letters.find(number)
+        if letter is None:
+            return "gone"
+        call = None if letters.kept is None or letter.size is None else letters.kept.call(number)
+        if call is None:
+            return "not kept"
+        if not dry_run:
+            await self._system.bind(self._recipient(letter) if to is None else ActorId.from_str(to)).send(*call)
+            letters.kept.count_replay(number)  # type: ignore[union-attr]
+        return "replayed"
+
+    def _recipient(self, letter: DeadLetter) -> ActorId:
+        actor_id = ActorId.from_str(letter.recipient_id)
+        registry = self._system.registry
+        if letter.recipient_name is None or registry.by_id(actor_id) is not None:
+            return actor_id
+        namesake = registry.by_path(letter.recipient_name)
+        return actor_id if namesake is None else namesake.actor_id
+
+    def find(self, actor: str) -> Cell | None:
+        """The live actor of this node with an id, path or bare name."""
+        registry = self._system.registry
+        if ":" in actor:
+            try:
+                return registry.by_id(ActorId.from_str(actor))
+            except ValueError:
+                return None
+        try:
+            return registry.by_path(lookup_path(actor))
+        except ValueError:
+            return None
+
+    def _answers(self) -> dict[str, Callable[[dict[str, Any]], dict[str, Any]]]:
+        return {
+            "Ping": lambda _: self._ping(),
+            "HealthCheck": lambda _: self._health(),
+            "GetNodeInfo": lambda _: self._node_info(),
+            "GetMetrics": lambda _: self._metrics(),
+            "ListActors": lambda _: {
+                "type": "ActorList",
+                "actors": [_listed(self._system, c) for c in self._system.registry],
+            },
+            "GetActor": lambda question: self._actor(question["name"]),
+            "StopActor": lambda question: self._stop(question["name"]),
+        }
+
+    def _ping(self) -> dict[str, Any]:
+        wall_ms = int(self._system.clock.wall() * 1000)
+        return {"type": "Pong", "node_id": str(self._system.node_id.id), "timestamp": wall_ms}
+
+    def _health(self) -> dict[str, Any]:
+        status = "degraded" if self._system.draining else "healthy"
+        return {"type": "Health", "status": status, "actors_count": len(self._system.registry), **self._uptime()}
+
+    def _node_info(self) -> dict[str, Any]:
+        system = self._system
+        return {"type": "NodeInfo", "node_id": str(system.node_id.id), "addr": system.addr, **self._uptime()}
+
+    def _metrics(self) -> dict[str, Any]:
+        figures = self._system.statistics()
+        return {
+            "type": "Metrics",
+            "actors_count": figures.actors,
+            "messages_total": figures.messages,
+            "actors_created": figures.spawned,
+            "actors_stopped": figures.stopped,
+            **self._uptime(),
+        }
+
+    def _uptime(self) -> dict[str, int]:
+        return {"uptime_secs": int(self._system.uptime_s)}
+
+    def _actor(self, name: str) -> dict[str, Any]:
+        cell = self.find(name)
+        if cell is None:
+            return {"type": "Error", "message": f"Actor not found: {name}"}
+        return {"type": "ActorInfo", **_listed(self._system, cell)}
+
+    def _stop(self, name: str) -> dict[str, Any]:
+        cell = self.find(name)
+        if cell is None or cell.spec.kind == "system":
+            return {"type": "Error", "message": f"Actor not found: {name}"}
+        cell.begin_end("stopped", None, 30.0)
+        return {"type": "Ok"}
+
+
+def _listed(system: System, cell: Cell) -> dict[str, Any]:
+    return {
+        "name": cell.label,
+        "actor_id": str(cell.actor_id.id),
+        "actor_type": cell.spec.class_name,
+        "uptime_secs": int(system.clock.wall() - cell.created_at),
+        "metadata": {"kind": cell.spec.kind, "state": cell.state, **(cell.tags or {}), **(cell.said or {})},
+    }

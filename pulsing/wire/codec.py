@@ -399,9 +399,10 @@ class FrameCodec:
         if not flags & _HAS_KWARGS:
             return self._arguments(head, attachments), {}
         try:
-            args, kwargs = self.codec.unpack(head, attachments, _IN_CALL)
+            both = self.codec.unpack(head, attachments, _IN_CALL)
         except DecodeError as error:
             return Undecodable(error), {}
+        args, kwargs = both if type(both) is list and len(both) == 2 else (None, None)
         if type(args) is not list or not _are_named(kwargs):
             raise ProtocolError("the value of a call is a list of arguments, and a map of named ones")
         return tuple(args), kwargs

@@ -47,3 +47,10 @@ def test_a_limit_that_no_two_values_fit_into_is_refused() -> None:
     with pytest.raises(ValueError, match="two values"):
         Limits(structured=1024 * 1024)
     assert Limits(structured=1024 * 1024, heads=2 * 1024 * 1024).structured == 1024 * 1024
+
+
+@pytest.mark.parametrize("value", [b"\x05", b"\xc0", b"\x90", b"\x93\x90\x80\x80", b"\x92\x80\x80", b"\x92\x90\x90"])
+def test_a_call_whose_value_is_no_pair_of_arguments_ends_the_link(value: bytes) -> None:
+    body = struct.pack(">BBIQQ16s", 3, 4, 0, 0, 1, bytes(16)) + b"echo" + value
+    with pytest.raises(ProtocolError):
+        FrameCodec(Codec()).decode(struct.pack(">BI", FrameTag.TELL, len(body)) + body)

@@ -99,7 +99,7 @@ def _prepare(system: System, bootstrap: Bootstrap, loaded: ActorClass[Any] | Pul
 
 @contextlib.contextmanager
 def _signals(over: asyncio.Event) -> Any:
-    """End on SIGTERM; leave it to the parent what becomes of Ctrl-C, which reaches all processes of a terminal."""
+    """End on SIGTERM. Ctrl-C does nothing, by a handler: what is ignored would be ignored by programs started here."""
     loop = asyncio.get_running_loop()
     handlers = {signal.SIGTERM: over.set, signal.SIGINT: lambda: None}
     try:

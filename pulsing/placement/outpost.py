@@ -138,8 +138,9 @@ class Outpost:
             raise PulsingRuntimeError(
                 f"the process of {self._order.label} was not ready within {START_TIMEOUT_S:g} s"
             ) from None
-        except BaseException:
-            await self._end_process(at_once=True)
+        except BaseException as error:
+            # A process whose constructor raised is well, and may take leave of the others.
+            await self._end_process(at_once=not isinstance(error, Exception))
             raise
 
     async def _launch_and_create(self, actor_id: ActorId) -> None:

@@ -349,7 +349,7 @@ async def test_a_constructor_that_raises_is_told_to_the_spawner() -> None:
             await Worker.with_options(restart_policy="always").spawn(refuse="no thanks", name="w", placement="process")
 
         assert await made.inspect("actors") == []
-        assert [view.status for view in made.inner.members_view()[1:]] in ([], ["Dead"])
+        await wait_until(lambda: len(made.inner.members_view()) == 1, timeout=LIMIT_S)
 
 
 async def test_what_cannot_be_sent_is_refused_before_a_process_starts() -> None:
@@ -521,3 +521,40 @@ async def test_an_operator_may_restart_it() -> None:
 
         assert await worker.add(1) == 6
         assert await worker.pid() != first
+
+
+def test_ctrl_c_ends_a_program_and_its_processes_without_a_word_of_theirs() -> None:
+    program = """
+import asyncio
+import pulsing as pul
+from tests.integration.placed import Worker
+
+async def main():
+    await pul.init()
+    workers = [await Worker.spawn(placement="process") for _ in range(2)]
+    print(*[await worker.pid() for worker in workers], flush=True)
+    try:
+        await asyncio.Event().wait()
+    finally:
+        await pul.shutdown()
+
+try:
+    asyncio.run(main())
+except KeyboardInterrupt:
+    pass
+"""
+    parent = subprocess.Popen(
+        [sys.executable, "-c", program],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert parent.stdout is not None
+    pids = [int(pid) for pid in parent.stdout.readline().split()]
+    os.killpg(parent.pid, signal.SIGINT)
+    _, said = parent.communicate(timeout=LIMIT_S)
+
+    assert said == ""
+    assert [is_running(pid) for pid in pids] == [False, False]

@@ -24,9 +24,9 @@ SIZE = struct.Struct(">I")
 _LONGEST = 60 << 10
 """A pipe takes so much without waiting for its reader."""
 
-# Ctrl-C reaches all processes of a terminal, and what becomes of it is the parent's to say: it is ignored from the first
-# moment on, until the loop has a handler for it. The one path is where this package is; what else the parent can import
-# comes with the bootstrap.
+# Ctrl-C reaches all processes of a terminal, and what becomes of it is the parent's to say: it is ignored from the
+# first moment on, until the loop has a handler for it. The one path is where this package is; what else the parent can
+# import comes with the bootstrap.
 _PROGRAM = (
     "import signal, sys; signal.signal(signal.SIGINT, signal.SIG_IGN); sys.path.insert(0, sys.argv[2]); "
     "from pulsing.placement.child import main; main(int(sys.argv[1]))"

@@ -54,6 +54,8 @@ class Put:
         self._backend = backend
         self._options = options
         self._runs = 0
+        self.waits: list[float] = []
+        """seconds that each put of many callers took"""
 
     async def _queue(self, system: Any) -> Any:
         self._runs += 1
@@ -92,7 +94,9 @@ class Put:
 
         async def caller(first: int) -> None:
             for number in range(first, count, CALLERS):
+                start = time.perf_counter()
                 await queue.put(record(number))
+                self.waits.append(time.perf_counter() - start)
 
         return await timed_on(queue, asyncio.gather(*(caller(first) for first in range(CALLERS))))
 
@@ -129,9 +133,8 @@ async def publish(system: Any, count: int, mode: PublishMode) -> float:
     return took
 
 
-def cases() -> dict[str, tuple[Case, int]]:
+def cases(memory: Put, normal: Put, full: Put) -> dict[str, tuple[Case, int]]:
     """What is measured, and how many operations a round has."""
-    memory, normal, full = Put("memory"), Put("sqlite", {"durability": "normal"}), Put("sqlite")
     return {
         "put one, memory": (memory.one, 20_000),
         "put batches of 100, memory": (memory.batches, 100_000),
@@ -148,14 +151,18 @@ def cases() -> dict[str, tuple[Case, int]]:
 
 async def measure(rounds: int) -> dict[str, float]:
     """Operations a second of every case."""
-    figures: dict[str, list[float]] = {name: [] for name in cases()}
+    normal, full = Put("sqlite", {"durability": "normal"}), Put("sqlite")
+    measured = cases(Put("memory"), normal, full)
+    figures: dict[str, list[float]] = {name: [] for name in measured}
     system = await pul.actor_system()
-    measured = cases()
     for _ in range(rounds):
         for name, (case, count) in measured.items():
             figures[name].append(count / await case(system, count))
     await system.shutdown(drain=0)
-    return {name: statistics.median(rates) for name, rates in figures.items()}
+    waits = {"normal": normal.waits, "full": full.waits}
+    return {name: statistics.median(rates) for name, rates in figures.items()} | {
+        f"its p99, sqlite {name}, µs": statistics.quantiles(waits[name], n=100)[98] * 1e6 for name in waits
+    }
 
 
 def main() -> None:
@@ -171,7 +178,7 @@ def main() -> None:
         print(json.dumps({name: round(rate) for name, rate in figures.items()}))
         return
     for name, rate in figures.items():
-        print(f"{name:40} {rate:>12,.0f}/s")
+        print(f"{name:40} {rate:>12,.0f}{'' if 'µs' in name else '/s'}")
 
 
 def run(work: Any) -> Any:

@@ -31,6 +31,8 @@ LINK_PATIENCE_S = 1.0
 """How long a message that needs no answer may wait for a link to take it."""
 SLOW_LIMIT_S = 10.0
 """A subscriber whose mailbox has been full for so long is removed."""
+PUBLISHING_AT_ONCE = 100_000
+"""Publications that wait for acknowledgements must not hold up those that wait for none."""
 WRITERS_KEPT = 64
 
 FIRE_AND_FORGET = "fire_and_forget"
@@ -45,7 +47,7 @@ NOT_ACKNOWLEDGED = "pulsing:not-acknowledged"
 Outcome = dict[str, Any]
 
 
-@remote
+@remote(max_concurrency=PUBLISHING_AT_ONCE)
 class TopicBroker:
     """Knows the subscribers of one topic.
 

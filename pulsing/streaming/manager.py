@@ -21,7 +21,7 @@ from pulsing.streaming.catalogue import NOBODY, Catalogue, QueueDiffers, QueueSe
 from pulsing.streaming.exchange import MEETING_TIMEOUT_S, Exchange
 from pulsing.streaming.folders import Folders
 from pulsing.streaming.handover import HandOver
-from pulsing.streaming.storage import BucketStorage, Moved
+from pulsing.streaming.storage import CALLS_AT_ONCE, BucketStorage, Moved
 
 logger = logging.getLogger("pulsing.streaming")
 
@@ -30,7 +30,7 @@ STORAGE_MANAGER_NUMBER = 3
 """The manager's number on every node: its id follows from the node's, before names have spread."""
 
 
-@remote
+@remote(max_concurrency=CALLS_AT_ONCE)
 class StorageManager:
     """Opens and finds buckets and brokers.
 

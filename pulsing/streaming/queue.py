@@ -8,36 +8,30 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import replace
 from hashlib import md5
 from typing import TYPE_CHECKING, Any
 
-from pulsing.core import ActorRef
 from pulsing.core.registry import check_name
-from pulsing.core.system import System
-from pulsing.exceptions import ActorStopped, NotOwner
+from pulsing.streaming.access import CALL_TIMEOUT_S, QueueAccess, has_failed
 from pulsing.streaming.backend import backend_name
 from pulsing.streaming.backends.memory import Record
-from pulsing.streaming.catalogue import QueueDiffers, QueueSettings
-from pulsing.streaming.finding import GONE, MAX_REDIRECTS, ask_manager, get_bucket_ref
+from pulsing.streaming.catalogue import QueueSettings
+from pulsing.streaming.finding import GONE, MAX_REDIRECTS
 from pulsing.streaming.footing import Footing
-from pulsing.streaming.manager import check_topic, local_manager, manager_ref
+from pulsing.streaming.manager import check_topic
 from pulsing.streaming.readers import ReaderInfo
 from pulsing.streaming.storage import Appended, Fetched
 
 if TYPE_CHECKING:
     from pulsing.streaming.sync_queue import SyncQueue
 
-CALL_TIMEOUT_S = 30.0
 WAIT_SLICE_S = 20.0
 """How long one call waits in a bucket before the reader asks again: calls to other nodes need a deadline."""
 GROUP_FIGURES = ("committed", "end", "lag", "pending", "consumer")
 """What is told of a group in each bucket."""
-LOOK_AGAIN_S = 2.0
-"""How long a reader waits at the home of a queue that nobody has written to, before it looks who the home is."""
 
 
-class Queue:
+class Queue(QueueAccess):
     """A queue to write to and to read from by offset. Constructing does no I/O.
 
     Args:
@@ -69,16 +63,7 @@ class Queue:
         _check_count("num_buckets", num_buckets)
         _check_count("batch_size", batch_size)
         check_name(f"actors/bucket_{topic}_{num_buckets - 1}", "actor name")
-        self.system = system
-        self.topic = topic
-        self.bucket_column = bucket_column
-        self.num_buckets = num_buckets
-        self.batch_size = batch_size
-        self.storage_path = storage_path or f"./queue_storage/{topic}"
-        self.backend = backend
-        self.backend_options = backend_options
-        self._inner: System = getattr(system, "inner", system)
-        self._settings = QueueSettings(
+        settings = QueueSettings(
             num_buckets,
             bucket_column,
             backend_name(backend),
@@ -86,8 +71,13 @@ class Queue:
             batch_size,
             storage_path,
         )
-        self._settled = False
-        self._buckets: dict[int, ActorRef] = {}
+        super().__init__(system, topic, num_buckets, settings)
+        self.system = system
+        self.bucket_column = bucket_column
+        self.batch_size = batch_size
+        self.storage_path = storage_path or f"./queue_storage/{topic}"
+        self.backend = backend
+        self.backend_options = backend_options
         self._footing = Footing(topic)
 
     @property
@@ -133,15 +123,22 @@ class Queue:
         return {"bucket_id": bucket_id, "offset": first, "generation": generation}
 
     def _bucket_of(self, record: Record) -> int:
-        return self._buckets_of([record])[0]
+        try:
+            value = record[self.bucket_column]
+        except KeyError:
+            raise self._without_column() from None
+        return bucket_of(value, self.num_buckets)
 
     def _buckets_of(self, records: list[Record]) -> list[int]:
         column, count = self.bucket_column, self.num_buckets
         try:
             values = [record[column] for record in records]
         except KeyError:
-            raise ValueError(f"Missing partition column {column!r}") from None
+            raise self._without_column() from None
         return [bucket_of(value, count) for value in values]
+
+    def _without_column(self) -> ValueError:
+        return ValueError(f"Missing partition column {self.bucket_column!r}")
 
     async def _put_all(self, records: list[Record]) -> list[dict[str, Any]]:
         if not all(isinstance(record, dict) for record in records):
@@ -204,7 +201,7 @@ class Queue:
                 appended: Appended = await ref.request("append", (records,), None, CALL_TIMEOUT_S)
             except GONE as error:
                 self._forget(bucket_id)
-                if getattr(error, "maybe_executed", False) or _has_failed(error):
+                if getattr(error, "maybe_executed", False) or has_failed(error):
                     raise
                 await self._settle()
                 lost = error
@@ -274,36 +271,6 @@ class Queue:
         now, later = (limit, offset, wait, reader), (limit, offset, 0.0, reader)
         fetched: Fetched | None = await self.follow(bucket_id, "fetch", now, later, timeout)
         return fetched
-
-    async def follow(
-        self,
-        bucket_id: int,
-        method: str,
-        args: tuple[Any, ...],
-        args_after_move: tuple[Any, ...] | None = None,
-        timeout: float = CALL_TIMEOUT_S,
-    ) -> Any:
-        """Call a method that may be called twice of a bucket, wherever it is now; None while there is no queue."""
-        if not await self.is_set_up():
-            return None
-        lost: Exception | None = None
-        for _ in range(MAX_REDIRECTS + 1):
-            ref = self._buckets.get(bucket_id) or await self._locate(bucket_id)
-            try:
-                return await ref.request(method, args, None, timeout)
-            except GONE as error:
-                self._forget(bucket_id)
-                if _has_failed(error):
-                    raise
-                if not await self._find():
-                    return None
-                args = args if args_after_move is None else args_after_move
-                lost = error
-        raise self._not_found(bucket_id, lost) from lost
-
-    async def is_set_up(self) -> bool:
-        """Whether somebody has put anything into the queue, or set it up."""
-        return self._settled or await self._find()
 
     async def first_of(
         self,
@@ -400,97 +367,11 @@ class Queue:
             "buckets": dict(zip(existing, figures, strict=True)),
         }
 
-    async def existing_buckets(self) -> list[int]:
-        """The buckets that some live node holds."""
-        existing: list[int] = await ask_manager(self._inner, "existing_buckets", self.topic)
-        return existing
-
-    async def call_bucket(self, bucket_id: int, method: str, *args: Any) -> Any:
-        """Call a method of a bucket's actor."""
-        ref = self._buckets.get(bucket_id) or await self._locate(bucket_id)
-        return await ref.request(method, args, None, CALL_TIMEOUT_S)
-
     def sync(self) -> SyncQueue:
         """The same queue for threads that do not await."""
         from pulsing.streaming.sync_queue import SyncQueue
 
         return SyncQueue(self)
-
-    def check_bucket(self, bucket_id: int) -> None:
-        """Raise ValueError unless the queue has the bucket."""
-        if isinstance(bucket_id, bool) or not isinstance(bucket_id, int) or not 0 <= bucket_id < self.num_buckets:
-            raise ValueError(f"queue {self.topic!r} has buckets 0 to {self.num_buckets - 1}, not {bucket_id!r}")
-
-    def reads_only(self) -> None:
-        """Have no opinion on the bucket column, which is the writers' business."""
-        self._settings = replace(self._settings, bucket_column=None)
-
-    def check_known(self) -> None:
-        """Raise ValueError if this node knows that the queue was set up otherwise."""
-        known = local_manager(self._inner).catalogue.settings(self.topic)
-        if known is not None:
-            self._compare(known, self._settings)
-
-    # --- finding buckets ---------------------------------------------------------------------------------------------
-
-    async def _settle(self) -> None:
-        """Fix the settings of the queue, or check them against those that are fixed."""
-        self._allow_folder()
-        fixed = QueueSettings.from_dict(await ask_manager(self._inner, "declare", self.topic, self._settings.to_dict()))
-        self._compare(fixed, self._settings)
-        self._settled = True
-
-    async def _find(self) -> bool:
-        """Check the settings if the queue has any; reading creates no queue."""
-        self._allow_folder()
-        fields = await ask_manager(self._inner, "lookup", self.topic, self._settings.storage_path)
-        if fields is None:
-            return False
-        fixed = QueueSettings.from_dict(fields)
-        self._compare(fixed, self._settings)
-        self._settled = True
-        return True
-
-    def _allow_folder(self) -> None:
-        manager = local_manager(self._inner)
-        if self._settings.storage_path is not None:
-            manager.folders.allow(self._settings.storage_path)
-
-    def _compare(self, fixed: QueueSettings, wanted: QueueSettings) -> None:
-        difference = fixed.difference(wanted)
-        if difference is not None:
-            raise QueueDiffers(self.topic, difference)
-
-    async def wait_set_up(self, timeout: float) -> None:
-        """Wait a while for the first put; who is asked may change, so look again then."""
-        timeout = min(timeout, LOOK_AGAIN_S)
-        try:
-            home = local_manager(self._inner).home_of(self.topic)
-            await manager_ref(self._inner, home).request("wait_declared", (self.topic, timeout), None, timeout + 10.0)
-        except GONE:
-            await asyncio.sleep(min(timeout, 0.1))
-
-    async def _locate(self, bucket_id: int) -> ActorRef:
-        settings = self._settings
-        proxy = await get_bucket_ref(
-            self._inner,
-            self.topic,
-            bucket_id,
-            settings.batch_size,
-            settings.storage_path,
-            settings.backend,
-            settings.backend_options,
-        )
-        self._buckets[bucket_id] = proxy.ref
-        return proxy.ref
-
-    def _forget(self, bucket_id: int) -> None:
-        self._buckets.pop(bucket_id, None)
-        self._settled = False
-
-    def _not_found(self, bucket_id: int, error: Exception | None) -> NotOwner:
-        resource = f"bucket {bucket_id} of {self.topic}"
-        return NotOwner(resource, message=f"Too many redirects for {resource}: {error}")
 
 
 def bucket_of(value: Any, count: int) -> int:
@@ -510,11 +391,6 @@ def check_window(limit: int, offset: int) -> None:
 def _check_count(name: str, count: int) -> None:
     if isinstance(count, bool) or not isinstance(count, int) or count < 1:
         raise ValueError(f"{name} is a number from 1 on, got {count!r}")
-
-
-def _has_failed(error: Exception) -> bool:
-    """Whether the bucket's actor could not go on: another one would fail in the same way."""
-    return isinstance(error, ActorStopped) and error.reason in ("failed", "restart_limit")
 
 
 def _arrived(waits: Mapping[int, asyncio.Task[Fetched | None]]) -> dict[int, Fetched]:

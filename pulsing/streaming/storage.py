@@ -20,6 +20,9 @@ from pulsing.streaming.log import log_of
 from pulsing.streaming.readers import ReaderInfo, Readers
 from pulsing.streaming.training import TrainingRows
 
+CALLS_AT_ONCE = 100_000
+"""A read that waits is a call in progress: however many wait, those who put must not stand behind them."""
+
 LOOK_FOR_ROOM_S = 0.25
 """How often a put that waits looks whether old records have aged away."""
 
@@ -36,7 +39,7 @@ Fetched = tuple[list[Record], int, int, int, int]
 """Records, the offset to go on from, the oldest offset that there is, lineage and generation."""
 
 
-@remote(cancellable=True)
+@remote(cancellable=True, max_concurrency=CALLS_AT_ONCE)
 class BucketStorage(TrainingRows):
     """Stores the records of one bucket.
 

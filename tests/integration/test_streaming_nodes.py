@@ -284,3 +284,61 @@ async def test_files_are_opened_by_the_next_owner_as_soon_as_a_node_leaves(
         await queue.put([{"id": n} for n in range(80, 120)])
 
         assert sorted(record["id"] for record in await queue.get(limit=1_000)) == list(range(120))
+
+
+@pytest.mark.parametrize("mode", list(PublishMode))
+def test_a_brokers_death_blocks_no_publisher_for_longer_than_its_timeout(mode: PublishMode) -> None:
+    async def scenario() -> None:
+        async with cluster(3) as systems:
+            loop = asyncio.get_running_loop()
+            await (await systems[0].topic.write("t")).publish("first")
+            holder = local_manager(systems[0]).catalogue.holding("topic:t").node_id
+            broker = next(n for n, system in enumerate(systems) if system.node_id.id == holder)
+            others = [n for n in range(3) if n != broker]
+            arrived: dict[int, list[float]] = {n: [] for n in others}
+            for n in others:
+                reader = await systems[n].topic.read("t", reader_id=f"r{n}")
+                reader.add_callback(lambda message, n=n: arrived[n].append(loop.time()))
+                await reader.start()
+            writer = await systems[others[0]].topic.write("t")
+            longest = 0.0
+            killed_at: float | None = None
+            for number in range(60):
+                if number == 10:
+                    systems.kill(broker)
+                    killed_at = loop.time()
+                start = loop.time()
+                try:
+                    await writer.publish(number, mode, timeout=2.0)
+                except (PulsingRuntimeError, TimeoutError):
+                    pass
+                longest = max(longest, loop.time() - start)
+                await asyncio.sleep(0.1)
+
+            assert killed_at is not None
+            assert longest < (10.0 if mode is PublishMode.FIRE_AND_FORGET else 2.0 + 5.5)
+            assert all(arrived[n][-1] > killed_at for n in others)
+
+    run(scenario)
+
+
+def test_thousands_of_readers_that_wait_do_nothing_meanwhile() -> None:
+    async def scenario() -> None:
+        async with cluster(1) as systems:
+            queue = await systems[0].queue.write("q", num_buckets=1)
+            await queue.put({"id": 0})
+            readers = [await systems[0].queue.read("q", num_buckets=1) for _ in range(2_000)]
+            for reader in readers:
+                await reader.get()
+            waiting = [asyncio.ensure_future(reader.get(wait=True)) for reader in readers]
+            bucket = local_manager(systems[0]).buckets["q", 0]._cell
+            await asyncio.sleep(1.0)
+            before = bucket.messages
+            await asyncio.sleep(60.0)
+            asked = bucket.messages - before
+            await queue.put({"id": 1})
+
+            assert await asyncio.gather(*waiting) == [[{"id": 1}]] * 2_000
+            assert asked <= 4 * 2_000
+
+    run(scenario)

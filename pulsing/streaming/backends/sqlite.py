@@ -193,8 +193,10 @@ class SqliteBackend:
             Overloaded: a bound is reached and `overflow` is "reject".
             NotOwner: another owner has taken the file over.
         """
+        if not self._is_open:
+            await self.open()
         # Written once it is handed in, whether or not the caller still waits.
-        first: int = await self._do(self._bodies.encode(records))
+        first: int = await self._thread.submit(self._file, self._bodies.encode(records))
         self._arrivals.announce()
         return first
 
@@ -283,8 +285,8 @@ class SqliteBackend:
         """
         await self._do(lambda: self._file.commit_group(group, offset))
 
-    async def _do(self, work: list[bytes] | Callable[[], Any]) -> Any:
-        """Let the store thread append bodies, or do something else."""
+    async def _do(self, work: Callable[[], Any]) -> Any:
+        """Let the store thread do something."""
         if not self._is_open:
             await self.open()
         return await self._thread.submit(self._file, work)

@@ -62,3 +62,19 @@ def test_without_a_loop_it_says_so(run: Any, one_system: Any) -> None:
 
     with pytest.raises(RuntimeError, match=r"Event loop not running\. Sync wrapper requires a running event loop\."):
         sync.put({"id": 1})
+
+
+async def test_many_threads_share_a_queue(one_system: Any) -> None:
+    async with one_system() as system:
+        queue = (await system.queue.write("q")).sync()
+        reader = (await system.queue.read("q")).sync()
+
+        def put(thread: int) -> None:
+            for n in range(20):
+                queue.put({"id": f"{thread}-{n}"})
+
+        await asyncio.gather(*(asyncio.to_thread(put, thread) for thread in range(6)))
+        records = await asyncio.to_thread(reader.get, 1_000)
+
+        assert len({record["id"] for record in records}) == 120
+        assert await asyncio.to_thread(reader.get, 1, True, 0.01) == []

@@ -7,6 +7,7 @@ one actor for messages to it, one request for answers to it.
 
 from __future__ import annotations
 
+import io
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
@@ -14,7 +15,7 @@ from typing import TypeAlias
 from pulsing.wire.errors import ProtocolError
 from pulsing.wire.frames import Ask, Cancel, Credit, End, Failure, Frame, Reply, StreamItem, Tell
 from pulsing.wire.limits import Limits
-from pulsing.wire.tags import Attachment, Buffer
+from pulsing.wire.tags import Attachment
 
 Lane: TypeAlias = tuple[str, int]
 Finish: TypeAlias = Callable[[Sequence[Attachment]], Frame]
@@ -24,35 +25,47 @@ TRANSFERS_LIMIT = 65_536
 
 
 class _Transfer:
-    """One frame that waits for its attachments."""
+    """One frame that waits for its attachments.
+
+    What comes in several pieces is written to its place at once: joining eight megabytes at the end would hold the loop
+    for as long as a small call may wait in all.
+    """
 
     def __init__(self, sizes: Sequence[int], head_size: int, finish: Finish) -> None:
-        self.sizes = sizes
         self.head_size = head_size
         self.total = sum(sizes)
         self.finish = finish
         self.received = 0
-        self.pieces: list[memoryview] = []
+        self.reserved = 0
+        """Bytes that were set aside for what is still to come."""
+        self.attachments: list[Attachment] = []
+        """Those that are complete."""
+        self._sizes = sizes
+        self._begun: io.BytesIO | None = None
 
     @property
     def is_complete(self) -> bool:
         return self.received == self.total
 
-    def attachments(self) -> list[Attachment]:
-        """The pieces, divided where one attachment ends and the next begins."""
-        divided: list[Attachment] = []
-        pieces = deque(self.pieces)
-        for size in self.sizes:
-            own: list[Buffer] = []
-            while size:
-                piece = pieces.popleft()
-                if len(piece) > size:
-                    pieces.appendleft(piece[size:])
-                    piece = piece[:size]
-                own.append(piece)
-                size -= len(piece)
-            divided.append(own)
-        return divided
+    def take(self, piece: memoryview, reserve: bool) -> None:
+        """Add a chunk; `reserve` sets memory aside for the whole of each attachment that it begins."""
+        self.received += len(piece)
+        while piece:
+            size = self._sizes[len(self.attachments)]
+            if self._begun is None:
+                if len(piece) >= size:
+                    self.attachments.append((piece[:size],))
+                    piece = piece[size:]
+                    continue
+                # The buffer keeps these zeros as its own, and gives them away in the end, both without a copy.
+                self._begun = io.BytesIO(bytes(size)) if reserve else io.BytesIO()
+                self.reserved += size if reserve else 0
+            missing = size - self._begun.tell()
+            self._begun.write(piece[:missing])
+            piece = piece[missing:]
+            if self._begun.tell() == size:
+                self.attachments.append((self._begun.getvalue(),))
+                self._begun = None
 
 
 class _Held:
@@ -73,6 +86,7 @@ class Assembler:
         """What waits in each lane; while this is empty, every frame may pass."""
         self._asked: dict[int, Lane] = {}
         self._bytes = 0
+        self._reserved = 0
 
     @property
     def holds_messages(self) -> bool:
@@ -129,11 +143,12 @@ class Assembler:
         if transfer_id not in self._transfers:
             raise ProtocolError(f"a chunk of transfer {transfer_id}, which is not open")
         transfer, lane = self._transfers[transfer_id]
-        transfer.received += len(piece)
-        if not piece or transfer.received > transfer.total:
+        if not piece or transfer.received + len(piece) > transfer.total:
             raise ProtocolError(f"the chunks of transfer {transfer_id} do not add up to its size")
-        transfer.pieces.append(piece)
         self._count(len(piece))
+        before = transfer.reserved
+        transfer.take(piece, reserve=self._reserved + transfer.total <= self._limits.assembling)
+        self._reserved += transfer.reserved - before
         if not transfer.is_complete:
             return []
         del self._transfers[transfer_id]
@@ -169,7 +184,8 @@ class Assembler:
                 if not first.is_complete:
                     return ready
                 self._bytes -= first.total + first.head_size
-                frame = first.finish(first.attachments())
+                self._reserved -= first.reserved
+                frame = first.finish(first.attachments)
             else:
                 self._bytes -= first.size
                 frame = first.frame

@@ -402,6 +402,8 @@ class FrameCodec:
             both = self.codec.unpack(head, attachments, _IN_CALL)
         except DecodeError as error:
             return Undecodable(error), {}
+        args: Any
+        kwargs: Any
         args, kwargs = both if type(both) is list and len(both) == 2 else (None, None)
         if type(args) is not list or not _are_named(kwargs):
             raise ProtocolError("the value of a call is a list of arguments, and a map of named ones")

@@ -10,6 +10,7 @@ import hashlib
 import heapq
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from math import inf
 from random import Random
 
 from pulsing.cluster.channel import Connected, DialFailed, LinkLost
@@ -36,6 +37,7 @@ from pulsing.cluster.seeds import Dial
 DIAL_TIMEOUT_S = 2.0
 TCP_TIMEOUT_S = 10.0
 RETRANSMIT_S = 0.2
+LONGEST_RETRANSMIT_S = 3.2
 RESET_S = 0.0015
 LATENCY_S = 0.002
 
@@ -152,7 +154,8 @@ class World:
             for sent_at, source, target, message in messages:
                 # What was under way is sent again by the kernel, as long as its host has power.
                 if self.now - sent_at < TCP_TIMEOUT_S and source.state != "dark":
-                    self._deliver(source, target, message)
+                    waits = self.random.uniform(0.0, min(self.now - sent_at, LONGEST_RETRANSMIT_S))
+                    self._deliver(source, target, message, waits)
 
     # -- the clockwork -------------------------------------------------------------------------------------------------
 
@@ -254,10 +257,28 @@ class World:
             held.append((self.now, source, target, message))
         else:
             self._deliver(source, target, message)
+        if self._is_cut(source, target):
+            opened_at, sent_at = self._links[_pair(source, target)], self.now
+            self.at(self.now + TCP_TIMEOUT_S, lambda: self._time_out(source, target, opened_at, sent_at))
 
-    def _deliver(self, source: Node, target: Node, message: Message) -> None:
+    def _is_cut(self, source: Node, target: Node, since: float = inf) -> bool:
+        """Whether data or their acknowledgements have been lost on the way, all the time since then."""
+        ways = (source.host, target.host), (target.host, source.host)
+        return any(self.cuts.get(way, inf) <= since for way in ways if way in self.cuts)
+
+    def _time_out(self, source: Node, target: Node, opened_at: float, sent_at: float) -> None:
+        """What was not acknowledged for so long ends a connection."""
+        pair = _pair(source, target)
+        if self._links.get(pair) != opened_at or not self._is_cut(source, target, sent_at):
+            return
+        del self._links[pair]
+        for one, other in ((source, target), (target, source)):
+            self._held.pop((one.host, other.host), None)
+            self.feed(one, LinkLost(other.member_id))
+
+    def _deliver(self, source: Node, target: Node, message: Message, waits: float = 0.0) -> None:
         way = (source.member_id, target.member_id)
-        arrives = max(self._arrives.get(way, 0.0), self.now + self._travel())
+        arrives = max(self._arrives.get(way, 0.0), self.now + waits + self._travel())
         self._arrives[way] = arrives
         self.at(arrives, lambda: self.feed(target, Received(source.member_id, message)))
 
@@ -266,7 +287,7 @@ class World:
         again = RETRANSMIT_S
         while self.loss and self.random.random() < self.loss:
             delay += again
-            again = min(again * 2, 3.2)
+            again = min(again * 2, LONGEST_RETRANSMIT_S)
         return delay
 
     def _dial(self, source: Node, addr: str, then: Callable[[Node], None] = lambda found: None) -> None:

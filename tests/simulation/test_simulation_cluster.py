@@ -84,7 +84,7 @@ def test_a_word_of_death_believed_unchecked_is_caught(monkeypatch: pytest.Monkey
         self.bury(peer, now, by=rumour.by)
 
     monkeypatch.setattr(Trials, "weigh", believe_any_accusation)
-    assert "which lives" in violation_within(3, 60)
+    assert "replay with" in violation_within(3, 60)
 
 
 def test_names_that_are_not_compared_are_caught(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,70 @@
+"""Nodes that are killed, or stopped for a while, over and over: what the others see of it, and when."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+from collections.abc import Iterable
+from random import Random
+
+from pulsing.testing import wait_until
+from tests.integration.cluster_process import Process
+
+DEADLINE_S = 30.0
+
+
+def mentions(nodes: Iterable[Process], kind: str) -> int:
+    """How many events of a kind these nodes have told of so far."""
+    return sum(line["kind"] == kind for node in nodes for line in node.seen)
+
+
+async def all_see(nodes: Iterable[Process], count: int) -> None:
+    """Wait until each of these nodes sees so many alive, and so many names."""
+    for node in nodes:
+        await node.ask("members", lambda line: line["alive"] == count)
+        await node.ask("names", lambda line: line["count"] == count)
+
+
+async def kill_rounds(nodes: list[Process], rounds: int, random: Random) -> list[float]:
+    """Kill one node after the other, each followed by another in its place.
+
+    Returns:
+        The seconds from each kill until the last of the others had seen the death.
+
+    Raises:
+        AssertionError: names of the dead were left, or somebody who lives was called dead.
+    """
+    took = []
+    for number, node in enumerate(nodes):
+        await node.tell(do="spawn", name=f"keeper{number}")
+    await all_see(nodes, len(nodes))
+    for _ in range(rounds):
+        number = random.randrange(len(nodes))
+        victim = nodes[number]
+        others = [node for node in nodes if node is not victim]
+        before = mentions(others, "member.dead")
+        killed_at = time.monotonic()
+        victim.signal(signal.SIGKILL)
+        await wait_until(lambda: all(n.all("member.dead", victim.id) for n in others), DEADLINE_S)  # noqa: B023
+        seen = [node.all("member.dead", victim.id) for node in others]
+        took.append(max(lines[0]["at"] for lines in seen) - killed_at)
+        assert not [line for lines in seen for line in lines if f"keeper{number}" in line["names"]]
+        await victim.end()
+        nodes[number] = await Process.start(others[0].addr)
+        await nodes[number].tell(do="spawn", name=f"keeper{number}")
+        await all_see(nodes, len(nodes))
+        assert mentions(others, "member.dead") - before == len(others), "somebody who lives was called dead"
+    return took
+
+
+async def stop_rounds(nodes: list[Process], rounds: int, seconds: float, random: Random) -> int:
+    """Stop a node as a whole for a while, again and again; returns how often anybody was called dead."""
+    for _ in range(rounds):
+        stopped = random.choice(nodes)
+        stopped.signal(signal.SIGSTOP)
+        await asyncio.sleep(seconds)
+        stopped.signal(signal.SIGCONT)
+        for node in nodes:
+            await node.ask("members", lambda line: line["alive"] == len(nodes))
+    return mentions(nodes, "member.dead")

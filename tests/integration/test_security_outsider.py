@@ -9,7 +9,8 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.integration.hostile import MIB, Line, answer, line, siege, upgrade
+from pulsing.cluster.control import CONTROL_PATH
+from tests.integration.hostile import MIB, Line, answer, line, rogue, siege, upgrade
 
 CLAIM = "Authorization: Pulsing " + ".".join(("1" * 16, "2" * 64, "3" * 64))
 OFFER = "Pulsing-Link: v=1-1;pickle=0"
@@ -52,10 +53,15 @@ REQUESTS: dict[str, bytes] = {
 }
 
 
-async def test_no_request_without_a_proof_is_upgraded() -> None:
+@pytest.mark.parametrize("door", ["links", "membership"])
+async def test_no_request_without_a_proof_is_upgraded(door: str) -> None:
     async with siege() as under:
+        addr, path = under.addr, b"/v1/link"
+        if door == "membership":
+            async with rogue(under.addr) as peer:
+                addr, path = f"127.0.0.1:{peer.connection.peer.control_port}", CONTROL_PATH.encode()
         for what, request in REQUESTS.items():
-            received = await answer(under.addr, request)
+            received = await answer(addr, request.replace(b"/v1/link", path))
             assert b" 101 " not in received, what
             if what.startswith("origin"):
                 assert received.startswith(b"HTTP/1.1 403 "), what

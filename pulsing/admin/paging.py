@@ -23,12 +23,12 @@ DEFAULT_LIMIT = 100
 MAX_OFFSET = 10_000
 MAX_SORT_KEYS = 4
 
-EXTRA: Mapping[str, str] = {
-    "since": "a moment in RFC 3339, or an age such as 10m",
-    "prefix": "how names begin",
-    "system": "true: Pulsing's own actors as well",
+EXTRA: Mapping[str, tuple[dict[str, Any], str]] = {
+    "since": ({"type": "string"}, "a moment in RFC 3339, or an age such as 10m"),
+    "prefix": ({"type": "string"}, "how names begin"),
+    "system": ({"type": "string", "enum": ["true", "false"]}, "true: Pulsing's own actors as well"),
 }
-"""What the parameters mean that single lists have beside the common ones."""
+"""The parameters that single lists have beside the common ones: their schema and what they mean."""
 
 Row = Mapping[str, Any]
 
@@ -64,7 +64,7 @@ class ListSpec:
             _parameter("fields", {"type": "string"}, "fields to answer, comma separated"),
             _parameter("scope", {"type": "string", "enum": ["cluster", "node"], "default": "cluster"}),
         ]
-        described += [_parameter(name, {"type": "string"}, EXTRA[name]) for name in self.extra]
+        described += [_parameter(name, *EXTRA[name]) for name in self.extra]
         for name, allowed in self.filters.items():
             items: dict[str, Any] = {"type": "string"} if allowed is None else {"type": "string", "enum": [*allowed]}
             described.append(_parameter(name, {"type": "array", "items": items}, "exact; repeated means or"))

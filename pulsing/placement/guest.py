@@ -80,7 +80,9 @@ class Guest:
         actor = actor_class._cls(*args, **kwargs)
         # Listings show the actor at home, where its name and its restarts are.
         spec = replace(actor_class._spec, internal=True)
-        self._cell = self._system.start_actor(actor, spec, name=name, actor_id=self._actor_id)
+        self._cell = self._system.start_actor(actor, spec, actor_id=self._actor_id)
+        # It knows its name, but this node does not hold it: who looks for the name is to find the one at home.
+        self._cell.path = self._cell.ref.name = name
         self._cell.watch(self._end.set_result)
         return os.getpid()
 

@@ -309,15 +309,16 @@ async def test_no_secret_shows_in_the_process_table() -> None:
 
 async def test_the_process_is_a_member_on_which_nothing_else_is_placed() -> None:
     async with system() as made:
-        worker = await Worker.spawn(placement="process")
+        worker = await Worker.spawn(name="worker", placement="process")
         other = await Worker.spawn(placement="remote")
 
         assert await other.pid() == os.getpid()
         node = process_of(made, worker)["node"]
         views = {str(view.node_id): view.takes_work for view in made.inner.members_view()}
         assert views == {str(made.inner.node_id): True, node: False}
-        health = await (await pul.core.get_system_actor(made, pul.NodeId.from_str(node))).health_check()
-        assert health["status"] == "healthy"
+        there = await pul.core.get_system_actor(made, pul.NodeId.from_str(node))
+        assert (await there.health_check())["status"] == "healthy"
+        assert await there.inspect("actor", {"actor": "worker"}) is None
 
 
 async def test_listings_show_where_the_actor_is() -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import resource
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -211,12 +213,18 @@ def test_messages_issued_at_once_arrive_in_the_order_of_issue(virtual: Run) -> N
     virtual(scenario)
 
 
+def resident_bytes() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+
+
 def test_ten_thousand_asks_at_once_all_succeed() -> None:
     async def scenario() -> None:
         async with cluster(2, transport="websocket") as systems:
             worker = await worker_elsewhere(systems)
+            before = resident_bytes()
             answers = await asyncio.gather(*(worker.note(n) for n in range(10_000)))
             assert answers == list(range(10_000))
+            assert resident_bytes() - before < 128 * 1024 * 1024
 
     asyncio.run(scenario())
 

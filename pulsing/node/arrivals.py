@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
@@ -91,15 +92,17 @@ class Arrivals:
         peer = self._link.peer
         if frame.sequence > peer.delivered:
             peer.delivered = frame.sequence
-        if request is not None and request.is_over:
-            self._give_room()  # its caller left while it was held back
-            return
-        target = self._ids.get(frame.target) or self._id_of(frame.target)
-        envelope = self._envelope(target, frame, request)
-        if type(frame.args) is Undecodable or not (frame.target >> 64 == self._node_number or self._is_guest(target)):
-            self._refuse(envelope, frame.args)
-        else:
-            self._hand_over(envelope)
+        if request is None or not request.is_over:  # else its caller left while it was held back
+            target = self._ids.get(frame.target) or self._id_of(frame.target)
+            envelope = self._envelope(target, frame, request)
+            here = frame.target >> 64 == self._node_number or self._is_guest(target)
+            if here and type(frame.args) is not Undecodable:
+                self._hand_over(envelope)
+            else:
+                self._refuse(envelope, frame.args)
+        self._taken += 1
+        if self._taken >= CREDIT_EVERY or self._link.bytes_in - self._credited_bytes >= CREDIT_EVERY_BYTES:
+            self._give_room()
 
     def _is_guest(self, target: ActorId) -> bool:
         """Whether an actor that goes by an id of another node runs here."""
@@ -135,8 +138,7 @@ class Arrivals:
             accepted = None  # a tell that was refused; the dead letters have it
         if accepted is not None:
             self._stand_in_line(envelope.target.id)
-            accepted.add_done_callback(lambda _: self._leave_line(envelope.target.id))
-        self._give_room()
+            self._leave_line_after(accepted, envelope.target.id)
 
     def _stand_in_line(self, target: int) -> None:
         waiting = self._in_line[target] = self._in_line.get(target, 0) + 1
@@ -144,6 +146,9 @@ class Arrivals:
             self._link.send(Full(target))
         elif waiting > WINDOW_FRAMES:
             raise ProtocolError(f"messages for {ActorId(target)} come although it has no room")
+
+    def _leave_line_after(self, accepted: asyncio.Future[None], target: int) -> None:
+        accepted.add_done_callback(lambda _: self._leave_line(target))
 
     def _leave_line(self, target: int) -> None:
         self._in_line[target] -= 1
@@ -158,12 +163,8 @@ class Arrivals:
         else:
             self._system.dead_letters.record(envelope, "no_actor")
             envelope.fail(PulsingRuntimeError(f"{envelope.target} is not an actor of node {self._system.node_id}"))
-        self._give_room()
 
     def _give_room(self) -> None:
-        self._taken += 1
-        received = self._link.bytes_in
-        if self._taken >= CREDIT_EVERY or received - self._credited_bytes >= CREDIT_EVERY_BYTES:
-            self._link.send(Credit(0, self._taken))
-            self._taken = 0
-            self._credited_bytes = received
+        self._link.send(Credit(0, self._taken))
+        self._taken = 0
+        self._credited_bytes = self._link.bytes_in

@@ -295,7 +295,11 @@ class FrameCodec:
             name = method.encode()
             flags |= _HAS_METHOD
         name_size = len(name)
-        if trace is not None or sender is not None:
+        if sender is None and trace is not None and len(trace) == _TRACE_SIZE:
+            # Most calls; what follows is what `_pack_options` does.
+            flags |= _HAS_TRACE
+            name = trace + name
+        elif trace is not None or sender is not None:
             options, flags = _pack_options(trace, sender, flags)
             name = options + name
         size = _CALL_SIZE + len(name) + len(body)

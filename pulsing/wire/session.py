@@ -294,9 +294,7 @@ class Session(Generic[Context]):
 
     def ask(self, number: int, context: Context | None, size: int) -> None:
         """As `send` for an `Ask` with this number, which nobody has to make for it."""
-        ours = self._ours
-        ours.window.take(size)
-        self._open_request(ours, number, _WAITING, context)
+        self._open_request(self._ours, number, _WAITING, context, size)
 
     def reply(self, request: Request[Any]) -> bool:
         """As `send` for a `Reply` to a request of the other side that is no stream."""
@@ -320,9 +318,7 @@ class Session(Generic[Context]):
         """
         kind = type(frame)
         if kind is Ask:
-            theirs = self._theirs
-            theirs.window.take(0)
-            return self._open_request(theirs, frame.request_id, _SERVING, None)  # type: ignore[union-attr]
+            return self._open_request(self._theirs, frame.request_id, _SERVING, None, 0)  # type: ignore[union-attr]
         if kind in OF_ANSWERER:
             return self._follow(self._ours, frame, RECEIVED)
         if kind in OF_ASKER and frame.request_id:  # type: ignore[union-attr]
@@ -331,13 +327,14 @@ class Session(Generic[Context]):
         return None
 
     def _open_request(
-        self, side: _Side[Context | None], number: int, stage: Stage, context: Context | None
+        self, side: _Side[Context | None], number: int, stage: Stage, context: Context | None, size: int
     ) -> Request[Context | None]:
         if side.phase is not _TALKING:
             raise _unexpected(Ask(number, 0, None), side.phase)
         requests, made = side.requests, side.made
         if len(requests) >= PENDING_ASKS:
             raise ProtocolError(f"more than {PENDING_ASKS} requests are open")
+        side.window.take(size)
         if number == made.last + 1:
             made.last = number
         else:

@@ -203,7 +203,8 @@ class Codec:
         """
         try:
             if not attachments and (len(head) <= self._shallow_size or self._is_flat(head)):
-                return self._read_shallow(head)
+                # What `_read_shallow` does; lengths above that of the data are refused by msgpack itself.
+                return _unpackb(head, ext_hook=self._build, strict_map_key=False, timestamp=TIMESTAMP_AS_INT)
             return self._unpack_other(head, attachments, outer)
         except (DecodeError, ProtocolError, MemoryError):
             raise

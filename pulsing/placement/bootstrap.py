@@ -30,6 +30,8 @@ class Bootstrap:
     mode: Mode
     roots: tuple[bytes, ...] = field(repr=False)
     """The stretched secrets of the parent's links; the passphrase itself does not travel."""
+    tls: tuple[str, str, str] | None
+    """The files of a site's own certificates: authorities, certificate, key."""
     allow_pickle: bool
     may_create: bool
     key: bytes = field(repr=False)

@@ -11,7 +11,7 @@ import sys
 import threading
 from typing import Any
 
-from pulsing.config import SystemConfig
+from pulsing.config import SystemConfig, TLSConfig
 from pulsing.core.actor_class import ActorClass
 from pulsing.core.service import system_spec
 from pulsing.core.system import System
@@ -76,6 +76,7 @@ async def _start(bootstrap: Bootstrap, prepare: Any) -> ActorSystem:
         addr=join_address(bootstrap.host, 0),
         seeds=(bootstrap.parent_addr,),
         cluster=bootstrap.cluster,
+        tls=None if bootstrap.tls is None else TLSConfig(*bootstrap.tls),
         allow_pickle=bootstrap.allow_pickle,
         join_timeout=bootstrap.start_timeout,
         admin=False,

@@ -8,10 +8,11 @@ import os
 import secrets
 import sys
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from pulsing.cluster.joining import join_network
-from pulsing.config import SystemConfig
+from pulsing.config import SystemConfig, TLSConfig
 from pulsing.core.actor_class import ActorClass
 from pulsing.core.ref import ActorRef
 from pulsing.core.registry import actor_path
@@ -135,6 +136,7 @@ class Places:
             cluster=credentials.cluster,
             mode=credentials.mode,
             roots=tuple(root.reveal() for root in self._roots),
+            tls=_files_of(self._config.tls),
             allow_pickle=self._config.allow_pickle,
             may_create=system.creates_for_others,
             key=key,
@@ -172,6 +174,13 @@ class Places:
         if self._exits:
             await asyncio.wait(self._exits, timeout=CLOSE_GRACE_S)
         await self.tasks.close()
+
+
+def _files_of(tls: TLSConfig | None) -> tuple[str, str, str] | None:
+    if tls is None:
+        return None
+    ca, cert, key = (str(Path(file).absolute()) for file in (tls.ca, tls.cert, tls.key))
+    return ca, cert, key
 
 
 def _give_up(made: asyncio.Future[None], error: Exception) -> None:

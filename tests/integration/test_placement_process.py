@@ -22,6 +22,7 @@ from pulsing.placement.launcher import Launch
 from pulsing.placement.local import LocalLauncher, LocalProcess
 from pulsing.testing import wait_until
 from tests.integration.placed import Clerk, Echo, NeverReady, Point, Worker
+from tests.unit.transport.site import Site
 
 ROOT = Path(__file__).parents[2]
 LIMIT_S = 30.0
@@ -294,6 +295,14 @@ async def test_it_works_with_every_kind_of_credentials(options: dict[str, Any]) 
         assert await worker.add(1) == 2
         members = await made.members()
         assert [member["status"] for member in members] == ["Alive", "Alive"]
+
+
+async def test_it_works_with_the_certificates_of_a_site(tmp_path: Path) -> None:
+    tls = Site(tmp_path).issue("127.0.0.1")
+    async with system(addr="127.0.0.1:0", admin=False, tls=tls):
+        worker = await Worker.spawn(1, placement="process")
+
+        assert await worker.add(1) == 2
 
 
 async def test_no_secret_shows_in_the_process_table() -> None:

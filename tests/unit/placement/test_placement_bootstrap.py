@@ -28,6 +28,7 @@ BOOTSTRAP = Bootstrap(
     cluster="pulsing",
     mode="token",
     roots=(ROOT,),
+    tls=("ca.pem", "node.pem", "node.key"),
     allow_pickle=False,
     may_create=True,
     key=KEY,

@@ -92,7 +92,9 @@ class _Favour:
 class Detector:
     """Decides whom to ping when, and what an answer or its absence means."""
 
-    def __init__(self, profile: Profile, random: Random) -> None:
+    def __init__(self, profile: Profile, random: Random, me: int) -> None:
+        self._me = me
+        self._neighbours_turn = False
         self._profile = profile
         self._random = random
         self._round: list[int] = []
@@ -201,18 +203,28 @@ class Detector:
             favour.ends_at += seconds
 
     def _begin(self, now: float) -> list[Effect]:
-        if not self._round:
-            self._round = sorted(self._members)
-            self._random.shuffle(self._round)
         slower = 1 + self.health
         self._probe = _Probe(
-            self._round.pop(),
+            self._next_target(),
             self.new_seq(),
             now,
             now + self._profile.probe_timeout * slower,
             now + self._profile.probe_interval * slower,
         )
         return [PingNow(self._probe.target, self._probe.seq)]
+
+    def _next_target(self) -> int:
+        """The next member in ring order and the next of the shuffled round, by turns.
+
+        By chance alone one member in a hundred would not be probed by anybody for almost five seconds.
+        """
+        self._neighbours_turn = not self._neighbours_turn
+        if self._neighbours_turn:
+            return min(self._members, key=lambda member: (member < self._me, member))
+        if not self._round:
+            self._round = sorted(self._members)
+            self._random.shuffle(self._round)
+        return self._round.pop()
 
     def _ask_for_help(self, probe: _Probe) -> list[Effect]:
         others = sorted(self._members - {probe.target})

@@ -66,7 +66,7 @@ class Membership:
         self.profile = profile
         self._out = Outbox()
         self._roster = Roster(me, profile)
-        self._detector = Detector(profile, random)
+        self._detector = Detector(profile, random, me.node_id)
         self._seeds = Seeds(me.node_id, random)
         self._spreading = Spreading(self._roster, random, profile, self._out)
         self._records = Records(self._roster, self._detector, self._spreading, profile, self._out)

@@ -10,7 +10,7 @@ from pulsing.cluster.profile import LAN
 
 @pytest.fixture
 def detector() -> Detector:
-    detector = Detector(LAN, Random(1))
+    detector = Detector(LAN, Random(1), me=1)
     for node_id in (2, 3, 4, 5, 6):
         detector.watch(node_id, 0.0)
     return detector
@@ -25,13 +25,26 @@ def begin(detector: Detector) -> tuple[float, PingNow]:
     return now, ping
 
 
-def test_a_round_pings_every_member_once(detector: Detector) -> None:
+def ten_pings(detector: Detector) -> list[int]:
+    """Whom ten probes ping that are all answered."""
     pinged = []
-    for _ in range(5):
+    for _ in range(10):
         now, ping = begin(detector)
         detector.ack(ping.target, ping.seq, now + 0.01)
         pinged.append(ping.target)
-    assert sorted(pinged) == [2, 3, 4, 5, 6]
+    return pinged
+
+
+def test_a_round_pings_every_member_once(detector: Detector) -> None:
+    assert sorted(ten_pings(detector)[1::2]) == [2, 3, 4, 5, 6]
+
+
+@pytest.mark.parametrize(("me", "neighbour"), [(1, 2), (4, 5), (9, 2)])
+def test_every_second_ping_goes_to_the_neighbour_in_the_ring(me: int, neighbour: int) -> None:
+    detector = Detector(LAN, Random(1), me)
+    for node_id in (2, 3, 5, 7, 8):
+        detector.watch(node_id, 0.0)
+    assert ten_pings(detector)[::2] == [neighbour] * 5
 
 
 def test_silence_asks_three_others_for_help_and_then_is_reported(detector: Detector) -> None:

@@ -15,8 +15,10 @@ from pulsing.wire.codec import EncodedFrame
 from pulsing.wire.limits import ACTIVE_TRANSFERS, CHUNK
 from pulsing.wire.session import SMALL
 
-EARLY = 32
+EARLY = 8
 """So many frames go out before the turn is over: the other end begins with them while this one makes the rest."""
+EARLY_AT_MOST = 64
+"""Then twice as many each time, up to this: by then the other end has enough to do, and each message costs."""
 MESSAGE_TARGET = 512 * 1024
 """A WebSocket message is closed when it has grown to so many bytes; the other end takes a megabyte at most, chunks
 apart."""
@@ -37,6 +39,7 @@ class Outbox:
         "_blocked",
         "_bulk",
         "_connection",
+        "_early",
         "_heads",
         "_loop",
         "_on_empty",
@@ -58,6 +61,7 @@ class Outbox:
         self._blocked = False
         # A connection takes nothing before the call is over in which its handler was made.
         self._begun = False
+        self._early = EARLY
         self.frames = 0
         """Frames that were queued since the connection was opened, without chunks."""
         self.bytes = 0
@@ -79,8 +83,9 @@ class Outbox:
             if not self._blocked:
                 self._scheduled = True
                 self._loop.call_soon(self._flush_now)
-        elif len(heads) >= EARLY and self._begun and not self._blocked:
+        elif len(heads) >= self._early and self._begun and not self._blocked:
             self._send_heads()
+            self._early = min(2 * self._early, EARLY_AT_MOST)
 
     def _put_with_chunks(self, encoded: EncodedFrame) -> None:
         """A value that is no larger than a chunk goes out with its head: a message of its own costs more."""
@@ -140,6 +145,7 @@ class Outbox:
     def _flush_now(self) -> None:
         self._scheduled = False
         self._begun = True
+        self._early = EARLY
         if self._heads or self._bulk:
             self.flush()
 

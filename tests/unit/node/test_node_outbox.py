@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
-from pulsing.node.outbox import EARLY, MESSAGE_TARGET, Outbox
+from pulsing.node.outbox import EARLY, EARLY_AT_MOST, MESSAGE_TARGET, Outbox
 from pulsing.wire import CHUNK, Codec, EncodedFrame, Frame, FrameCodec, Tell
 
 
@@ -76,6 +76,19 @@ def test_a_turn_that_queues_many_frames_sends_the_first_of_them_early() -> None:
     assert len(desk.wire.messages) == 2
     desk.turn()
     assert values(desk.received()) == [-1, *range(EARLY + 1)]
+
+
+def test_each_early_message_of_a_turn_holds_twice_as_many_frames_as_the_one_before() -> None:
+    desk = Desk()
+    desk.turn()
+    for turn in range(2):
+        desk.outbox.put(b"begins the turn")
+        desk.turn()
+        desk.wire.messages.clear()
+        for _ in range(3 * EARLY_AT_MOST):
+            desk.outbox.put(b"x")
+        assert [len(message) for message in desk.wire.messages] == [8, 16, 32, 64, 64], turn
+        desk.turn()
 
 
 def test_nothing_is_sent_from_within_the_call_that_makes_the_handler() -> None:

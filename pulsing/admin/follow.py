@@ -1,61 +1,47 @@
-"""The events of this node as server-sent events, resumable by their number."""
+"""The events of the cluster as server-sent events, resumable by their number."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
-from typing import Any
 
+from pulsing.admin.relay import Numbered, Relay
 from pulsing.admin.replies import encode
-from pulsing.admin.times import rfc3339
-from pulsing.core.events import Event, Missed, Subscription
+from pulsing.core.following import Following, Missed
 
 
 async def follow(
-    system: Any, subscription: Subscription, epoch: str, types: Sequence[str] | None, last_event_id: str | None
+    relay: Relay, following: Following[Numbered], epoch: str, types: Sequence[str] | None, last_event_id: str | None
 ) -> AsyncGenerator[bytes, None]:
     """Events as frames; first those after `last_event_id`, as far as they are still kept."""
     yield b"retry: 2000\n\n"
     shown = 0
-    for frame, seq in _missed_frames(system, epoch, types, last_event_id):
-        shown = max(shown, seq)
+    for frame, number in _missed_frames(relay, epoch, types, last_event_id):
+        shown = max(shown, number)
         yield frame
-    async for event in subscription:
+    async for event in following:
         if isinstance(event, Missed):
             yield _gap(event.count)
-        elif event.seq > shown:
-            yield _frame(system, epoch, event)
+        elif event[0] > shown:
+            yield _frame(epoch, event)
 
 
 def _missed_frames(
-    system: Any, epoch: str, types: Sequence[str] | None, last_event_id: str | None
+    relay: Relay, epoch: str, types: Sequence[str] | None, last_event_id: str | None
 ) -> list[tuple[bytes, int]]:
     known_epoch, _, number = (last_event_id or "").partition(".")
     if not (known_epoch and number.isdecimal() and len(number) < 16):
         return []
     if known_epoch != epoch:
         return [(_gap(None), 0)]
-    events, lost = system.events.since(int(number))
-    frames = [(_gap(lost), 0)] if lost else []
-    return frames + [(_frame(system, epoch, event), event.seq) for event in events if _wanted(event, types)]
+    events, complete = relay.since(int(number), types)
+    frames = [] if complete else [(_gap(None), 0)]
+    return frames + [(_frame(epoch, event), event[0]) for event in events]
 
 
-def _wanted(event: Event, types: Sequence[str] | None) -> bool:
-    return types is None or any(
-        event.type.startswith(wanted[:-1]) if wanted.endswith("*") else event.type == wanted for wanted in types
-    )
-
-
-def _frame(system: Any, epoch: str, event: Event) -> bytes:
-    row = {
-        "id": f"{epoch}.{event.seq}",
-        "at": rfc3339(event.at),
-        "node": str(system.node_id),
-        "type": event.type,
-        "subject": {"kind": event.subject_kind, "id": event.subject_id, "name": event.subject_name or None},
-        "data": dict(event.data),
-        "trace_id": event.trace_id,
-    }
-    return f"id: {epoch}.{event.seq}\nevent: {event.type}\ndata: ".encode() + encode(row) + b"\n\n"
+def _frame(epoch: str, event: Numbered) -> bytes:
+    number, row = event
+    id = f"{epoch}.{number}"
+    return f"id: {id}\nevent: {row['type']}\ndata: ".encode() + encode({**row, "id": id}) + b"\n\n"
 
 
 def _gap(missed: int | None) -> bytes:

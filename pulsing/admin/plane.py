@@ -22,6 +22,7 @@ from pulsing.admin.loop_lag import LoopLag
 from pulsing.admin.metrics import Metrics, Own
 from pulsing.admin.paging import ListQuery, Page, paged
 from pulsing.admin.problems import ProblemError
+from pulsing.admin.relay import Relay
 from pulsing.admin.replay import Replayer
 from pulsing.admin.replies import reply
 from pulsing.admin.settings import AdminSettings
@@ -51,6 +52,7 @@ class Plane:
         self.audit = Audit(settings.audit_capacity, self._tell_action)
         self.fanout = Fanout(system, settings.fanout_s)
         self.dead_letters = Replayer(system, self.fanout, clock)
+        self.relay = Relay(system, self.fanout)
         self.feed = Feed(self.fanout, settings, clock, self.epoch)
         lag = LoopLag(clock)
         self.metrics = Metrics(system, self.fanout, settings, Own(self.traffic, self.audit, self.feed, lag))
@@ -70,6 +72,7 @@ class Plane:
     async def close(self) -> None:
         """End every stream and what feeds it."""
         await self.feed.close()
+        await self.relay.close()
         await self.history.close()
         self.metrics.close()
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from typing import Any
 
 from pulsing.core.cell import Cell
 from pulsing.core.dead_letters import DeadLetter
+from pulsing.core.following import Missed
 from pulsing.core.messages import Message
 from pulsing.core.registry import lookup_path
 from pulsing.core.system import System
 from pulsing.exceptions import ActorNotFound
 from pulsing.ids import ActorId
+
+SILENCE_S = 2.0
 
 
 class SystemActor:
@@ -33,6 +36,26 @@ class SystemActor:
     async def inspect(self, kind: str, params: Mapping[str, Any] | None = None) -> Any:
         """Answer a named question about the node; see `System.inspect`."""
         return await self._system.inspect(kind, params)
+
+    async def follow_events(self) -> AsyncGenerator[dict[str, Any], None]:
+        """The events of this node from now on, as rows for listings; an empty one where nothing happens for long.
+
+        A reader who has left is noticed when something is to be given to it.
+        """
+        # What makes the rows knows the system as a whole, and so this module.
+        from pulsing.core.inspection import event_row
+
+        async with self._system.events.subscribe() as events:
+            while True:
+                try:
+                    event = await asyncio.wait_for(anext(events), SILENCE_S)
+                except asyncio.TimeoutError:
+                    yield {}
+                except StopAsyncIteration:
+                    return
+                else:
+                    if not isinstance(event, Missed):
+                        yield event_row(self._system, event)
 
     def describe(self, actor: str) -> dict[str, Any] | None:
         """Name and class of a live actor given by id or name, None if there is none."""

@@ -14,6 +14,7 @@ import pulsing as pul
 from pulsing.admin.app import create_admin_app
 from pulsing.admin.families import FAMILIES
 from pulsing.admin.settings import AdminSettings
+from pulsing.core.following import Missed
 from pulsing.ids import ActorId
 from pulsing.testing import wait_until
 
@@ -213,3 +214,27 @@ async def test_a_node_joins_further_seeds_when_an_administrator_says_so() -> Non
         assert joined.json() == {"joined": True, "size": 3}
         wrong = await client.post(f"{API}/cluster/join", json={"seeds": ["no address"]})
         assert (wrong.status_code, wrong.json()["type"]) == (422, "/problems/validation")
+
+
+async def test_events_of_every_node_come_over_one_stream() -> None:
+    async with two_nodes() as (one, two, _):
+        plane = create_admin_app(one, AdminSettings(token=TOKEN)).state.plane
+        following = plane.relay.subscribe(["actor.*"])
+        rows: list[dict[str, Any]] = []
+
+        async def read() -> None:
+            async for event in following:
+                assert not isinstance(event, Missed)
+                rows.append({"number": event[0], **event[1]})
+
+        reading = asyncio.ensure_future(read())
+        await wait_until(lambda: two.inner.events.watched, timeout=20)
+        await Counter.spawn(name="there", system=two)
+        await Counter.spawn(name="here", system=one)
+        await wait_until(lambda: len(rows) >= 2, timeout=20)
+        kept, complete = plane.relay.since(rows[0]["number"] - 1, ["actor.*"])
+        await plane.close()
+        await reading
+        await wait_until(lambda: not two.inner.events.watched, timeout=20)
+    assert {row["node"] for row in rows} == {str(one.node_id), str(two.node_id)}
+    assert (len(kept), complete) == (2, True)

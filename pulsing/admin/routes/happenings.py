@@ -65,13 +65,18 @@ async def events(request: Request, last_event_id: LastEventId = None) -> Respons
         return await answer_kept(request, EVENTS, since_of(request))
     plane = plane_of(request)
     types = request.query_params.getlist("type") or None
-    subscription = plane.system.events.subscribe(types)
+    following = plane.relay.subscribe(types)
+
+    def end() -> None:
+        following.close()
+        release()
+
     try:
-        release = plane.feed.occupy(subscription.close)
+        release = plane.feed.occupy(following.close)
     except ProblemError:
-        subscription.close()
+        following.close()
         raise
-    return EventStream(follow(plane.system, subscription, plane.epoch, types, last_event_id), release)
+    return EventStream(follow(plane.relay, following, plane.epoch, types, last_event_id), end)
 
 
 @happenings.get("/dead-letters", role="viewer", **lists(DeadLetterRow, DEAD_LETTERS.spec))

@@ -33,6 +33,9 @@ from pulsing.wire.handshake import Terms
 TransportFor = Callable[[NodeId, int | None], Transport]
 """Makes the way to node ports, given the control port to announce there; or given None, the way to control ports."""
 
+FIRST_ROUND_S = 2.0
+"""By then every seed that is there has answered."""
+
 
 async def join_network(
     system: System, config: SystemConfig, transport_for: TransportFor | None = None
@@ -127,13 +130,24 @@ def _secured(system: System, config: SystemConfig, node_id: NodeId, control_port
 
 
 async def _join(part: Participation, plan: JoinPlan, config: SystemConfig) -> None:
-    if await part.cluster.join(plan.seeds, config.join_timeout):
+    """Wait as long as was asked for, but not for seeds that have refused this node's secret."""
+    timeout, began = config.join_timeout, part.node.system.now()
+    if await part.cluster.join(plan.seeds, None if timeout is None else min(timeout, FIRST_ROUND_S)):
         return
+    _raise_refusal(part)
+    if timeout is None:
+        return
+    left = timeout - (part.node.system.now() - began)
+    if left > 0 and await part.cluster.join(plan.seeds, left):
+        return
+    _raise_refusal(part)
+    reasons = [seed.reason for seed in (await part.cluster.observe()).seeds if seed.reason]
+    raise JoinTimeout(list(plan.seeds), timeout, reasons)
+
+
+def _raise_refusal(part: Participation) -> None:
     if (failure := part.node.auth_failure) is not None:
         raise AuthFailed(failure.addr, failure.hint)
-    if config.join_timeout is not None:
-        reasons = [seed.reason for seed in (await part.cluster.observe()).seeds if seed.reason]
-        raise JoinTimeout(list(plan.seeds), config.join_timeout, reasons)
 
 
 def _check_advertised(advertise: str | None) -> None:

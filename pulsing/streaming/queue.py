@@ -12,6 +12,7 @@ from hashlib import md5
 from typing import TYPE_CHECKING, Any
 
 from pulsing.core.registry import check_name
+from pulsing.exceptions import NotOwner
 from pulsing.streaming.access import CALL_TIMEOUT_S, QueueAccess, has_failed
 from pulsing.streaming.backend import backend_name
 from pulsing.streaming.backends.memory import Record
@@ -25,6 +26,8 @@ from pulsing.streaming.storage import Appended, Fetched
 if TYPE_CHECKING:
     from pulsing.streaming.sync_queue import SyncQueue
 
+OWNER_NEWS_S = 0.4
+"""How long a handle waits before it looks again for a bucket whose owner was found to be none any more."""
 WAIT_SLICE_S = 20.0
 """How long one call waits in a bucket before the reader asks again: calls to other nodes need a deadline."""
 GROUP_FIGURES = ("committed", "end", "lag", "pending", "consumer")
@@ -183,6 +186,8 @@ class Queue(QueueAccess):
     async def _appended(self, bucket_id: int, sent: asyncio.Future[Appended], group: list[Record]) -> None:
         try:
             _, lineage, generation = await sent
+        except NotOwner:
+            await self._append(bucket_id, group)
         except GONE as error:
             self._forget(bucket_id)
             if getattr(error, "maybe_executed", False):
@@ -203,6 +208,12 @@ class Queue(QueueAccess):
                 self._forget(bucket_id)
                 if getattr(error, "maybe_executed", False) or has_failed(error):
                     raise
+                await self._settle()
+                lost = error
+            except NotOwner as error:
+                # The store has refused it, so that nothing was written; news of the new owner are under way.
+                self._forget(bucket_id)
+                await asyncio.sleep(OWNER_NEWS_S)
                 await self._settle()
                 lost = error
             else:

@@ -12,6 +12,7 @@ redis = pytest.importorskip("redis.asyncio")
 from pulsing.exceptions import DataLost, NotOwner, PulsingRuntimeError  # noqa: E402
 from pulsing.streaming import QueueReader  # noqa: E402
 from pulsing.streaming.backends.redis import RedisBackend  # noqa: E402
+from pulsing.streaming.manager import local_manager  # noqa: E402
 
 
 async def command(url: str, *words: Any) -> Any:
@@ -73,6 +74,26 @@ async def test_an_owner_of_an_older_epoch_cannot_append(redis_url: str) -> None:
         await store.close()
 
 
+async def test_a_handle_leaves_an_owner_that_was_fenced_off_for_the_new_one(one_cluster: Any, redis_url: str) -> None:
+    async with one_cluster() as cluster:
+        one, two = await cluster.add(1), await cluster.add(2)
+        queue = await one.queue.write("q", num_buckets=8, backend="redis", backend_options={"url": redis_url})
+        await queue.put([{"id": n} for n in range(40)])
+        manager = local_manager(two)
+        bucket = next(b for b in range(8) if manager.catalogue.holding(f"q:bucket_{b}").node_id == 2)
+        name = next(n for n in range(999) if queue.get_bucket_id(n) == bucket)
+        await command(redis_url, "HSET", f"pulsing:{{queue_storage/q:{bucket}}}:m", "epoch", 7)
+        putting = asyncio.ensure_future(queue.put({"id": name}))
+        await asyncio.sleep(0.1)
+        assert not putting.done()
+        news = {"queues": {}, "holdings": {f"q:bucket_{bucket}": [7, 1]}}
+        for system in (one, two):
+            await local_manager(system).learn(news)
+
+        assert await asyncio.wait_for(putting, 20) == {"bucket_id": bucket, "status": "ok"}
+        assert {"id": name} in await queue.get(bucket)
+
+
 async def test_a_missing_record_is_told_with_its_offset(redis_url: str) -> None:
     store = RedisBackend(0, "q", url=redis_url)
     await store.put_batch([{"n": n} for n in range(4)])
@@ -95,6 +116,7 @@ async def test_a_server_that_is_away_is_an_error_of_ours(free_port: int) -> None
 
 
 async def test_a_server_that_is_gone_and_comes_back_has_all_that_was_acknowledged(redis_server: Any) -> None:
+    await command(redis_server.url, "CONFIG", "SET", "appendfsync", "always")
     store = RedisBackend(0, "q", url=redis_server.url)
     await store.put_batch([{"n": n} for n in range(3)])
     redis_server.kill()
@@ -113,6 +135,7 @@ async def test_a_server_that_is_gone_and_comes_back_has_all_that_was_acknowledge
 
 
 async def test_a_server_that_lost_its_last_records_gives_no_offset_again_and_tells(redis_server: Any) -> None:
+    await command(redis_server.url, "CONFIG", "SET", "appendfsync", "always")
     store = RedisBackend(0, "q", url=redis_server.url)
     await store.put_batch([{"n": n} for n in range(3)])
     redis_server.kill()

@@ -25,6 +25,10 @@ def rows(*numbers: int) -> list[dict[str, Any]]:
     return [{"n": n, "text": "x" * 50} for n in numbers]
 
 
+def log_of(path: Path) -> Path:
+    return path.with_name(f"{path.name}-wal")
+
+
 async def written(folder: Path, count: int, **options: Any) -> None:
     store = SqliteBackend(0, str(folder), **options)
     await store.put_batch(rows(*range(count)))
@@ -117,6 +121,68 @@ async def test_acknowledged_records_survive_a_kill(tmp_path: Path) -> None:
     assert len(there) == len(set(there)) == store.total_count()
 
 
+async def test_what_was_synced_when_a_put_returned_is_enough_to_have_its_record(tmp_path: Path) -> None:
+    store = SqliteBackend(0, str(tmp_path / "q"))
+    await store.open()
+    synced = [0]
+    sync = store._file.sync
+
+    def note_what_is_safe() -> None:
+        size = log_of(store.path).stat().st_size
+        sync()
+        synced.append(size)
+
+    store._file.sync = note_what_is_safe  # type: ignore[method-assign]
+    safe_after: list[int] = []
+    for number in range(40):
+        await asyncio.gather(store.put({"n": number}), store.commit("g", number))
+        safe_after.append(synced[-1])
+    main, log = store.path.read_bytes(), log_of(store.path).read_bytes()
+    await store.close()
+    assert len(synced) > 40
+    for number, safe in enumerate(safe_after):
+        path = file_of(str(tmp_path / str(number)), 0)
+        path.parent.mkdir()
+        path.write_bytes(main)
+        log_of(path).write_bytes(log[:safe])
+        again = SqliteBackend(0, str(path.parent))
+        assert [record["n"] for record in await again.get(100, 0)] == list(range(number + 1))
+        assert await again.committed() == {"g": number}
+        await again.close()
+
+
+async def test_a_sync_that_fails_is_told_and_nothing_of_the_file_is_trusted_any_more(tmp_path: Path) -> None:
+    store = SqliteBackend(0, str(tmp_path))
+    await store.put({"n": 0})
+
+    def fail() -> None:
+        raise OSError(5, "Input/output error")
+
+    store._file.sync = fail  # type: ignore[method-assign]
+    with pytest.raises(PulsingRuntimeError, match="the store failed"):
+        await store.put({"n": 1})
+    with pytest.raises(PulsingRuntimeError, match="closed"):
+        await store.put({"n": 2})
+    await store.close()
+    again = SqliteBackend(0, str(tmp_path))
+    assert (await again.get(10, 0))[0] == {"n": 0}
+    await again.close()
+
+
+async def test_queues_of_normal_durability_wait_for_no_sync(tmp_path: Path) -> None:
+    store = SqliteBackend(0, str(tmp_path), durability="normal")
+    await store.open()
+
+    def fail() -> None:
+        raise OSError(5, "Input/output error")
+
+    store._file.sync = fail  # type: ignore[method-assign]
+    await store.put({"n": 0})
+
+    assert await store.get(10, 0) == [{"n": 0}]
+    await store.close()
+
+
 # --- damage ----------------------------------------------------------------------------------------------------------
 
 
@@ -168,10 +234,6 @@ def with_damage(whole: bytes, chance: random.Random) -> bytes:
         start = chance.randrange(len(damaged))
         damaged[start : start + 512] = bytes(len(damaged[start : start + 512]))
     return bytes(damaged)
-
-
-def log_of(path: Path) -> Path:
-    return path.with_name(f"{path.name}-wal")
 
 
 async def test_random_damage_gives_right_records_or_an_error_of_ours(tmp_path: Path) -> None:

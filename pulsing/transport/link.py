@@ -33,7 +33,7 @@ _WRITELINES_TELLS = not ((3, 12) <= sys.version_info < (3, 12, 8) or (3, 13) <= 
 # Nodes cut a message only where it is over the limit of a fragment; empty fragments would cost memory without end.
 _MAX_FRAGMENTS = 64
 
-_LOCAL_BUFFER = 256 * 1024
+_LOCAL_BUFFER = 64 * 1024
 
 
 class Opening(Protocol):

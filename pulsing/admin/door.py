@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import errno
 import socket
+import ssl
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -28,7 +29,8 @@ class Door:
     @property
     def url(self) -> str:
         """Where browsers and Prometheus reach it, without a path."""
-        return (self.settings.public_url or f"http://{self.settings.addr}").rstrip("/")
+        scheme = "http" if self.settings.tls_cert is None else "https"
+        return (self.settings.public_url or f"{scheme}://{self.settings.addr}").rstrip("/")
 
 
 def open_door(settings: AdminSettings) -> Door:
@@ -36,11 +38,21 @@ def open_door(settings: AdminSettings) -> Door:
 
     Raises:
         AddressInUse: the address that was given is taken, or no port from 8700 to 8799 is free.
-        ValueError: a routable address with nothing but the automatic token.
+        ValueError: a routable address with nothing but the automatic token, or a certificate that cannot be used.
     """
     check_reach(settings)
+    _check_certificate(settings)
     listener = bind(settings.addr)
     return Door(listener, dataclasses.replace(settings, addr=_text_of(listener)))
+
+
+def _check_certificate(settings: AdminSettings) -> None:
+    if settings.tls_cert is None:
+        return
+    try:
+        ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(settings.tls_cert, settings.tls_key)
+    except OSError as error:
+        raise ValueError(f"admin.tls_cert and admin.tls_key cannot be used: {error}") from error
 
 
 def bind(addr: str | None) -> socket.socket:

@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from pulsing.admin.answer import Answer, HeadIsComplete
 from pulsing.admin.auth import ActionRate, FailedLogins, Sessions, Tokens
 from pulsing.admin.body import read_body, replay
+from pulsing.admin.forwarding import Proxies
 from pulsing.admin.hosts import AllowedHosts
 from pulsing.admin.knock import Knock
 from pulsing.admin.problems import ProblemError
@@ -61,6 +62,7 @@ class Gate:
         self._requests = requests
         self._refusals = refusals
         self._hosts = AllowedHosts(settings)
+        self._proxies = Proxies(settings.trusted_proxies)
         self._failed = failed
         self._rate = ActionRate(clock, settings.actions_per_s)
         self._in_flight = 0
@@ -74,8 +76,8 @@ class Gate:
             await self._visit(scope, receive, send)
 
     async def _visit(self, scope: Scope, receive: Receive, send: Send) -> None:
-        knock = Knock.read(scope)
-        visit = Visit(knock.trace_id, knock.client, knock.method, knock.path)
+        knock = Knock.read(scope, self._proxies)
+        visit = Visit(knock.trace_id, knock.client, knock.method, knock.path, knock.base_url)
         scope["pulsing.visit"] = visit
         answer = Answer(send, visit)
         began = time.perf_counter()

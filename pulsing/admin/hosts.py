@@ -19,6 +19,7 @@ class AllowedHosts:
         self._exact: set[str] = set()
         self._portless: set[str] = set()
         self._port: int | None = None
+        self._usual_port = 80 if settings.tls_cert is None else 443
         if settings.addr is not None:
             bound = urlsplit(f"//{settings.addr.lower()}")
             self._port = bound.port
@@ -44,7 +45,7 @@ class AllowedHosts:
         if value in self._exact or value in self._portless:
             return True
         port = self._port or server_port
-        given = int(parsed[2]) if parsed[2] else 80
+        given = int(parsed[2]) if parsed[2] else self._usual_port
         return parsed[1] in self._names and given == port
 
 

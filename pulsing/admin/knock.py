@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 
 from starlette.types import Scope
 
+from pulsing.admin.forwarding import Proxies
+
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}(?:-.*)?")
 
 
@@ -21,20 +23,26 @@ class Knock:
     headers: dict[str, list[str]]
     client: str
     server_port: int | None
+    base_url: str = ""
+    """where the client sees the app"""
 
     @classmethod
-    def read(cls, scope: Scope) -> Knock:
+    def read(cls, scope: Scope, proxies: Proxies) -> Knock:
         headers: dict[str, list[str]] = {}
         for name, value in scope["headers"]:
             headers.setdefault(name.decode("latin-1").lower(), []).append(value.decode("latin-1"))
         client = scope.get("client")
         server = scope.get("server")
+        told = proxies.read(client[0] if client else "", scope.get("scheme", "http"), headers)
+        if told.host:
+            headers["host"] = told.host
         return cls(
             method=scope["method"].upper(),
             path=_path_within(scope),
             headers=headers,
-            client=client[0] if client else "",
+            client=told.client,
             server_port=server[1] if server else None,
+            base_url=told.base_url + (scope.get("root_path", "") if not told.prefix else ""),
         )
 
     def header(self, name: str) -> str | None:

@@ -62,7 +62,7 @@ async def serve_on(door: Door, system: Any) -> AdminServer:
     """Serve the admin app of a system at an address that was taken before."""
     try:
         app = create_admin_app(system, door.settings)
-        server = _Server(_config(app))
+        server = _Server(_config(app, door.settings))
         serving = asyncio.get_running_loop().create_task(server.serve([door.listener]), name="pulsing-admin-server")
         await _until_started(server, serving)
     except BaseException:
@@ -74,9 +74,11 @@ async def serve_on(door: Door, system: Any) -> AdminServer:
     return running
 
 
-def _config(app: Any) -> uvicorn.Config:
+def _config(app: Any, settings: AdminSettings) -> uvicorn.Config:
     return uvicorn.Config(
         app,
+        ssl_certfile=settings.tls_cert,
+        ssl_keyfile=settings.tls_key,
         lifespan="off",
         log_config=None,
         access_log=False,

@@ -6,6 +6,7 @@ import hashlib
 import os
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -82,6 +83,11 @@ class AdminSettings:
     """prefix under which a proxy shows the app without stripping it"""
     allowed_hosts: tuple[str, ...] = ()
     """further Host values, "name" (right port or none) or "name:port" """
+    trusted_proxies: tuple[str, ...] = ()
+    """addresses and networks whose `X-Forwarded-*` headers are believed"""
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    """certificate and key, PEM files, for HTTPS on the listener; both or none"""
     token: str | None = field(default=None, repr=False)
     token_file: Path | None = None
     tokens: tuple[NamedToken, ...] = ()
@@ -125,6 +131,10 @@ class AdminSettings:
             raise ValueError(f"metrics_auth is token or open, got {self.metrics_auth!r}")
         if self.token is not None and len(self.token) < 16:
             raise ValueError("the admin token has at least 16 characters")
+        if (self.tls_cert is None) is not (self.tls_key is None):
+            raise ValueError("tls_cert and tls_key belong together")
+        for proxy in self.trusted_proxies:
+            ip_network(proxy, strict=False)
         if self.root_path and (not self.root_path.startswith("/") or self.root_path.endswith("/")):
             raise ValueError(f"root_path begins with / and does not end with it, got {self.root_path!r}")
 

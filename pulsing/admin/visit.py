@@ -20,6 +20,8 @@ class Visit:
     client: str
     method: str
     path: str
+    base_url: str = ""
+    """where the client sees the app"""
     route: Route | None = None
     principal: Principal | None = None
     token: str | None = field(default=None, repr=False)

@@ -6,12 +6,21 @@ import asyncio
 import logging
 import signal
 import socket
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import datetime, timedelta, timezone
+from ipaddress import ip_address
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 from fastapi import FastAPI
 
 import pulsing as pul
@@ -194,3 +203,47 @@ async def test_the_app_works_mounted_in_another_one() -> None:
             stopped = await client.delete("/ops/pulsing/api/v1/actors/x")
         await admin.state.plane.close()
     assert [r.status_code for r in (who, page, nobody, stopped)] == [200, 200, 401, 404]
+
+
+async def test_the_listener_speaks_tls_with_a_certificate_of_ones_own(tmp_path: Path) -> None:
+    certificate, key = self_signed(tmp_path)
+    async with await pul.actor_system() as system:
+        settings = AdminSettings(addr="127.0.0.1:0", token=TOKEN, tls_cert=certificate, tls_key=key)
+        server = await start_admin(system, settings)
+        try:
+            trusting = ssl.create_default_context(cafile=str(certificate))
+            async with httpx.AsyncClient(base_url=server.url, headers=HEADERS, verify=trusting) as client:
+                assert (await client.get("/api/v1/whoami")).json()["role"] == "admin"
+        finally:
+            await server.stop()
+    assert server.url.startswith("https://127.0.0.1:")
+
+
+async def test_a_certificate_that_cannot_be_used_is_an_error_at_the_start(tmp_path: Path) -> None:
+    certificate, _ = self_signed(tmp_path)
+    async with await pul.actor_system() as system:
+        with pytest.raises(ValueError, match="tls_cert"):
+            await start_admin(system, AdminSettings(token=TOKEN, tls_cert=certificate, tls_key=tmp_path / "none"))
+    with pytest.raises(ValueError, match="belong together"):
+        AdminSettings(tls_cert=certificate)
+
+
+def self_signed(folder: Path) -> tuple[Path, Path]:
+    """A certificate for 127.0.0.1 and its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "node")])
+    now = datetime.now(timezone.utc)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    (folder / "cert.pem").write_bytes(made.public_bytes(Encoding.PEM))
+    (folder / "key.pem").write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    return folder / "cert.pem", folder / "key.pem"

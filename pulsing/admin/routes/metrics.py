@@ -24,6 +24,7 @@ from pulsing.admin.replies import reply
 from pulsing.admin.routing import Routes
 from pulsing.admin.schemas import Row
 from pulsing.admin.settings import AdminSettings
+from pulsing.admin.visit import visit_of
 
 prometheus = Routes("prometheus")
 
@@ -114,4 +115,4 @@ async def grafana(
 
 
 def _base_url(request: Request) -> str:
-    return (plane_of(request).settings.public_url or str(request.base_url)).rstrip("/")
+    return (plane_of(request).settings.public_url or visit_of(request).base_url).rstrip("/")

@@ -171,8 +171,6 @@ class Node:
                 task = asyncio.get_running_loop().create_task(self._ask(command["name"], command["message"]))
                 self._asks.add(task)
                 task.add_done_callback(self._asks.discard)
-            case "cpu":
-                say("cpu", s=time.process_time())
 
     async def _ask(self, name: str, message: Any) -> None:
         ref = await self._system.resolve(name, timeout=10)

@@ -77,3 +77,14 @@ async def test_a_node_that_is_stopped_for_less_than_a_suspicion_is_not_dead() ->
         await asyncio.sleep(2.0)  # for a verdict that might still be on its way
         assert not deaths(nodes, nodes[2])
         await nodes[2].ask("members", lambda line: line["alive"] == 3)
+
+
+async def test_ten_thousand_names_of_one_node_are_known_to_all_and_to_a_newcomer() -> None:
+    count = 9_900  # what a node may hold, less those that it holds anyway
+    async with processes(3) as nodes:
+        await nodes[0].tell(do="publish", count=count)
+        for node in nodes:
+            await node.ask("names", lambda line: line["count"] == count)
+        newcomer = await Process.start(nodes[1].addr)
+        nodes.append(newcomer)
+        await newcomer.ask("names", lambda line: line["count"] == count)

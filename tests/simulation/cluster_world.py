@@ -241,11 +241,17 @@ class World:
             payload = encode(message)
             assert len(payload) <= MAX_PAYLOAD
             message = decode(payload)
-        target = self.by_id[node_id]
+        target = self.by_id.get(node_id)
+        if target is None:  # somebody made this member up
+            member = source.protocol.membership.member(node_id)
+            assert member is not None
+            self._dial(source, member.addr)
+            return
         if _pair(source, target) in self._links:
             self._transmit(source, target, message)
         else:
-            self._dial(source, target.addr, lambda found: self._greet(source, found, target, message))
+            meant = target
+            self._dial(source, meant.addr, lambda found: self._greet(source, found, meant, message))
 
     def _greet(self, source: Node, found: Node, target: Node, message: Message) -> None:
         if found is target:

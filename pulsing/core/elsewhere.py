@@ -34,15 +34,22 @@ def ask(
     stream: bool,
 ) -> asyncio.Future[Any]:
     """Send an ask; what keeps it from going is its answer."""
-    reply = system.loop.create_future()
-    envelope = _envelope(system, target, method, args, kwargs, reply, timeout, stream)
+    return post(system, Envelope(target, method, args, kwargs, None, timeout, stream=stream))
+
+
+def post(system: System, envelope: Envelope) -> asyncio.Future[Any]:
+    """Stamp an ask and send it; what keeps it from going is its answer."""
+    reply: asyncio.Future[Any] = system.loop.create_future()
+    envelope.reply = reply
+    _stamp(system, envelope)
+    target = envelope.target
     if system.stopped:
         envelope.fail(SystemStopped())
     elif target.id >> 64 == system.node_id.id:
         fail_unknown(system, envelope)
     elif system.router is None:
         envelope.fail(NodeNotFound(target.node_id))
-    elif timeout is None:
+    elif envelope.timeout is None:
         envelope.fail(ValueError("timeout=None is for actors of this node; a call to another node needs a deadline"))
     else:
         system.deadlines.add(envelope)
@@ -58,7 +65,8 @@ def tell(
     Raises:
         ActorNotFound, ActorStopped, NodeNotFound
     """
-    envelope = _envelope(system, target, method, args, kwargs, None, None, False)
+    envelope = Envelope(target, method, args, kwargs)
+    _stamp(system, envelope)
     if target.node_id != system.node_id:
         if system.router is None:
             raise NodeNotFound(target.node_id)
@@ -94,19 +102,10 @@ def _gone(system: System, actor_id: ActorId) -> PulsingRuntimeError:
     return ActorNotFound(actor_id=actor_id) if ended is None else ActorStopped(actor_id, ended.name, ended.reason)
 
 
-def _envelope(
-    system: System,
-    target: ActorId,
-    method: str | None,
-    args: tuple[Any, ...],
-    kwargs: dict[str, Any] | None,
-    reply: asyncio.Future[Any] | None,
-    timeout: float | None,
-    stream: bool,
-) -> Envelope:
-    now = system.now()
-    deadline = None if timeout is None else now + timeout
+def _stamp(system: System, envelope: Envelope) -> None:
+    now = envelope.accepted_at = system.now()
+    timeout = envelope.timeout
+    envelope.deadline = None if timeout is None else now + timeout
     sender = CURRENT.get()
-    sender_id = None if sender is None else sender.actor_id
-    trace = TRACE.get() or new_trace(system.random)
-    return Envelope(target, method, args, kwargs, reply, timeout, deadline, now, sender_id, trace, stream)
+    envelope.sender = None if sender is None else sender.actor_id
+    envelope.trace = TRACE.get() or new_trace(system.random)

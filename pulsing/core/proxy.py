@@ -9,7 +9,9 @@ from collections.abc import Set as AbstractSet
 from threading import get_ident
 from typing import Any
 
+import pulsing.core.elsewhere as elsewhere
 from pulsing.core.envelope import ATTRIBUTE, Envelope
+from pulsing.core.home import at_home
 from pulsing.core.methods import MethodTable, method_table
 from pulsing.core.ref import ActorRef
 from pulsing.core.streams import StreamReader
@@ -139,7 +141,7 @@ def rebuild_proxy(
 class RemoteMethod:
     """A method of an actor, ready to be called."""
 
-    __slots__ = ("cell", "name", "one_way", "ref", "timeout")
+    __slots__ = ("cell", "home", "name", "one_way", "ref", "timeout")
 
     def __init__(self, ref: ActorRef, name: str, timeout: float | None, one_way: bool) -> None:
         self.ref = ref
@@ -148,6 +150,8 @@ class RemoteMethod:
         self.one_way = one_way
         # Where calls may go straight into a mailbox: an ask, in time, of an actor that is known to be here.
         self.cell = None if one_way or (timeout is not None and timeout <= 0) else ref._cell
+        # Where they may go straight to the router: the same of an actor that is known to be on another node.
+        self.home = None if one_way or (timeout is not None and timeout <= 0) else ref.home_if_elsewhere()
 
     def __call__(self, *args: Any, **kwargs: Any) -> Call:
         # What a constructor would do, without the call of one: that is a third of what making a call costs.
@@ -210,6 +214,12 @@ class StreamCall(Envelope):
                 self.timeout = method.timeout
                 self.stream = False
                 reply = cell.post(self)
+            elif method.home is not None and at_home(method.home):
+                self.target = method.ref.actor_id
+                self.method = method.name
+                self.timeout = method.timeout
+                self.stream = False
+                reply = elsewhere.post(method.home, self)
             else:
                 reply = self.reply = self._send()
         iterator: Generator[Any, None, Any] = reply.__await__()

@@ -138,6 +138,13 @@ class ActorRef:
             self._cell = system.registry.by_id(self.actor_id)
         return self._cell
 
+    def home_if_elsewhere(self) -> System | None:
+        """The system that this reference belongs to, if it is known and the actor lives on another node."""
+        system = self._system
+        if system is None or self._cell is not None or self.actor_id.id >> 64 == system.node_id.id:
+            return None
+        return system
+
     def _bound(self) -> System:
         if self._system is None:
             context = CURRENT.get()

@@ -225,13 +225,13 @@ class Node:
         if link.peer.link is None:
             link.peer.reconnects += 1
             self.membership.link_lost(link.peer.node_id)
+            if not link.peer.waiting and not self._is_member(link.peer.node_id):
+                self._drop_stranger(link.peer)
 
     def forget(self, node_id: NodeId) -> None:
         """A node is dead: nobody waits for it any longer."""
-        peer = self._peers.pop(node_id.id, None)
+        peer = self._drop(node_id)
         if peer is not None:
-            # Should the node come back, it still knows the numbers of what it got from here.
-            self._last_sequence = max(self._last_sequence, peer.sequence)
             peer.gone(NodeDead(node_id))
         self._watches.node_gone(node_id)
 
@@ -257,6 +257,25 @@ class Node:
             link.retire("leaving")
         if links:
             await asyncio.wait([link.ended for link in links], timeout=PARTING_S)
+
+    def _is_member(self, node_id: NodeId) -> bool:
+        try:
+            self.check_node(node_id)
+        except PulsingRuntimeError:
+            return False
+        return True
+
+    def _drop_stranger(self, peer: Peer) -> None:
+        """Keep nothing of those who prove the secret under ever new names."""
+        if self._peers.get(peer.node_id.id) is peer:
+            self._drop(peer.node_id)
+
+    def _drop(self, node_id: NodeId) -> Peer | None:
+        """Keep nothing of a node but what it would miss if it came back: the numbers of what it got from here."""
+        peer = self._peers.pop(node_id.id, None)
+        if peer is not None:
+            self._last_sequence = max(self._last_sequence, peer.sequence)
+        return peer
 
     def _publish(self, type: str, node_id: NodeId, data: dict[str, Any]) -> None:
         self.system.events.publish(type, kind="link", id=str(node_id), data=data)

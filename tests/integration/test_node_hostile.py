@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import struct
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import pytest
 
+import pulsing as pul
 from pulsing.testing import wait_until
 from pulsing.wire.frames import (
     Ask,
@@ -177,6 +179,16 @@ async def test_links_of_ever_new_nodes_leave_nothing_behind() -> None:
             async with rogue(under.addr) as peer:
                 peer.say(Ask(1, under.actor_number, "echo", (1,), sequence=1))
         await under.check()
+
+
+async def test_a_node_forgets_those_who_never_became_members() -> None:
+    async with await pul.actor_system("127.0.0.1:0", admin=False) as system:
+        node: Any = system.inner.router
+        for _ in range(20):
+            async with rogue(system.addr) as peer:
+                peer.say(Ping(1))
+                await pong(peer)
+        await wait_until(lambda: not node._peers, timeout=20)
 
 
 async def test_what_is_meant_for_others_is_not_forwarded() -> None:

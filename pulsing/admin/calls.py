@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from pulsing.admin.classes import checked_call, registered_type
+from pulsing.admin.payloads import Payloads
 from pulsing.admin.problems import ProblemError, problem_of
 from pulsing.admin.replies import encode
 from pulsing.admin.subjects import actor_id_of, did_you_mean
-from pulsing.admin.values import from_json, to_json
+from pulsing.admin.values import from_json
 from pulsing.core import ActorRef, Message
 from pulsing.exceptions import (
     DeadlineExceeded,
@@ -43,6 +44,7 @@ class Order:
     streams: bool
     trace_id: str
     reply_bytes: int
+    payloads: Payloads
 
     def about(self, began: float) -> Row:
         """What every answer says beside its result."""
@@ -112,17 +114,17 @@ async def answer(order: Order) -> Row:
         return {"ok": False, "error": described(error), **order.about(began)}
     except PulsingRuntimeError as error:
         raise problem_of(error) from error
-    view, truncated = shown(value, order.reply_bytes)
+    view, truncated = shown(value, order)
     result = {"ok": True, "result": view, "type": type(value).__name__, "truncated": truncated}
     return {**result, **order.about(began)}
 
 
-def shown(value: Any, reply_bytes: int) -> tuple[Any, bool]:
+def shown(value: Any, order: Order) -> tuple[Any, bool]:
     """The JSON view of a result, small enough to be sent."""
     if isinstance(value, Message) and not value.is_stream:
         value = {"msg_type": value.msg_type, "payload": _payload(value)}
-    view, truncated = to_json(value)
-    if len(encode(view)) > reply_bytes:
+    view, truncated = order.payloads.view(value)
+    if len(encode(view)) > order.reply_bytes:
         return {"$repr": repr(value)[:512], "type": type(value).__name__}, True
     return view, truncated
 
@@ -145,7 +147,7 @@ async def _gathered(order: Order) -> Row:
     size, cut = 0, False
     async with contextlib.aclosing(_items(order)) as stream:
         async for item in stream:
-            view, truncated = to_json(item)
+            view, truncated = order.payloads.view(item)
             size += len(encode(view))
             if len(items) == MAX_GATHERED or size > order.reply_bytes:
                 cut = True
@@ -173,7 +175,7 @@ async def frames(order: Order) -> AsyncGenerator[bytes, None]:
     async with contextlib.aclosing(_items(order)) as stream:
         try:
             async for item in stream:
-                view, truncated = shown(item, order.reply_bytes)
+                view, truncated = shown(item, order)
                 body = {"n": count, "value": view, **({"truncated": True} if truncated else {})}
                 count += 1
                 yield _frame("item", body)

@@ -1,89 +1,77 @@
-"""Settings from environment variables: one table of names, so that a misspelt one is an error and not silence."""
+"""The settings of the admin app out of those of the whole node."""
 
 from __future__ import annotations
 
 import dataclasses
-import difflib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pulsing.admin.settings import AdminSettings
+from pulsing.admin.settings import ROLES, AdminSettings, NamedToken
+from pulsing.settings import SettingError, Settings
 
-_TRUE = frozenset({"1", "true", "yes", "on"})
-_FALSE = frozenset({"0", "false", "no", "off"})
-
-
-def _flag(text: str) -> bool:
-    word = text.strip().lower()
-    if word not in _TRUE | _FALSE:
-        raise ValueError("is true or false")
-    return word in _TRUE
-
-
-def _words(text: str) -> tuple[str, ...]:
-    return tuple(word for part in text.split(",") if (word := part.strip()))
-
-
-VARIABLES: Mapping[str, tuple[str, Callable[[str], Any]]] = {
-    "PULSING_ADMIN_ADDR": ("addr", str),
-    "PULSING_ADMIN_PUBLIC_URL": ("public_url", str),
-    "PULSING_ADMIN_ROOT_PATH": ("root_path", str),
-    "PULSING_ADMIN_ALLOWED_HOSTS": ("allowed_hosts", _words),
-    "PULSING_ADMIN_TOKEN": ("token", str),
-    "PULSING_ADMIN_TOKEN_FILE": ("token_file", Path),
-    "PULSING_ADMIN_SESSION_HOURS": ("session_hours", float),
-    "PULSING_ADMIN_METRICS_AUTH": ("metrics_auth", str),
-    "PULSING_ADMIN_READ_ONLY": ("read_only", _flag),
-    "PULSING_ADMIN_DISABLED_ACTIONS": ("disabled_actions", lambda text: frozenset(_words(text))),
-    "PULSING_ADMIN_SPAWNABLE": ("spawnable", _words),
-    "PULSING_UI_ENABLED": ("ui_enabled", _flag),
-    "PULSING_UI_TICK_S": ("tick_s", float),
-    "PULSING_ADMIN_TRUSTED_PROXIES": ("trusted_proxies", _words),
-    "PULSING_ADMIN_TLS_CERT": ("tls_cert", Path),
-    "PULSING_ADMIN_TLS_KEY": ("tls_key", Path),
-    "PULSING_PAYLOADS_MODE": ("payloads", str),
-    "PULSING_PAYLOADS_PREVIEW_BYTES": ("preview_bytes", int),
-    "PULSING_PAYLOADS_REDACT": ("redact", _words),
-    "PULSING_METRICS_ENABLED": ("metrics_enabled", _flag),
-    "PULSING_METRICS_DETAILED": ("metrics_detailed", _flag),
-    "PULSING_METRICS_INCLUDE_DEFAULT_REGISTRY": ("include_default_registry", _flag),
-    "PULSING_METRICS_MAX_PAIRS": ("max_pairs", int),
-    "PULSING_METRICS_MAX_CLASSES": ("max_classes", int),
-    "PULSING_METRICS_MAX_QUEUES": ("max_queues", int),
-    "PULSING_METRICS_MAX_TOPICS": ("max_topics", int),
-    "PULSING_LIMITS_BODY_BYTES": ("body_bytes", int),
-    "PULSING_LIMITS_REPLY_BYTES": ("reply_bytes", int),
-    "PULSING_LIMITS_IN_FLIGHT": ("in_flight", int),
-    "PULSING_LIMITS_STREAMS": ("streams", int),
-    "PULSING_LIMITS_FANOUT_S": ("fanout_s", float),
-    "PULSING_LIMITS_ACTIONS_PER_S": ("actions_per_s", float),
-    "PULSING_AUDIT_CAPACITY": ("audit_capacity", int),
+FIELDS: Mapping[str, str] = {
+    "admin.addr": "addr",
+    "admin.public_url": "public_url",
+    "admin.root_path": "root_path",
+    "admin.allowed_hosts": "allowed_hosts",
+    "admin.token": "token",
+    "admin.token_file": "token_file",
+    "admin.tokens": "tokens",
+    "admin.session_hours": "session_hours",
+    "admin.metrics_auth": "metrics_auth",
+    "admin.read_only": "read_only",
+    "admin.disabled_actions": "disabled_actions",
+    "admin.spawnable": "spawnable",
+    "ui.enabled": "ui_enabled",
+    "ui.tick_s": "tick_s",
+    "payloads.mode": "payloads",
+    "payloads.preview_bytes": "preview_bytes",
+    "payloads.redact": "redact",
+    "metrics.enabled": "metrics_enabled",
+    "metrics.detailed": "metrics_detailed",
+    "metrics.include_default_registry": "include_default_registry",
+    "metrics.max_pairs": "max_pairs",
+    "metrics.max_classes": "max_classes",
+    "metrics.max_queues": "max_queues",
+    "metrics.max_topics": "max_topics",
+    "audit.capacity": "audit_capacity",
+    "limits.body_bytes": "body_bytes",
+    "limits.reply_bytes": "reply_bytes",
+    "limits.in_flight": "in_flight",
+    "limits.streams": "streams",
+    "limits.fanout_s": "fanout_s",
+    "limits.actions_per_s": "actions_per_s",
 }
-_OURS = ("PULSING_ADMIN_", "PULSING_UI_", "PULSING_PAYLOADS_", "PULSING_METRICS_", "PULSING_LIMITS_", "PULSING_AUDIT_")
+"""Which field of `AdminSettings` a setting is."""
 
 
-def settings_from(environ: Mapping[str, str], **given: Any) -> AdminSettings:
-    """The settings that the environment asks for; what is `given` and not None wins.
+def settings_from(settings: Settings, **given: Any) -> AdminSettings:
+    """How the admin app is to behave; what is `given` and not None wins.
 
     Raises:
-        ValueError: a variable that means nothing, with the nearest that does, or a value that cannot be read.
+        ValueError: a value makes no sense.
     """
-    chosen: dict[str, Any] = {}
-    for name, text in environ.items():
-        if name in VARIABLES:
-            key, read = VARIABLES[name]
-            chosen[key] = _read(name, text, read)
-        elif name.startswith(_OURS):
-            near = difflib.get_close_matches(name, VARIABLES, n=1)
-            raise ValueError(f"{name} is no setting of the admin plane{f'; did you mean {near[0]}?' if near else ''}")
+    chosen = {field: _as_field(key, settings[key].value) for key, field in FIELDS.items()}
     chosen |= {key: value for key, value in given.items() if value is not None}
     return dataclasses.replace(AdminSettings(), **chosen)
 
 
-def _read(name: str, text: str, read: Callable[[str], Any]) -> Any:
-    try:
-        return read(text)
-    except ValueError as error:
-        # Never the value: it may be the token.
-        raise ValueError(f"{name} cannot be read: {type(error).__name__}") from None
+def _as_field(key: str, value: Any) -> Any:
+    match key:
+        case "admin.token_file":
+            return None if value is None else Path(value)
+        case "admin.disabled_actions":
+            return frozenset(value)
+        case "admin.tokens":
+            return tuple(_named_token(table) for table in value)
+        case _:
+            return value
+
+
+def _named_token(table: Mapping[str, Any]) -> NamedToken:
+    if set(table) != {"name", "role", "sha256"}:
+        raise SettingError("admin.tokens: each has name, role and sha256, and nothing else")
+    if table["role"] not in ROLES:
+        raise SettingError(f"admin.tokens: a role is {', '.join(ROLES)}, got {table['role']!r}")
+    return NamedToken(**table)

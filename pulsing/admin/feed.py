@@ -18,6 +18,7 @@ from typing import Any
 from pydantic import Field
 
 from pulsing.admin.fanout import Answers, Fanout
+from pulsing.admin.payloads import Payloads
 from pulsing.admin.problems import ProblemError
 from pulsing.admin.replies import encode
 from pulsing.admin.schemas import Input
@@ -184,11 +185,12 @@ def frame_of(event: str, data: bytes, id: str | None = None) -> bytes:
 class Feed:
     """The streams of one admin app."""
 
-    def __init__(self, fanout: Fanout, settings: AdminSettings, clock: Clock, epoch: str) -> None:
+    def __init__(self, fanout: Fanout, settings: AdminSettings, clock: Clock, epoch: str, payloads: Payloads) -> None:
         self._fanout = fanout
         self._settings = settings
         self._clock = clock
         self._epoch = epoch
+        self._payloads = payloads
         self._revision = 0
         self._clients: dict[str, Client] = {}
         self._views: dict[str, View] = {}
@@ -277,7 +279,8 @@ class Feed:
             raise ProblemError("too-many-streams", f"{limit} streams are open", headers={"retry-after": "5"})
 
     def _watch(self, client: Client, asked: Sequence[Subscribe]) -> None:
-        questions = [(one.sub, Question.of(one, client.principal)) for one in asked]
+        operator = self._payloads.may_see(client.principal)
+        questions = [(one.sub, Question.of(one, operator=operator)) for one in asked]
         if len({*client.watching, *(sub for sub, _ in questions)}) > MAX_SUBSCRIPTIONS:
             raise ProblemError("bad-filter", f"a stream has at most {MAX_SUBSCRIPTIONS} subscriptions")
         for sub, question in questions:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -21,10 +22,11 @@ from pulsing.admin.idempotency import Repeats
 from pulsing.admin.loop_lag import LoopLag
 from pulsing.admin.metrics import Metrics, Own
 from pulsing.admin.paging import ListQuery, Page, paged
+from pulsing.admin.payloads import Payloads
 from pulsing.admin.problems import ProblemError
 from pulsing.admin.relay import Relay
 from pulsing.admin.replay import Replayer
-from pulsing.admin.replies import reply
+from pulsing.admin.replies import encode
 from pulsing.admin.settings import AdminSettings
 from pulsing.admin.static import Files, dashboard_folder
 from pulsing.admin.times import rfc3339, since_text
@@ -52,8 +54,9 @@ class Plane:
         self.audit = Audit(settings.audit_capacity, self._tell_action)
         self.fanout = Fanout(system, settings.fanout_s)
         self.dead_letters = Replayer(system, self.fanout, clock)
+        self.payloads = Payloads(settings)
         self.relay = Relay(system, self.fanout)
-        self.feed = Feed(self.fanout, settings, clock, self.epoch)
+        self.feed = Feed(self.fanout, settings, clock, self.epoch, self.payloads)
         lag = LoopLag(clock)
         self.metrics = Metrics(system, self.fanout, settings, Own(self.traffic, self.audit, self.feed, lag))
         self.checks = Checks(self.fanout, system, self.metrics, clock)
@@ -116,9 +119,9 @@ async def answer_list(request: Request, listing: Listing, **params: Any) -> Resp
     if nodes is not None:
         known = await plane.fanout.nodes()
         nodes = tuple(node for node in known if node in nodes)
-    operator = visit_of(request).known.may("operator")
+    operator = plane.payloads.may_see(visit_of(request).known)
     page, answers = await listing.page(plane.fanout, query, nodes, operator=operator, **params)
-    return reply(body_of(page, query, answers, time.perf_counter() - began))
+    return reply_list(request, body_of(page, query, answers), time.perf_counter() - began)
 
 
 async def answer_kept(request: Request, listing: Listing, keep: Callable[[Row], bool], **params: Any) -> Response:
@@ -128,11 +131,24 @@ async def answer_kept(request: Request, listing: Listing, keep: Callable[[Row], 
     query = ListQuery.read(request.query_params.multi_items(), listing.spec)
     rows, answers = await listing.rows(plane.fanout, query.scope, **params)
     answers.require_one()
-    rows = listing.shown_to([row for row in rows if keep(row)], operator=visit_of(request).known.may("operator"))
-    return reply(body_of(paged(rows, query, listing.spec), query, answers, time.perf_counter() - began))
+    operator = plane.payloads.may_see(visit_of(request).known)
+    rows = listing.shown_to([row for row in rows if keep(row)], operator=operator)
+    return reply_list(request, body_of(paged(rows, query, listing.spec), query, answers), time.perf_counter() - began)
 
 
-def body_of(page: Page, query: ListQuery, answers: Answers, took_s: float) -> dict[str, Any]:
+def reply_list(request: Request, body: dict[str, Any], took_s: float) -> Response:
+    """A list on its way out: nothing but its tag where the client has the same one already."""
+    text = encode(body)
+    tag = f'W/"{hashlib.sha256(text).hexdigest()[:20]}"'
+    known = [one.strip() for one in request.headers.get("if-none-match", "").split(",")]
+    if tag in known or "*" in known:
+        return Response(status_code=304, headers={"etag": tag})
+    # How long it took is no part of what was asked for, and would make each answer another one.
+    text = text[:-1] + f',"took_ms":{round(took_s * 1000, 3)}}}'.encode()
+    return Response(text, headers={"etag": tag}, media_type="application/json")
+
+
+def body_of(page: Page, query: ListQuery, answers: Answers) -> dict[str, Any]:
     """The body of a list answer."""
     return {
         "items": page.rows,
@@ -146,7 +162,6 @@ def body_of(page: Page, query: ListQuery, answers: Answers, took_s: float) -> di
         "nodes": {"asked": answers.asked, "answered": len(answers.values)},
         "partial": answers.partial,
         "errors": answers.faults,
-        "took_ms": round(took_s * 1000, 3),
     }
 
 
@@ -154,4 +169,4 @@ def select_own(request: Request, listing: Listing, rows: Sequence[Row]) -> Respo
     """Answer a list whose rows this app keeps itself."""
     query = ListQuery.read(request.query_params.multi_items(), listing.spec)
     here = plane_of(request).fanout.here
-    return reply(body_of(paged(rows, query, listing.spec), query, Answers({here: rows}, asked=1), 0.0))
+    return reply_list(request, body_of(paged(rows, query, listing.spec), query, Answers({here: rows}, asked=1)), 0.0)

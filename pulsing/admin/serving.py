@@ -12,6 +12,7 @@ from pulsing.admin.door import Door, open_door
 from pulsing.admin.environment import settings_from
 from pulsing.admin.run_file import RunningNode, leave_note, runtime_directory
 from pulsing.exceptions import AddressInUse
+from pulsing.settings import Settings, resolve
 from pulsing.transport.threads import in_own_thread
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("pulsing.admin")
 
 
-async def serve_admin(system: Any, addr: str | None) -> None:
+async def serve_admin(system: Any, addr: str | None, chosen: Settings | None = None) -> None:
     """Serve the admin app of a system until it ends, and let the other nodes know where.
 
     Returns as soon as the address is taken; requests are answered when the app has been loaded, well within a second.
@@ -28,12 +29,13 @@ async def serve_admin(system: Any, addr: str | None) -> None:
     Args:
         system: an ActorSystem.
         addr: "host:port", taken exactly; None for 127.0.0.1:8700 or the next free port.
+        chosen: the settings of the system; None: as environment and file say.
 
     Raises:
         AddressInUse: the address that was given is taken.
         ValueError: a routable address with nothing but the automatic token.
     """
-    settings = settings_from(os.environ, addr=addr)
+    settings = settings_from(resolve(os.environ) if chosen is None else chosen, addr=addr)
     try:
         door = open_door(settings)
     except AddressInUse:

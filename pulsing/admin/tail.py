@@ -6,8 +6,8 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from pulsing.admin.payloads import Payloads
 from pulsing.admin.times import rfc3339
-from pulsing.admin.values import to_json
 from pulsing.clock import Clock
 
 TELL_SKIPPED_EVERY_S = 1.0
@@ -19,10 +19,12 @@ class Sampler:
     Args:
         rate: messages a second, and at once.
         clock: where time comes from.
+        payloads: how much of a message is shown; what is looked for is looked for in that.
     """
 
-    def __init__(self, rate: float, clock: Clock) -> None:
+    def __init__(self, rate: float, clock: Clock, payloads: Payloads) -> None:
         self._rate = rate
+        self._payloads = payloads
         self._clock = clock
         self._left = max(1.0, rate)
         self._at = clock.monotonic()
@@ -35,7 +37,7 @@ class Sampler:
         if "skipped" in message:
             self._skip(message["skipped"])
         else:
-            view, truncated = to_json(message["value"])
+            view, truncated = self._payloads.view(message["value"])
             text = json.dumps(view, ensure_ascii=False)
             if contains in text:
                 if self._allowed():

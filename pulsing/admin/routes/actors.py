@@ -85,8 +85,9 @@ def _summary(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 @actors.get("/actors/{actor}", role="viewer", **answers(ActorDetail))
 async def show_actor(request: Request, actor: str, node: str | None = None) -> Response:
     """One actor by id or name."""
-    row = await _find(plane_of(request), actor, node)
-    return reply(shown_actor(row, operator=visit_of(request).known.may("operator")))
+    plane = plane_of(request)
+    row = await _find(plane, actor, node)
+    return reply(shown_actor(row, operator=plane.payloads.may_see(visit_of(request).known)))
 
 
 async def _find(plane: Plane, actor: str, node: str | None = None) -> dict[str, Any]:
@@ -233,7 +234,7 @@ async def _order(plane: Plane, actor: str, asked: Call | Tell, timeout: float | 
     ref = plane.system.bind(ActorId.from_str(row["id"]), row.get("name"))
     args, kwargs, streams = _arguments(plane, row, asked)
     limit = plane.settings.reply_bytes
-    return calls.Order(ref, row, asked.method, tuple(args), kwargs, timeout, streams, trace_id, limit)
+    return calls.Order(ref, row, asked.method, tuple(args), kwargs, timeout, streams, trace_id, limit, plane.payloads)
 
 
 async def _target(plane: Plane, text: str) -> dict[str, Any]:

@@ -88,8 +88,9 @@ async def dead_letters(request: Request) -> Response:
 @happenings.get("/dead-letters/{id}", role="viewer", **answers(DeadLetterRow))
 async def dead_letter(request: Request, id: str) -> Response:
     """One message that reached nobody."""
-    rows, _ = await DEAD_LETTERS.rows(plane_of(request).fanout)
-    for row in DEAD_LETTERS.shown_to(rows, operator=visit_of(request).known.may("operator")):
+    plane = plane_of(request)
+    rows, _ = await DEAD_LETTERS.rows(plane.fanout)
+    for row in DEAD_LETTERS.shown_to(rows, operator=plane.payloads.may_see(visit_of(request).known)):
         if str(row["id"]) == from_path(id):
             return reply(row)
     raise ProblemError("route-not-found", "no such dead letter is kept")

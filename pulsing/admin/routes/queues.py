@@ -10,17 +10,15 @@ from fastapi import Query, Request
 from pydantic import Field
 from starlette.responses import Response
 
-from pulsing.admin.audit import redact
 from pulsing.admin.calls import read_values
 from pulsing.admin.catalogue import QUEUES, from_path
 from pulsing.admin.documents import answers, lists
 from pulsing.admin.plane import Plane, answer_list, plane_of
 from pulsing.admin.problems import ProblemError
-from pulsing.admin.replies import encode, reply
+from pulsing.admin.replies import reply
 from pulsing.admin.routing import Routes
 from pulsing.admin.schemas import Input, Peek, QueueDetail, QueueRow, Row
 from pulsing.admin.subjects import find_queue
-from pulsing.admin.values import to_json
 from pulsing.admin.visit import visit_of
 from pulsing.core.registry import check_name
 from pulsing.exceptions import PulsingRuntimeError
@@ -92,21 +90,9 @@ async def peek(
 
 
 def _shown(plane: Plane, item: Mapping[str, Any]) -> dict[str, Any]:
-    mode = plane.settings.payloads
-    if mode == "off":
-        return {**item, "record": None, "redacted": True}
-    if mode == "types":
-        return {**item, "record": {key: type(value).__name__ for key, value in item["record"].items()}}
-    view, truncated = to_json(item["record"])
-    if mode == "preview":
-        text = encode(view).decode(errors="replace")
-        cut = len(text) > plane.settings.preview_bytes
-        return {**item, "record": text[: plane.settings.preview_bytes], "truncated": cut or truncated}
-    return {
-        **item,
-        "record": redact(view, plane.settings.redact),
-        "truncated": truncated or bool(item.get("truncated")),
-    }
+    record, truncated = plane.payloads.view(item["record"])
+    shown = {**item, "record": record, "truncated": truncated or bool(item.get("truncated"))}
+    return {**shown, "redacted": True} if record is None else shown
 
 
 class Create(Input):

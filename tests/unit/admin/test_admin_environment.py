@@ -1,26 +1,28 @@
-"""Settings from the environment: read by type, refused by name, never shown."""
+"""The settings of the admin app out of those of the node: the same values, the same defaults."""
 
 from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from pulsing.admin.environment import VARIABLES, settings_from
-from pulsing.admin.settings import AdminSettings
+from pulsing.admin.environment import FIELDS, settings_from
+from pulsing.admin.settings import AdminSettings, NamedToken
+from pulsing.settings import resolve
 
 
-def test_variables_are_read_by_their_type_and_arguments_win() -> None:
+def test_variables_become_fields_and_arguments_win(tmp_path: Path) -> None:
     environ = {
         "PULSING_ADMIN_ADDR": "127.0.0.1:1",
         "PULSING_ADMIN_TOKEN_FILE": "/x/y",
         "PULSING_ADMIN_READ_ONLY": "on",
         "PULSING_ADMIN_DISABLED_ACTIONS": "actor.stop, queue.put",
         "PULSING_LIMITS_FANOUT_S": "0.5",
-        "PULSING_PASSPHRASE": "not ours",
+        "XDG_CONFIG_HOME": str(tmp_path),
     }
-    settings = settings_from(environ, addr="127.0.0.1:2", token=None)
+    settings = settings_from(resolve(environ, folder=tmp_path), addr="127.0.0.1:2", token=None)
     assert settings == AdminSettings(
         addr="127.0.0.1:2",
         token_file=Path("/x/y"),
@@ -30,21 +32,31 @@ def test_variables_are_read_by_their_type_and_arguments_win() -> None:
     )
 
 
+def test_what_nobody_set_is_as_the_app_has_it_by_itself(tmp_path: Path) -> None:
+    environ = {"XDG_CONFIG_HOME": str(tmp_path)}
+    assert settings_from(resolve(environ, folder=tmp_path)) == AdminSettings()
+
+
+def test_every_field_has_its_setting() -> None:
+    assert {field.name for field in dataclasses.fields(AdminSettings)} - {"auth"} == set(FIELDS.values())
+
+
+def test_further_tokens_come_from_a_file(tmp_path: Path) -> None:
+    token = NamedToken.of("ci", "viewer", "a" * 20)
+    (tmp_path / "pulsing.toml").write_text(
+        f'[[admin.tokens]]\nname = "ci"\nrole = "viewer"\nsha256 = "{token.sha256}"\n'
+    )
+    assert settings_from(resolve({}, folder=tmp_path)).tokens == (token,)
+
+
 @pytest.mark.parametrize(
-    ("name", "value", "said"),
+    ("table", "said"),
     [
-        ("PULSING_ADMIN_REDONLY", "1", "did you mean PULSING_ADMIN_READ_ONLY"),
-        ("PULSING_ADMIN_READ_ONLY", "perhaps", "PULSING_ADMIN_READ_ONLY cannot be read"),
-        ("PULSING_LIMITS_STREAMS", "many", "PULSING_LIMITS_STREAMS cannot be read"),
-        ("PULSING_PAYLOADS_MODE", "some", "payloads is off"),
-        ("PULSING_ADMIN_METRICS_AUTH", "none", "metrics_auth is token or open"),
+        ({"name": "ci", "role": "viewer"}, "name, role and sha256"),
+        ({"name": "ci", "role": "king", "sha256": "0"}, "a role is viewer, operator, admin, got 'king'"),
     ],
 )
-def test_what_means_nothing_is_an_error(name: str, value: str, said: str) -> None:
+def test_a_token_that_is_none_is_refused(tmp_path: Path, table: dict[str, Any], said: str) -> None:
+    settings = resolve({}, folder=tmp_path, arguments={"admin.tokens": (table,)})
     with pytest.raises(ValueError, match=said):
-        settings_from({name: value})
-
-
-def test_every_variable_sets_a_setting() -> None:
-    fields = {field.name for field in dataclasses.fields(AdminSettings)}
-    assert {key for key, _ in VARIABLES.values()} == fields - {"tokens", "auth"}
+        settings_from(settings)

@@ -8,7 +8,9 @@ from typing import Any
 import httpx
 import pytest
 
+from pulsing.admin.payloads import Payloads
 from pulsing.admin.schemas import Peek, QueueDetail, QueueRow, TopicDetail, TopicRow
+from pulsing.admin.settings import AdminSettings
 from pulsing.admin.tail import Sampler
 from pulsing.clock import SystemClock
 from tests.unit.admin.admin_world import API, site
@@ -154,7 +156,7 @@ def test_an_onlooker_sees_so_many_messages_a_second_and_how_many_were_left_out()
             return self.now
 
     clock = Hands()
-    sampler = Sampler(2, clock)
+    sampler = Sampler(2, clock, Payloads(AdminSettings()))
     message = {"n": 1, "at": 0.0, "sender": "w", "value": {"a": 1}}
     events = [event for _ in range(5) for event, _ in sampler.take(message, "")]
     clock.now = 2.0
@@ -171,7 +173,7 @@ async def test_an_onlooker_is_no_subscriber() -> None:
         await client.post(f"{API}/topics/news/messages?create=true", json={"message": 0})
         from pulsing.admin.routes.topics import _tail_frames
 
-        frames = _tail_frames(world.plane, "news", Sampler(50, world.plane.clock), "")
+        frames = _tail_frames(world.plane, "news", Sampler(50, world.plane.clock, world.plane.payloads), "")
         assert await anext(frames) == b": looking on\n\n"
         first = asyncio.ensure_future(anext(frames))
         answer: dict[str, Any] = {}

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from pulsing.transport.base import Buffer, Connection
+from pulsing.transport.base import Connection
 from pulsing.wire.codec import EncodedFrame
 from pulsing.wire.limits import ACTIVE_TRANSFERS, CHUNK
 from pulsing.wire.session import SMALL
@@ -53,7 +53,7 @@ class Outbox:
         self._connection = connection
         self._loop = loop
         self._on_empty = on_empty
-        self._heads: list[Buffer] = []
+        self._heads: list[bytes] = []
         self._size = 0
         self._beside_heads = 0
         self._bulk: deque[Iterator[Sequence[Any]]] = deque()
@@ -95,9 +95,10 @@ class Outbox:
             return
         self._beside_heads += encoded.attached
         if self._beside_heads <= CHUNK and not self._bulk:
-            for parts in encoded.chunks:
-                self._heads += parts
-                self._size += sum(map(len, parts))
+            # Joined, since a message that grows too large is cut between any two elements of the list.
+            joined = [b"".join(parts) for parts in encoded.chunks]
+            self._heads += joined
+            self._size += sum(map(len, joined))
         else:
             self._bulk.append(encoded.chunks)
 
@@ -170,9 +171,9 @@ class Outbox:
             self._bulk.insert(ACTIVE_TRANSFERS - 1, chunks)
 
 
-def _portions(heads: list[Buffer]) -> Iterator[Sequence[Buffer]]:
+def _portions(heads: list[bytes]) -> Iterator[Sequence[bytes]]:
     """Cut what is to be sent into messages of about a megabyte."""
-    portion: list[Buffer] = []
+    portion: list[bytes] = []
     size = 0
     for part in heads:
         if portion and size + len(part) > MESSAGE_TARGET:

@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
+import pytest
+
 from pulsing.node.outbox import EARLY, EARLY_AT_MOST, MESSAGE_TARGET, Outbox
 from pulsing.wire import CHUNK, Codec, EncodedFrame, Frame, FrameCodec, Tell
 
@@ -160,3 +162,18 @@ def test_there_is_room_for_large_frames_until_they_would_hold_up_others() -> Non
     assert desk.outbox.room() == CHUNK
     desk.put(bytes(4 * CHUNK))
     assert desk.outbox.room() == 0
+
+
+@pytest.mark.parametrize("left", range(0, 120, 8))
+def test_a_message_that_grows_too_large_is_cut_between_frames(left: int) -> None:
+    desk = Desk()
+    desk.turn()
+    structured = ["x" * 1000] * 200
+    count, rest = divmod(MESSAGE_TARGET - left, len(desk.codec.encode(Tell(1, "m", (structured,))).head))
+    for _ in range(count):
+        desk.put(structured)
+    desk.put("x" * (rest - len(desk.codec.encode(Tell(1, "m", ("",))).head)))
+    desk.put(bytes(20_000))
+    desk.turn()
+    assert len(desk.wire.messages) > 1
+    assert values(desk.received())[-1] == bytes(20_000)

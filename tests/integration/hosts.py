@@ -9,8 +9,10 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
+import re
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 _numbers = itertools.count()
 
@@ -50,6 +52,10 @@ class Hosts:
             self._filter(host, "flush chain inet cuts arriving")
 
     def build(self) -> None:
+        """Make the network, and remove those of test runs that were killed."""
+        for space in _run("ip", "netns", "list").split():
+            if (found := re.fullmatch(r"pt(\d+)x\d+(b|h\d+)", space)) and not Path("/proc", found[1]).exists():
+                subprocess.run(["ip", "netns", "delete", space], capture_output=True, check=False)
         _run("ip", "netns", "add", self._bridge)
         self._in_bridge("ip", "link", "add", "bridge", "type", "bridge")
         self._in_bridge("ip", "link", "set", "bridge", "up")
@@ -57,6 +63,7 @@ class Hosts:
             self._add(host)
 
     def remove(self) -> None:
+        """Remove it, as far as it was made."""
         for space in (*map(self._space, range(self.count)), self._bridge):
             subprocess.run(["ip", "netns", "delete", space], capture_output=True, check=False)
 
@@ -112,7 +119,8 @@ def why_there_can_be_none() -> str | None:
         return str(error)
 
 
-def _run(*command: str) -> None:
+def _run(*command: str) -> str:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise OSError(f"{' '.join(command)}: {done.stderr.strip() or done.returncode}")
+    return done.stdout

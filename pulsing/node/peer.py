@@ -58,9 +58,8 @@ class Peer:
     def ask(self, envelope: Envelope) -> None:
         """Send an ask as soon as a link, and the actor, have room for it."""
         link = self.link
-        if link is None or not self._lines.empty or not link.session.may_send_message:
-            self._stand_in_line(envelope, None)
-        elif not self._send(link, envelope, None):
+        goes_now = link is not None and self._lines.empty and link.session.may_send_message
+        if link is None or not goes_now or not self._send(link, envelope, None):
             self._stand_in_line(envelope, None)
 
     def tell(self, envelope: Envelope) -> Awaitable[None]:

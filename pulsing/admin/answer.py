@@ -69,5 +69,7 @@ class Answer:
         common = list(SECURITY_HEADERS)
         if self._visit.path.startswith((API, "/metrics")):
             common.append((b"cache-control", b"no-store"))
-        common.append((b"traceparent", f"00-{self._visit.trace_id}-{secrets.token_hex(8)}-01".encode()))
+        common.append(
+            (b"traceparent", f"00-{self._visit.trace_id}-{secrets.token_hex(8)}-{self._visit.trace[24]:02x}".encode())
+        )
         return [(name, value) for name, value in common if name not in given]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ from pulsing.admin.replies import encode
 from pulsing.admin.subjects import actor_id_of, did_you_mean
 from pulsing.admin.values import from_json
 from pulsing.core import ActorRef, Message
+from pulsing.core.actor import TRACE
 from pulsing.exceptions import (
     DeadlineExceeded,
     PulsingActorError,
@@ -42,7 +43,8 @@ class Order:
     kwargs: dict[str, Any]
     timeout: float | None
     streams: bool
-    trace_id: str
+    trace: bytes
+    """what the message carries, so that the trace of the request goes on"""
     reply_bytes: int
     payloads: Payloads
 
@@ -52,7 +54,7 @@ class Order:
             "took_s": round(time.perf_counter() - began, 6),
             "actor": self.actor["id"],
             "node": self.actor["node"],
-            "trace_id": self.trace_id,
+            "trace_id": self.trace[:16].hex(),
         }
 
 
@@ -137,9 +139,22 @@ def _payload(message: Message) -> Any:
 
 
 async def _value(order: Order) -> Any:
-    if order.method is None:
-        return await order.ref.ask(order.args[0], timeout=order.timeout)
-    return await order.ref.request(order.method, order.args, order.kwargs, order.timeout)
+    with carrying(order.trace):
+        if order.method is None:
+            answer = order.ref.ask(order.args[0], timeout=order.timeout)
+        else:
+            answer = order.ref.request(order.method, order.args, order.kwargs, order.timeout)
+    return await answer
+
+
+@contextlib.contextmanager
+def carrying(trace: bytes) -> Iterator[None]:
+    """Let the messages that are sent here belong to a trace."""
+    token = TRACE.set(trace)
+    try:
+        yield
+    finally:
+        TRACE.reset(token)
 
 
 async def _gathered(order: Order) -> Row:
@@ -158,14 +173,14 @@ async def _gathered(order: Order) -> Row:
 
 
 async def _items(order: Order) -> AsyncGenerator[Any, None]:
-    assert order.method is not None
-    method = getattr(order.ref.as_any().with_options(timeout=order.timeout), order.method)
-    iterator = method(*order.args, **order.kwargs).__aiter__()
+    with carrying(order.trace):
+        answer = order.ref.request(order.method, order.args, order.kwargs, order.timeout, True)
+    stream = await answer
     try:
-        async for item in iterator:
+        async for item in stream:
             yield item
     finally:
-        await iterator.aclose()
+        await stream.aclose()
 
 
 async def frames(order: Order) -> AsyncGenerator[bytes, None]:

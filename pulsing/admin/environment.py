@@ -15,6 +15,9 @@ FIELDS: Mapping[str, str] = {
     "admin.public_url": "public_url",
     "admin.root_path": "root_path",
     "admin.allowed_hosts": "allowed_hosts",
+    "admin.trusted_proxies": "trusted_proxies",
+    "admin.tls_cert": "tls_cert",
+    "admin.tls_key": "tls_key",
     "admin.token": "token",
     "admin.token_file": "token_file",
     "admin.tokens": "tokens",
@@ -59,7 +62,7 @@ def settings_from(settings: Settings, **given: Any) -> AdminSettings:
 
 def _as_field(key: str, value: Any) -> Any:
     match key:
-        case "admin.token_file":
+        case "admin.token_file" | "admin.tls_cert" | "admin.tls_key":
             return None if value is None else Path(value)
         case "admin.disabled_actions":
             return frozenset(value)

@@ -77,7 +77,7 @@ class Gate:
 
     async def _visit(self, scope: Scope, receive: Receive, send: Send) -> None:
         knock = Knock.read(scope, self._proxies)
-        visit = Visit(knock.trace_id, knock.client, knock.method, knock.path, knock.base_url)
+        visit = Visit(knock.trace, knock.client, knock.method, knock.path, knock.base_url)
         scope["pulsing.visit"] = visit
         answer = Answer(send, visit)
         began = time.perf_counter()

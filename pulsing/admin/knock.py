@@ -10,8 +10,9 @@ from urllib.parse import urlsplit
 from starlette.types import Scope
 
 from pulsing.admin.forwarding import Proxies
+from pulsing.core.trace import NOT_SAMPLED
 
-_TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}(?:-.*)?")
+_TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(?:-.*)?")
 
 
 @dataclass(frozen=True)
@@ -74,12 +75,12 @@ class Knock:
         return bool(origin.netloc) and origin.netloc == (self.header("host") or "").lower()
 
     @property
-    def trace_id(self) -> str:
-        """The trace that the request belongs to; a new one where it names none."""
+    def trace(self) -> bytes:
+        """The context that the request carries, as messages do; a new one, kept by nobody, where it carries none."""
         found = _TRACEPARENT.fullmatch(self.header("traceparent") or "")
         if found and found[1] != "0" * 32 and found[2] != "0" * 16:
-            return found[1]
-        return secrets.token_hex(16)
+            return bytes.fromhex(found[1] + found[2] + found[3])
+        return secrets.token_bytes(24) + NOT_SAMPLED
 
 
 def _path_within(scope: Scope) -> str:

@@ -16,7 +16,8 @@ from pulsing.admin.settings import Principal
 class Visit:
     """One request; the door fills it in on the way, and reads it at the end."""
 
-    trace_id: str
+    trace: bytes
+    """the context that the request carries, as messages do"""
     client: str
     method: str
     path: str
@@ -27,6 +28,11 @@ class Visit:
     token: str | None = field(default=None, repr=False)
     target: str | None = None
     parameters: Any = None
+
+    @property
+    def trace_id(self) -> str:
+        """The trace that the request belongs to, as people read it."""
+        return self.trace[:16].hex()
 
     @property
     def known(self) -> Principal:

@@ -234,6 +234,7 @@ def actor_detail(system: System, actor: str) -> dict[str, Any] | None:
             }
             for envelope in cell.in_progress[:20]
         ],
+        "by_method": _by_method(cell),
         "errors": [
             {"at": timestamp(at), "method": method, "type": type_name, "message": text}
             for at, method, type_name, text in reversed(cell.last_errors or [])
@@ -244,6 +245,20 @@ def actor_detail(system: System, actor: str) -> dict[str, Any] | None:
             if one.actor_id != cell.actor_id
         ],
     }
+
+
+def _by_method(cell: Cell) -> list[dict[str, Any]] | None:
+    """The calls of an actor by method; known only of one that is the first and last of its class on this node.
+
+    Calls are counted by class: counting them for each actor as well would cost every message.
+    """
+    if cell.counters.spawned != 1:
+        return None
+    methods = cell.counters.methods.items()
+    return [
+        {"method": name, "messages_total": m.ok + m.cancelled + m.expired + m.errors, "errors_total": m.errors}
+        for name, m in methods
+    ]
 
 
 async def actor_metadata(system: System, actor: str) -> dict[str, Any] | None:

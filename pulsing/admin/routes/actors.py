@@ -219,7 +219,7 @@ async def call(request: Request, actor: str, asked: Call) -> Response:
     visit.parameters = asked.model_dump(exclude_defaults=True)
 
     async def act() -> Response:
-        order = await _order(plane, actor, asked, asked.timeout, visit.trace_id)
+        order = await _order(plane, actor, asked, asked.timeout, visit.trace)
         if order.streams and "text/event-stream" in request.headers.get("accept", ""):
             return EventStream(calls.frames(order))
         return reply(await calls.answer(order))
@@ -229,12 +229,12 @@ async def call(request: Request, actor: str, asked: Call) -> Response:
     return await plane.repeats.once(request, visit.known.name, act)
 
 
-async def _order(plane: Plane, actor: str, asked: Call | Tell, timeout: float | None, trace_id: str) -> calls.Order:
+async def _order(plane: Plane, actor: str, asked: Call | Tell, timeout: float | None, trace: bytes) -> calls.Order:
     row = await _target(plane, from_path(actor))
     ref = plane.system.bind(ActorId.from_str(row["id"]), row.get("name"))
     args, kwargs, streams = _arguments(plane, row, asked)
     limit = plane.settings.reply_bytes
-    return calls.Order(ref, row, asked.method, tuple(args), kwargs, timeout, streams, trace_id, limit, plane.payloads)
+    return calls.Order(ref, row, asked.method, tuple(args), kwargs, timeout, streams, trace, limit, plane.payloads)
 
 
 async def _target(plane: Plane, text: str) -> dict[str, Any]:
@@ -270,11 +270,10 @@ async def tell(request: Request, actor: str, asked: Tell) -> Response:
         raise ProblemError("too-large", f"a message has at most {MAX_TELL} bytes")
 
     async def act() -> Response:
-        order = await _order(plane, actor, asked, None, visit.trace_id)
-        if order.method is None:
-            await order.ref.tell(order.args[0])
-        else:
-            await order.ref.send(order.method, order.args, order.kwargs)
+        order = await _order(plane, actor, asked, None, visit.trace)
+        with calls.carrying(order.trace):
+            sent = order.ref.send(order.method, order.args, order.kwargs)
+        await sent
         return reply({"accepted": True, "actor": order.actor["id"], "node": order.actor["node"]}, 202)
 
     return await plane.repeats.once(request, visit.known.name, act)

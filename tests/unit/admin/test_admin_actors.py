@@ -11,6 +11,7 @@ import pytest
 
 import pulsing as pul
 from pulsing.admin.schemas import ActorDetail, ActorRow, ClassDetail
+from pulsing.core.actor import TRACE
 from pulsing.testing import wait_until
 from tests.unit.admin.admin_world import API, COUNTER, Counter, Listener, Site, site
 
@@ -375,3 +376,42 @@ async def test_a_stop_answers_when_its_time_is_over_and_says_how_many_asks_faile
         slow.go.set()
         assert await running == "done"
         await wait_until(lambda: cell.ended, timeout=10)
+
+
+class TracedActor:
+    """Says which trace its message belongs to."""
+
+    def trace(self) -> str:
+        """The trace id and the flags."""
+        carried = TRACE.get()
+        return "" if carried is None else f"{carried[:16].hex()} {carried[24]}"
+
+    async def stream(self) -> Any:
+        """The same, once."""
+        yield self.trace()
+
+
+@pytest.mark.parametrize("method", ["trace", "stream"])
+async def test_the_trace_of_a_request_goes_on_in_the_actor(method: str) -> None:
+    async with site() as world:
+        await pul.remote(TracedActor).spawn(name="c", system=world.system)
+        trace = "4bf92f3577b34da6a3ce929d0e0e4736"
+        client = await world.client("operator", traceparent=f"00-{trace}-00f067aa0ba902b7-01")
+        answer = await call(client, method)
+        own = await call(await world.client("operator"), "trace")
+    assert answer.get("result", (answer.get("items") or [None])[0]) == f"{trace} 1"
+    assert answer["trace_id"] == trace
+    assert own["result"] == f"{own['trace_id']} 0"
+
+
+async def test_the_calls_of_the_only_actor_of_a_class_are_told_by_method() -> None:
+    async with site() as world:
+        counter = await Counter.spawn(name="c", system=world.system)
+        await counter.incr()
+        await counter.incr()
+        client = await world.client("viewer")
+        alone = (await client.get(f"{API}/actors/c")).json()["by_method"]
+        await Counter.spawn(name="d", system=world.system)
+        not_alone = (await client.get(f"{API}/actors/c")).json()["by_method"]
+    assert alone == [{"method": "incr", "messages_total": 2, "errors_total": 0}]
+    assert not_alone is None

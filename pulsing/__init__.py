@@ -182,15 +182,16 @@ async def _start_admin(system: ActorSystem, config: SystemConfig) -> None:
         return
     from pulsing.admin.serving import serve_admin
 
-    await serve_admin(system, config.admin_addr)
+    await serve_admin(system, config.admin_addr, config.settings)
 
 
 async def _start_tracing(system: ActorSystem, config: SystemConfig) -> None:
     from pulsing.tracing import instrument, wanted
 
-    if wanted(os.environ):
+    chosen = config.settings
+    if (chosen is None or chosen["tracing.mode"].value != "off") and wanted(os.environ):
         try:
-            instrument()
+            instrument(None if chosen is None else chosen["tracing.ratio"].value)
         except ImportError as error:
             logging.getLogger("pulsing").warning("no spans: %s; pip install pulsing[otel]", error)
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-TRUE_WORDS = frozenset({"1", "true", "yes", "on"})
+from pulsing.settings import Settings, resolve
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,8 @@ class SystemConfig:
     admin_addr: str | None = None
     node_name: str | None = None
     """what people call the node; by default the host's name, with a number from the second one on"""
+    settings: Settings | None = field(default=None, repr=False, compare=False)
+    """all settings with their sources, those of the admin plane among them; None: as the environment says"""
 
     def __post_init__(self) -> None:
         if self.is_head_node and self.head_addr:
@@ -116,47 +118,45 @@ class SystemConfig:
         return self.addr is not None or bool(self.contacts) or self.is_head_node
 
 
-def read_flag(environment: Mapping[str, str], name: str) -> bool | None:
-    """A yes or no of the environment; None where it is unset."""
-    value = environment.get(name)
-    return None if value is None or not value.strip() else value.strip().lower() in TRUE_WORDS
+_FIELDS = {"admin": "admin.enabled", "admin_addr": "admin.addr", "node_name": "node.name"}
+"""Fields whose key in files is another than their name."""
 
 
-def config_from(environment: Mapping[str, str] | None = None, **given: Any) -> SystemConfig:
-    """Put arguments over the environment.
+def config_from(
+    environment: Mapping[str, str] | None = None,
+    *,
+    flags: Mapping[str, Any] | None = None,
+    node: bool = False,
+    **given: Any,
+) -> SystemConfig:
+    """Put arguments over flags, those over the environment, and that over the file of settings.
 
-    It may set `PULSING_PASSPHRASE`, `PULSING_PASSPHRASE_FILE`, `PULSING_TOKEN_FILE` (several with commas between them),
-    `PULSING_TLS_CA` with `PULSING_TLS_CERT` and `PULSING_TLS_KEY`, `PULSING_INSECURE`, `PULSING_ADMIN`,
-    `PULSING_CONTROL_PORT` and `PULSING_NODE_NAME`.
+    Args:
+        environment: by default that of the process.
+        flags: what a command line said, by the key of the setting.
+        node: whether where to listen and whom to join may come from environment and file as well.
+        given: fields of the result; None where the others decide.
 
     Raises:
-        ValueError: a setting makes no sense.
+        ValueError: a setting is unknown, of the wrong kind, or makes no sense.
     """
-    environment = os.environ if environment is None else environment
-    chosen = {key: value for key, value in given.items() if value is not None}
-    for key in ("passphrase", "passphrase_file", "node_name"):
-        if key not in chosen and (text := environment.get(f"PULSING_{key.upper()}")):
-            chosen[key] = text
-    if "control_port" not in chosen and (text := environment.get("PULSING_CONTROL_PORT")):
-        if not text.isdecimal():
-            raise ValueError(f"PULSING_CONTROL_PORT is a port number, got {text!r}")
-        chosen["control_port"] = int(text)
-    if "token_file" not in chosen and (text := environment.get("PULSING_TOKEN_FILE")):
-        chosen["token_file"] = tuple(text.split(","))
-    if "tls" not in chosen and (tls := _tls_from(environment)) is not None:
-        chosen["tls"] = tls
-    for key, name in (("insecure", "PULSING_INSECURE"), ("admin", "PULSING_ADMIN")):
-        if key not in chosen and (flag := read_flag(environment, name)) is not None:
-            chosen[key] = flag
-    return SystemConfig(**chosen)
+    chosen = {name: value for name, value in given.items() if value is not None}
+    tls = chosen.pop("tls", None)
+    arguments = {_FIELDS.get(name, name): value for name, value in chosen.items()}
+    settings = resolve(os.environ if environment is None else environment, arguments=arguments, flags=flags, node=node)
+    names = {field.name: _FIELDS.get(field.name, field.name) for field in fields(SystemConfig)}
+    read = {name: settings[key].value for name, key in names.items() if key in settings}
+    # The address of the admin plane alone does not give one to a system without links.
+    read["admin_addr"] = given.get("admin_addr")
+    return SystemConfig(**read, tls=tls or _tls_from(settings), settings=settings)
 
 
-def _tls_from(environment: Mapping[str, str]) -> TLSConfig | None:
-    found = {key: environment.get(f"PULSING_TLS_{key.upper()}") for key in ("ca", "cert", "key")}
-    ca, cert, key = found.values()
+def _tls_from(settings: Settings) -> TLSConfig | None:
+    parts = [settings[f"tls.{part}"] for part in ("ca", "cert", "key")]
+    ca, cert, key = (part.value for part in parts)
     if ca and cert and key:
         return TLSConfig(ca, cert, key)
     if ca or cert or key:
-        missing = ", ".join(f"PULSING_TLS_{name.upper()}" for name, value in found.items() if not value)
-        raise ValueError(f"PULSING_TLS_CA, PULSING_TLS_CERT and PULSING_TLS_KEY go together; {missing} is not set")
+        missing = ", ".join(str(part.option.env) for part in parts if not part.value)
+        raise ValueError(f"tls.ca, tls.cert and tls.key go together; {missing} is not set")
     return None

@@ -202,7 +202,7 @@ async def actor_system(
     control_port: int | None = None,
     cluster: str = "pulsing",
     insecure: bool | None = None,
-    allow_pickle: bool = False,
+    allow_pickle: bool | None = None,
     join_timeout: float | None = None,
     admin: bool | None = None,
     admin_addr: str | None = None,
@@ -223,7 +223,8 @@ async def actor_system(
         control_port: port on which membership listens, on the same interface; by default any free one.
         cluster: name of the cluster; nodes of another name are refused.
         insecure: no credentials at all.
-        allow_pickle: agree to pickled values on links whose other end agrees too.
+        allow_pickle: agree to pickled values on links whose other end agrees too; else `PULSING_ALLOW_PICKLE`, else
+            not.
         join_timeout: seconds within which a seed must have answered; None to go on alone.
         admin: whether the admin plane is served; by default, when the node has an address.
         admin_addr: where; by default 127.0.0.1:8700, or the next free port.

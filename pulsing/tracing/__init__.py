@@ -28,18 +28,21 @@ def _set_up_by_the_program() -> bool:
     return api is not None and "opentelemetry.sdk.trace" in sys.modules and api._TRACER_PROVIDER is not None
 
 
-def instrument() -> None:
+def instrument(ratio: float | None = None) -> None:
     """Make spans from here on, in all systems of the process; once is enough.
 
     Spans go to the tracer provider of the program. Where it has none, one is made that exports by OTLP over HTTP as
     the standard variables (`OTEL_*`) say.
+
+    Args:
+        ratio: share of the traces that begin here and are kept; by default `PULSING_TRACING_RATIO`, else 0.01.
 
     Raises:
         ImportError: OpenTelemetry is not installed: `pip install pulsing[otel]`.
     """
     from pulsing.tracing.hooks import install
 
-    install()
+    install(ratio)
 
 
 def uninstrument() -> None:

@@ -43,11 +43,11 @@ _places: dict[tuple[Any, str], Any] = {}
 """What stood where hooks stand now."""
 
 
-def install() -> None:
+def install(ratio: float | None = None) -> None:
     """Begin to make spans."""
     if _places:
         return
-    ensure_provider()
+    ensure_provider(ratio)
     _replace(Cell, "post", _traced_post)
     _replace(Cell, "tell", _traced_tell)
     _replace(Cell, "turn_for", _traced_turn_for)

@@ -90,7 +90,7 @@ def _read(carried: bytes) -> SpanContext:
     )
 
 
-def ensure_provider() -> None:
+def ensure_provider(ratio: float | None = None) -> None:
     """Set OpenTelemetry up as the standard variables say, where the program has not done so."""
     from opentelemetry.sdk.trace import TracerProvider
 
@@ -101,8 +101,8 @@ def ensure_provider() -> None:
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
     from opentelemetry.sdk.trace.sampling import ParentBasedTraceIdRatio
 
-    ratio = float(os.environ.get("PULSING_TRACING_RATIO", RATIO))
-    sampler = None if os.environ.get("OTEL_TRACES_SAMPLER") else ParentBasedTraceIdRatio(ratio)
+    kept = float(os.environ.get("PULSING_TRACING_RATIO", RATIO)) if ratio is None else ratio
+    sampler = None if os.environ.get("OTEL_TRACES_SAMPLER") else ParentBasedTraceIdRatio(kept)
     named = {} if os.environ.get("OTEL_SERVICE_NAME") else {"service.name": SYSTEM}
     provider = TracerProvider(sampler=sampler, resource=Resource.create(named))
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))

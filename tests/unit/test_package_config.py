@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pulsing.config import SystemConfig, TLSConfig, config_from, read_flag
+from pulsing.config import SystemConfig, TLSConfig, config_from
 
 
 def test_each_step_gives_a_new_value() -> None:
@@ -62,12 +62,6 @@ def test_arguments_win_over_the_environment() -> None:
     assert config_from({"PULSING_INSECURE": "1"}).insecure is True
 
 
-@pytest.mark.parametrize(("value", "flag"), [("1", True), (" Yes ", True), ("on", True), ("0", False), ("", None)])
-def test_a_flag_is_read_as_people_write_it(value: str, flag: bool | None) -> None:
-    assert read_flag({"X": value}, "X") is flag
-    assert read_flag({}, "X") is None
-
-
 def test_files_and_certificates_may_come_from_the_environment() -> None:
     tls = {"PULSING_TLS_CA": "ca.pem", "PULSING_TLS_CERT": "node.pem", "PULSING_TLS_KEY": "node.key"}
     config = config_from({"PULSING_PASSPHRASE_FILE": "phrase", "PULSING_TOKEN_FILE": "new,old", **tls})
@@ -79,5 +73,5 @@ def test_files_and_certificates_may_come_from_the_environment() -> None:
 
 
 def test_half_a_set_of_certificates_is_refused_by_what_is_missing() -> None:
-    with pytest.raises(ValueError, match="PULSING_TLS_KEY is not set"):
+    with pytest.raises(ValueError, match="go together; PULSING_TLS_KEY is not set"):
         config_from({"PULSING_TLS_CA": "ca.pem", "PULSING_TLS_CERT": "node.pem"})

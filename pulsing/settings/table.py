@@ -1,0 +1,139 @@
+"""Every setting, once.
+
+Only what takes effect is here: a setting that is accepted and does nothing would be worse than an error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pulsing.settings.kinds import COUNT, FLAG, NUMBER, TABLES, TEXT, WORDS, choice
+from pulsing.settings.option import Option
+
+_NODE = (
+    Option("addr", TEXT, None, "Where the node listens, host:port; port 0 for any free one.", "none", node_only=True),
+    Option("seeds", WORDS, (), "Nodes to join through, host:port or dns://name:port.", node_only=True),
+    Option("head_addr", TEXT, None, "The head node to join.", "none", node_only=True),
+    Option("is_head_node", FLAG, False, "Whether this node is the head.", node_only=True),
+    Option("advertise", TEXT, None, "The address that others dial where it differs.", "that of addr", node_only=True),
+    Option("cluster", TEXT, "pulsing", "Name of the cluster; nodes of another are refused.", node_only=True),
+    Option(
+        "join_timeout", NUMBER, None, "Seconds within which a seed must have answered.", "go on alone", node_only=True
+    ),
+    Option("control_port", COUNT, 0, "Port on which membership listens; 0 for any free one."),
+    Option("node.name", TEXT, None, "What people call the node.", "the host's name"),
+)
+
+_CREDENTIALS = (
+    Option("passphrase", TEXT, None, "Encrypts links; the same on all nodes.", "none", secret=True),
+    Option("passphrase_file", TEXT, None, "A file whose first line is the passphrase.", "none"),
+    Option(
+        "token_file", WORDS, None, "Files of the common secret, the new one first.", "~/.config/pulsing/cluster.token"
+    ),
+    Option("insecure", FLAG, None, "No credentials at all.", "false"),
+    Option("allow_pickle", FLAG, False, "Agree to pickled values on links whose other end agrees too."),
+    Option("tls.ca", TEXT, None, "PEM file of the authorities that are trusted.", "none"),
+    Option("tls.cert", TEXT, None, "PEM file of this node's certificate.", "none"),
+    Option("tls.key", TEXT, None, "PEM file of its key.", "none"),
+)
+
+_ADMIN = (
+    Option(
+        "admin.enabled",
+        FLAG,
+        None,
+        "Whether the admin plane is served.",
+        "when the node has an address",
+        variable="PULSING_ADMIN",
+    ),
+    Option("admin.addr", TEXT, None, "Where it listens, taken exactly.", "127.0.0.1:8700, else the next free port"),
+    Option("admin.public_url", TEXT, None, "Where browsers and Prometheus reach it.", "from its address"),
+    Option("admin.root_path", TEXT, "", "Prefix under which a proxy shows it without stripping it."),
+    Option("admin.allowed_hosts", WORDS, (), "Further names by which it may be called."),
+    Option("admin.trusted_proxies", WORDS, (), "Addresses whose X-Forwarded headers are believed."),
+    Option("admin.tls_cert", TEXT, None, "PEM file of its certificate; it then speaks HTTPS.", "none"),
+    Option("admin.tls_key", TEXT, None, "PEM file of the certificate's key.", "none"),
+    Option("admin.token", TEXT, None, "Its token, of at least 16 characters.", "none", secret=True),
+    Option("admin.token_file", TEXT, None, "File with its token.", "~/.config/pulsing/admin.token"),
+    Option(
+        "admin.tokens",
+        TABLES,
+        (),
+        "Further tokens, each a table of name, role (viewer, operator, admin) and sha256.",
+        secret=True,
+        file_only=True,
+    ),
+    Option("admin.session_hours", NUMBER, 8.0, "Hours after which an idle login ends."),
+    Option("admin.metrics_auth", choice("token", "open"), "token", "Whether /metrics wants a token."),
+    Option("admin.read_only", FLAG, False, "Refuse every action."),
+    Option("admin.disabled_actions", WORDS, (), "Actions to refuse by name."),
+    Option("admin.spawnable", WORDS, ("*",), "Classes that may be spawned; * stands for any part of a name."),
+    Option("ui.enabled", FLAG, True, "Whether the dashboard is served."),
+    Option("ui.tick_s", NUMBER, 1.0, "Seconds between the updates of a page."),
+)
+
+_VALUES = (
+    Option(
+        "payloads.mode",
+        choice("off", "types", "preview", "full"),
+        "full",
+        "How much of arguments, results and records operators see.",
+    ),
+    Option("payloads.preview_bytes", COUNT, 512, "Bytes of a preview."),
+    Option(
+        "payloads.redact",
+        WORDS,
+        ("*token*", "*password*", "*secret*", "*api_key*"),
+        "Names whose values are never shown; * stands for any part of one.",
+    ),
+)
+
+_FIGURES = (
+    Option("metrics.enabled", FLAG, True, "Whether /metrics is served."),
+    Option("metrics.detailed", FLAG, True, "Whether /metrics/detailed is served."),
+    Option("metrics.include_default_registry", FLAG, True, "Append what the program itself has registered."),
+    Option("metrics.max_pairs", COUNT, 100, "Methods with series of their own; the rest is _other."),
+    Option("metrics.max_classes", COUNT, 50, "Classes with series of their own."),
+    Option("metrics.max_queues", COUNT, 50, "Queues with series of their own."),
+    Option("metrics.max_topics", COUNT, 50, "Topics with series of their own."),
+    Option("audit.capacity", COUNT, 1_000, "Actions that are remembered."),
+    Option("tracing.mode", choice("auto", "off"), "auto", "auto: spans where OpenTelemetry is set up."),
+    Option("tracing.ratio", NUMBER, 0.01, "Share of the traces that begin here and are kept."),
+    Option(
+        "logs.level",
+        choice("debug", "info", "warning", "error"),
+        "info",
+        "The least that the log of `pulsing serve` and `pulsing actor` shows.",
+    ),
+    Option("logs.format", choice("text", "json"), "text", "How it shows it: lines for people, or for machines."),
+)
+
+_LIMITS = (
+    Option("limits.body_bytes", COUNT, 1 << 20, "Bytes of a request."),
+    Option("limits.reply_bytes", COUNT, 8 << 20, "Bytes of a reply."),
+    Option("limits.in_flight", COUNT, 64, "Requests at once."),
+    Option("limits.streams", COUNT, 32, "Live streams at once."),
+    Option("limits.fanout_s", NUMBER, 2.0, "Seconds that another node has to answer."),
+    Option("limits.actions_per_s", NUMBER, 20.0, "Actions a second of one principal."),
+)
+
+SECTIONS: Mapping[str, tuple[Option, ...]] = {
+    "Node and cluster": _NODE,
+    "Credentials of links": _CREDENTIALS,
+    "Admin plane and dashboard": _ADMIN,
+    "What is shown of values": _VALUES,
+    "Metrics, logs and traces": _FIGURES,
+    "Limits of the admin plane": _LIMITS,
+}
+"""The options in the order in which they are explained."""
+
+OPTIONS = tuple(option for section in SECTIONS.values() for option in section)
+
+BY_KEY = {option.key: option for option in OPTIONS}
+
+OTHER_VARIABLES: Mapping[str, str] = {
+    "PULSING_CONFIG": "the file to read instead of those that are looked for",
+    "PULSING_ENDPOINT": "the node that commands talk to",
+    "PULSING_LLM_BACKEND": "the backend of language models, openai by default",
+}
+"""Variables that are ours and no settings of a node."""

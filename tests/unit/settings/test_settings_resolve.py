@@ -1,0 +1,140 @@
+"""Which of several places wins, and what is said of a setting that means nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pulsing.settings import SettingError, Settings, resolve
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    folder = tmp_path / "work"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> dict[str, str]:
+    (tmp_path / "home" / "pulsing").mkdir(parents=True)
+    return {"XDG_CONFIG_HOME": str(tmp_path / "home")}
+
+
+def own_file(home: dict[str, str]) -> Path:
+    return Path(home["XDG_CONFIG_HOME"]) / "pulsing" / "config.toml"
+
+
+def chosen(settings: Settings, key: str) -> tuple[Any, str]:
+    return settings[key].value, settings[key].source
+
+
+def test_argument_comes_before_flag_before_environment_before_file_before_default(
+    folder: Path, home: dict[str, str]
+) -> None:
+    key = "limits.streams"
+    assert chosen(resolve(home, folder=folder), key) == (32, "default")
+    (folder / "pulsing.toml").write_text("[limits]\nstreams = 1\n")
+    assert chosen(resolve(home, folder=folder), key) == (1, "file")
+    environ = {**home, "PULSING_LIMITS_STREAMS": "2"}
+    assert chosen(resolve(environ, folder=folder), key) == (2, "env")
+    assert chosen(resolve(environ, folder=folder, flags={key: "3"}), key) == (3, "flag")
+    assert chosen(resolve(environ, folder=folder, flags={key: "3"}, arguments={key: 4}), key) == (4, "argument")
+
+
+def test_the_nearest_file_wins_and_no_two_are_put_together(folder: Path, home: dict[str, str]) -> None:
+    own_file(home).write_text('[node]\nname = "user"\n[ui]\ntick_s = 3\n')
+    assert chosen(resolve(home, folder=folder), "node.name") == ("user", "file")
+    (folder / "pyproject.toml").write_text('[tool.pulsing]\nnode.name = "project"\n')
+    assert chosen(resolve(home, folder=folder), "node.name") == ("project", "file")
+    (folder / "pulsing.toml").write_text('node.name = "own"\n')
+    assert chosen(resolve(home, folder=folder), "node.name") == ("own", "file")
+    named = folder / "other.toml"
+    named.write_text('node.name = "named"\n')
+    settings = resolve({**home, "PULSING_CONFIG": str(named)}, folder=folder)
+    assert (settings["node.name"].value, settings["node.name"].place) == ("named", str(named))
+    assert chosen(settings, "ui.tick_s") == (1.0, "default")
+
+
+def test_a_project_that_says_nothing_to_us_is_passed_over(folder: Path, home: dict[str, str]) -> None:
+    own_file(home).write_text("[ui]\ntick_s = 3\n")
+    (folder / "pyproject.toml").write_text("this is not even TOML")
+    assert chosen(resolve(home, folder=folder), "ui.tick_s") == (3.0, "file")
+
+
+def test_where_to_listen_comes_from_file_and_environment_for_commands_only(folder: Path, home: dict[str, str]) -> None:
+    (folder / "pulsing.toml").write_text('addr = "127.0.0.1:1"\n')
+    environ = {**home, "PULSING_SEEDS": "a:1, b:2"}
+    assert resolve(environ, folder=folder)["addr"].value is None
+    node = resolve(environ, folder=folder, node=True)
+    assert (node["addr"].value, node["seeds"].value) == ("127.0.0.1:1", ("a:1", "b:2"))
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("[limit]\nstreams = 1\n", "there is no setting 'limit.streams'; did you mean limits.streams"),
+        ("[limits]\nstreams = '1'\n", "limits.streams: expected a whole number, got '1'"),
+        ("[limits]\nstreams = true\n", "limits.streams: expected a whole number, got True"),
+        ("[admin]\nread_only = 1\n", "admin.read_only: expected true or false, got 1"),
+        ("[admin]\nspawnable = [1]\n", "admin.spawnable: expected words"),
+        ("[payloads]\nmode = 'some'\n", "payloads.mode: expected off, types, preview or full, got 'some'"),
+        ("x = = 1\n", "is no TOML"),
+    ],
+)
+def test_what_a_file_cannot_say_is_named_with_the_file(
+    folder: Path, home: dict[str, str], content: str, said: str
+) -> None:
+    (folder / "pulsing.toml").write_text(content)
+    with pytest.raises(SettingError, match=said) as caught:
+        resolve(home, folder=folder)
+    assert "pulsing.toml" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("PULSING_ADMIN_REDONLY", "1", "did you mean PULSING_ADMIN_READ_ONLY"),
+        ("PULSING_PASPHRASE", "x", "did you mean PULSING_PASSPHRASE"),
+        ("PULSING_LIMITS_WHATEVER_ELSE", "1", "PULSING_LIMITS_WHATEVER_ELSE sets nothing"),
+        ("PULSING_ADMIN_READ_ONLY", "perhaps", "PULSING_ADMIN_READ_ONLY: expected true or false, got 'perhaps'"),
+        ("PULSING_CONTROL_PORT", "many", "PULSING_CONTROL_PORT: expected a whole number, got 'many'"),
+        ("PULSING_CONFIG", "/no/such/file", "PULSING_CONFIG names /no/such/file"),
+    ],
+)
+def test_what_a_variable_cannot_say_is_an_error(
+    folder: Path, home: dict[str, str], name: str, text: str, said: str
+) -> None:
+    with pytest.raises(SettingError, match=said):
+        resolve({**home, name: text}, folder=folder)
+
+
+def test_variables_of_others_that_begin_like_ours_are_theirs(folder: Path, home: dict[str, str]) -> None:
+    theirs = {
+        "PULSING_SERVICE_HOST": "10.0.0.1",
+        "PULSING_PORT_8700_TCP": "tcp://10.0.0.1:8700",
+        "PULSING_ENDPOINT": "x",
+    }
+    settings = resolve({**home, **theirs}, folder=folder)
+    assert {setting.source for setting in settings.values()} == {"default"}
+
+
+def test_an_empty_variable_sets_nothing(folder: Path, home: dict[str, str]) -> None:
+    assert chosen(resolve({**home, "PULSING_ADMIN": " "}, folder=folder), "admin.enabled") == (None, "default")
+
+
+def test_a_secret_is_neither_shown_nor_repeated(folder: Path, home: dict[str, str]) -> None:
+    settings = resolve({**home, "PULSING_PASSPHRASE": "hush"}, folder=folder)
+    assert settings["passphrase"].shown == "•••"
+    assert settings["admin.token"].shown is None
+    (folder / "pulsing.toml").write_text("passphrase = ['hush']\n")
+    with pytest.raises(SettingError) as caught:
+        resolve(home, folder=folder)
+    assert "hush" not in str(caught.value)
+
+
+def test_an_unknown_flag_names_the_nearest(folder: Path, home: dict[str, str]) -> None:
+    with pytest.raises(SettingError, match=r"--set: there is no setting 'node.nme'; did you mean node.name"):
+        resolve(home, folder=folder, flags={"node.nme": "x"})

@@ -52,7 +52,7 @@ def install(ratio: float | None = None) -> None:
     _replace(Cell, "tell", _traced_tell)
     _replace(Cell, "turn_for", _traced_turn_for)
     _replace(Cell, "_run", _noting_run)
-    _replace(elsewhere, "ask", _traced_ask_elsewhere)
+    _replace(elsewhere, "post", _traced_post_elsewhere)
     _replace(elsewhere, "tell", _traced_tell_elsewhere)
     _replace(Queue, "put", lambda put: _around(put, PRODUCER, "send", attrgetter("topic")))
     _replace(QueueReader, "get", lambda get: _around(get, CONSUMER, "receive", attrgetter("queue.topic")))
@@ -84,9 +84,10 @@ def _traced_post(post: Callable[..., Any]) -> Callable[..., Any]:
     return traced
 
 
-def _traced_ask_elsewhere(ask: Callable[..., Any]) -> Callable[..., Any]:
-    def traced(system: Any, target: Any, method: str | None, *rest: Any) -> Any:
-        return _asked(f"actor/{method or 'receive'}", str(target), lambda: ask(system, target, method, *rest))
+def _traced_post_elsewhere(post: Callable[..., Any]) -> Callable[..., Any]:
+    def traced(system: Any, envelope: Any) -> Any:
+        method = f"actor/{envelope.method or 'receive'}"
+        return _asked(method, str(envelope.target), lambda: post(system, envelope))
 
     return traced
 

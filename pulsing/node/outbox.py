@@ -15,7 +15,7 @@ from pulsing.wire.codec import EncodedFrame
 from pulsing.wire.limits import ACTIVE_TRANSFERS, CHUNK
 from pulsing.wire.session import SMALL
 
-EARLY = 8
+EARLY = 24
 """So many frames go out before the turn is over: the other end begins with them while this one makes the rest."""
 EARLY_AT_MOST = 64
 """Then twice as many each time, up to this: by then the other end has enough to do, and each message costs."""

@@ -89,7 +89,7 @@ def test_each_early_message_of_a_turn_holds_twice_as_many_frames_as_the_one_befo
         desk.wire.messages.clear()
         for _ in range(3 * EARLY_AT_MOST):
             desk.outbox.put(b"x")
-        assert [len(message) for message in desk.wire.messages] == [8, 16, 32, 64, 64], turn
+        assert [len(message) for message in desk.wire.messages] == [EARLY, 2 * EARLY, EARLY_AT_MOST], turn
         desk.turn()
 
 

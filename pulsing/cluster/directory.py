@@ -77,10 +77,10 @@ class Directory:
             self._announce(path, entry)
         self.update(self._own_id, [Change(0, path, entry)])
 
-    def withdraw(self, path: str) -> None:
-        """Take a path of this node back, everywhere; an unknown one is no error."""
+    def withdraw(self, path: str, actor_id: int) -> None:
+        """Take a path of this node back, everywhere; one that another actor has by now is left to it."""
         entry = self._index.get(path, {}).get(self._own_id)
-        if entry is None:
+        if entry is None or entry.actor_id != actor_id:
             return
         if entry.public:
             self._public -= 1

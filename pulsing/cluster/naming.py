@@ -28,7 +28,7 @@ class ClusterNames:
         self._directory.publish(instance.path, entry)
 
     def withdraw(self, path: str, actor_id: ActorId) -> None:
-        self._directory.withdraw(path)
+        self._directory.withdraw(path, actor_id.id)
 
     def instances(self, path: str) -> list[Instance]:
         return [_instance(found) for found in self._directory.lookup(path)]

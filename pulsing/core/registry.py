@@ -177,11 +177,11 @@ class Registry:
         self._by_id[cell.actor_id.id] = cell
 
     def remove(self, cell: Life) -> None:
+        """Forget an actor, but for its name, which may be free before that."""
         self._by_id.pop(cell.actor_id.id, None)
-        self.free_name(cell)
 
     def free_name(self, cell: Life) -> None:
-        """Give the name back while the actor still ends."""
+        """Give the name back; the actor may still be ending."""
         if cell.path is not None and self._by_path.get(cell.path) is cell:
             del self._by_path[cell.path]
 

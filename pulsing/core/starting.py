@@ -65,6 +65,8 @@ class Starting(Ending):
             self._begin_restart(delay, "failure", error)
             return
         gave_up = self.spec.policy.restarts and self.factory is not None
+        # Before anybody learns of it: whoever does may want to start another under the name at once.
+        self.system.free_name(self)
         self.begin_end("restart_limit" if gave_up else "failed", error, timeout=0.0)
 
     def restart_by_operator(self) -> None:

@@ -206,13 +206,18 @@ class System:
     def forget(self, cell: Life, ended: Ended) -> None:
         """Take an actor that has ended out of all books."""
         self.registry.remove(cell)
-        if cell.public:
-            assert cell.path is not None
-            self.names.withdraw(cell.path, cell.actor_id)
+        self.free_name(cell)
         self.ended.append(ended)
         if cell.path is not None or self.events.watched:
             kind = "actor.stopped" if ended.error is None else "actor.failed"
             self.report(cell, kind, reason=ended.reason, error=ended.error)
+
+    def free_name(self, cell: Life) -> None:
+        """Give an actor's name back, here and everywhere; nothing if it has none any more."""
+        self.registry.free_name(cell)
+        if cell.public:
+            assert cell.path is not None
+            self.names.withdraw(cell.path, cell.actor_id)
 
     # --- looking up ------------------------------------------------------------------------------------------------
 

@@ -40,9 +40,9 @@ def test_a_public_name_is_announced_and_a_private_one_is_not() -> None:
     desk.directory.publish("b", Entry(2, public=False))
     assert desk.announced == [("a", True)]
     assert desk.directory.paths() == ["a", "b"]
-    desk.directory.withdraw("a")
-    desk.directory.withdraw("b")
-    desk.directory.withdraw("never there")
+    desk.directory.withdraw("a", 1)
+    desk.directory.withdraw("b", 2)
+    desk.directory.withdraw("never there", 3)
     assert desk.announced == [("a", True), ("a", False)]
     assert desk.directory.paths() == []
 
@@ -54,13 +54,22 @@ def test_one_node_cannot_hold_a_name_twice() -> None:
         desk.directory.publish("a", Entry(2))
 
 
+def test_a_name_is_not_withdrawn_for_an_actor_that_no_longer_has_it() -> None:
+    desk = Desk()
+    desk.directory.publish("a", Entry(1))
+    desk.directory.withdraw("a", 1)
+    desk.directory.publish("a", Entry(2))
+    desk.directory.withdraw("a", 1)
+    assert desk.directory.paths() == ["a"]
+
+
 def test_public_names_are_bounded_and_withdrawing_makes_room() -> None:
     desk = Desk(max_public=1)
     desk.directory.publish("a", Entry(1))
     with pytest.raises(Overloaded):
         desk.directory.publish("b", Entry(2))
     desk.directory.publish("private", Entry(2, public=False))
-    desk.directory.withdraw("a")
+    desk.directory.withdraw("a", 1)
     desk.directory.publish("b", Entry(2))
 
 

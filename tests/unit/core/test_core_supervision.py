@@ -202,6 +202,23 @@ def test_an_actor_that_is_never_restarted_is_gone_after_a_failure() -> None:
     in_virtual_time(test)
 
 
+@pytest.mark.parametrize("budget", [0, 1])
+@pytest.mark.parametrize("method", ["fall", "fall_later"])
+def test_whoever_learns_of_a_failure_finds_the_name_free(method: str, budget: int) -> None:
+    async def test(system: pul.ActorSystem) -> None:
+        cls = fragile(restart_policy="on-failure", max_restarts=budget)
+        actor = await spawn(cls, name="f", public=True, system=system)
+        for _ in range(budget + 1):
+            with pytest.raises(PulsingSystemError):
+                await getattr(actor, method)()
+        await spawn(cls, name="f", public=True, system=system)
+        await asyncio.sleep(1.0)
+        # The end of the first one has not taken the name from the second.
+        assert await (await system.resolve("f")).request("incr", (), None, 30.0) == 1
+
+    in_virtual_time(test)
+
+
 def test_after_its_budget_an_actor_ends_and_its_watchers_are_told_once() -> None:
     async def test(system: pul.ActorSystem) -> None:
         actor = await spawn(fragile(restart_policy="on-failure", max_restarts=2), name="f", system=system)

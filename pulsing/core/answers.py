@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pulsing.core.statistics import MethodCounters
 from pulsing.core.timers import expire
+from pulsing.core.turns import UNKNOWN
 from pulsing.exceptions import (
     PulsingBusinessError,
     PulsingError,
@@ -71,14 +72,24 @@ def fail(cell: Progress, envelope: Envelope, raised: BaseException, counters: Me
     if envelope.is_ask:
         refuse(cell, envelope, error)
     else:
-        logger.warning(
-            "actor %s: %s failed on a message that wants no answer",
-            cell.label,
-            operation_of(cell, envelope.method),
-            exc_info=raised,
-        )
+        _log_failed_tell(cell, envelope.method, raised)
     fail_actor_by(cell, raised, error)
     return end
+
+
+def _log_failed_tell(cell: Progress, method: str | None, raised: BaseException) -> None:
+    """The only trace of what nobody waits for; senders could fill the log with them."""
+    name = method or "receive"
+    operation = operation_of(cell, name if name in cell.counters.methods else UNKNOWN)
+    count = cell.system.log_seldom.due(f"failed tell {operation}")
+    if count:
+        logger.warning(
+            "actor %s: %s failed on a message that wants no answer%s",
+            cell.label,
+            operation,
+            "" if count == 1 else f", as on {count - 1} others since this was last said",
+            exc_info=raised,
+        )
 
 
 def record_error(cell: Progress, method: str | None, raised: BaseException, counters: MethodCounters) -> PulsingError:

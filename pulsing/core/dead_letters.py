@@ -13,6 +13,7 @@ from pulsing.clock import Clock
 from pulsing.core.envelope import ATTRIBUTE, Envelope
 from pulsing.core.following import Following
 from pulsing.core.keeping import KeptMessages
+from pulsing.core.seldom import Seldom
 
 if TYPE_CHECKING:
     from pulsing.core.life import Life
@@ -21,7 +22,6 @@ logger = logging.getLogger("pulsing.dead_letters")
 
 CAPACITY = 1_000
 PREVIEW_LIMIT = 256
-LOG_EVERY_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class DeadLetters:
         self._clock = clock
         self._ring: deque[DeadLetter] = deque(maxlen=CAPACITY)
         self._counts: dict[str, int] = {}
-        self._logged: dict[str, float] = {}
+        self._seldom = Seldom(clock)
         self._on_letter = on_letter
         self._subscriptions: list[Following[DeadLetter]] = []
         self._next = 1
@@ -134,16 +134,13 @@ class DeadLetters:
         return self.kept.keep(self._next, envelope)
 
     def _log(self, letter: DeadLetter) -> None:
-        now = self._clock.monotonic()
-        if now - self._logged.get(letter.reason, -LOG_EVERY_S) < LOG_EVERY_S:
-            return
-        self._logged[letter.reason] = now
-        logger.info(
-            "a message to %s was not delivered: %s (%d so far)",
-            letter.recipient_name or letter.recipient_id,
-            letter.reason,
-            self._counts[letter.reason],
-        )
+        if self._seldom.due(letter.reason):
+            logger.info(
+                "a message to %s was not delivered: %s (%d so far)",
+                letter.recipient_name or letter.recipient_id,
+                letter.reason,
+                self._counts[letter.reason],
+            )
 
 
 _short = reprlib.Repr()

@@ -31,6 +31,7 @@ from pulsing.core.methods import MethodTable
 from pulsing.core.ref import ActorRef
 from pulsing.core.registry import Instance, LocalNames, NameService, Registry, actor_path, lookup_path
 from pulsing.core.seams import SYSTEM_ACTOR, SYSTEM_ACTOR_NUMBER, MemberView, Placement, Router
+from pulsing.core.seldom import Seldom
 from pulsing.core.spec import CellSpec
 from pulsing.core.statistics import ClassCounters, SystemStatistics
 from pulsing.core.stopping import Shutdown
@@ -41,7 +42,7 @@ from pulsing.ids import ActorId, NodeId
 from pulsing.tasks import TaskScope
 
 ENDED_KEPT = 1_000
-LONG_TURN_EVENT_EVERY_S = 1.0
+EVENT_EVERY_S = 1.0
 FIRST_NUMBER = 16
 """Numbers below are for actors whose id must be known beforehand."""
 
@@ -106,7 +107,9 @@ class System:
         self._numbers = itertools.count(FIRST_NUMBER)
         self.counters: dict[str, ClassCounters] = {}
         self.lookup = Lookup(self)
-        self._reported: dict[str, float] = {}
+        self.log_seldom = Seldom(self.clock)
+        """For lines that others could make as many of as they like."""
+        self._report_seldom = Seldom(self.clock, EVENT_EVERY_S)
         self._shutdown = Shutdown(self)
         self._turns: dict[tuple[ClassCounters, MethodTable | None, bool], dict[str | None, Turn]] = {}
         self.waiting: set[Cell] = set()
@@ -472,11 +475,11 @@ class System:
 
     def report_long_turn(self, cell: Life, method: str, took: float) -> None:
         """Publish that a turn held the loop; at most one event a second for a class."""
-        if self._due(f"long_turn {cell.spec.class_name}"):
+        if self._report_seldom.due(f"long_turn {cell.spec.class_name}"):
             self.report(cell, "actor.long_turn", method=f"{cell.spec.bare_name}.{method}", s=round(took, 3))
 
     def _report_dead_letter(self, letter: DeadLetter) -> None:
-        if self._due(f"dead_letter {letter.reason}"):
+        if self._report_seldom.due(f"dead_letter {letter.reason}"):
             self.events.publish(
                 "dead_letter",
                 kind="actor",
@@ -484,13 +487,6 @@ class System:
                 name=letter.recipient_name or "",
                 data={"reason": letter.reason, "count": self.dead_letters.counts[letter.reason]},
             )
-
-    def _due(self, subject: str) -> bool:
-        now = self.now()
-        if now - self._reported.get(subject, -LONG_TURN_EVENT_EVERY_S) < LONG_TURN_EVENT_EVERY_S:
-            return False
-        self._reported[subject] = now
-        return True
 
     def __repr__(self) -> str:
         return f"ActorSystem(node_id={self.node_id}, addr={self.addr})"

@@ -257,7 +257,8 @@ class Link:
             for frame in frames:
                 handlers[type(frame)](frame, session.receive(frame))
         except ProtocolError as error:
-            logger.warning("node %s broke the protocol: %s", self.peer.node_id, error)
+            if self.system.log_seldom.due("protocol"):
+                logger.warning("node %s broke the protocol: %s", self.peer.node_id, error)
             self.connection.close(PROTOCOL_ERROR, "protocol error")
         if self.peer.waiting:
             self.peer.room_again()

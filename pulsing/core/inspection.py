@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from datetime import datetime, timezone
 from operator import attrgetter, itemgetter
 from typing import Any
@@ -24,6 +24,9 @@ from pulsing.core.window import Selection, Window, select
 from pulsing.ids import ActorId
 
 LIST_LIMIT = 1_000
+CELLS_AT_ONCE = 5_000
+ROWS_AT_ONCE = 1_000
+"""So many actors are looked at, or shown, before the loop does other things: about 5 ms."""
 METADATA_TIMEOUT_S = 5.0
 """After this long an actor's own hook is not waited for, and what it said last is shown."""
 
@@ -47,7 +50,7 @@ def register_inspectors(system: System) -> None:
     )
 
 
-def actor_rows(system: System, params: Mapping[str, Any]) -> list[dict[str, Any]] | dict[str, Any]:
+async def actor_rows(system: System, params: Mapping[str, Any]) -> list[dict[str, Any]] | dict[str, Any]:
     """Live actors, or with `ended` the last that have ended; Pulsing's own only with `system`.
 
     With `waiting` those alone whose mailbox was not empty of late: of many actors they are few.
@@ -59,11 +62,31 @@ def actor_rows(system: System, params: Mapping[str, Any]) -> list[dict[str, Any]
     if params.get("ended"):
         rows = [ended_row(system, ended) for ended in reversed(system.ended)]
         return rows if window is None else _windowed(select(rows, window, _row_reader, itemgetter("id")))
-    cells = _shown(system.waiting if params.get("waiting") else system.registry, bool(params.get("system")))
+    cells = list(_shown(system.waiting if params.get("waiting") else system.registry, bool(params.get("system"))))
     if window is None:
-        return [actor_row(cell) for cell in cells]
-    chosen = select(cells, window, _cell_reader, attrgetter("actor_id.id"), _id_number)
+        return [row async for part in _slices(cells, ROWS_AT_ONCE) for row in map(actor_row, part)]
+    chosen = await _chosen(cells, window)
     return _windowed(Selection([actor_row(cell) for cell in chosen.objects], chosen.total, chosen.filtered))
+
+
+async def _chosen(cells: list[Cell], window: Window) -> Selection[Cell]:
+    """The part of many actors that a window asks for: the best of all are among the best of each slice."""
+    parts = [_select(part, window) async for part in _slices(cells, CELLS_AT_ONCE)]
+    best = [cell for part in parts for cell in part.objects]
+    last = _select(best, Window(sort=window.sort, limit=window.limit))
+    return Selection(last.objects, sum(part.total for part in parts), sum(part.filtered for part in parts))
+
+
+def _select(cells: list[Cell], window: Window) -> Selection[Cell]:
+    return select(cells, window, _cell_reader, attrgetter("actor_id.id"), _id_number)
+
+
+async def _slices(cells: list[Cell], size: int) -> AsyncIterator[list[Cell]]:
+    """Actors in slices, between which the loop does other things."""
+    for start in range(0, len(cells), size):
+        if start:
+            await asyncio.sleep(0)
+        yield cells[start : start + size]
 
 
 def _windowed(chosen: Selection[dict[str, Any]]) -> dict[str, Any]:

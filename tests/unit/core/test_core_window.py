@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 import pulsing as pul
+from pulsing.core import inspection
 from pulsing.core.window import Window, select
 
 
@@ -71,3 +72,17 @@ def test_the_best_of_many_are_those_that_a_full_sort_puts_first() -> None:
                 select(rows, Window(sort=sort, limit=limit), reader, lambda row: row["id"]).objects
                 == everything[:limit]
             )
+
+
+async def test_a_window_over_several_slices_is_the_window_over_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inspection, "CELLS_AT_ONCE", 3)
+    monkeypatch.setattr(inspection, "ROWS_AT_ONCE", 2)
+    async with await pul.actor_system() as system:
+        for number in range(10):
+            await Idler.spawn(name=f"n{number}", system=system)
+        window = Window(sort=[("state", False), ("name", True)], limit=4, filters={"name": [f"n{n}" for n in range(8)]})
+        chosen = await system.inspect("actors", {"window": window.to_params()})
+        everything = await system.inspect("actors", {})
+    assert [row["name"] for row in chosen["rows"]] == [f"actors/n{n}" for n in (7, 6, 5, 4)]
+    assert (chosen["total"], chosen["filtered"]) == (10, 8)
+    assert [row["name"] for row in everything] == [f"actors/n{n}" for n in range(10)]

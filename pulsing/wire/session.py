@@ -334,7 +334,12 @@ class Session(Generic[Context]):
         requests, made = side.requests, side.made
         if len(requests) >= PENDING_ASKS:
             raise ProtocolError(f"more than {PENDING_ASKS} requests are open")
-        side.window.take(size)
+        # As `Window.take`; every call comes through here, at both ends.
+        window = side.window
+        if len(window.sizes) >= WINDOW_FRAMES:
+            raise ProtocolError(f"more than {WINDOW_FRAMES} messages are under way")
+        window.sizes.append(size)
+        window.bytes += size
         if number == made.last + 1:
             made.last = number
         else:

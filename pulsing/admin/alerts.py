@@ -101,6 +101,20 @@ ALERTS: Mapping[str, Alert] = {
         ("pulsing dead-letters ls", "pulsing list actors -f state=stopped"),
         "Resolve names anew after an actor has ended; replay what matters with `pulsing dead-letters replay`.",
     ),
+    "ask_timeouts": Alert(
+        'sum(rate(pulsing_ask_seconds_count{outcome="timeout",route="remote"}[5m]))'
+        ' / sum(rate(pulsing_ask_seconds_count{route="remote"}[5m])) > 0.01',
+        "5m",
+        "warning",
+        "over 1 % of the calls to other nodes get no answer in time",
+        "Callers give up before the other node has answered.",
+        (
+            "pulsing list links",
+            "pulsing list actors --sort -mailbox_oldest_s",
+            "pulsing list methods --sort -handle_total_s",
+        ),
+        "Make the slow method faster, give the calls more time, or mend the network between the nodes.",
+    ),
     "members": Alert(
         'max(pulsing_cluster_members{status="dead"}) > 0',
         "2m",

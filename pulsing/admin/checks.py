@@ -34,6 +34,9 @@ class Figures:
     errors: int
     restarts: Mapping[str, int]
     dead_letters: int
+    asks: int
+    """of other nodes, that have ended"""
+    timeouts: int
     mailbox_oldest_s: float
     mailbox_fill: float
     """the fullest mailbox, of its capacity"""
@@ -92,6 +95,12 @@ def _error_ratio(past: Past) -> float | None:
     return (now.errors - then.errors) / handled if handled >= ENOUGH_MESSAGES else None
 
 
+def _timeout_share(past: Past) -> float | None:
+    then, now = _five_minutes_ago(past), past[-1]
+    ended = now.asks - then.asks
+    return (now.timeouts - then.timeouts) / ended if ended >= ENOUGH_MESSAGES else None
+
+
 def _restarts(past: Past) -> float | None:
     then, now = past[0].restarts, past[-1].restarts
     return max((count - then.get(name, 0) for name, count in now.items()), default=0)
@@ -132,6 +141,7 @@ CHECKS: Mapping[str, Check] = {
     "error_ratio": Check(_error_ratio, 0.05, 0.5, "ratio", "messages that failed, of those of five minutes"),
     "restart_loop": Check(_restarts, 5, 20, "", "restarts of one class in ten minutes"),
     "dead_letters": Check(_rate(lambda f: f.dead_letters), 1.0, 100.0, "1/s", "messages that reached nobody"),
+    "ask_timeouts": Check(_timeout_share, 0.01, 0.2, "ratio", "calls to other nodes that got no answer in time"),
     "members": Check(_dead_share, SOME, 0.5, "ratio", "dead members that are not forgotten yet"),
     "agreement": Check(_disagreement_s, 15.0, 60.0, "s", "for how long views of the cluster have differed"),
     "flapping": Check(_suspicions, 5, 50, "", "suspicions of members in ten minutes"),
@@ -218,6 +228,8 @@ class Checks:
             errors=sum(c.errors for c in shown),
             restarts={c.name: sum(c.restarts.values()) for c in shown},
             dead_letters=sum(statistics.dead_letters_by_reason.values()),
+            asks=sum(latency.count for (route, _), latency in statistics.asks.items() if route == "remote"),
+            timeouts=statistics.asks["remote", "timeout"].count,
             mailbox_oldest_s=max((c.mailbox_oldest_s for c in shown), default=0.0),
             mailbox_fill=max(map(_fill, self._system.waiting), default=0.0),
             suspicions=self._metrics.suspicions,

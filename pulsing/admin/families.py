@@ -41,6 +41,9 @@ FAMILIES: Mapping[str, Family] = {
     "actor_mailbox_dropped_total": Family(
         "counter", ("class", "policy"), "Messages that a full mailbox refused or lost"
     ),
+    "ask_seconds": Family(
+        "histogram", ("route", "outcome"), "Time that callers waited for other nodes, or for anybody in vain"
+    ),
     "asks_inflight": Family("gauge", (), "Asks of this node that wait for their answer"),
     "streams_open": Family("gauge", ("class",), "Streams that actors produce at the moment"),
     "stream_items_total": Family("counter", ("class", "method"), "Items that streams produced"),

@@ -355,6 +355,8 @@ class Metrics:
         sheet.add("node_start_time_seconds", (), statistics.started_at)
         sheet.add("tasks", (), figures.tasks)
         sheet.add("asks_inflight", (), statistics.asks_inflight)
+        for labels, latency in statistics.asks.items():
+            sheet.observe("ask_seconds", labels, latency)
         for kind, n in statistics.messages_by_kind.items():
             sheet.add("messages_total", (kind,), n)
         for reason, n in statistics.dead_letters_by_reason.items():

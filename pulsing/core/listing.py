@@ -71,6 +71,7 @@ def figures_of(system: System) -> SystemStatistics:
         spawned=sum(c.spawned for c in classes),
         stopped=sum(sum(c.stopped.values()) for c in classes),
         asks_inflight=len(system.deadlines),
+        asks=system.asks.snapshot(),
         messages_by_kind=_by_kind(classes),
         dead_letters_by_reason=dict(system.dead_letters.counts),
         classes=classes,

@@ -164,6 +164,30 @@ class ClassCounters:
         )
 
 
+class AskCounters:
+    """How long callers of this node waited, and what for: for answers of other nodes, or in vain."""
+
+    __slots__ = ("error", "lost", "ok", "timeout_here", "timeout_there")
+
+    def __init__(self) -> None:
+        self.ok = LatencyCounters()
+        self.error = LatencyCounters()
+        self.lost = LatencyCounters()
+        self.timeout_there = LatencyCounters()
+        self.timeout_here = LatencyCounters()
+        """of actors of this node; their answers are not timed at the caller: it would be wait and handling again"""
+
+    def snapshot(self) -> dict[tuple[str, str], Latency]:
+        counted = {
+            ("remote", "ok"): self.ok,
+            ("remote", "error"): self.error,
+            ("remote", "lost"): self.lost,
+            ("remote", "timeout"): self.timeout_there,
+            ("local", "timeout"): self.timeout_here,
+        }
+        return {labels: counters.snapshot() for labels, counters in counted.items()}
+
+
 @dataclass(slots=True)
 class Backlog:
     """The messages that wait for the actors of one class at the moment of a snapshot."""
@@ -277,6 +301,8 @@ class SystemStatistics:
     spawned: int
     stopped: int
     asks_inflight: int
+    asks: dict[tuple[str, str], Latency]
+    """time that callers waited, by route (local, remote) and outcome (ok, error, lost, timeout)"""
     messages_by_kind: dict[str, int]
     """ask, tell, stream, system"""
     dead_letters_by_reason: dict[str, int]

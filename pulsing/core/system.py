@@ -33,7 +33,7 @@ from pulsing.core.registry import Instance, LocalNames, NameService, Registry, a
 from pulsing.core.seams import SYSTEM_ACTOR, SYSTEM_ACTOR_NUMBER, MemberView, Placement, Router
 from pulsing.core.seldom import Seldom
 from pulsing.core.spec import CellSpec
-from pulsing.core.statistics import ClassCounters, SystemStatistics
+from pulsing.core.statistics import AskCounters, ClassCounters, SystemStatistics
 from pulsing.core.stopping import Shutdown
 from pulsing.core.timers import Deadlines, check_seconds
 from pulsing.core.turns import Turn
@@ -98,7 +98,8 @@ class System:
         self.closing: list[Callable[[], Awaitable[None]]] = []
         """What else has to be closed when all actors have ended; the last added goes first."""
         self.tasks = TaskScope("pulsing")
-        self.deadlines = Deadlines(self.loop, self.now)
+        self.asks = AskCounters()
+        self.deadlines = Deadlines(self.loop, self.now, self._count_timeout)
         self.events = EventStream(self.clock)
         self.dead_letters = DeadLetters(self.clock, self._report_dead_letter)
         self.ended: deque[Ended] = deque(maxlen=ENDED_KEPT)
@@ -477,6 +478,10 @@ class System:
         """Publish that a turn held the loop; at most one event a second for a class."""
         if self._report_seldom.due(f"long_turn {cell.spec.class_name}"):
             self.report(cell, "actor.long_turn", method=f"{cell.spec.bare_name}.{method}", s=round(took, 3))
+
+    def _count_timeout(self, envelope: Envelope) -> None:
+        here = envelope.target.id >> 64 == self.node_id.id
+        (self.asks.timeout_here if here else self.asks.timeout_there).observe(envelope.timeout or 0.0)
 
     def _report_dead_letter(self, letter: DeadLetter) -> None:
         if self._report_seldom.due(f"dead_letter {letter.reason}"):

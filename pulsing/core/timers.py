@@ -37,11 +37,17 @@ def check_seconds(seconds: float | None, what: str) -> None:
 class Deadlines:
     """The pending asks of one system; fails each with DeadlineExceeded when its time has come."""
 
-    __slots__ = ("_loop", "_now", "_own", "common", "timer")
+    __slots__ = ("_expired", "_loop", "_now", "_own", "common", "timer")
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, now: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        now: Callable[[], float],
+        expired: Callable[[Envelope], None] = lambda envelope: None,
+    ) -> None:
         self._loop = loop
         self._now = now
+        self._expired = expired
         self.common: dict[Envelope, None] = {}
         """asks with the usual timeout, in the order of their deadlines"""
         self._own: dict[Envelope, asyncio.TimerHandle] = {}
@@ -90,11 +96,15 @@ class Deadlines:
                 self.timer = self._loop.call_later(envelope.deadline - now, self._expire_common)
                 return
             del self.common[envelope]
-            expire(envelope)
+            self._expire(envelope)
 
     def _expire_own(self, envelope: Envelope) -> None:
         if self._own.pop(envelope, None) is not None:
-            expire(envelope)
+            self._expire(envelope)
+
+    def _expire(self, envelope: Envelope) -> None:
+        self._expired(envelope)
+        expire(envelope)
 
 
 def expire(envelope: Envelope, maybe_executed: bool = True) -> None:

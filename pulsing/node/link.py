@@ -274,12 +274,14 @@ class Link:
         value = frame.value
         if frame.stream_kind is not None:
             value = self._begin_reading(request, value, envelope.abandoned)
-        self.system.deadlines.done(envelope)
+        system = self.system
+        system.deadlines.done(envelope)
         if type(value) is Undecodable:
             envelope.fail(PulsingRuntimeError(f"the answer cannot be read by this node: {value.error}"))
             return
         reply = envelope.reply
         if reply is not None and not reply.done():
+            system.asks.ok.observe(system.now() - envelope.accepted_at)
             reply.set_result(value)
 
     def _begin_reading(self, request: Request[Any], msg_type: Any, abandoned: bool) -> StreamReader | Message:
@@ -290,8 +292,11 @@ class Link:
 
     def _on_failure(self, frame: Failure, request: Request[Any] | None) -> None:
         if request is not None:
-            self.system.deadlines.done(request.context)
-            request.context.fail(from_failure(frame.failure))
+            envelope: Envelope = request.context
+            self.system.deadlines.done(envelope)
+            if not envelope.abandoned:
+                self.system.asks.error.observe(self.system.now() - envelope.accepted_at)
+            envelope.fail(from_failure(frame.failure))
 
     def _on_cancel(self, frame: Cancel, request: Request[Any] | None) -> None:
         if request is not None and request.context is not None:
@@ -363,6 +368,7 @@ class Link:
         for request in self.session.end():
             if isinstance(request.context, Envelope):
                 self.system.deadlines.done(request.context)
+                self.system.asks.lost.observe(self.system.now() - request.context.accepted_at)
                 request.context.fail(LinkLost(self.peer.node_id, True, detail))
             elif isinstance(request.context, IncomingStream):
                 request.context.finish(LinkLost(self.peer.node_id, True, detail))

@@ -156,6 +156,22 @@ async def test_metrics_name_the_node_its_cluster_and_its_links() -> None:
     assert 'pulsing_links{direction="in",state="open"} 1.0' in text
 
 
+async def test_callers_of_other_nodes_are_timed_by_outcome() -> None:
+    async with two_nodes() as (one, two, client):
+        far = await Counter.spawn(name="far", public=True, system=two)
+        ref = one.bind(far.ref.actor_id)
+        await ref.request("incr", (), None, 10)
+        with contextlib.suppress(pul.PulsingActorError):
+            await ref.request("nothing", (), None, 10)
+        text = (await client.get("/metrics")).text
+
+    def count(outcome: str) -> float:
+        sample = f'pulsing_ask_seconds_count{{outcome="{outcome}",route="remote"}} '
+        return float(next(line for line in text.splitlines() if line.startswith(sample)).split()[-1])
+
+    assert (count("ok") >= 1, count("error"), count("timeout")) == (True, 1, 0)
+
+
 async def test_an_actor_of_an_unknown_node_is_not_found() -> None:
     async with two_nodes() as (_, _, client):
         response = await client.get(f"{API}/actors/00000000000000ff:0000000000000010")

@@ -87,9 +87,9 @@ async def prometheus(folder: Path, config: str) -> AsyncIterator[httpx.AsyncClie
 async def value_of(client: httpx.AsyncClient, query: str) -> float | None:
     """The one value of a query; None where there is no answer yet."""
     with contextlib.suppress(httpx.TransportError):
-        answer = (await client.get("/query", params={"query": query})).json()
-        if answer.get("status") == "success" and answer["data"]["result"]:
-            return float(answer["data"]["result"][0]["value"][1])
+        response = await client.get("/query", params={"query": query})
+        if response.status_code == 200 and (found := response.json()["data"]["result"]):
+            return float(found[0]["value"][1])
     return None
 
 
@@ -164,6 +164,10 @@ SICK: dict[str, dict[str, str]] = {
     },
     "restart_loop": {f'pulsing_actor_restarts_total{{{CLASS},cause="failure"}}': "0+1x20"},
     "dead_letters": {'pulsing_dead_letters_total{reason="stopped"}': "0+120x20"},
+    "ask_timeouts": {
+        'pulsing_ask_seconds_count{route="remote",outcome="ok"}': "0+90x20",
+        'pulsing_ask_seconds_count{route="remote",outcome="timeout"}': "0+10x20",
+    },
     "members": {'pulsing_cluster_members{status="dead"}': "1x20"},
     "agreement": {
         'pulsing_cluster_members{status="alive",instance="n"}': "3x20",

@@ -74,6 +74,8 @@ class Cluster:
         self.crossing = SameLoop() if crossing is None else crossing
         self.driver = Driver(me, channel, self._report, clock=clock, random=random, profile=profile, resolver=resolver)
         self._own_id = me.node_id
+        self.ended: frozenset[int] = frozenset()
+        """The dead whose processes are known to have ended; the others may only be cut off."""
         self._listed: tuple[Member, ...] = (me,)
         self._members = {me.node_id: me}
         self.directory = Directory(me.node_id, self.member, self._announce, max_public=max_public_names)
@@ -183,6 +185,7 @@ class Cluster:
 
     def _take(self, report: Report) -> None:
         self.is_joined = report.joined
+        self.ended = report.ended
         if report.members is not self._listed:
             self._listed = report.members
             self._members = {member.node_id: member for member in report.members}

@@ -80,6 +80,7 @@ class Driver:
         self._departed = False
         self._progress: set[asyncio.Future[None]] = set()
         self._members: tuple[Member, ...] = (me,)
+        self._ended: frozenset[int] = frozenset()
         self._told_joined = False
 
     # -- life --------------------------------------------------------------------------------------------------------
@@ -178,7 +179,8 @@ class Driver:
             self._told_joined = self._is_joined
             if any(isinstance(effect, MemberChanged) for effect in news):
                 self._members = tuple(self._protocol.membership.members())
-            self._tell(Report(self._members, news, self._is_joined))  # type: ignore[arg-type]
+                self._ended = self._protocol.membership.ended()
+            self._tell(Report(self._members, news, self._is_joined, self._ended))  # type: ignore[arg-type]
 
     def _is_news(self, effect: ClusterEffect) -> bool:
         """Whether the rest of the node does not know it yet; its own names it does."""

@@ -71,7 +71,7 @@ class Membership:
         self._spreading = Spreading(self._roster, random, profile, self._out)
         self._records = Records(self._roster, self._detector, self._spreading, profile, self._out)
         self._trials = Trials(self._roster, self._records, self._detector, self._spreading, random, profile, self._out)
-        self._refusals = Refusals(self._roster, self._trials, self._out)
+        self._refusals = Refusals(self._roster, self._records, self._trials, self._out)
         self.lag_s = 0.0
         """How late the loop of this node's actors is."""
         self._farewell: set[int] | None = None
@@ -113,6 +113,10 @@ class Membership:
     def peer(self, node_id: int) -> Peer | None:
         """What was observed of another member; not to be changed."""
         return self._roster.peers.get(node_id)
+
+    def ended(self) -> frozenset[int]:
+        """The dead whose processes are known to have ended; the others may only be cut off."""
+        return frozenset(node_id for node_id, peer in self._roster.peers.items() if peer.ended)
 
     def rtt(self, node_id: int) -> float | None:
         """The last round trip of a probe, in seconds."""

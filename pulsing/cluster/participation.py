@@ -68,7 +68,13 @@ class Participation:
     def members(self) -> list[MemberView]:
         """The members of the cluster, this node first; those that have left are not among them."""
         return [
-            MemberView(NodeId(member.node_id), member.addr, STATUS_SHOWN[member.status], not member.is_guest)
+            MemberView(
+                NodeId(member.node_id),
+                member.addr,
+                STATUS_SHOWN[member.status],
+                not member.is_guest,
+                member.node_id in self.cluster.ended,
+            )
             for member in self.cluster.members()
             if member.status != "left"
         ]

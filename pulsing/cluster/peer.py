@@ -46,6 +46,8 @@ class Peer:
     """When our silence about a suspect of others turns into an accusation of our own."""
     told_at: float = float("-inf")
     """When it was last told what is said about it."""
+    ended: bool = False
+    """Dead beyond doubt: its host refuses connections, or another process lives there. Else it may be cut off."""
     deaths: list[float] = field(default_factory=list)
     probation: Probation | None = None
     history: deque[Transition] = field(default_factory=lambda: deque(maxlen=HISTORY))

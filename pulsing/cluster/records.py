@@ -44,6 +44,7 @@ class Records:
             acquit: whether all accusations fall by that.
         """
         before, peer.member = peer.member, member
+        peer.ended = False
         if acquit:
             peer.acquit()
         if peer.probation is not None and (member.is_present or member.status == "left"):
@@ -51,6 +52,12 @@ class Records:
         if member.status == "dead" and before.status != "dead":
             peer.deaths = [*recent_deaths(peer.deaths, self._profile, now), now]
         self._announce(peer, before, by, now)
+
+    def confirm_end(self, peer: Peer) -> None:
+        """One that is dead is so beyond doubt."""
+        if not peer.ended:
+            peer.ended = True
+            self._out.put(MemberChanged(peer.member, peer.member, self._roster.me.node_id))
 
     def change_me(self, **changes: Any) -> None:
         """Let this node's own record say something else."""

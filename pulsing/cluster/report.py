@@ -21,6 +21,8 @@ class Report:
     news: tuple[MemberChanged | NamesChanged, ...]
     joined: bool
     """Whether another member has answered with all it holds, and the names of all are here."""
+    ended: frozenset[int] = frozenset()
+    """The dead whose processes are known to have ended."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,6 +50,10 @@ class Roster:
         """The others who are present at an address."""
         return [peer for peer in self.present() if peer.member.addr == addr]
 
+    def buried_at(self, addr: str) -> list[Peer]:
+        """The others who lived at an address and are held for dead."""
+        return [peer for peer in self.peers.values() if peer.member.status == "dead" and peer.member.addr == addr]
+
     @property
     def size(self) -> int:
         """Present members, this node included."""

@@ -114,10 +114,18 @@ class Trials:
         if peer.allegations:
             yield min(peer.allegations.values()) + self._profile.probe_timeout
 
-    def bury(self, peer: Peer, now: float, *, by: int | None = None) -> None:
-        """Declare a member dead, by this node's own verdict or by that of another."""
+    def bury(self, peer: Peer, now: float, *, by: int | None = None, ended: bool = False) -> None:
+        """Declare a member dead, by this node's own verdict or by that of another.
+
+        Args:
+            peer: the member.
+            now: the time.
+            by: whose verdict it is; by default this node's own.
+            ended: whether its process is known to have ended, and is not only silent.
+        """
         refused = peer.refused
         self._records.become(peer, peer.member.with_status("dead"), self._me if by is None else by, now)
+        peer.ended = ended
         self._spreading.shout(Rumour(peer.member, self._me, refused), now)
 
     @property
@@ -128,7 +136,7 @@ class Trials:
         """Somebody says that a member is dead: ask its host and itself before believing it."""
         peer.blamers.add(rumour.by)
         if peer.refused:
-            self.bury(peer, now, by=rumour.by)
+            self.bury(peer, now, by=rumour.by, ended=True)
             return
         if peer.suspicion is not None:
             self.accuse(peer, rumour.by, now)

@@ -52,6 +52,8 @@ class MemberView:
     """Alive, Suspect, Dead or Leaving"""
     takes_work: bool = True
     """whether anything may be placed there that its node did not ask for; False for the process of one actor"""
+    ended: bool = False
+    """whether a dead node's process is known to have ended; else it may only be cut off"""
 
 
 class Placement(Protocol):

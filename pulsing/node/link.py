@@ -14,6 +14,7 @@ from pulsing.core.streams import StreamReader
 from pulsing.exceptions import LinkLost, NotSendable, PulsingRuntimeError
 from pulsing.node.arrivals import Arrivals
 from pulsing.node.outbox import Outbox
+from pulsing.node.portions import Portions
 from pulsing.node.stopwatch import Stopwatch
 from pulsing.node.streaming import IncomingStream, OutgoingStream
 from pulsing.tasks import TaskScope
@@ -87,6 +88,7 @@ class Link:
         self.outbox = Outbox(connection, self.system.loop, self._close_if_done)
         self.arrivals = Arrivals(self)
         self._codec = FrameCodec(codec, self.outbox.room)
+        self._portions = Portions(connection, self.system.loop, self._read)
         self._tasks = TaskScope(f"link {peer.node_id}")
         self._handlers: dict[type, Callable[[Any, Request[Any] | None], None]] = {
             Ask: self.arrivals.take,
@@ -244,14 +246,25 @@ class Link:
 
     @property
     def is_drained(self) -> bool:
-        """Whether no message waits for the rest of a large value."""
-        return not self._codec.assembler.holds_messages
+        """Whether no message waits for the rest of a large value, or to be taken in."""
+        return not (self._codec.assembler.holds_messages or self._portions.waiting)
 
     def on_message(self, data: bytes | bytearray) -> None:
         self.bytes_in += len(data)
         self.peer.heard()
+        if type(data) is not bytes:
+            data = bytes(data)
+        if self._portions.waiting:
+            self._portions.add(data, 0)
+            return
+        end = self._read(data, 0)
+        if end < len(data):
+            self._portions.add(data, end)
+
+    def _read(self, data: bytes, offset: int) -> int:
+        """Take in the next portion of a message; returns where it ends."""
         try:
-            frames = self._codec.decode(data)  # type: ignore[arg-type]
+            frames, offset = self._codec.decode_portion(data, offset)
             self.frames_in += len(frames)
             handlers, session = self._handlers, self.session
             for frame in frames:
@@ -259,13 +272,16 @@ class Link:
         except ProtocolError as error:
             if self.system.log_seldom.due("protocol"):
                 logger.warning("node %s broke the protocol: %s", self.peer.node_id, error)
+            self._portions.clear()
             self.connection.close(PROTOCOL_ERROR, "protocol error")
+            offset = len(data)
         if self.peer.waiting:
             self.peer.room_again()
         if self.peer.holds_back:
             self.peer.release()
         if self.closing:
             self._close_if_done()
+        return offset
 
     def _on_reply(self, frame: Reply, request: Request[Any] | None) -> None:
         if request is None:
@@ -374,6 +390,7 @@ class Link:
                 request.context.finish(LinkLost(self.peer.node_id, True, detail))
             elif request.context is not None:
                 request.context.cancel()
+        self._portions.clear()
         self.arrivals.clear()
         self.outbox.clear()
         self.peer.link_lost(self, detail)

@@ -54,6 +54,14 @@ class Connection(Protocol):
         """
         ...
 
+    def pause_reading(self) -> None:
+        """Read nothing more from the network; what has been read already may still come."""
+        ...
+
+    def resume_reading(self) -> None:
+        """Take `pause_reading` back. Idempotent, and nothing on a connection that is gone."""
+        ...
+
     def close(self, code: int = 1000, reason: str = "") -> None:
         """Send what is queued, then close and tell the other end why. Idempotent."""
         ...

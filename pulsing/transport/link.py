@@ -99,6 +99,16 @@ class WebSocketLink(asyncio.Protocol):
             else:
                 self._send_parts(frame)
 
+    def pause_reading(self) -> None:
+        """Read nothing more from the network; what has been read already may still come."""
+        if not (self._gone or self.transport.is_closing()):
+            self.transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        """Take `pause_reading` back. Idempotent, and nothing on a connection that is gone."""
+        if not (self._gone or self.transport.is_closing()):
+            self.transport.resume_reading()
+
     def close(self, code: int = 1000, reason: str = "") -> None:
         """Send what is queued, then close and tell the other end why. Idempotent."""
         if self._closing or self._gone:

@@ -215,6 +215,12 @@ class MemoryConnection:
             self._blocked = True
             self._handler.on_blocked()
 
+    def pause_reading(self) -> None:
+        """Nothing: what is sent in memory has been read already."""
+
+    def resume_reading(self) -> None:
+        """Nothing."""
+
     def close(self, code: int = 1000, reason: str = "") -> None:
         """Send what is queued, then close and tell the other end why. Idempotent."""
         if self._closing or self._handler is None:

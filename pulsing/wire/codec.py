@@ -45,7 +45,7 @@ from pulsing.wire.frames import (
     Tell,
     Undecodable,
 )
-from pulsing.wire.limits import CHUNK, KIB
+from pulsing.wire.limits import CHUNK, KIB, PORTION, PORTION_FRAMES, Limits
 from pulsing.wire.tags import Attachment, Buffer
 from pulsing.wire.values import Codec
 
@@ -179,23 +179,43 @@ class FrameCodec:
         Raises:
             ProtocolError: the bytes are no frames; the link is to be closed.
         """
-        if type(message) is not bytes:
-            message = bytes(message)
         frames: list[Frame] = []
-        offset, size, budget = 0, len(message), self.codec.limits.frames
-        if size > self.codec.limits.heads:
-            _check_heads(message, self.codec.limits.heads)
+        offset, size = 0, len(message)
+        while offset < size:
+            portion, offset = self.decode_portion(message, offset)
+            frames += portion
+        return frames
+
+    def decode_portion(self, message: bytes, offset: int) -> tuple[list[Frame], int]:
+        """Decode as much of a message as one turn of the loop should take.
+
+        Args:
+            message: the whole of it.
+            offset: where the last portion ended; 0 for the first one.
+
+        Returns:
+            The frames, as `decode` returns them, and where the next portion begins.
+
+        Raises:
+            ProtocolError: the bytes are no frames; the link is to be closed.
+        """
+        frames: list[Frame] = []
+        size, left = len(message), PORTION_FRAMES
+        if size > PORTION and offset == 0:
+            _check_heads(message, self.codec.limits)
+        end = size if size - offset <= PORTION else offset + PORTION
         assembler, lanes, read_head = self.assembler, self.assembler.lanes, _HEAD.unpack_from
         try:
-            while offset < size:
+            while offset < end and left:
                 tag, length = read_head(message, offset)
                 start = offset + 5
                 offset = start + length
-                budget -= 1
-                if offset > size or budget < 0:
-                    raise ProtocolError("a frame is longer than its message, or a message has too many frames")
+                left -= 1
+                if offset > size:
+                    raise ProtocolError("a frame is longer than its message")
                 if tag == _CHUNK_TAG:
                     frames += self._take_chunk(message, start, offset)
+                    end = min(size, end + length)
                     continue
                 decoder, least, most = _DECODERS[tag]
                 if not least <= length <= most:
@@ -207,7 +227,7 @@ class FrameCodec:
             raise
         except (struct.error, ValueError, LookupError) as error:
             raise ProtocolError(f"malformed frame: {type(error).__name__}: {error}") from error
-        return frames
+        return frames, offset
 
     def _take_chunk(self, message: bytes, start: int, end: int) -> list[Frame]:
         (transfer_id,) = struct.unpack_from(">I", message, start)
@@ -548,15 +568,18 @@ class FrameCodec:
         return Room(int.from_bytes(message[start:end], "big"))
 
 
-def _check_heads(message: bytes, limit: int) -> None:
+def _check_heads(message: bytes, limits: Limits) -> None:
     """Refuse a message that would take too long to decode, before any of it is."""
-    offset = heads = 0
+    offset = heads = frames = 0
     while offset + _HEAD.size <= len(message):
         tag, length = _HEAD.unpack_from(message, offset)
         offset += _HEAD.size + length
+        frames += 1
         heads += 0 if tag == _CHUNK_TAG else length
-    if heads > limit:
-        raise ProtocolError(f"the frames of a message have {heads} bytes beside their chunks, more than {limit}")
+    if heads > limits.heads:
+        raise ProtocolError(f"the frames of a message have {heads} bytes beside their chunks, more than {limits.heads}")
+    if frames > limits.frames:
+        raise ProtocolError(f"a message has too many frames: {frames}, more than {limits.frames}")
 
 
 def _are_named(kwargs: object) -> bool:

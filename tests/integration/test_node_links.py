@@ -31,6 +31,7 @@ from pulsing.wire import (
     StreamItem,
     Tell,
 )
+from pulsing.wire.limits import PORTION
 from pulsing.wire.session import STREAM_CREDIT, WINDOW_FRAMES
 
 LARGE = bytes(3 * 1024 * 1024)
@@ -565,6 +566,28 @@ def test_a_frame_that_breaks_the_protocol_ends_that_link_and_nothing_else(what: 
             hostile.say(*ILLEGAL[what])
             await wait_until(lambda: hostile.lost)
             assert await notes.note(1) == 1
+
+    run_virtual(scenario)
+
+
+def test_long_messages_are_taken_in_over_many_turns_and_in_order() -> None:
+    async def scenario() -> None:
+        async with cluster(2) as systems:
+            notes = await elsewhere(systems, Notes, "notes")
+            hostile = await intruder(systems)
+            target = notes.ref.actor_id.id
+            await wait_until(lambda: len(node_of(systems[0]).links()) == 2)
+            link = node_of(systems[0]).links()[-1]
+            tells = [Tell(target, "note", ([n] + [{}] * 1_000,), sequence=n) for n in range(1, 901)]
+            for start in range(0, 900, 300):
+                hostile.say(*tells[start : start + 300])
+            taken = [0]
+            while taken[-1] < 900:
+                await asyncio.sleep(0)
+                taken.append(link.frames_in)
+            assert max(after - before for before, after in itertools.pairwise(taken)) <= 2 * (PORTION // 1_000)
+            await wait_until(lambda: len(instance(systems[0], "notes").seen) == 900)
+            assert [seen[0] for seen in instance(systems[0], "notes").seen] == list(range(1, 901))
 
     run_virtual(scenario)
 

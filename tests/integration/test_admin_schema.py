@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,7 @@ async def test_no_request_that_fits_the_specification_or_misses_it_breaks_a_prom
         finally:
             await server.stop()
     assert status == 0, output[-8_000:]
+    assert int(re.findall(r"Tested: (\d+)", output)[0]) > 50, output[-2_000:]
 
 
 async def schemathesis(url: str, token: str, phases: str, folder: Path) -> tuple[int, str]:

@@ -52,6 +52,8 @@ class SystemConfig:
     cluster: str = "pulsing"
     insecure: bool | None = None
     allow_pickle: bool = False
+    allow_remote_subprocess: tuple[str, ...] = ()
+    """programs that other nodes may start here: names in PATH, or absolute paths"""
     join_timeout: float | None = None
     """seconds within which a seed must have answered; None to go on alone"""
     admin: bool | None = None
@@ -118,23 +120,20 @@ class SystemConfig:
         return self.addr is not None or bool(self.contacts) or self.is_head_node
 
 
-_FIELDS = {"admin": "admin.enabled", "admin_addr": "admin.addr", "node_name": "node.name"}
+_FIELDS = {
+    "admin": "admin.enabled",
+    "admin_addr": "admin.addr",
+    "allow_remote_subprocess": "subprocess.allow_remote",
+    "node_name": "node.name",
+}
 """Fields whose key in files is another than their name."""
 
 
-def config_from(
-    environment: Mapping[str, str] | None = None,
-    *,
-    flags: Mapping[str, Any] | None = None,
-    node: bool = False,
-    **given: Any,
-) -> SystemConfig:
-    """Put arguments over flags, those over the environment, and that over the file of settings.
+def config_from(environment: Mapping[str, str] | None = None, **given: Any) -> SystemConfig:
+    """Put arguments over the environment, and that over the file of settings.
 
     Args:
         environment: by default that of the process.
-        flags: what a command line said, by the key of the setting.
-        node: whether where to listen and whom to join may come from environment and file as well.
         given: fields of the result; None where the others decide.
 
     Raises:
@@ -143,11 +142,25 @@ def config_from(
     chosen = {name: value for name, value in given.items() if value is not None}
     tls = chosen.pop("tls", None)
     arguments = {_FIELDS.get(name, name): value for name, value in chosen.items()}
-    settings = resolve(os.environ if environment is None else environment, arguments=arguments, flags=flags, node=node)
+    settings = resolve(os.environ if environment is None else environment, arguments=arguments)
+    return system_config(settings, admin_addr=chosen.get("admin_addr"), tls=tls)
+
+
+def system_config(settings: Settings, *, admin_addr: str | None = None, tls: TLSConfig | None = None) -> SystemConfig:
+    """What a system is made with, out of all settings.
+
+    Args:
+        settings: with their sources.
+        admin_addr: that of an argument or a flag; one of a file or of the environment alone makes no system serve the
+            admin plane that would not otherwise.
+        tls: certificates that were given as an argument.
+
+    Raises:
+        ValueError: values exclude each other.
+    """
     names = {field.name: _FIELDS.get(field.name, field.name) for field in fields(SystemConfig)}
     read = {name: settings[key].value for name, key in names.items() if key in settings}
-    # The address of the admin plane alone does not give one to a system without links.
-    read["admin_addr"] = given.get("admin_addr")
+    read["admin_addr"] = admin_addr
     return SystemConfig(**read, tls=tls or _tls_from(settings), settings=settings)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pulsing.admin.settings import ROLES, AdminSettings, NamedToken
-from pulsing.settings import SettingError, Settings
+from pulsing.settings import OPTIONS, Option, Setting, SettingError, Settings
 
 FIELDS: Mapping[str, str] = {
     "admin.addr": "addr",
@@ -57,7 +57,46 @@ def settings_from(settings: Settings, **given: Any) -> AdminSettings:
     """
     chosen = {field: _as_field(key, settings[key].value) for key, field in FIELDS.items()}
     chosen |= {key: value for key, value in given.items() if value is not None}
-    return dataclasses.replace(AdminSettings(), **chosen)
+    return dataclasses.replace(AdminSettings(), chosen=settings, **chosen)
+
+
+def setting_rows(admin: AdminSettings) -> list[dict[str, Any]]:
+    """What is in effect, one row a setting, with who chose it; secrets are hidden.
+
+    Of an app that a program made by itself only its own settings are known.
+    """
+    return [_row(setting) for option in OPTIONS if (setting := _in_effect(option, admin)) is not None]
+
+
+def _in_effect(option: Option, admin: AdminSettings) -> Setting | None:
+    read = None if admin.chosen is None else admin.chosen[option.key]
+    if option.key not in FIELDS:
+        return read
+    value = getattr(admin, FIELDS[option.key])
+    if read is not None and _as_field(option.key, read.value) == value:
+        return read
+    return Setting(option, value, "default" if value == _as_field(option.key, option.default) else "argument")
+
+
+def _row(setting: Setting) -> dict[str, Any]:
+    option = setting.option
+    return {
+        "key": option.key,
+        "value": _plain(setting.shown),
+        "default": _plain(option.default),
+        "source": setting.source,
+        "place": setting.place,
+        "env": option.env,
+        "type": option.kind.name,
+        "doc": option.doc,
+        "restart_required": True,
+    }
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, (frozenset, tuple)):
+        return sorted(map(str, value))
+    return value if value is None or isinstance(value, (bool, int, float, str)) else str(value)
 
 
 def _as_field(key: str, value: Any) -> Any:

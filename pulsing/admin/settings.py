@@ -10,6 +10,8 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from pulsing.settings import Settings
+
 Role = Literal["viewer", "operator", "admin"]
 ROLES: tuple[Role, ...] = get_args(Role)
 
@@ -119,6 +121,8 @@ class AdminSettings:
     fanout_s: float = 2.0
     actions_per_s: float = 20.0
     audit_capacity: int = 1_000
+    chosen: Settings | None = field(default=None, repr=False, compare=False)
+    """the settings of the whole node with their sources, to be shown; None where a program made this by itself"""
 
     def __post_init__(self) -> None:
         if unknown := sorted(set(self.disabled_actions) - ACTIONS):

@@ -10,8 +10,10 @@ __all__ = ["main"]
 def main() -> None:
     """Run the command that the arguments of the process name."""
     from pulsing.cli.app import app
+    from pulsing.cli.completion import prepare_answer
     from pulsing.cli.errors import INTERRUPTED, CliError
 
+    prepare_answer()
     try:
         app()
     except CliError as error:

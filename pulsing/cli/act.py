@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import sys
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 
 from pulsing.cli.arguments import parse_keywords, parse_value
-from pulsing.cli.client import Client, segment
+from pulsing.cli.client import Client, ServerEvent, segment
 from pulsing.cli.connection import Output
 from pulsing.cli.errors import FAILED, NOT_FOUND, TIMED_OUT, USAGE, CliError
 from pulsing.cli.output import Format, show_object, write_line
+from pulsing.cli.text import one_line, to_json
 
 # The node ends a call at its deadline; the answer needs a moment more to get here.
 _MARGIN_S = 5.0
@@ -54,7 +54,7 @@ def spawn(
     }
     given = {key: value for key, value in body.items() if value is not None}
     params = {"dry_run": "true"} if dry_run else None
-    row = client.request("POST", "actors", params=params, body=given, headers=_reason(reason))
+    row = client.request("POST", "actors", params=params, body=given, headers=audited(reason))
     if output is Format.table:
         write_line(f"{row.get('id') or ''}  {row.get('name') or ''}".strip())
     else:
@@ -75,11 +75,11 @@ def call(
     """Call a method and print its result as JSON, the items of a stream one a line."""
     body = {**_message(method, keywords, arguments, message), "timeout": timeout}
     path = f"actors/{segment(actor)}/call"
-    answer = client.request("POST", path, body=body, headers=_reason(reason), timeout=timeout + _MARGIN_S)
-    if not answer["ok"]:
-        _fail(answer["error"], verbose)
-    for item in answer.get("items", [answer.get("result")]):
-        write_line(json.dumps(item, ensure_ascii=False))
+    for frame in client.call(path, body, audited(reason), timeout + _MARGIN_S):
+        for item in _items(frame, verbose):
+            write_line(to_json(item))
+            # Whoever reads this reads it as it comes.
+            sys.stdout.flush()
 
 
 def tell(
@@ -93,7 +93,7 @@ def tell(
 ) -> None:
     """Send a message and do not wait for what becomes of it."""
     body = _message(method, keywords, arguments, message)
-    client.request("POST", f"actors/{segment(actor)}/tell", body=body, headers=_reason(reason))
+    client.request("POST", f"actors/{segment(actor)}/tell", body=body, headers=audited(reason))
 
 
 def stop(
@@ -109,7 +109,7 @@ def stop(
     for actor in actors:
         params = {"timeout": timeout}
         path = f"actors/{segment(actor)}"
-        answer = client.request("DELETE", path, params=params, headers=_reason(reason), timeout=timeout + _MARGIN_S)
+        answer = client.request("DELETE", path, params=params, headers=audited(reason), timeout=timeout + _MARGIN_S)
         write_line(f"{actor}: {'stopped' if answer['stopped'] else 'stopping'}")
 
 
@@ -120,7 +120,7 @@ def restart(
 ) -> None:
     """Give actors fresh state; they keep id, name and waiting messages."""
     for actor in actors:
-        client.request("POST", f"actors/{segment(actor)}/restart", headers=_reason(reason))
+        client.request("POST", f"actors/{segment(actor)}/restart", headers=audited(reason))
         write_line(f"{actor}: restarted")
 
 
@@ -132,7 +132,7 @@ def tag(
 ) -> None:
     """Change an actor's tags and print those that it has then."""
     body = dict(_change(word) for word in changes)
-    answer = client.request("PATCH", f"actors/{segment(actor)}/tags", body=body, headers=_reason(reason))
+    answer = client.request("PATCH", f"actors/{segment(actor)}/tags", body=body, headers=audited(reason))
     for key, value in answer["tags"].items():
         write_line(f"{key}={value}")
 
@@ -160,13 +160,27 @@ def _message(
     }
 
 
-def _fail(error: dict[str, Any], verbose: bool) -> None:
+def _items(frame: ServerEvent, verbose: bool) -> list[Any]:
+    match frame.event:
+        case "item":
+            return [frame.data["value"]]
+        case "error":
+            _fail(frame.data, verbose)
+        case "answer" if not frame.data["ok"]:
+            _fail(frame.data["error"], verbose)
+        case "answer":
+            return list(frame.data.get("items", [frame.data.get("result")]))
+    return []
+
+
+def _fail(error: dict[str, Any], verbose: bool) -> NoReturn:
     traceback = error.get("traceback")
     if verbose and traceback:
         typer.echo(traceback, err=True)
     exit_code = {"timeout": TIMED_OUT, "unsupported": NOT_FOUND}.get(error["category"], FAILED)
-    raise CliError(f"{error['type']}: {error['message']}", exit_code=exit_code)
+    raise CliError(one_line(f"{error['type']}: {error['message']}"), exit_code=exit_code)
 
 
-def _reason(reason: str | None) -> dict[str, str] | None:
+def audited(reason: str | None) -> dict[str, str] | None:
+    """The headers of an action that is done for a reason."""
     return {"X-Reason": reason} if reason else None

@@ -1,21 +1,48 @@
-"""The commands of `pulsing`, put together."""
+"""The commands of `pulsing`, put together, each with examples that can be typed as they are."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import typer
 
-from pulsing.cli import access, act, happenings, look, passphrase, queues, serve, topics
+from pulsing.cli import (
+    access,
+    act,
+    checks,
+    cluster,
+    config,
+    doctor,
+    figures,
+    happenings,
+    inspect,
+    letters,
+    look,
+    passphrase,
+    queues,
+    serve,
+    top,
+    topics,
+)
+from pulsing.cli.completion import completion
 from pulsing.cli.connection import connected
 from pulsing.cli.demo import demo
 from pulsing.cli.output import write_line
 
-_NODES = "Run"
+_RUN = "Run"
 _LOOK = "Look"
 _ACT = "Act"
+
+
+def _lines(*examples: str) -> str:
+    # An empty line is what keeps two lines apart where help is shown.
+    return "\n\n".join(f"$ pulsing {example}" for example in examples)
+
 
 app = typer.Typer(
     name="pulsing",
     help="Distributed actors, queues and topics: run nodes, look at them, act on them.",
+    epilog=_lines("demo", "serve", "status", "COMMAND --help"),
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -30,23 +57,81 @@ def version() -> None:
     write_line(installed_version("pulsing"))
 
 
-app.command(rich_help_panel=_NODES)(demo)
-app.command(rich_help_panel=_NODES)(serve.serve)
-app.command(rich_help_panel=_NODES)(serve.actor)
-app.command("gen-passphrase", rich_help_panel=_NODES)(passphrase.gen_passphrase)
-app.command(rich_help_panel=_NODES)(version)
-app.command("status", rich_help_panel=_LOOK)(connected(look.status))
-app.command("list", rich_help_panel=_LOOK)(connected(look.list_things))
-app.command("get", rich_help_panel=_LOOK)(connected(look.get_thing))
-app.command("summary", rich_help_panel=_LOOK)(connected(look.summarise))
-app.command("events", rich_help_panel=_LOOK)(connected(happenings.events))
-app.command("dashboard", rich_help_panel=_LOOK)(connected(access.dashboard))
-app.command("spawn", rich_help_panel=_ACT)(connected(act.spawn))
-app.command("call", rich_help_panel=_ACT)(connected(act.call))
-app.command("tell", rich_help_panel=_ACT)(connected(act.tell))
-app.command("stop", rich_help_panel=_ACT)(connected(act.stop))
-app.command("restart", rich_help_panel=_ACT)(connected(act.restart))
-app.command("tag", rich_help_panel=_ACT)(connected(act.tag))
-app.add_typer(queues.queues, name="queue", rich_help_panel=_ACT)
-app.add_typer(topics.topics, name="topic", rich_help_panel=_ACT)
-app.add_typer(access.tokens, name="token", rich_help_panel=_NODES)
+def _add(panel: str, name: str, command: Callable[..., None], *examples: str) -> None:
+    app.command(name, rich_help_panel=panel, epilog=_lines(*examples))(command)
+
+
+_add(_RUN, "demo", demo, "demo", "demo ~/texts --once")
+_add(
+    _RUN,
+    "serve",
+    serve.serve,
+    "serve app --addr 127.0.0.1:8800",
+    "serve app --seeds 127.0.0.1:8800 --name n2",
+    "serve --config prod.toml --set limits.streams=64",
+)
+_add(_RUN, "actor", serve.actor, "actor app.Worker --name w1 -- 7 label=blue")
+_add(_RUN, "doctor", doctor.doctor, "doctor", "doctor --config prod.toml")
+_add(_RUN, "gen-passphrase", passphrase.gen_passphrase, "gen-passphrase > passphrase")
+_add(_RUN, "completion", completion, "completion bash >> ~/.bashrc")
+_add(_RUN, "version", version, "version")
+app.add_typer(config.config, name="config", rich_help_panel=_RUN, epilog=_lines("config show --changed", "config init"))
+app.add_typer(access.tokens, name="token", rich_help_panel=_RUN, epilog=_lines("token path", "token new cluster"))
+
+_add(_LOOK, "status", connected(look.status), "status", "status -w")
+_add(
+    _LOOK,
+    "list",
+    connected(look.list_things),
+    "list actors -f state=running --sort -mailbox",
+    "list queues -o csv --columns queue,max_lag",
+    "list nodes -w",
+)
+_add(_LOOK, "get", connected(look.get_thing), "get actor worker", "get queue jobs -o yaml")
+_add(_LOOK, "summary", connected(look.summarise), "summary actors --by class,node")
+_add(_LOOK, "top", connected(top.top), "top", "top queues --interval 5", "top methods --once -o json")
+_add(_LOOK, "check", connected(checks.check), "check", "check event_loop_lag")
+_add(_LOOK, "events", connected(happenings.events), "events --since 10m", "events -f --type 'actor.*'")
+_add(_LOOK, "dashboard", connected(access.dashboard), "dashboard", "dashboard --print")
+app.add_typer(
+    figures.metrics, name="metrics", rich_help_panel=_LOOK, epilog=_lines("metrics dump", "metrics grafana -o grafana")
+)
+app.add_typer(
+    inspect.inspect,
+    name="inspect",
+    rich_help_panel=_LOOK,
+    epilog=_lines("inspect cluster --seeds 127.0.0.1:8700", "inspect watch --kind actors --max_rounds 3"),
+)
+
+_add(
+    _ACT, "spawn", connected(act.spawn), "spawn app.Worker size=3 --name w1", "spawn app.Worker --tag team=a --dry-run"
+)
+_add(_ACT, "call", connected(act.call), "call w1 add number=3", "call w1 count --arg 5")
+_add(_ACT, "tell", connected(act.tell), "tell w1 add number=3")
+_add(_ACT, "stop", connected(act.stop), "stop w1 w2 --yes --reason 'too old'")
+_add(_ACT, "restart", connected(act.restart), "restart w1")
+_add(_ACT, "tag", connected(act.tag), "tag w1 team=a old-")
+app.add_typer(
+    queues.queues,
+    name="queue",
+    rich_help_panel=_ACT,
+    epilog=_lines("queue put jobs --file jobs.jsonl --create", "queue peek jobs --newest", "queue tail jobs"),
+)
+app.add_typer(
+    topics.topics,
+    name="topic",
+    rich_help_panel=_ACT,
+    epilog=_lines("topic pub news '\"hello\"' --create", "topic sub news"),
+)
+app.add_typer(
+    letters.letters,
+    name="dead-letters",
+    rich_help_panel=_ACT,
+    epilog=_lines("dead-letters ls", "dead-letters replay --why stopped --to w2 --dry-run"),
+)
+app.add_typer(
+    cluster.cluster,
+    name="cluster",
+    rich_help_panel=_ACT,
+    epilog=_lines("cluster members", "cluster join 10.0.0.5:8800"),
+)

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from pulsing.cli.errors import FAILED, NOT_ALLOWED, NOT_FOUND, TIMED_OUT, CliError
+from pulsing.cli.errors import FAILED, NOT_ALLOWED, NOT_FOUND, TIMED_OUT, USAGE, CliError
 
 if TYPE_CHECKING:
     import httpx
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 Parameters = Mapping[str, Any] | Sequence[tuple[str, Any]]
 
 _EXIT_CODES = {401: NOT_ALLOWED, 403: NOT_ALLOWED, 404: NOT_FOUND, 410: NOT_FOUND, 504: TIMED_OUT}
+
+_AN_ENDPOINT = "an endpoint looks like http://127.0.0.1:8700"
 
 _HOW_TO_LOG_IN = "use --token-file FILE or PULSING_ADMIN_TOKEN"
 
@@ -44,13 +46,16 @@ class Client:
 
         self.endpoint = endpoint
         self._timeout = timeout
-        self._http = httpx.Client(
-            base_url=f"{endpoint}/api/v1/",
-            headers={"Authorization": f"Bearer {token}"} if token else {},
-            timeout=timeout,
-            # A proxy for the web is no way to a node on this machine.
-            trust_env=False,
-        )
+        try:
+            self._http = httpx.Client(
+                base_url=f"{endpoint}/api/v1/",
+                headers={"Authorization": f"Bearer {token}"} if token else {},
+                timeout=timeout,
+                # A proxy for the web is no way to a node on this machine.
+                trust_env=False,
+            )
+        except (httpx.InvalidURL, ValueError) as error:
+            raise CliError(f"{endpoint!r} is no URL: {error}", hint=_AN_ENDPOINT, exit_code=USAGE) from error
 
     def __enter__(self) -> Client:
         return self
@@ -64,6 +69,13 @@ class Client:
         """The JSON value at a path."""
         return self.request("GET", path, params=params)
 
+    def text(self, path: str, params: Parameters | None = None) -> str:
+        """The text at a path from the root of the admin plane."""
+        with self._faults(None):
+            response = self._http.get(f"{self.endpoint}/{path}", params=_query(params))
+        _raise_for_problem(response)
+        return response.text
+
     def request(
         self,
         method: str,
@@ -73,8 +85,14 @@ class Client:
         body: Any = None,
         headers: Mapping[str, str] | None = None,
         timeout: float | None = None,
+        accepted: tuple[int, ...] = (),
     ) -> Any:
         """Send a request and return its JSON value, None where there is none.
+
+        Args:
+            method, path, params, body, headers: the request.
+            timeout: seconds, where it is not that of the connection.
+            accepted: statuses from 400 on whose body is an answer.
 
         Raises:
             CliError: the node cannot be reached, takes too long, or refuses.
@@ -83,15 +101,32 @@ class Client:
             response = self._http.request(
                 method, path, params=_query(params), json=body, headers=headers, timeout=timeout or self._timeout
             )
-        _raise_for_problem(response)
-        return response.json() if response.content else None
+        if response.status_code not in accepted:
+            _raise_for_problem(response)
+        return self._json(response) if response.content else None
 
-    def events(self, path: str, params: Parameters | None = None) -> Iterator[ServerEvent]:
-        """The frames of an event stream, until the node ends it."""
+    def call(self, path: str, body: Any, headers: Mapping[str, str] | None, timeout: float) -> Iterator[ServerEvent]:
+        """What a call gives, as it comes: items of a stream, or one frame `answer` that holds the whole."""
+        accept = {"Accept": "text/event-stream", **(headers or {})}
+        with (
+            self._faults(timeout),
+            self._http.stream("POST", path, json=body, headers=accept, timeout=timeout) as response,
+        ):
+            if response.headers.get("Content-Type", "").startswith("text/event-stream"):
+                yield from read_events(response.iter_lines())
+                return
+            response.read()
+            _raise_for_problem(response)
+            yield ServerEvent("answer", self._json(response))
+
+    def events(
+        self, path: str, params: Parameters | None = None, *, last_id: str | None = None
+    ) -> Iterator[ServerEvent]:
+        """The frames of an event stream, after that of `last_id` if it is given, until the node ends it."""
         import httpx
 
         timeout = httpx.Timeout(self._timeout, read=None)
-        headers = {"Accept": "text/event-stream"}
+        headers = {"Accept": "text/event-stream", **({"Last-Event-ID": last_id} if last_id else {})}
         with (
             self._faults(None),
             self._http.stream("GET", path, params=_query(params), headers=headers, timeout=timeout) as response,
@@ -100,6 +135,13 @@ class Client:
                 response.read()
             _raise_for_problem(response)
             yield from read_events(response.iter_lines())
+
+    def _json(self, response: httpx.Response) -> Any:
+        try:
+            return response.json()
+        except ValueError as error:
+            detail = f"what answers at {self.endpoint} is no node of Pulsing"
+            raise CliError(detail, hint=_AN_ENDPOINT) from error
 
     @contextmanager
     def _faults(self, timeout: float | None) -> Iterator[None]:
@@ -111,6 +153,8 @@ class Client:
             raise CliError(
                 f"no answer from {self.endpoint} in {timeout or self._timeout:g} s", exit_code=TIMED_OUT
             ) from error
+        except httpx.InvalidURL as error:
+            raise CliError(f"{self.endpoint!r} is no URL: {error}", hint=_AN_ENDPOINT, exit_code=USAGE) from error
         except httpx.TransportError as error:
             raise CliError(
                 f"no node answers at {self.endpoint}: {error}",
@@ -149,6 +193,6 @@ def _raise_for_problem(response: httpx.Response) -> None:
         detail = problem.get("detail") or problem.get("title") or f"status {response.status_code}"
     except (ValueError, AttributeError):
         raise CliError(f"{response.url} answered {response.status_code}", exit_code=exit_code) from None
-    hint = problem.get("hint") or (_HOW_TO_LOG_IN if response.status_code == 401 else None)
+    hint = _HOW_TO_LOG_IN if response.status_code == 401 else problem.get("hint")
     faults = "".join(f"; {'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in problem.get("errors") or [])
     raise CliError(f"{detail}{faults}", hint=hint, exit_code=exit_code)

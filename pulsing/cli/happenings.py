@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import sys
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
 import typer
 
-from pulsing.cli.client import Client
+from pulsing.cli.client import Client, ServerEvent
 from pulsing.cli.connection import Output
+from pulsing.cli.errors import CliError
 from pulsing.cli.output import Format, write_line
+from pulsing.cli.text import one_line, to_json
+from pulsing.cli.yaml import to_yaml
+
+_RETRY_S = 1.0
 
 
 def events(
@@ -26,11 +31,27 @@ def events(
     for event in reversed(client.get("events", {"type": types, "since": since, "limit": limit})["items"]):
         _show(event, output)
     if follow:
-        for frame in client.events("events", {"type": types}):
+        for frame in _following(client, {"type": types}):
             if frame.event == "gap":
                 write_line(f"# {frame.data.get('missed')} events were missed")
             elif isinstance(frame.data, dict) and "type" in frame.data:
                 _show(frame.data, output)
+
+
+def _following(client: Client, params: Mapping[str, Any]) -> Iterator[ServerEvent]:
+    """What happens from now on; when the node is gone it is tried again, and goes on behind the last that was seen."""
+    last: str | None = None
+    connected = False
+    while True:
+        try:
+            for frame in client.events("events", params, last_id=last):
+                connected, last = True, frame.id or last
+                yield frame
+        except CliError as error:
+            if not connected:
+                raise
+            typer.echo(f"pulsing: {error.detail}; trying again", err=True)
+        time.sleep(_RETRY_S)
 
 
 def event_line(event: Mapping[str, Any]) -> str:
@@ -38,10 +59,14 @@ def event_line(event: Mapping[str, Any]) -> str:
     subject = event.get("subject") or {}
     data = " ".join(f"{key}={value}" for key, value in (event.get("data") or {}).items() if value is not None)
     name = subject.get("name") or subject.get("id") or ""
-    return f"{event['at']}  {event['type']:<20} {name}  {data}".rstrip()
+    return one_line(f"{event['at']}  {event['type']:<20} {name}  {data}".rstrip())
 
 
 def _show(event: Mapping[str, Any], output: Format) -> None:
-    as_json = output in (Format.json, Format.jsonl)
-    write_line(json.dumps(event, ensure_ascii=False) if as_json else event_line(event))
+    if output is Format.yaml:
+        write_line(f"---\n{to_yaml(event)}")
+    elif output in (Format.json, Format.jsonl):
+        write_line(to_json(event))
+    else:
+        write_line(event_line(event))
     sys.stdout.flush()

@@ -9,10 +9,12 @@ from typing import Annotated, Any
 import typer
 
 from pulsing.cli.arguments import parse_filters
+from pulsing.cli.checks import COLUMNS as CHECK_COLUMNS
 from pulsing.cli.client import Client, segment
 from pulsing.cli.connection import NoColor, Output, colored
 from pulsing.cli.errors import FAILED, PARTIAL
 from pulsing.cli.output import Format, show_object, show_rows, write_line
+from pulsing.cli.watch import Interval, Watch, show_again
 
 _PAGE = 1000
 
@@ -31,6 +33,7 @@ class Listing(str, Enum):
     topics = "topics"
     links = "links"
     dead_letters = "dead-letters"
+    checks = "checks"
     audit = "audit"
 
 
@@ -45,9 +48,10 @@ class Thing(str, Enum):
     topic = "topic"
     link = "link"
     name = "name"
+    check = "check"
 
 
-_PATHS = {Listing.members: "cluster/members"}
+_PATHS = {Listing.members: "cluster/members", Listing.checks: "health/checks"}
 
 # The first column is what `-o name` prints.
 _COLUMNS: dict[Listing, tuple[str, ...]] = {
@@ -62,8 +66,12 @@ _COLUMNS: dict[Listing, tuple[str, ...]] = {
     Listing.topics: ("topic", "node", "subscribers", "published_total", "delivered_total", "failed_total", "state"),
     Listing.links: ("id", "peer_name", "peer", "direction", "state", "rtt_s", "pending_frames"),
     Listing.dead_letters: ("id", "at", "reason", "recipient", "kind", "method"),
+    Listing.checks: CHECK_COLUMNS,
     Listing.audit: ("seq", "at", "principal", "action", "target", "outcome", "status"),
 }
+
+# The formats that show an answer as the node gave it.
+_WHOLE = (Format.json, Format.yaml)
 
 _THING_PATHS = {
     Thing.actor: "actors",
@@ -74,6 +82,7 @@ _THING_PATHS = {
     Thing.topic: "topics",
     Thing.link: "links",
     Thing.name: "names",
+    Thing.check: "health/checks",
 }
 
 
@@ -86,31 +95,46 @@ def list_things(
     limit: Annotated[int, typer.Option(min=1, max=_PAGE, help="Rows at most.")] = 50,
     all_rows: Annotated[bool, typer.Option("--all", help="Every row.")] = False,
     columns: Annotated[str | None, typer.Option(help="Columns to show, separated by commas.")] = None,
+    watch: Watch = False,
+    interval: Interval = 2.0,
     output: Output = Format.table,
     no_color: NoColor = False,
 ) -> None:
     """List actors, agents, queues and everything else there is."""
     params: list[tuple[str, Any]] = [*parse_filters(filters or []), ("search", search), ("sort", sort)]
     path = _PATHS.get(what, what.value)
-    if output is Format.json and not all_rows:
-        show_object(client.get(path, [*params, ("limit", limit)]), output, color=False)
-        return
-    pages = list(_pages(client, path, params, _PAGE if all_rows else limit, follow=all_rows))
-    rows = [row for page in pages for row in page["items"]]
     shown = tuple(columns.split(",")) if columns else _COLUMNS[what]
-    show_rows(rows, shown, output, color=colored(no_color))
-    _exit_if_partial(pages)
+
+    def show() -> None:
+        pages = list(_pages(client, path, params, _PAGE if all_rows else limit, follow=all_rows))
+        if output in _WHOLE and not all_rows:
+            show_object(pages[0], output, color=False)
+        else:
+            rows = [row for page in pages for row in page["items"]]
+            show_rows(rows, shown, output, color=colored(no_color))
+        _exit_if_partial(pages)
+
+    show_again(show, watch, interval)
 
 
 def get_thing(
     client: Client,
     what: Annotated[Thing, typer.Argument(help="What kind of thing.")],
     name: Annotated[str, typer.Argument(help="Its id or name.")],
+    watch: Watch = False,
+    interval: Interval = 2.0,
     output: Output = Format.table,
     no_color: NoColor = False,
 ) -> None:
     """Show one thing in full."""
-    show_object(client.get(f"{_THING_PATHS[what]}/{segment(name)}"), output, color=colored(no_color))
+    path = f"{_THING_PATHS[what]}/{segment(name)}"
+
+    def show() -> None:
+        # A critical check is an answer, not a failure to get one.
+        thing = client.request("GET", path, accepted=(503,) if what is Thing.check else ())
+        show_object(thing, output, color=colored(no_color))
+
+    show_again(show, watch, interval)
 
 
 def summarise(
@@ -124,7 +148,7 @@ def summarise(
     if what is not Listing.actors:
         raise typer.BadParameter("only actors can be summarised")
     answer = client.get("actors/summary", {"by": by})
-    if output is Format.json:
+    if output in _WHOLE:
         show_object(answer, output, color=False)
         return
     keys = by.split(",")
@@ -133,8 +157,12 @@ def summarise(
     show_rows(rows, columns, output, color=colored(no_color))
 
 
-def status(client: Client, output: Output = Format.table) -> None:
+def status(client: Client, watch: Watch = False, interval: Interval = 2.0, output: Output = Format.table) -> None:
     """Show the state of the cluster on one screen; exit 1 when a check is critical, 5 when a node is silent."""
+    show_again(lambda: _show_status(client, output), watch, interval)
+
+
+def _show_status(client: Client, output: Format) -> None:
     overview = client.get("overview")
     if output is Format.table:
         for line in status_lines(overview):

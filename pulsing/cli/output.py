@@ -1,13 +1,15 @@
-"""Rows and objects in the six formats of the command line."""
+"""Rows and objects in the formats of the command line."""
 
 from __future__ import annotations
 
 import csv
-import json
 import sys
 from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import Any
+
+from pulsing.cli.text import one_line, to_json
+from pulsing.cli.yaml import to_yaml
 
 _UNBOUNDED_WIDTH = 100_000
 
@@ -19,6 +21,7 @@ class Format(str, Enum):
     wide = "wide"
     json = "json"
     jsonl = "jsonl"
+    yaml = "yaml"
     csv = "csv"
     name = "name"
 
@@ -29,9 +32,13 @@ Rows = Sequence[Mapping[str, Any]]
 def show_rows(rows: Rows, columns: Sequence[str], form: Format, *, color: bool) -> None:
     """Write rows; `columns` are those of the table, of `csv`, and the first of them is the `name`."""
     match form:
-        case Format.jsonl | Format.json:
+        case Format.json:
+            write_line(to_json({"items": list(rows)}, indent=2))
+        case Format.yaml:
+            write_line(to_yaml({"items": list(rows)}))
+        case Format.jsonl:
             for row in rows:
-                write_line(json.dumps(row, ensure_ascii=False))
+                write_line(to_json(row))
         case Format.csv:
             writer = csv.writer(sys.stdout, lineterminator="\n")
             writer.writerow(columns)
@@ -44,9 +51,12 @@ def show_rows(rows: Rows, columns: Sequence[str], form: Format, *, color: bool) 
 
 
 def show_object(fields: Mapping[str, Any], form: Format, *, color: bool) -> None:
-    """Write one object: JSON in the formats for programs, a table of two columns otherwise."""
+    """Write one object: as it is in the formats for programs, a table of two columns otherwise."""
+    if form is Format.yaml:
+        write_line(to_yaml(fields))
+        return
     if form in (Format.json, Format.jsonl):
-        write_line(json.dumps(fields, ensure_ascii=False, indent=None if form is Format.jsonl else 2))
+        write_line(to_json(fields, indent=None if form is Format.jsonl else 2))
         return
     rows = [{"field": name, "value": value} for name, value in fields.items()]
     show_rows(rows, ("field", "value"), form, color=color)
@@ -61,8 +71,8 @@ def cell(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.4g}" if abs(value) < 1000 else f"{value:,.0f}"
     if isinstance(value, (dict, list)):
-        return json.dumps(value, ensure_ascii=False)
-    return str(value)
+        return to_json(value)
+    return one_line(str(value))
 
 
 def write_line(text: str) -> None:

@@ -18,6 +18,8 @@ from pulsing.cli.connection import NoColor, Output, colored, connected
 from pulsing.cli.errors import USAGE, CliError
 from pulsing.cli.look import Listing, Thing, get_thing, list_things
 from pulsing.cli.output import Format, show_object, show_rows, write_line
+from pulsing.cli.progress import Progress
+from pulsing.cli.text import to_json
 
 _BATCH = 100
 _TAIL_S = 0.5
@@ -85,9 +87,11 @@ def put(
     """Put records: those given, else JSON lines from a file or standard input, a hundred at a time."""
     count = 0
     params = {"create": "true"} if create_queue else None
-    for batch in _batches(_records(records, file)):
-        answer = client.request("POST", f"queues/{segment(queue)}/messages", params=params, body={"records": batch})
-        count += answer["count"]
+    with Progress("records put") as progress:
+        for batch in _batches(_records(records, file)):
+            answer = client.request("POST", f"queues/{segment(queue)}/messages", params=params, body={"records": batch})
+            count += answer["count"]
+            progress.show(count)
     write_line(f"{count} put")
 
 
@@ -105,7 +109,7 @@ def peek(
     order = "newest" if newest else "oldest"
     params = {"limit": number, "bucket_id": bucket, "offset": offset, "order": order}
     for item in client.get(f"queues/{segment(queue)}/messages", params)["items"]:
-        write_line(json.dumps(item["record"], ensure_ascii=False))
+        write_line(to_json(item["record"]))
 
 
 @queues.command("tail")
@@ -120,7 +124,7 @@ def tail(client: Client, queue: QueueName) -> None:
             params = {"bucket_id": bucket, "offset": offset, "limit": _TAIL_PAGE}
             answer = client.get(path, params)
             for item in answer["items"]:
-                write_line(json.dumps(item["record"], ensure_ascii=False))
+                write_line(to_json(item["record"]))
             following[bucket] = answer["next_offset"].get(str(bucket), offset)
         sys.stdout.flush()
         time.sleep(_TAIL_S)

@@ -9,71 +9,95 @@ import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
-from pulsing.cli.arguments import parse_value
+from pulsing.cli.arguments import parse_filters, parse_value
+from pulsing.cli.config import check_settings, read_settings
 from pulsing.cli.errors import USAGE, CliError
 from pulsing.cli.output import write_line
 
 if TYPE_CHECKING:
     from pulsing import ActorSystem
+    from pulsing.settings import Settings
 
-Addr = Annotated[str, typer.Option("--addr", help="Where the node listens: host:port, port 0 for any free one.")]
-Seeds = Annotated[str | None, typer.Option("--seeds", help="Nodes to join: host:port, separated by commas.")]
-AdminAddr = Annotated[str | None, typer.Option("--admin-addr", help="Where the admin plane listens.")]
-NoAdmin = Annotated[bool, typer.Option("--no-admin", help="No REST, metrics and dashboard on this node.")]
+_GROUP = "Node"
+
+Addr = Annotated[
+    str | None,
+    typer.Option("--addr", help="Where it listens: host:port, port 0 for any free one.", rich_help_panel=_GROUP),
+]
+Seeds = Annotated[
+    str | None, typer.Option("--seeds", help="Nodes to join: host:port, with commas.", rich_help_panel=_GROUP)
+]
+Head = Annotated[bool, typer.Option("--head", help="Be the head node.", rich_help_panel=_GROUP)]
+HeadAddr = Annotated[str | None, typer.Option("--head-addr", help="Join this head node.", rich_help_panel=_GROUP)]
+AdminAddr = Annotated[
+    str | None, typer.Option("--admin-addr", help="Where the admin plane listens.", rich_help_panel=_GROUP)
+]
+NoAdmin = Annotated[bool, typer.Option("--no-admin", help="No REST, metrics and dashboard.", rich_help_panel=_GROUP)]
+ReadOnly = Annotated[
+    bool, typer.Option("--read-only", help="The admin plane refuses every action.", rich_help_panel=_GROUP)
+]
+ConfigFile = Annotated[Path | None, typer.Option("--config", help="File of settings to read.", rich_help_panel=_GROUP)]
+Others = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Any setting; `pulsing config show` lists them.",
+        rich_help_panel=_GROUP,
+    ),
+]
 
 _ANY_PORT = "127.0.0.1:0"
-
-
-@dataclass(frozen=True)
-class NodeOptions:
-    """How a node is to be started."""
-
-    addr: str
-    seeds: tuple[str, ...]
-    admin: bool | None
-    admin_addr: str | None
-
-    @classmethod
-    def read(cls, addr: str, seeds: str | None, admin_addr: str | None, no_admin: bool) -> NodeOptions:
-        """The options as they were typed."""
-        listed = tuple(seed.strip() for seed in (seeds or "").split(",") if seed.strip())
-        return cls(addr, listed, False if no_admin else None, admin_addr)
 
 
 def serve(
     module: Annotated[
         str | None, typer.Argument(help="A module to import, so that its classes can be spawned.")
     ] = None,
-    addr: Addr = _ANY_PORT,
+    addr: Addr = None,
     seeds: Seeds = None,
+    head: Head = False,
+    head_addr: HeadAddr = None,
+    name: Annotated[str | None, typer.Option(help="What people call the node.", rich_help_panel=_GROUP)] = None,
     admin_addr: AdminAddr = None,
     no_admin: NoAdmin = False,
+    read_only: ReadOnly = False,
+    config: ConfigFile = None,
+    others: Others = None,
 ) -> None:
     """Run a node until it is told to stop (Ctrl-C or SIGTERM; the second one stops it at once)."""
+    flags = node_flags(others, addr, seeds, head, head_addr, admin_addr, no_admin, read_only)
+    settings = read_settings(config, {**flags, **({} if name is None else {"node.name": name})})
     if module is not None:
         import_object(module)
-    options = NodeOptions.read(addr, seeds, admin_addr, no_admin)
-    _run(options, _nothing_more)
+    _run(settings, _nothing_more)
 
 
 def actor(
     class_path: Annotated[str, typer.Argument(metavar="MODULE.CLASS", help="The class of the actor.")],
     arguments: Annotated[list[str] | None, typer.Argument(help="After --: its arguments, VALUE or KEY=VALUE.")] = None,
     name: Annotated[str, typer.Option(help="The actor's name.")] = "worker",
-    addr: Addr = _ANY_PORT,
+    addr: Addr = None,
     seeds: Seeds = None,
+    head: Head = False,
+    head_addr: HeadAddr = None,
     admin_addr: AdminAddr = None,
     no_admin: NoAdmin = False,
+    read_only: ReadOnly = False,
+    config: ConfigFile = None,
+    others: Others = None,
 ) -> None:
     """Run a node with one public actor."""
+    flags = node_flags(others, addr, seeds, head, head_addr, admin_addr, no_admin, read_only)
+    settings = read_settings(config, flags)
     cls = import_object(class_path)
     positional, keywords = constructor_arguments(cls, arguments or [])
-    options = NodeOptions.read(addr, seeds, admin_addr, no_admin)
 
     async def start_actor(system: ActorSystem) -> None:
         if hasattr(cls, "spawn"):
@@ -82,7 +106,35 @@ def actor(
             await system.spawn(cls(*positional, **keywords), name=name, public=True)
         write_line(f"actor      {name}")
 
-    _run(options, start_actor)
+    _run(settings, start_actor)
+
+
+def node_flags(
+    others: list[str] | None,
+    addr: str | None,
+    seeds: str | None,
+    head: bool,
+    head_addr: str | None,
+    admin_addr: str | None,
+    no_admin: bool,
+    read_only: bool,
+) -> dict[str, Any]:
+    """What the flags of a node set, by the key of the setting; a flag of its own comes before `--set`.
+
+    Raises:
+        CliError: a word of `--set` is not key=value.
+    """
+    given = {
+        "addr": addr,
+        "seeds": seeds,
+        "is_head_node": head or None,
+        "head_addr": head_addr,
+        "admin.addr": admin_addr,
+        "admin.enabled": False if no_admin else None,
+        "admin.read_only": read_only or None,
+    }
+    named = {key: value for key, value in given.items() if value is not None}
+    return {**dict(parse_filters(others or [])), **named}
 
 
 def import_object(path: str) -> Any:
@@ -150,22 +202,30 @@ async def _nothing_more(system: ActorSystem) -> None:
     return
 
 
-def _run(options: NodeOptions, begin: Callable[[ActorSystem], Awaitable[None]]) -> None:
+def _run(settings: Settings, begin: Callable[[ActorSystem], Awaitable[None]]) -> None:
+    from pulsing.cli.logs import show_log
+
+    show_log(settings["logs.level"].value, settings["logs.format"].value)
+    check_settings(settings)
     install_fast_loop()
-    asyncio.run(_node(options, begin))
+    asyncio.run(_node(settings, begin))
 
 
-async def _node(options: NodeOptions, begin: Callable[[ActorSystem], Awaitable[None]]) -> None:
+async def _node(settings: Settings, begin: Callable[[ActorSystem], Awaitable[None]]) -> None:
     import pulsing as pul
+    from pulsing import runtime
     from pulsing.admin.serving import login_link
+    from pulsing.config import system_config
 
     asked_to_stop = _stop_signals()
+    config = system_config(settings)
+    if config.addr is None and not config.contacts:
+        config = replace(config, addr=_ANY_PORT)
     try:
-        system = await pul.init(
-            options.addr, seeds=list(options.seeds) or None, admin=options.admin, admin_addr=options.admin_addr
-        )
+        system = await runtime.start_system(config)
     except (pul.PulsingRuntimeError, ValueError) as error:
         raise CliError(f"the node cannot start: {error}") from error
+    runtime.share(system)
     try:
         await begin(system)
         for line in introduction(system.addr, system.admin_url, await login_link(system)):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from enum import Enum
 from typing import Annotated, Any
@@ -15,6 +14,7 @@ from pulsing.cli.connection import NoColor, Output, connected
 from pulsing.cli.errors import FAILED
 from pulsing.cli.look import Listing, Thing, get_thing, list_things
 from pulsing.cli.output import Format, write_line
+from pulsing.cli.text import to_json
 
 TopicName = Annotated[str, typer.Argument(metavar="TOPIC", help="The topic's name.")]
 
@@ -82,7 +82,7 @@ def subscribe(
     """Show what is published, one JSON line a message, until Ctrl-C."""
     for frame in client.events(f"topics/{segment(topic)}/tail", {"rate": rate, "contains": contains}):
         if frame.event == "message":
-            write_line(json.dumps(frame.data["value"], ensure_ascii=False))
+            write_line(to_json(frame.data["value"]))
         elif frame.event == "skipped":
             write_line(f"# skipped {frame.data['count']}")
         sys.stdout.flush()

@@ -72,6 +72,23 @@ _ADMIN = (
     Option("ui.tick_s", NUMBER, 1.0, "Seconds between the updates of a page."),
 )
 
+_SUBPROCESS = (
+    Option("subprocess.allow_remote", WORDS, (), "Programs that other nodes may start here: names in PATH, or paths."),
+    Option(
+        "subprocess.base_path",
+        TEXT,
+        None,
+        "Directory below which such programs start.",
+        "where the node was started",
+    ),
+    Option(
+        "subprocess.variables",
+        WORDS,
+        ("LANG", "LC_*", "TZ", "TERM"),
+        "Environment variables that others may set for them; * stands for any part of a name.",
+    ),
+)
+
 _VALUES = (
     Option(
         "payloads.mode",
@@ -121,6 +138,7 @@ SECTIONS: Mapping[str, tuple[Option, ...]] = {
     "Node and cluster": _NODE,
     "Credentials of links": _CREDENTIALS,
     "Admin plane and dashboard": _ADMIN,
+    "Programs for other nodes": _SUBPROCESS,
     "What is shown of values": _VALUES,
     "Metrics, logs and traces": _FIGURES,
     "Limits of the admin plane": _LIMITS,

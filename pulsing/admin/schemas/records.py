@@ -122,6 +122,9 @@ class ConfigRow(Row):
     key: str
     value: Any = None
     default: Any = None
-    source: str
+    source: Literal["argument", "flag", "env", "file", "default"]
+    place: str = ""
+    env: str | None = None
     type: str
+    doc: str = ""
     restart_required: bool = True

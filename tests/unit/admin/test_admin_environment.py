@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pulsing.admin.environment import FIELDS, settings_from
+from pulsing.admin.environment import FIELDS, setting_rows, settings_from
 from pulsing.admin.settings import AdminSettings, NamedToken
 from pulsing.settings import resolve
 
@@ -38,7 +38,7 @@ def test_what_nobody_set_is_as_the_app_has_it_by_itself(tmp_path: Path) -> None:
 
 
 def test_every_field_has_its_setting() -> None:
-    assert {field.name for field in dataclasses.fields(AdminSettings)} - {"auth"} == set(FIELDS.values())
+    assert {field.name for field in dataclasses.fields(AdminSettings)} - {"auth", "chosen"} == set(FIELDS.values())
 
 
 def test_further_tokens_come_from_a_file(tmp_path: Path) -> None:
@@ -60,3 +60,22 @@ def test_a_token_that_is_none_is_refused(tmp_path: Path, table: dict[str, Any], 
     settings = resolve({}, folder=tmp_path, arguments={"admin.tokens": (table,)})
     with pytest.raises(ValueError, match=said):
         settings_from(settings)
+
+
+def test_what_is_shown_says_who_chose_it_and_hides_secrets(tmp_path: Path) -> None:
+    environ = {
+        "PULSING_ADMIN_TOKEN": "t" * 20,
+        "PULSING_ADMIN_DISABLED_ACTIONS": "actor.stop",
+        "PULSING_PASSPHRASE": "x",
+    }
+    admin = settings_from(resolve(environ, folder=tmp_path), addr="127.0.0.1:2")
+    rows = {row["key"]: row for row in setting_rows(admin)}
+    assert [rows["admin.token"][name] for name in ("value", "source", "place")] == ["•••", "env", "PULSING_ADMIN_TOKEN"]
+    assert (rows["passphrase"]["value"], rows["admin.addr"]["source"]) == ("•••", "argument")
+    assert (rows["admin.disabled_actions"]["value"], rows["limits.streams"]["source"]) == (["actor.stop"], "default")
+
+
+def test_of_an_app_made_by_a_program_its_own_settings_are_shown() -> None:
+    rows = {row["key"]: row for row in setting_rows(AdminSettings(read_only=True))}
+    assert (rows["admin.read_only"]["value"], rows["admin.read_only"]["source"]) == (True, "argument")
+    assert set(rows) == set(FIELDS)

@@ -46,7 +46,8 @@ def test_a_problem_becomes_its_detail_hint_and_exit_code(
         client.get("actors/wroker")
 
     assert caught.value.detail == "no actor named 'wroker'"
-    assert caught.value.hint == "did you mean 'worker'?"
+    to_log_in = "use --token-file FILE or PULSING_ADMIN_TOKEN"
+    assert caught.value.hint == (to_log_in if status == 401 else "did you mean 'worker'?")
     assert caught.value.exit_code == exit_code
 
 

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from pulsing.cli.errors import USAGE, CliError
-from pulsing.cli.serve import NodeOptions, constructor_arguments, import_object, introduction
+from pulsing.cli.serve import constructor_arguments, import_object, introduction, node_flags
+from pulsing.settings import resolve
 
 
 class Worker:
@@ -45,8 +46,15 @@ def test_what_cannot_be_imported_is_a_mistake_of_usage(path: str) -> None:
     assert caught.value.exit_code == USAGE
 
 
-def test_options_are_read_as_typed() -> None:
-    assert NodeOptions.read("h:1", " a:1, b:2 ,", None, True) == NodeOptions("h:1", ("a:1", "b:2"), False, None)
+def test_flags_set_settings_and_come_before_set() -> None:
+    flags = node_flags(["addr=h:1", "limits.streams=5"], "h:2", "a:1,b:2", False, None, None, True, True)
+    settings = resolve({}, flags=flags, node=True)
+    assert settings["addr"].value == "h:2"
+    assert settings["seeds"].value == ("a:1", "b:2")
+    assert settings["admin.enabled"].value is False
+    assert settings["admin.read_only"].value is True
+    assert (settings["limits.streams"].value, settings["limits.streams"].source) == (5, "flag")
+    assert settings["is_head_node"].source == "default"
 
 
 def test_a_node_says_where_it_is_and_what_to_try() -> None:

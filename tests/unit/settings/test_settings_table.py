@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
-from pulsing.config import SystemConfig, config_from
-from pulsing.settings import OPTIONS
+from pulsing.config import SystemConfig, system_config
+from pulsing.settings import OPTIONS, resolve
 
 
 def test_no_two_settings_share_a_name() -> None:
@@ -32,8 +33,8 @@ def test_a_setting_without_a_default_says_what_holds_then() -> None:
     assert [option.key for option in OPTIONS if option.default is None and not option.unset] == []
 
 
-def test_what_nobody_set_is_as_a_system_has_it_by_itself() -> None:
-    config = config_from({"XDG_CONFIG_HOME": "/nowhere"}, node=True)
+def test_what_nobody_set_is_as_a_system_has_it_by_itself(tmp_path: Path) -> None:
+    config = system_config(resolve({"XDG_CONFIG_HOME": str(tmp_path)}, node=True, folder=tmp_path))
     assert dataclasses.replace(config, settings=None) == SystemConfig()
 
 

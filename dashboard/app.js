@@ -28,6 +28,7 @@ const MODULES = {
   cluster: [() => import("./pages/cluster.js")],
   links: [() => import("./pages/links.js")],
   events: [() => import("./pages/events.js")],
+  problems: [() => import("./pages/problems.js")],
   health: [() => import("./pages/health.js")],
   metrics: [() => import("./pages/metrics.js")],
   audit: [() => import("./pages/audit.js")],
@@ -40,7 +41,7 @@ const MODULES = {
 const NEEDS = {
   overview: "/overview", actors: "/actors", agents: "/agents", classes: "/classes", queues: "/queues", topics: "/topics",
   "dead-letters": "/dead-letters", nodes: "/nodes", cluster: "/cluster", links: "/links", events: "/events",
-  health: "/health/checks", metrics: "/overview", audit: "/audit", config: "/config", api: "/openapi.json", about: "/whoami",
+  problems: "/overview", health: "/health/checks", metrics: "/overview", audit: "/audit", config: "/config", api: "/openapi.json", about: "/whoami",
 };
 const ADMIN_ONLY = new Set(["audit", "config"]);
 

@@ -87,6 +87,9 @@ export function ProblemBox({ problem, children }) {
 export const Partial = ({ view }) => view.partial && html`<div class="notice warn" role="status"><${Icon} name="warn" /><div><b>Some nodes did not answer.</b>
   ${view.errors.map((/** @type {any} */ each) => html`<p>${nodeNames.get(each.node) ?? each.node}: ${each.detail}</p>`)}</div></div>`;
 
+/** What a failing check means, where to look and what helps. @param {{runbook?: {meaning: string, look?: string[], fix?: string} | null}} props */
+export const Runbook = ({ runbook }) => (runbook ? html`<div class="runbook"><p>${runbook.meaning}</p>${(runbook.look ?? []).map((command) => html`<p key=${command} class="row"><code>${command}</code><${CopyButton} text=${command} label="" /></p>`)}<p>${runbook.fix}</p></div>` : null);
+
 /** @param {{lines?: number}} props */
 export const Skeleton = ({ lines = 6 }) => html`<div class="skeleton" aria-label="Loading" role="status">${Array.from({ length: lines }, (_, i) => html`<i key=${i}></i>`)}</div>`;
 

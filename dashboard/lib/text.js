@@ -12,6 +12,7 @@ export const PAGES = {
   nodes: { title: "Nodes", about: "Processes of this cluster", key: "n" },
   cluster: { title: "Cluster", about: "Members, names and who suspects whom", key: "m" },
   links: { title: "Links", about: "Connections between nodes", key: "l" },
+  problems: { title: "Problems", about: "What is failing, stuck, slow or lost", key: "w" },
   events: { title: "Events", about: "What happened just now", key: "e" },
   health: { title: "Health", about: "Checks and their thresholds", key: "h" },
   metrics: { title: "Metrics", about: "Every family that Prometheus can scrape", key: "r" },
@@ -26,7 +27,7 @@ export const NAVIGATION = [
   ["Compute", ["actors", "agents", "classes"]],
   ["Data", ["queues", "topics", "dead-letters"]],
   ["Cluster", ["nodes", "cluster", "links"]],
-  ["Observe", ["events", "health", "metrics"]],
+  ["Observe", ["problems", "events", "health", "metrics"]],
   ["Admin", ["audit", "config", "api", "about"]],
 ];
 

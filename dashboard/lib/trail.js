@@ -58,7 +58,21 @@ export function recent(trail, seconds) {
   return { times: trail.times.slice(from), series: Object.fromEntries(Object.entries(trail.series).map(([name, values]) => [name, values.slice(from)])) };
 }
 
-const DIP_LENGTH = 6;
+const DIP_LENGTH = 90;
+
+const UNSURE = 6;
+
+/** Whether what fell at `from` comes back in one leap soon: then nothing was lost, only not told. @param {Array<number | null>} values @param {number} from @param {number} most */
+function leapsBack(values, from, most) {
+  const fall = most - /** @type {number} */ (values[from]);
+  let before = /** @type {number} */ (values[from]);
+  for (const later of values.slice(from + 1, from + DIP_LENGTH)) {
+    if (later == null) continue;
+    if (later >= most) return later - before >= fall / 2;
+    before = later;
+  }
+  return false;
+}
 
 /** A counter without its dips: for a moment a node did not answer, and the sum lacked its part. A fall that lasts is a restart.
  * @param {Array<number | null>} values @returns {Array<number | null>} */
@@ -66,10 +80,7 @@ export function withoutDips(values) {
   let most = -Infinity;
   return values.map((value, index) => {
     if (value == null) return null;
-    if (value < most) {
-      const ahead = values.slice(index + 1, index + DIP_LENGTH);
-      if (ahead.length < DIP_LENGTH - 1 || ahead.some((later) => later != null && later >= most)) return null;
-    }
+    if (value < most && (index >= values.length - UNSURE || leapsBack(values, index, most))) return null;
     most = value;
     return value;
   });

@@ -1,7 +1,8 @@
 /** The checks: each value beside the thresholds that make it a warning or worse. */
 import { count, duration, percent } from "../lib/format.js";
 import { html } from "../lib/html.js";
-import { Ago, Chip, ProblemBox, State } from "../lib/parts.js";
+import { setQuery } from "../lib/router.js";
+import { Ago, Chip, Panel, ProblemBox, Runbook, State } from "../lib/parts.js";
 import { useRest } from "../lib/stream.js";
 import { Table } from "../lib/table.js";
 
@@ -15,10 +16,12 @@ function measure(value, unit) {
   return typeof value === "number" ? `${count(value)}${unit === "1/s" ? "/s" : ""}` : String(value);
 }
 
-export default function Health() {
+/** @param {{query: Record<string, string>}} props */
+export default function Health({ query }) {
   const { data, problem, loaded } = useRest("health/checks", { limit: 100 }, 5_000);
   const rows = [...(data?.items ?? [])].sort((one, two) => ORDER.indexOf(one.status) - ORDER.indexOf(two.status) || one.name.localeCompare(two.name));
   const bad = rows.filter((row) => row.status === "warn" || row.status === "critical").length;
+  const open = rows.find((row) => row.name === query.check) ?? (query.check === undefined ? rows.find((row) => row.status === "critical" || row.status === "warn") : undefined);
   const end = /** @type {"end"} */ ("end");
   const columns = [
     { key: "name", title: "Check", width: 160, grow: 1, rank: 0, cell: (/** @type {any} */ row) => html`<b>${row.name}</b>` },
@@ -30,5 +33,6 @@ export default function Health() {
     { key: "detail", title: "About", width: 260, rank: 4, cell: (/** @type {any} */ row) => html`<span class="faint" title=${row.detail}>${row.detail}</span>` },
   ];
   return html`<div class="page-head"><div><h1>Health</h1><p>${loaded && !problem ? `${rows.length} checks every 5 s` : " "}</p></div>${loaded && rows.length > 0 && html`<${Chip} tone=${bad ? "warn" : "good"}>${bad ? `${bad} failing` : "all well"}<//>`}</div>
-    <${ProblemBox} problem=${problem} /><${Table} label="Checks" columns=${columns} rows=${rows} loaded=${loaded} empty=${html`<p class="empty">No checks run on this node.</p>`} />`;
+    <${ProblemBox} problem=${problem} /><${Table} label="Checks" columns=${columns} rows=${rows} loaded=${loaded} onOpen=${(/** @type {any} */ row) => setQuery({ check: row.name })} mark=${(/** @type {any} */ row) => (row === open ? "active" : "")} empty=${html`<p class="empty">No checks run on this node.</p>`} />
+    ${open?.runbook && html`<${Panel} title=${open.name.replaceAll("_", " ")} note="what it means and what to do"><${Runbook} runbook=${open.runbook} /><//>`}`;
 }

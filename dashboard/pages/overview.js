@@ -8,16 +8,15 @@ import { ActorLink, Ago, ClassLink, Empty, Num, Panel, Partial, ProblemBox, Segm
 import { offers } from "../lib/offers.js";
 import { ratesOf } from "../lib/rates.js";
 import { go, link, setQuery } from "../lib/router.js";
-import { useLive } from "../lib/stream.js";
+import { useLive, useRest } from "../lib/stream.js";
 import { Table } from "../lib/table.js";
+import { troubles } from "../lib/troubles.js";
+import { TroubleList } from "./problems.js";
 import { seen } from "../lib/trail-seen.js";
 import { NO_TRAIL, fromHistory, growth, joined, recent } from "../lib/trail.js";
 
 const NAMES = "actors,mailbox_messages,messages_total,errors_total,dead_letters_total,handle_p50_s,handle_p99_s,wait_p50_s,wait_p99_s,queue_max_lag,queue_puts_total,queue_reads_total,members,rss_bytes,cpu_s_total";
 const RANGES = { "10m": 600, "6h": 21_600, "24h": 86_400 };
-
-/** A node remembers its own past only, which is the cluster's as long as it is alone. @param {any} data */
-const remembered = (data) => data?.cluster.size === 1 && offers("GET", "/timeseries");
 
 /** @param {string} range @param {boolean} kept */
 function useHistory(range, kept) {
@@ -25,7 +24,7 @@ function useHistory(range, kept) {
   useEffect(() => {
     if (!kept) return setHistory(NO_TRAIL);
     let gone = false;
-    const load = () => get("timeseries", { names: NAMES, range }).then((body) => !gone && setHistory(fromHistory(body)), () => !gone && setHistory(NO_TRAIL));
+    const load = () => get("timeseries", { names: NAMES, range, scope: "cluster" }).then((body) => !gone && setHistory(fromHistory(body)), () => !gone && setHistory(NO_TRAIL));
     load();
     const timer = range === "10m" ? undefined : setInterval(load, 60_000);
     return () => {
@@ -42,7 +41,7 @@ export default function Overview({ query }) {
   const nodes = useLive({ topic: "nodes", limit: 200 });
   const view = subscription.view.value;
   const data = view.rows[0];
-  const kept = remembered(data);
+  const kept = Boolean(data) && offers("GET", "/timeseries");
   const range = kept && RANGES[query.range] ? query.range : "10m";
   const history = useHistory(range, kept);
   const trail = useMemo(() => recent(joined(history, seen.value), RANGES[range]), [history, seen.value, range]);
@@ -50,6 +49,7 @@ export default function Overview({ query }) {
   return html`<div class="page-head"><div><h1>${data.cluster.name}</h1><p>${statusLine(data)}</p></div>
       ${kept && html`<${Segments} label="Range" value=${range} onChange=${(/** @type {string} */ value) => setQuery({ range: value === "10m" ? "" : value })} options=${Object.keys(RANGES).map((each) => [each, each])} />`}</div>
     <${Partial} view=${view.partial ? view : { ...view, partial: data.partial, errors: data.errors ?? [] }} />
+    <${Attention} data=${data} nodes=${nodes.view.value.rows} />
     <${Tiles} data=${data} trail=${trail} />
     <${Charts} trail=${trail} latency=${Boolean(data.latency)} />
     <div class="grid"><${Busiest} rows=${data.busiest ?? []} /><${Methods} methods=${data.methods ?? {}} /></div>
@@ -58,11 +58,20 @@ export default function Overview({ query }) {
       <div class="w5 stack gap"><${NodesPanel} nodes=${nodes} />${data.checks && html`<${Checks} checks=${data.checks} />`}</div></div>`;
 }
 
+/** What needs somebody, in one line each; nothing where all is well. @param {{data: any, nodes: any[]}} props */
+function Attention({ data, nodes }) {
+  const { data: checks } = useRest("health/checks", { limit: 100 }, 10_000);
+  const found = troubles({ overview: data, nodes, checks: checks?.items });
+  if (!found.length) return null;
+  return html`<${Panel} title="Needs attention" flush actions=${html`<a href=${link("problems")}>All problems</a>`}><${TroubleList} troubles=${found.slice(0, 5)} /><//>`;
+}
+
 /** @param {any} data */
-function statusLine({ cluster, node }) {
-  const parts = Object.entries(cluster.by_status ?? {}).filter(([, n]) => n).map(([status, n]) => `${n} ${status}`);
+export function statusLine({ cluster, node }) {
+  const parts = Object.entries(cluster.by_status ?? {}).filter(([, n]) => n);
+  const all = Math.max(cluster.size, parts.reduce((sum, [, n]) => sum + n, 0));
   const agreement = cluster.agreed === false ? " · the nodes' views differ" : "";
-  return `${cluster.size} ${cluster.size === 1 ? "node" : "nodes"}: ${parts.join(", ")}${agreement} · answered by ${node.name}, up ${age(node.uptime_s)}`;
+  return `${all} ${all === 1 ? "node" : "nodes"}: ${parts.map(([status, n]) => `${n} ${status}`).join(", ")}${agreement} · answered by ${node.name}, up ${age(node.uptime_s)}`;
 }
 
 /** Numbers worth a tile, the most telling first; those that this node cannot tell give way to the next.

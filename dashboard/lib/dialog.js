@@ -46,7 +46,7 @@ export function Modal({ title, onClose, class: name = "modal", children, footer 
 /** @param {any} props */
 export const Drawer = (props) => html`<${Modal} ...${props} class="drawer" />`;
 
-/** @typedef {{title: string, object: string, consequence: string, verb: string, typed?: boolean}} Question */
+/** @typedef {{title: string, object: string, consequence: string, verb: string, typed?: boolean, code?: any}} Question `code`: what offers the action as code */
 /** @type {import("../vendor/signals-core.js").Signal<(Question & {answer: (reason: string | null) => void}) | null>} */
 const asked = signal(null);
 
@@ -63,7 +63,7 @@ export const withdraw = () => asked.peek()?.answer(null);
 export const Confirmation = () => asked.value && html`<${Ask} key=${asked.value.title + asked.value.object} ...${asked.value} />`;
 
 /** @param {Question & {answer: (reason: string | null) => void}} props */
-function Ask({ title, object, consequence, verb, typed, answer }) {
+function Ask({ title, object, consequence, verb, typed, code, answer }) {
   const [reason, setReason] = useState("");
   const [name, setName] = useState("");
   const ready = !typed || name === object;
@@ -71,7 +71,7 @@ function Ask({ title, object, consequence, verb, typed, answer }) {
     event.preventDefault();
     if (ready) answer(reason);
   };
-  const footer = html`<button type="button" class="button" onClick=${() => answer(null)}>Cancel</button>
+  const footer = html`${code}<span class="grow"></span><button type="button" class="button" onClick=${() => answer(null)}>Cancel</button>
     <button type="submit" form="ask" class="button danger" disabled=${!ready} title=${ready ? undefined : "Type the name first"}>${verb}</button>`;
   return html`<${Modal} title=${title} onClose=${() => answer(null)} footer=${footer}><form id="ask" class="form" onSubmit=${submit}>
     <p class="object mono">${object}</p><p>${consequence}</p>

@@ -110,5 +110,8 @@ export function actorName(row) {
   return tail ? `#${tail}` : row.id ?? NONE;
 }
 
+/** What the command line and `resolve` call an actor: its name, else its whole id. @param {{name?: string | null, id: string}} row */
+export const actorTarget = (row) => row.name?.replace(/^actors\//, "") ?? row.id;
+
 /** First eight digits of a node's id. @param {string | null | undefined} id */
 export const shortId = (id) => (id ? id.slice(0, 8) : NONE);

@@ -26,15 +26,24 @@ export const commandArguments = (args, kwargs) => [
   ...Object.entries(kwargs).map(([key, value]) => ` ${shellQuoted(`${key}=${typeof value === "string" ? value : JSON.stringify(value)}`)}`),
 ].join("");
 
-/** @param {{method: string, path: string, body?: any, query?: Record<string, any>}} what */
+/** @typedef {{method: string, path: string, body?: any, query?: Record<string, any>}} Request */
+
+/** @param {Request} what */
 export function curl({ method, path, body, query }) {
   const lines = [`curl -X ${method} ${shellQuoted(url(path, query).href)}`, "-H \"X-Pulsing-Token: $PULSING_ADMIN_TOKEN\""];
   if (body !== undefined) lines.push("-H 'Content-Type: application/json'", `-d ${shellQuoted(JSON.stringify(body))}`);
   return lines.join(" \\\n  ");
 }
 
-/** @param {{request: () => {method: string, path: string, body?: any, query?: Record<string, any>}, python: () => string, cli: () => string}} props */
-export function CopyAs({ request, python: code, cli }) {
+/** A request in Python, for what the library itself has no call for. @param {Request} what */
+export function pythonRequest({ method, path, body, query }) {
+  const json = body === undefined ? "" : `,\n    json=${python(body)}`;
+  return `import os\n\nimport httpx\n\nanswer = httpx.request(\n    ${JSON.stringify(method)},\n    ${JSON.stringify(url(path, query).href)},\n    headers={"X-Pulsing-Token": os.environ["PULSING_ADMIN_TOKEN"]}${json},\n)\nprint(answer.json())`;
+}
+
+/** Offers an action as code. Without `python` it is a request; without `cli` the command line has no word for it.
+ * @param {{request: () => Request, python?: () => string, cli?: () => string}} props */
+export function CopyAs({ request, python: code = () => pythonRequest(request()), cli }) {
   const copy = (/** @type {string} */ name, /** @type {() => string} */ make) => () => navigator.clipboard.writeText(make()).then(
     () => toast("good", `Copied as ${name}`),
     () => toast("bad", "This browser does not allow copying here"),
@@ -42,5 +51,5 @@ export function CopyAs({ request, python: code, cli }) {
   return html`<${Menu} title="Copy this action as code" label=${html`<${Icon} name="copy" size=${14} />Copy as<${Icon} name="down" size=${12} />`}>
     <button type="button" data-close onClick=${copy("curl", () => curl(request()))}>curl</button>
     <button type="button" data-close onClick=${copy("Python", code)}>Python</button>
-    <button type="button" data-close onClick=${copy("command", cli)}>Command line</button><//>`;
+    ${cli && html`<button type="button" data-close onClick=${copy("command", cli)}>Command line</button>`}<//>`;
 }

@@ -87,7 +87,7 @@ export function Table({ columns, rows, total = rows.length, offset = 0, sort = "
                 onClick=${(/** @type {any} */ event) => clicked(event, () => (setActive(key), onOpen?.(row)))}>
                 ${onSelect && html`<td class="select"><input type="checkbox" aria-label="Select" checked=${selected?.has(key)} onChange=${() => onSelect(toggled(selected, key))} /></td>`}
                 ${shown.map((column) => html`<td key=${column.key} class=${column.align === "end" ? "end" : ""}>${column.cell(row)}</td>`)}</tr>`
-            : html`<tr key="blank-${first + index}" class="blank" aria-hidden="true">${onSelect && html`<td></td>`}${shown.map((column) => html`<td><i></i></td>`)}</tr>`;
+            : html`<tr key="blank-${first + index}" class="blank" aria-hidden="true">${onSelect && html`<td></td>`}${shown.map(() => html`<td><i></i></td>`)}</tr>`;
         })}
         ${last < reachable && html`<tr class="space" aria-hidden="true"><td colspan=${shown.length + (onSelect ? 1 : 0)} style=${{ height: `${(reachable - last) * ROW}px` }}></td></tr>`}
       </tbody>

@@ -3,13 +3,15 @@ import { Act, act } from "../lib/actions.js";
 import { part } from "../lib/api.js";
 import { confirm } from "../lib/dialog.js";
 import { EventList } from "../lib/eventlist.js";
-import { actorName, age, bytes, className, count, duration, rate, since } from "../lib/format.js";
-import { html, useState } from "../lib/html.js";
+import { actorName, actorTarget, age, bytes, className, count, duration, rate, since } from "../lib/format.js";
+import { html } from "../lib/html.js";
 import { Tree } from "../lib/json.js";
 import { Ago, Chip, ClassLink, CopyButton, Facts, NodeLink, Num, Panel, ProblemBox, Skeleton, State, Tabs, Tags } from "../lib/parts.js";
 import { ratesOf } from "../lib/rates.js";
 import { link, setQuery } from "../lib/router.js";
+import { CopyAs, shellQuoted } from "../lib/snippets.js";
 import { now, useLive, useRest } from "../lib/stream.js";
+import { TagField } from "./actor-selection.js";
 import { CallPanel } from "./call.js";
 
 /** @param {{id: string, query: Record<string, string>}} props */
@@ -39,14 +41,16 @@ export default function ActorPage({ id, query }) {
 /** @param {any} actor */
 async function stop(actor) {
   const waiting = actor.mailbox ? `${count(actor.mailbox)} waiting messages fail.` : "Nothing waits in its mailbox.";
-  const reason = await confirm({ title: "Stop this actor?", object: actor.name ?? actor.id, consequence: `It finishes the message in hand and ends. ${waiting}`, verb: "Stop" });
+  const code = html`<${CopyAs} request=${() => ({ method: "DELETE", path: `actors/${part(actor.id)}` })} cli=${() => `pulsing stop ${shellQuoted(actorTarget(actor))}`} />`;
+  const reason = await confirm({ title: "Stop this actor?", object: actor.name ?? actor.id, consequence: `It finishes the message in hand and ends. ${waiting}`, verb: "Stop", code });
   if (reason === null) return;
   await act(`Stopped ${actorName(actor)}`, "DELETE", `actors/${part(actor.id)}`, { reason }, (answer) => (answer.stopped === false ? "still busy with a message; it ends after that" : answer.failed_asks ? `${answer.failed_asks} callers were told` : ""));
 }
 
 /** @param {any} actor */
 async function restart(actor) {
-  const reason = await confirm({ title: "Restart this actor?", object: actor.name ?? actor.id, consequence: "Its state is made anew. Its id, its name and the messages that wait are kept.", verb: "Restart" });
+  const code = html`<${CopyAs} request=${() => ({ method: "POST", path: `actors/${part(actor.id)}/restart` })} cli=${() => `pulsing restart ${shellQuoted(actorTarget(actor))}`} />`;
+  const reason = await confirm({ title: "Restart this actor?", object: actor.name ?? actor.id, consequence: "Its state is made anew. Its id, its name and the messages that wait are kept.", verb: "Restart", code });
   if (reason !== null) await act(`Restarted ${actorName(actor)}`, "POST", `actors/${part(actor.id)}/restart`, { reason });
 }
 
@@ -79,15 +83,9 @@ const Bar = ({ part: used }) => html`<span class="bar ${used >= 1 ? "bad" : used
 /** @param {{actor: any}} props */
 function Metadata({ actor }) {
   const { data, problem, loaded, reload } = useRest(`actors/${part(actor.id)}/metadata`);
-  const [text, setText] = useState("");
-  const add = async (/** @type {Event} */ event) => {
-    event.preventDefault();
-    const [key, ...value] = text.split("=");
-    if (await act("Tag kept", "PATCH", `actors/${part(actor.id)}/tags`, { body: { [key.trim()]: value.join("=").trim() || null } })) (setText(""), reload());
-  };
   const agent = data?.agent ?? actor.agent;
   return html`<div class="grid">${agent && html`<${Panel} class="w6" title="Agent"><div class="stack"><p class="role">${agent.role}</p><p>${agent.goal}</p><p class="faint">${agent.backstory}</p><${Tags} tags=${agent.tags} /></div><//>`}
-    <${Panel} class="w6" title="Tags"><div class="stack"><${Tags} tags=${data?.tags ?? actor.tags} /><form class="row" onSubmit=${add}><span class="grow"><input value=${text} aria-label="Tag" placeholder="team=a, or team to remove it" onInput=${(/** @type {any} */ event) => setText(event.target.value)} /></span><${Act} action="actor.tag" type="submit" disabled=${!text.trim()}>Set<//></form></div><//>
+    <${Panel} class="w6" title="Tags"><div class="stack"><${Tags} tags=${data?.tags ?? actor.tags} /><${TagField} actors=${[actor]} onDone=${reload} /></div><//>
     <${Panel} class="w6" title="metadata()" note="asked in the actor's own turn">${!loaded ? html`<${Skeleton} lines=${3} />` : problem ? html`<${ProblemBox} problem=${problem} />` : html`<div class="value"><${Tree} value=${data?.metadata ?? {}} /></div>`}<//></div>`;
 }
 

@@ -1,17 +1,18 @@
 /** Every actor of the cluster as a window over the server's list: filter, sort, select, act. */
-import { Act, each } from "../lib/actions.js";
-import { part, request } from "../lib/api.js";
-import { confirm } from "../lib/dialog.js";
-import { download } from "../lib/download.js";
+import { Act } from "../lib/actions.js";
+import { endsIn, ghostsOf, withGhosts } from "../lib/ended.js";
 import { age, className, count, duration, rate, since } from "../lib/format.js";
-import { html, useEffect, useState } from "../lib/html.js";
+import { html, useEffect, useRef, useState } from "../lib/html.js";
 import { Icon } from "../lib/icons.js";
-import { ActorLink, Ago, Chip, ClassLink, Empty, Menu, NodeLink, Num, Partial, ProblemBox, SearchBox, Segments, State, Tags } from "../lib/parts.js";
+import { ActorLink, Ago, ClassLink, Empty, Menu, NodeLink, Num, Partial, ProblemBox, SearchBox, Segments, State, Tags } from "../lib/parts.js";
 import { ratesOf } from "../lib/rates.js";
 import { go, link, setQuery } from "../lib/router.js";
+import { SaveMenu } from "../lib/save.js";
 import { nodeFilter } from "../lib/shell.js";
 import { now, useLive, useRest } from "../lib/stream.js";
 import { Table } from "../lib/table.js";
+import { ActorTree, Groups } from "./actor-groups.js";
+import { Selection } from "./actor-selection.js";
 import { SpawnDrawer } from "./spawn.js";
 
 const STATES = ["running", "starting", "restarting", "stopping", "stopped", "failed"];
@@ -28,6 +29,7 @@ export default function Actors({ query }) {
   const subscription = useLive({ topic: "actors", filter: given(filter), search: query.search || undefined, sort, ...window });
   const view = subscription.view.value;
   const rates = ratesOf(subscription);
+  const rows = useEnded(view.rows, JSON.stringify([filter, query.search, sort, window]));
   const states = useRest("actors/summary", { by: "state", ...given({ node: filter.node, class: filter.class }) }, 5_000);
   const narrowed = Boolean(query.search || Object.keys(given(filter)).length);
   useEffect(() => {
@@ -42,19 +44,30 @@ export default function Actors({ query }) {
   const columns = actorColumns(rates).map((column) => ({ ...column, hidden: hidden.has(column.key) || (column.key === "node" && Boolean(nodeFilter.value)) }));
   const group = query.group ?? "";
   return html`<div class="page-head"><div><h1>Actors</h1><p>${view.loaded ? `${count(view.filtered)}${view.filtered === view.total ? "" : ` of ${count(view.total)}`}` : " "}</p></div>
-      <div class="toolbar"><${Download} filter=${filter} search=${query.search} sort=${sort} /><${ColumnChooser} columns=${columns} hidden=${hidden} onChange=${(/** @type {Set<string>} */ next) => (localStorage.setItem(KEPT_COLUMNS, JSON.stringify([...next])), setHidden(next))} />
+      <div class="toolbar"><${SaveMenu} path="actors" name="actors" query=${{ ...filter, search: query.search, sort }} /><${ColumnChooser} columns=${columns} hidden=${hidden} onChange=${(/** @type {Set<string>} */ next) => (localStorage.setItem(KEPT_COLUMNS, JSON.stringify([...next])), setHidden(next))} />
         <${Act} action="actor.spawn" icon="plus" class="button primary" onClick=${() => setQuery({ spawn: "1" })}>Spawn<//></div></div>
     <div class="toolbar"><${SearchBox} value=${query.search ?? ""} placeholder="Name, id or class" onInput=${(/** @type {string} */ search) => setQuery({ search })} />
       <${StateChips} summary=${states.data} value=${query.state ?? ""} />
       ${["class", "node", "tag", "kind"].filter((key) => query[key]).map((key) => html`<button key=${key} type="button" class="chip accent" title="Remove this filter" onClick=${() => setQuery({ [key]: "" })}>${key}: ${key === "class" ? className(query[key]) : query[key]}<${Icon} name="close" size=${11} /></button>`)}
-      <span class="grow"></span><${Segments} label="Group" value=${group} onChange=${(/** @type {string} */ value) => setQuery({ group: value })} options=${[["", "list"], ["class", "by class"], ["node", "by node"]]} /></div>
+      <span class="grow"></span><${Segments} label="Group" value=${group} onChange=${(/** @type {string} */ value) => setQuery({ group: value })} options=${[["", "list"], ["class", "by class"], ["node", "by node"], ["tree", "tree"]]} /></div>
     ${selected.size > 0 && html`<${Selection} keys=${selected} rows=${view.rows} onDone=${() => setSelected(new Set())} />`}
     <${Partial} view=${view} /><${ProblemBox} problem=${view.problem} />
-    ${group ? html`<${Groups} key=${group} by=${group} filter=${given(filter)} />` : html`<${Table} fill label="Actors" columns=${columns} rows=${view.rows} offset=${view.offset} total=${view.loaded ? view.filtered : 0} loaded=${view.loaded} sort=${sort}
+    ${group === "tree" ? html`<${ActorTree} filter=${given(filter)} />` : group ? html`<${Groups} key=${group} by=${group} filter=${given(filter)} />` : html`<${Table} fill label="Actors" columns=${columns} rows=${rows} offset=${view.offset} total=${view.loaded ? view.filtered + rows.length - view.rows.length : 0} loaded=${view.loaded} sort=${sort}
       onSort=${(/** @type {string} */ next) => setQuery({ sort: next })} onRange=${range} onOpen=${(/** @type {any} */ row) => go(link("actors", row.id))} selected=${selected} onSelect=${setSelected}
       mark=${(/** @type {any} */ row) => (row.state === "stopped" || row.state === "failed" ? "gone" : "")}
       empty=${view.problem ? null : narrowed ? html`<div class="empty"><h3>No actor fits</h3><p>Nothing has this name, class, state and node.</p><button type="button" class="button" onClick=${() => go(link("actors"))}>Clear the filters</button></div>` : html`<${Empty} name="actors" />`} />`}
     ${query.spawn && html`<${SpawnDrawer} wanted=${query.spawn === "1" ? "" : query.spawn} onClose=${() => setQuery({ spawn: "" })} />`}`;
+}
+
+/** The rows, and in their places those that ended within the last half a minute. @param {any[]} rows @param {string} window */
+function useEnded(rows, window) {
+  const events = useLive({ topic: "events", filter: { type: "actor.*" }, limit: 100 }).view.value;
+  const kept = useRef({ window, before: /** @type {any[]} */ ([]), ghosts: /** @type {import("../lib/ended.js").Ghost[]} */ ([]) });
+  const same = kept.current.window === window;
+  const ghosts = same ? ghostsOf(kept.current.ghosts, kept.current.before, rows, endsIn(events.rows), now.value) : [];
+  const shown = withGhosts(rows, ghosts);
+  kept.current = { window, before: shown, ghosts };
+  return shown;
 }
 
 /** @param {Record<string, any>} filter */
@@ -91,42 +104,6 @@ function StateChips({ summary, value }) {
     <${State} value=${state} />${counts[state] !== undefined && html`<b>${count(counts[state])}</b>`}</button>`)}</div>`;
 }
 
-/** @param {{keys: Set<string>, rows: any[], onDone: () => void}} props */
-function Selection({ keys, rows, onDone }) {
-  const ids = [...keys];
-  const names = rows.filter((row) => keys.has(row.id)).slice(0, 3).map((row) => row.name ?? row.id).join(", ");
-  const stop = async () => {
-    const reason = await confirm({ title: `Stop ${ids.length} actors?`, object: ids.length === 1 ? names : `${names}${ids.length > 3 ? ` and ${ids.length - 3} more` : ""}`, consequence: "Each finishes the message in hand; what waits in its mailbox fails.", verb: `Stop ${ids.length}` });
-    if (reason === null) return;
-    await each("Stopped", ids, (id) => request("DELETE", `actors/${part(id)}`, { reason }));
-    onDone();
-  };
-  const restart = async () => {
-    await each("Restarted", ids, (id) => request("POST", `actors/${part(id)}/restart`));
-    onDone();
-  };
-  return html`<div class="selection" role="status"><b>${ids.length} selected</b><span class="grow"></span>
-    <${Act} action="actor.restart" icon="restart" class="button small" onClick=${restart}>Restart<//><${Act} action="actor.stop" icon="stop" class="button small danger" onClick=${stop}>Stop<//>
-    <button type="button" class="button ghost small" onClick=${onDone}>Clear</button></div>`;
-}
-
-/** @param {{by: string, filter: Record<string, any>}} props */
-function Groups({ by, filter }) {
-  const { data, problem, loaded } = useRest("actors/summary", { by, ...filter }, 2_000);
-  const rows = (data?.items ?? []).map((/** @type {any} */ item) => ({ ...item, id: item.key[by] ?? "–" }));
-  const columns = [
-    { key: "id", title: by === "class" ? "Class" : "Node", width: 170, grow: 1, rank: 0, cell: (/** @type {any} */ row) => html`<a class="name" href=${link("actors", "", { [by]: row.id })} title=${row.id}>${by === "class" ? className(row.id) : html`<${NodeLink} id=${row.id} />`}</a>` },
-    { key: "actors", title: "Actors", width: 90, align: "end", rank: 0, cell: (/** @type {any} */ row) => html`<${Num} value=${row.actors} as=${count} />` },
-    { key: "states", title: "States", width: 260, rank: 4, cell: (/** @type {any} */ row) => html`<span class="chips">${Object.entries(row.by_state ?? {}).filter(([, n]) => n).map(([state, n]) => html`<${Chip}><${State} value=${state} /> ${n}<//>`)}</span>` },
-    { key: "mailbox", title: "Waiting", width: 90, align: "end", rank: 1, cell: (/** @type {any} */ row) => html`<${Num} value=${row.mailbox_messages} as=${count} />` },
-    { key: "fullest", title: "Fullest", width: 84, align: "end", rank: 3, cell: (/** @type {any} */ row) => html`<${Num} value=${row.mailbox_max} as=${count} />` },
-    { key: "messages", title: "Messages", width: 96, align: "end", rank: 2, cell: (/** @type {any} */ row) => html`<${Num} value=${row.messages_total} as=${count} />` },
-    { key: "errors", title: "Errors", width: 80, align: "end", rank: 1, cell: (/** @type {any} */ row) => html`<${Num} value=${row.errors_total} as=${count} />` },
-    { key: "busy", title: "Busy time", width: 96, align: "end", rank: 3, cell: (/** @type {any} */ row) => duration(row.handle_total_s) },
-  ];
-  return html`<${ProblemBox} problem=${problem} /><${Table} fill label="Groups" columns=${columns} rows=${rows} loaded=${loaded} onOpen=${(/** @type {any} */ row) => go(link("actors", "", { [by]: row.id }))} empty=${html`<${Empty} name="actors" />`} />`;
-}
-
 /** @param {{columns: import("../lib/table.js").Column[], hidden: Set<string>, onChange: (hidden: Set<string>) => void}} props */
 const ColumnChooser = ({ columns, hidden, onChange }) => html`<${Menu} class="button ghost icon-only" title="Columns" label=${html`<${Icon} name="columns" />`}>
   ${columns.filter((column) => column.rank !== 0).map((column) => html`<label key=${column.key}><input type="checkbox" checked=${!hidden.has(column.key)} onChange=${() => {
@@ -134,39 +111,3 @@ const ColumnChooser = ({ columns, hidden, onChange }) => html`<${Menu} class="bu
     if (!next.delete(column.key)) next.add(column.key);
     onChange(next);
   }} />${column.title}</label>`)}<//>`;
-
-const MOST = 10_000;
-
-/** @param {{filter: Record<string, any>, search?: string, sort: string}} props */
-function Download({ filter, search, sort }) {
-  const rows = async () => {
-    /** @type {any[]} */
-    const items = [];
-    for (let cursor = ""; items.length < MOST;) {
-      const page = await request("GET", "actors", { query: { ...filter, search, sort, limit: 1000, cursor } });
-      items.push(...page.items);
-      cursor = page.next;
-      if (!cursor) break;
-    }
-    return items;
-  };
-  const save = (/** @type {"json" | "csv"} */ kind) => async () => {
-    const items = await rows();
-    const text = kind === "json" ? JSON.stringify(items, null, 2) : csv(items);
-    download(`actors.${kind}`, text, kind === "json" ? "application/json" : "text/csv");
-  };
-  return html`<${Menu} class="button ghost icon-only" title="Download the filtered list" label=${html`<${Icon} name="save" />`}>
-    <button type="button" data-close onClick=${save("csv")}>CSV</button><button type="button" data-close onClick=${save("json")}>JSON</button><//>`;
-}
-
-/** @param {any[]} rows */
-export function csv(rows) {
-  const names = [...new Set(rows.flatMap(Object.keys))];
-  const cell = (/** @type {any} */ value) => {
-    const text = value === null || value === undefined ? "" : typeof value === "object" ? JSON.stringify(value) : String(value);
-    // A leading sign would make a spreadsheet evaluate what an actor's name says.
-    const safe = /^[=+\-@\t\r]/.test(text) && typeof value === "string" ? `'${text}` : text;
-    return /[",\n]/.test(safe) ? `"${safe.replaceAll("\"", "\"\"")}"` : safe;
-  };
-  return [names.join(","), ...rows.map((row) => names.map((name) => cell(row[name])).join(","))].join("\n");
-}

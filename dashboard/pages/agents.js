@@ -2,12 +2,13 @@
 import { Act, act } from "../lib/actions.js";
 import { part } from "../lib/api.js";
 import { confirm, Drawer } from "../lib/dialog.js";
-import { actorName, count, duration, rate } from "../lib/format.js";
-import { html, useState } from "../lib/html.js";
+import { actorName, actorTarget, count, duration, rate } from "../lib/format.js";
+import { html } from "../lib/html.js";
 import { Ago, ClassLink, Empty, NodeLink, Partial, ProblemBox, SearchBox, Skeleton, State, Tags } from "../lib/parts.js";
 import { ratesOf } from "../lib/rates.js";
 import { link, setQuery } from "../lib/router.js";
 import { nodeFilter } from "../lib/shell.js";
+import { CopyAs, shellQuoted } from "../lib/snippets.js";
 import { useLive } from "../lib/stream.js";
 import { CallPanel } from "./call.js";
 
@@ -15,7 +16,6 @@ import { CallPanel } from "./call.js";
 export default function Agents({ query }) {
   const filter = JSON.parse(JSON.stringify({ node: nodeFilter.value || undefined, role: query.role || undefined }));
   const subscription = useLive({ topic: "agents", filter, search: query.search || undefined, sort: "name", offset: 0, limit: 200 });
-  const [talking, setTalking] = useState(/** @type {any} */ (null));
   const view = subscription.view.value;
   const rates = ratesOf(subscription);
   const roles = [...new Set(view.rows.map((row) => row.role).concat(query.role ?? []))].filter(Boolean).sort();
@@ -23,9 +23,29 @@ export default function Agents({ query }) {
     <div class="toolbar"><${SearchBox} value=${query.search ?? ""} placeholder="Role, goal or name" onInput=${(/** @type {string} */ search) => setQuery({ search })} />
       <div class="chips" role="group" aria-label="Role">${roles.length > 1 || query.role ? roles.map((role) => html`<button key=${role} type="button" class="chip" aria-pressed=${role === query.role} onClick=${() => setQuery({ role: role === query.role ? "" : role })}>${role}</button>`) : ""}</div></div>
     <${Partial} view=${view} /><${ProblemBox} problem=${view.problem} />
-    ${!view.loaded ? html`<${Skeleton} />` : view.rows.length ? html`<div class="cards">${view.rows.map((row) => html`<${Card} key=${row.id} agent=${row} messages=${rates(row, "messages_total")} onTalk=${() => setTalking(row)} />`)}</div>` : html`<section class="panel"><${Empty} name="agents" /></section>`}
-    ${talking && html`<${Drawer} title="Call ${actorName(talking)}" onClose=${() => setTalking(null)}><div class="stack"><p class="goal">${talking.role}: ${talking.goal}</p><${CallPanel} actor=${{ ...talking, kind: "agent" }} compact /></div><//>`}`;
+    ${!view.loaded ? html`<${Skeleton} />` : view.rows.length ? html`<div class="cards">${view.rows.map((row) => html`<${Card} key=${row.id} agent=${row} messages=${rates(row, "messages_total")} onTalk=${() => setQuery({ talk: row.id })} />`)}</div>` : html`<section class="panel"><${Empty} name="agents" /></section>`}
+    ${query.talk && html`<${Talk} key=${query.talk} id=${query.talk} row=${view.rows.find((row) => row.id === query.talk)} onClose=${() => setQuery({ talk: "" })} />`}`;
 }
+
+/** What an agent does now: the method in hand, or when it last had one. @param {{agent: any}} props */
+const Doing = ({ agent }) => html`<p class="doing">${agent.current?.method ? html`<${State} value="busy" /><b class="mono">${agent.current.method}</b><span class="grow"></span>${duration(agent.current.since_s)}` : html`<span class="faint">last message <${Ago} at=${agent.last_message_at} /></span>`}</p>`;
+
+/** A conversation with one agent: who it is, what was said from this page, and what to say next. @param {{id: string, row: any, onClose: () => void}} props */
+function Talk({ id, row, onClose }) {
+  const subscription = useLive({ topic: "actor", id });
+  const { rows, problem } = subscription.view.value;
+  const agent = { ...row, ...rows[0], ...row?.role && { role: row.role, goal: row.goal } };
+  return html`<${Drawer} title=${agent.id ? actorName(agent) : "Agent"} onClose=${onClose}><div class="stack talk">
+    ${agent.role && html`<div class="card-head"><span class="avatar ${tint(agent.role)}" aria-hidden="true">${initials(agent.role)}</span><div><p class="role">${agent.role}</p><p class="goal">${agent.goal}</p></div></div>`}
+    <${ProblemBox} problem=${problem} />
+    ${agent.class ? html`<${Doing} agent=${row ?? agent} /><${LastMessages} methods=${agent.by_method} errors=${agent.errors} /><${CallPanel} actor=${{ ...agent, kind: "agent" }} compact />` : !problem && html`<${Skeleton} lines=${5} />`}</div><//>`;
+}
+
+const METHODS = 6;
+
+/** What others asked of it: messages by method, and the errors among them. @param {{methods?: any[], errors?: any[]}} props */
+const LastMessages = ({ methods = [], errors = [] }) => html`${methods?.length > 0 && html`<div class="chips" aria-label="Messages by method">${methods.slice(0, METHODS).map((each) => html`<span key=${each.method} class="chip"><span class="mono">${each.method}</span> <b>${count(each.messages_total)}</b>${each.errors_total > 0 && html` <span class="bad-text">${count(each.errors_total)} failed</span>`}</span>`)}</div>`}
+  ${errors?.length > 0 && html`<ul class="log short boxed">${errors.slice(-3).map((error) => html`<li key=${error.at}><${Ago} at=${error.at} /><span class="type bad">${error.type}</span><span class="what" title=${error.message}><span class="mono">${error.method}</span> ${error.message ?? ""}</span></li>`)}</ul>`}`;
 
 /** The same tint for the same role. @param {string} text */
 const tint = (text) => `t${([...text].reduce((sum, letter) => (sum * 31 + letter.charCodeAt(0)) % 1009, 7) % 5) + 1}`;
@@ -36,7 +56,8 @@ const initials = (role) => role.split(/\s+/).map((word) => word[0]).join("").sli
 /** @param {{agent: any, messages: number | null, onTalk: () => void}} props */
 function Card({ agent, messages, onTalk }) {
   const stop = async () => {
-    const reason = await confirm({ title: "Stop this agent?", object: agent.name ?? agent.id, consequence: "It finishes the message in hand and ends.", verb: "Stop" });
+    const code = html`<${CopyAs} request=${() => ({ method: "DELETE", path: `actors/${part(agent.id)}` })} cli=${() => `pulsing stop ${shellQuoted(actorTarget(agent))}`} />`;
+    const reason = await confirm({ title: "Stop this agent?", object: agent.name ?? agent.id, consequence: "It finishes the message in hand and ends.", verb: "Stop", code });
     if (reason !== null) await act(`Stopped ${actorName(agent)}`, "DELETE", `actors/${part(agent.id)}`, { reason });
   };
   return html`<article class="card"><div class="card-head"><span class="avatar ${tint(agent.role || agent.class)}" aria-hidden="true">${initials(agent.role || "?")}</span>
@@ -44,8 +65,8 @@ function Card({ agent, messages, onTalk }) {
     <p class="goal">${agent.goal}</p>
     ${agent.backstory && html`<details class="backstory"><summary>Backstory</summary><p>${agent.backstory}</p></details>`}
     <${Tags} tags=${agent.tags} />
-    <p class="doing">${agent.current?.method ? html`<${State} value="busy" /><b class="mono">${agent.current.method}</b><span class="grow"></span>${duration(agent.current.since_s)}` : html`<span class="faint">last message <${Ago} at=${agent.last_message_at} /></span>`}</p>
+    <${Doing} agent=${agent} />
     <div class="card-stats"><span><b>${rate(messages)}</b> messages</span><span><b>${count(agent.messages_total)}</b> in all</span><span class=${agent.errors_total ? "bad-text" : ""}><b>${count(agent.errors_total)}</b> errors</span><span><b>${duration(agent.handle_mean_s)}</b> mean</span></div>
-    <div class="row"><${Act} action="actor.call" icon="play" class="button small" onClick=${onTalk}>Call<//><a class="button small ghost" href=${link("actors", agent.id)}>Open</a>
+    <div class="row"><${Act} action="actor.call" icon="play" class="button small" onClick=${onTalk}>Talk<//><a class="button small ghost" href=${link("actors", agent.id)}>Open</a>
       <span class="grow"></span><span class="faint small"><${ClassLink} path=${agent.class} /> on <${NodeLink} id=${agent.node} /></span><${Act} action="actor.stop" icon="stop" class="button small ghost icon-only" title="Stop" onClick=${stop} /></div></article>`;
 }

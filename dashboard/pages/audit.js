@@ -3,6 +3,7 @@ import { count, duration } from "../lib/format.js";
 import { html } from "../lib/html.js";
 import { Clock, Empty, ProblemBox, SearchBox, Segments, State } from "../lib/parts.js";
 import { setQuery } from "../lib/router.js";
+import { SaveMenu } from "../lib/save.js";
 import { useRest } from "../lib/stream.js";
 import { Table } from "../lib/table.js";
 
@@ -11,7 +12,7 @@ export default function Audit({ query }) {
   const { data, problem, loaded } = useRest("audit", { limit: 500, outcome: query.outcome }, 3_000);
   const text = (query.search ?? "").toLowerCase();
   const rows = (data?.items ?? []).filter((/** @type {any} */ row) => !text || `${row.action} ${row.principal} ${row.target} ${row.reason}`.toLowerCase().includes(text)).map((/** @type {any} */ row) => ({ ...row, id: String(row.seq) }));
-  return html`<div class="page-head"><div><h1>Audit</h1><p>${data ? `${count(rows.length)} of the last ${count(data.total)}` : " "}</p></div></div>
+  return html`<div class="page-head"><div><h1>Audit</h1><p>${data ? `${count(rows.length)} of the last ${count(data.total)}` : " "}</p></div><${SaveMenu} path="audit" name="audit" query=${{ outcome: query.outcome }} /></div>
     <div class="toolbar"><${SearchBox} value=${query.search ?? ""} placeholder="Action, who or target" onInput=${(/** @type {string} */ search) => setQuery({ search })} /><${Segments} label="Outcome" value=${query.outcome ?? ""} onChange=${(/** @type {string} */ outcome) => setQuery({ outcome })} options=${[["", "all"], ["ok", "done"], ["refused", "refused"], ["failed", "failed"]]} /></div>
     <${ProblemBox} problem=${problem} /><${Table} fill label="Audit" columns=${COLUMNS} rows=${rows} loaded=${loaded} empty=${html`<${Empty} name="audit" />`} />`;
 }

@@ -2,9 +2,9 @@
 import { Act, failed } from "../lib/actions.js";
 import { Problem, part, problemOf, request } from "../lib/api.js";
 import { toast } from "../lib/dialog.js";
-import { clock, duration } from "../lib/format.js";
+import { actorTarget, clock, duration } from "../lib/format.js";
 import { BLANK, Field, SchemaFields, argumentsOf, fieldErrors } from "../lib/form.js";
-import { html, useRef, useState } from "../lib/html.js";
+import { html, useEffect, useRef, useState } from "../lib/html.js";
 import { Chip, CopyButton, ProblemBox, Skeleton } from "../lib/parts.js";
 import { Tree } from "../lib/json.js";
 import { CopyAs, commandArguments, python, pythonArguments, shellQuoted } from "../lib/snippets.js";
@@ -82,7 +82,7 @@ function CallForm({ actor, methods, compact }) {
       <${Act} action="actor.tell" class="button" title="Send without waiting for an answer" onClick=${tell}>Tell<//>
       ${latest?.running && html`<button type="button" class="button danger" onClick=${() => stop.current?.abort()}>Stop waiting</button>`}
       <span class="grow"></span><${CopyAs} request=${() => ({ method: "POST", path, body })} python=${() => callPython(actor, method, body)} cli=${() => callCommand(actor, method, body)} /></div></form>`;
-  if (compact) return html`<div class="stack">${form}${latest && html`<${Outcome} call=${latest} />`}</div>`;
+  if (compact) return html`<div class="stack"><${Conversation} calls=${calls} />${form}</div>`;
   return html`<div class="grid"><section class="panel w5"><header><h2>Call</h2></header><div class="pad">${form}</div></section>
     <section class="panel w7" aria-live="polite"><header><h2>Answers</h2><span class="faint">the last ${KEPT_CALLS} from this page</span></header><div class="pad">
       ${calls.length ? html`<ol class="history">${calls.map((each, index) => html`<li key=${each.at}><${Outcome} call=${each} folded=${index > 0} /></li>`)}</ol>` : html`<p class="empty small">Nothing called yet. The answer appears here.</p>`}</div></section></div>`;
@@ -106,6 +106,19 @@ async function perform(path, body, streams, signal, update) {
   }
 }
 
+/** Calls as turns of a conversation, the last one at the bottom and in sight. @param {{calls: Call[]}} props */
+function Conversation({ calls }) {
+  const end = useRef(/** @type {HTMLElement | null} */ (null));
+  const latest = calls[0];
+  useEffect(() => end.current?.scrollIntoView({ block: "nearest" }), [latest?.at, latest?.running, latest?.items?.length]);
+  return html`<ol class="conversation" aria-live="polite" aria-label="Conversation">${[...calls].reverse().map((call, index, all) => html`<li key=${call.at} ref=${index === all.length - 1 ? end : undefined}>
+    <p class="said mono"><b>${call.method}</b>(${saidIn(call.body)})</p><div class="answered"><${Outcome} call=${call} /></div></li>`)}
+    ${!calls.length && html`<li class="faint">Nothing said from this page yet.</li>`}</ol>`;
+}
+
+/** @param {any} body */
+const saidIn = (body) => ("message" in body ? JSON.stringify(body.message) : pythonArguments(body.args ?? [], body.kwargs ?? {}));
+
 /** @param {{call: Call, folded?: boolean}} props */
 function Outcome({ call, folded }) {
   const { answer, problem, items, running } = call;
@@ -123,12 +136,9 @@ function Outcome({ call, folded }) {
 /** The message without the type that is shown before it. @param {any} error */
 const plainMessage = (error) => (error.remote_type && error.message?.startsWith(`${error.remote_type}: `) ? error.message.slice(error.remote_type.length + 2) : error.message);
 
-/** @param {any} actor */
-const target = (actor) => actor.name?.replace(/^actors\//, "") ?? actor.id;
-
 /** @param {any} actor @param {any} method @param {any} body */
 function callPython(actor, method, body) {
-  const found = actor.name ? `actor = await pul.resolve(${JSON.stringify(target(actor))})` : `actor = pul.as_any(await pul.refer(${JSON.stringify(actor.id)}))`;
+  const found = actor.name ? `actor = await pul.resolve(${JSON.stringify(actorTarget(actor))})` : `actor = pul.as_any(await pul.refer(${JSON.stringify(actor.id)}))`;
   if (method.kind === "receive") return `${found}\nanswer = await actor.ref.ask(${python(body.message)})`;
   const own = pythonArguments(body.args, body.kwargs);
   return method.kind === "stream" ? `${found}\nasync for item in actor.${method.name}(${own}):\n    print(item)` : `${found}\nresult = await actor.${method.name}(${own})`;
@@ -136,6 +146,6 @@ function callPython(actor, method, body) {
 
 /** @param {any} actor @param {any} method @param {any} body */
 function callCommand(actor, method, body) {
-  if (method.kind === "receive") return `pulsing call ${shellQuoted(target(actor))} --message ${shellQuoted(JSON.stringify(body.message))}`;
-  return `pulsing call ${shellQuoted(target(actor))} ${method.name}${commandArguments(body.args, body.kwargs)}`;
+  if (method.kind === "receive") return `pulsing call ${shellQuoted(actorTarget(actor))} --message ${shellQuoted(JSON.stringify(body.message))}`;
+  return `pulsing call ${shellQuoted(actorTarget(actor))} ${method.name}${commandArguments(body.args, body.kwargs)}`;
 }

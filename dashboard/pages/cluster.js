@@ -4,6 +4,7 @@ import { className, count, duration } from "../lib/format.js";
 import { html, useState } from "../lib/html.js";
 import { Ago, Chip, Facts, NodeLink, Panel, Partial, ProblemBox, SearchBox, Skeleton, State, nodeNames } from "../lib/parts.js";
 import { go, link } from "../lib/router.js";
+import { CopyAs } from "../lib/snippets.js";
 import { fromList } from "../lib/store.js";
 import { useLive, useRest } from "../lib/stream.js";
 import { Table } from "../lib/table.js";
@@ -27,11 +28,12 @@ export default function Cluster() {
 function Join() {
   const [open, setOpen] = useState(false);
   const [seeds, setSeeds] = useState("");
+  const body = { seeds: seeds.split(/[\s,]+/).filter(Boolean) };
   const submit = async (/** @type {Event} */ event) => {
     event.preventDefault();
-    if (await act("Joined", "POST", "cluster/join", { body: { seeds: seeds.split(/[\s,]+/).filter(Boolean) } }, (answer) => `${answer.size} members`)) setOpen(false);
+    if (await act("Joined", "POST", "cluster/join", { body }, (answer) => `${answer.size} members`)) setOpen(false);
   };
-  return open ? html`<form class="row" onSubmit=${submit}><input autofocus aria-label="Seeds" placeholder="host:port" value=${seeds} onInput=${(/** @type {any} */ event) => setSeeds(event.target.value)} class="seed" /><${Act} action="cluster.join" type="submit" class="button primary" disabled=${!seeds.trim()}>Join<//></form>`
+  return open ? html`<form class="row" onSubmit=${submit}><input autofocus aria-label="Seeds" placeholder="host:port" value=${seeds} onInput=${(/** @type {any} */ event) => setSeeds(event.target.value)} class="seed" /><${Act} action="cluster.join" type="submit" class="button primary" disabled=${!seeds.trim()}>Join<//><${CopyAs} request=${() => ({ method: "POST", path: "cluster/join", body })} /></form>`
     : html`<${Act} action="cluster.join" icon="links" onClick=${() => setOpen(true)}>Join others<//>`;
 }
 

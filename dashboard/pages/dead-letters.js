@@ -1,14 +1,15 @@
 /** Messages that reached nobody, why, and a second chance for those that were kept. */
 import { Act, act } from "../lib/actions.js";
-import { request } from "../lib/api.js";
-import { confirm, toast } from "../lib/dialog.js";
+import { Drawer, confirm } from "../lib/dialog.js";
 import { bytes, className, count } from "../lib/format.js";
 import { html, useState } from "../lib/html.js";
-import { Ago, Chip, Empty, Facts, NodeLink, Panel, Partial, ProblemBox } from "../lib/parts.js";
+import { Ago, Chip, Empty, Facts, NodeLink, Partial, ProblemBox } from "../lib/parts.js";
 import { canDo } from "../lib/offers.js";
 import { link, setQuery } from "../lib/router.js";
+import { CopyAs } from "../lib/snippets.js";
 import { useLive } from "../lib/stream.js";
 import { Table } from "../lib/table.js";
+import { ReplayDrawer } from "./replay.js";
 
 /** @param {{query: Record<string, string>}} props */
 export default function DeadLetters({ query }) {
@@ -18,28 +19,20 @@ export default function DeadLetters({ query }) {
   const [open, setOpen] = useState(/** @type {any} */ (null));
   const view = subscription.view.value;
   const reasons = tally(view.rows.map((row) => row.reason), query.reason);
-  const replay = async () => {
-    const ids = [...selected];
-    const body = ids.length ? { ids } : { filter, limit: 1000 };
-    const dry = await request("POST", "dead-letters/replay", { body, query: { dry_run: true } }).catch((error) => (toast("bad", error.body?.title ?? "Failed", error.message), null));
-    if (!dry) return;
-    const skipped = dry.skipped?.length ? ` ${dry.skipped.length} were not kept whole and stay.` : "";
-    const reason = await confirm({ title: "Send these again?", object: ids.length ? `${ids.length} selected` : query.reason ?? "all dead letters", consequence: `${count(dry.replayed)} messages go out again, as tells: whoever asked first is gone.${skipped}`, verb: "Replay" });
-    if (reason === null) return;
-    await act("Replayed", "POST", "dead-letters/replay", { body, reason }, (answer) => `${answer.replayed} sent, ${answer.failed?.length ?? 0} failed, ${answer.skipped?.length ?? 0} skipped`);
-    setSelected(new Set());
-  };
+  const [replaying, setReplaying] = useState(false);
   const clear = async () => {
-    const reason = await confirm({ title: "Forget all dead letters?", object: `${count(view.total)} dead letters`, consequence: "They cannot be replayed after that. The counter stays.", verb: "Clear" });
+    const code = html`<${CopyAs} request=${() => ({ method: "DELETE", path: "dead-letters" })} />`;
+    const reason = await confirm({ title: "Forget all dead letters?", object: `${count(view.total)} dead letters`, consequence: "They cannot be replayed after that. The counter stays.", verb: "Clear", code });
     if (reason !== null) await act("Cleared", "DELETE", "dead-letters", { reason }, (answer) => `${answer.cleared} forgotten`);
   };
   return html`<div class="page-head"><div><h1>Dead letters</h1><p>${view.loaded ? `${count(view.filtered)} kept` : " "}</p></div><div class="toolbar">
-      <${Act} action="dead_letter.replay" icon="restart" disabled=${!view.rows.length} onClick=${replay}>Replay ${selected.size ? selected.size : query.reason ?? "all"}<//>
+      <${Act} action="dead_letter.replay" icon="restart" disabled=${!view.rows.length} onClick=${() => setReplaying(true)}>Replay ${selected.size || query.reason || "all"}…<//>
       <${Act} action="dead_letter.clear" class="button danger" disabled=${!view.rows.length} onClick=${clear}>Clear<//></div></div>
     <div class="chips" role="group" aria-label="Reason">${reasons.map(([reason, n]) => html`<button key=${reason} type="button" class="chip" aria-pressed=${reason === query.reason} onClick=${() => setQuery({ reason: reason === query.reason ? "" : reason })}>${reason} <b>${n}</b></button>`)}</div>
     <${Partial} view=${view} /><${ProblemBox} problem=${view.problem} />
     <${Table} fill label="Dead letters" columns=${COLUMNS} rows=${view.rows} loaded=${view.loaded} selected=${selected} onSelect=${canDo("dead_letter.replay") ? setSelected : undefined} onOpen=${setOpen} empty=${!view.problem && html`<${Empty} name="dead-letters" />`} />
-    ${open && html`<${Letter} letter=${open} />`}`;
+    ${open && html`<${Letter} letter=${open} onClose=${() => setOpen(null)} />`}
+    ${replaying && html`<${ReplayDrawer} ids=${[...selected]} filter=${filter} onClose=${() => setReplaying(false)} onDone=${() => (setReplaying(false), setSelected(new Set()))} />`}`;
 }
 
 /** @param {string[]} words @param {string} [kept] @returns {Array<[string, number]>} */
@@ -62,6 +55,10 @@ const COLUMNS = [
   { key: "kept", title: "Kept", width: 84, rank: 5, cell: (/** @type {any} */ row) => (row.replayable ? html`<${Chip} tone="good">whole<//>` : html`<span class="faint">facts</span>`) },
 ];
 
-/** @param {{letter: any}} props */
-const Letter = ({ letter }) => html`<${Panel} title="Letter ${letter.id}"><div class="stack"><${Facts} items=${[["Reason", letter.reason], ["Kind", letter.kind], ["Method", letter.method], ["Size", bytes(letter.bytes)], ["Replays", letter.replays], ["Trace", letter.trace_id]]} />${letter.preview && html`<div class="value"><pre>${letter.preview}</pre></div>`}
-  ${letter.recipient?.class && html`<a href=${link("classes", letter.recipient.class)}>${letter.recipient.class}</a>`}</div><//>`;
+/** @param {{letter: any, onClose: () => void}} props */
+const Letter = ({ letter, onClose }) => html`<${Drawer} title="Dead letter" onClose=${onClose}><div class="stack">
+  <${Facts} items=${[["When", html`<${Ago} at=${letter.at} />`], ["Reason", letter.reason], ["Kind", letter.kind], ["Method", letter.method], ["Size", bytes(letter.bytes)], ["Kept", letter.replayable ? "whole" : "facts only"], ["Replays", letter.replays], ["Node", html`<${NodeLink} id=${letter.node} />`]]} />
+  <p class="object mono">${letter.recipient?.name ?? letter.recipient?.id}</p>
+  ${letter.recipient?.class && html`<p><a href=${link("classes", letter.recipient.class)}>${letter.recipient.class}</a></p>`}
+  ${letter.preview && html`<div class="value"><pre>${letter.preview}</pre></div>`}
+  ${letter.trace_id && html`<p class="faint mono small">trace ${letter.trace_id}</p>`}</div><//>`;

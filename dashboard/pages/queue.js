@@ -15,6 +15,7 @@ import { CopyAs, python, shellQuoted } from "../lib/snippets.js";
 import { now, useLive } from "../lib/stream.js";
 import { Table } from "../lib/table.js";
 import { extend, growth, NO_TRAIL } from "../lib/trail.js";
+import { TrimDrawer, consequenceOf } from "./trim.js";
 
 /** @param {{id: string}} props */
 export default function QueuePage({ id }) {
@@ -31,7 +32,7 @@ export default function QueuePage({ id }) {
     <div class="grid"><${Panel} class="w5" title="Now"><${Facts} items=${[["Records", html`<${Num} value=${queue.records} as=${count} metric="pulsing_queue_records" />`], ["Size", bytes(queue.bytes)], ["Put", rate(rates(queue, "put_total"))], ["Read", rate(rates(queue, "read_total"))], ["Put in all", count(queue.put_total)], ["Read in all", count(queue.read_total)], ["Largest lag", count(queue.max_lag)], ["Oldest record", queue.oldest_at ? html`<${Ago} at=${queue.oldest_at} />` : null], ["Readers", count(queue.readers)], ["Skew", queue.skew?.toFixed(2), "largest bucket / mean"]]} /><//>
       <${Panel} class="w7" title="Flow" note="since this page was opened"><${Chart} label="Records put and read a second" height=${190} times=${trail.times} as=${rate} data=${[growth(trail.times, trail.series.put_total), growth(trail.times, trail.series.read_total)]} lines=${[{ label: "put", colour: "--c1" }, { label: "read", colour: "--c2" }]} /><//></div>
     <${Buckets} rows=${queue.bucket_rows ?? []} />
-    <${Readers} rows=${queue.reader_rows ?? []} />
+    <${Readers} rows=${queue.reader_rows ?? []} />${queue.group_rows?.length > 0 && html`<${Groups} rows=${queue.group_rows} />`}
     <div class="grid"><div class="w7"><${Viewer} queue=${queue} /></div><div class="w5"><${Put} queue=${queue} /></div></div>`;
 }
 
@@ -46,22 +47,22 @@ export function useTrail(row, names) {
 /** @param {{queue: any}} props */
 function Management({ queue }) {
   const path = `queues/${part(queue.queue)}`;
-  const dry = (/** @type {string} */ op, /** @type {any} */ body) => request("POST", `${path}/${op}`, { body, query: { dry_run: true } }).then((answer) => `${count(answer.removed)} records go.${answer.readers_behind ? ` ${answer.readers_behind} readers lose records they have not read.` : ""}`, (error) => `How many cannot be said: ${error.message}`);
+  const dry = () => request("POST", `${path}/purge`, { query: { dry_run: true } }).then(consequenceOf, (error) => `How many cannot be said: ${error.message}`);
+  const [trimming, setTrimming] = useState(false);
+  const name = shellQuoted(queue.queue);
   const purge = async () => {
-    const reason = await confirm({ title: "Purge this queue?", object: queue.queue, consequence: await dry("purge", {}), verb: "Purge", typed: true });
-    if (reason !== null) await act(`Purged ${queue.queue}`, "POST", `${path}/purge`, { body: {}, reason }, (answer) => `${count(answer.removed)} records removed`);
-  };
-  const trim = async () => {
-    const body = { keep_last: 1000 };
-    const reason = await confirm({ title: "Keep the last 1,000 of each bucket?", object: queue.queue, consequence: await dry("trim", body), verb: "Trim" });
-    if (reason !== null) await act(`Trimmed ${queue.queue}`, "POST", `${path}/trim`, { body, reason }, (answer) => `${count(answer.removed)} records removed`);
+    const code = html`<${CopyAs} request=${() => ({ method: "POST", path: `${path}/purge` })} cli=${() => `pulsing queue purge ${name}`} />`;
+    const reason = await confirm({ title: "Purge this queue?", object: queue.queue, consequence: await dry(), verb: "Purge", typed: true, code });
+    if (reason !== null) await act(`Purged ${queue.queue}`, "POST", `${path}/purge`, { reason }, (answer) => `${count(answer.removed)} records removed`);
   };
   const remove = async () => {
-    const reason = await confirm({ title: "Delete this queue?", object: queue.queue, consequence: `${count(queue.records)} records and ${queue.num_buckets} buckets go, for ${count(queue.readers)} readers too.`, verb: "Delete", typed: true });
+    const code = html`<${CopyAs} request=${() => ({ method: "DELETE", path })} cli=${() => `pulsing queue delete ${name}`} />`;
+    const reason = await confirm({ title: "Delete this queue?", object: queue.queue, consequence: `${count(queue.records)} records and ${queue.num_buckets} buckets go, for ${count(queue.readers)} readers too.`, verb: "Delete", typed: true, code });
     if (reason !== null && await act(`Deleted ${queue.queue}`, "DELETE", path, { reason })) go(link("queues"));
   };
-  return html`<div class="toolbar"><${Act} action="queue.flush" onClick=${() => act(`Flushed ${queue.queue}`, "POST", `${path}/flush`, undefined, (answer) => `${answer.buckets} buckets`)}>Flush<//>
-    <${Act} action="queue.trim" onClick=${trim}>Trim<//><${Act} action="queue.purge" class="button danger" onClick=${purge}>Purge<//><${Act} action="queue.delete" icon="trash" class="button danger" onClick=${remove}>Delete<//></div>`;
+  return html`<div class="toolbar"><${CopyAs} request=${() => ({ method: "POST", path: `${path}/flush` })} python=${() => `queue = await system.queue.write(${python(queue.queue)}, bucket_column=${python(queue.bucket_column)}, num_buckets=${queue.num_buckets})\nawait queue.flush()`} cli=${() => `pulsing queue flush ${name}`} /><${Act} action="queue.flush" onClick=${() => act(`Flushed ${queue.queue}`, "POST", `${path}/flush`, undefined, (answer) => `${answer.buckets} buckets`)}>Flush<//>
+    <${Act} action="queue.trim" onClick=${() => setTrimming(true)}>Trim…<//><${Act} action="queue.purge" class="button danger" onClick=${purge}>Purge<//><${Act} action="queue.delete" icon="trash" class="button danger" onClick=${remove}>Delete<//>
+    ${trimming && html`<${TrimDrawer} queue=${queue} onClose=${() => setTrimming(false)} />`}</div>`;
 }
 
 /** @param {{rows: any[]}} props */
@@ -89,6 +90,20 @@ function Readers({ rows }) {
     { key: "last", title: "Last read", width: 104, align: end, rank: 3, cell: (/** @type {any} */ row) => html`<${Ago} at=${row.last_read_at} />` },
   ];
   return html`<${Panel} title="Readers" note="seen in the last ten minutes" flush><${Table} label="Readers" columns=${columns} rows=${rows.map((row) => ({ ...row, id: row.reader }))} empty=${html`<p class="pad faint">Nobody has read from this queue lately.</p>`} /><//>`;
+}
+
+/** Consumer groups: what each has committed, and who works on it. @param {{rows: any[]}} props */
+function Groups({ rows }) {
+  const end = /** @type {"end"} */ ("end");
+  const columns = [
+    { key: "group", title: "Group", width: 140, grow: 1, rank: 0, cell: (/** @type {any} */ row) => html`<b>${row.group}</b>` },
+    { key: "members", title: "Members", width: 92, align: end, rank: 1, cell: (/** @type {any} */ row) => count(Array.isArray(row.members) ? row.members.length : row.members) },
+    { key: "buckets", title: "Committed", width: 220, rank: 3, cell: (/** @type {any} */ row) => html`<span class="mono small" title=${JSON.stringify(row.buckets)}>${Object.entries(row.buckets ?? {}).map(([bucket, { committed, end: last }]) => `${bucket}:${committed}/${last}`).join(" ")}</span>` },
+    { key: "pending", title: "In hand", width: 90, align: end, rank: 2, cell: (/** @type {any} */ row) => html`<${Num} value=${Object.values(row.buckets ?? {}).reduce((sum, each) => sum + (each.pending ?? 0), 0)} as=${count} />` },
+    { key: "lag", title: "Lag", width: 80, align: end, rank: 0, cell: (/** @type {any} */ row) => html`<${Num} value=${row.lag} as=${count} />` },
+    { key: "dead", title: "Given up", width: 90, align: end, rank: 1, cell: (/** @type {any} */ row) => html`<span class=${row.dead_records ? "bad-text" : ""}><${Num} value=${row.dead_records} as=${count} /></span>` },
+  ];
+  return html`<${Panel} title="Groups" note="records shared among members" flush><${Table} label="Groups" columns=${columns} rows=${rows.map((row) => ({ ...row, id: row.group }))} /><//>`;
 }
 
 /** @param {{queue: any}} props */

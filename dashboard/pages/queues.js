@@ -1,17 +1,14 @@
 /** Every queue: how much lies in it, how fast it moves, who lags behind. */
-import { Act, act } from "../lib/actions.js";
-import { part } from "../lib/api.js";
-import { Drawer } from "../lib/dialog.js";
+import { Act } from "../lib/actions.js";
 import { age, bytes, count, rate } from "../lib/format.js";
-import { Field } from "../lib/form.js";
-import { html, useState } from "../lib/html.js";
+import { html } from "../lib/html.js";
 import { Chip, Empty, NodeLink, Num, Partial, ProblemBox, SearchBox, State } from "../lib/parts.js";
 import { ratesOf } from "../lib/rates.js";
 import { go, link, setQuery } from "../lib/router.js";
-import { CopyAs, python, shellQuoted } from "../lib/snippets.js";
 import { sortRows } from "../lib/store.js";
 import { useLive } from "../lib/stream.js";
 import { Table } from "../lib/table.js";
+import { CreateDrawer } from "./create-queue.js";
 
 /** @param {{query: Record<string, string>}} props */
 export default function Queues({ query }) {
@@ -40,23 +37,4 @@ export default function Queues({ query }) {
     <${Partial} view=${view} /><${ProblemBox} problem=${view.problem} />
     <${Table} label="Queues" columns=${columns} rows=${rows} loaded=${view.loaded} sort=${sort} onSort=${(/** @type {string} */ next) => setQuery({ sort: next })} onOpen=${(/** @type {any} */ row) => go(link("queues", row.queue))} empty=${!view.problem && html`<${Empty} name="queues" />`} />
     ${query.create && html`<${CreateDrawer} onClose=${() => setQuery({ create: "" })} />`}`;
-}
-
-/** @param {{onClose: () => void}} props */
-function CreateDrawer({ onClose }) {
-  const [texts, setTexts] = useState(/** @type {Record<string, string>} */ ({ name: "", num_buckets: "4", bucket_column: "id", backend: "memory" }));
-  const set = (/** @type {string} */ key) => (/** @type {string} */ text) => setTexts({ ...texts, [key]: text });
-  const body = { num_buckets: Number(texts.num_buckets), bucket_column: texts.bucket_column, backend: texts.backend };
-  const submit = async (/** @type {Event} */ event) => {
-    event.preventDefault();
-    if (!(await act(`Created ${texts.name}`, "PUT", `queues/${part(texts.name.trim())}`, { body }))) return;
-    onClose();
-    go(link("queues", texts.name.trim()));
-  };
-  const footer = html`<${CopyAs} request=${() => ({ method: "PUT", path: `queues/${part(texts.name)}`, body })} python=${() => `queue = await system.queue.write(${python(texts.name)}, bucket_column=${python(body.bucket_column)}, num_buckets=${body.num_buckets}, backend=${python(body.backend)})`}
-    cli=${() => `pulsing queue create ${shellQuoted(texts.name)} --buckets ${body.num_buckets} --column ${shellQuoted(body.bucket_column)} --backend ${shellQuoted(body.backend)}`} /><span class="grow"></span><${Act} action="queue.create" type="submit" form="create" class="button primary" disabled=${!texts.name.trim()}>Create<//>`;
-  return html`<${Drawer} title="Create a queue" onClose=${onClose} footer=${footer}><form id="create" class="form" onSubmit=${submit}>
-    <${Field} name="name" label="Name" schema=${{ type: "string" }} required text=${texts.name} onInput=${set("name")} />
-    <div class="fields"><${Field} name="num_buckets" label="Buckets" schema=${{ type: "integer" }} text=${texts.num_buckets} onInput=${set("num_buckets")} /><${Field} name="bucket_column" label="Bucket by" schema=${{ type: "string", description: "records of one value stay in order" }} text=${texts.bucket_column} onInput=${set("bucket_column")} /></div>
-    <${Field} name="backend" label="Backend" schema=${{ type: "string", description: "memory is gone with its node" }} text=${texts.backend} onInput=${set("backend")} /></form><//>`;
 }

@@ -11,6 +11,7 @@ import { Ago, Clock, Facts, NodeLink, Num, Panel, Partial, ProblemBox, Skeleton,
 import { canDo, offers } from "../lib/offers.js";
 import { ratesOf } from "../lib/rates.js";
 import { link } from "../lib/router.js";
+import { CopyAs, shellQuoted } from "../lib/snippets.js";
 import { read } from "../lib/sse.js";
 import { useLive } from "../lib/stream.js";
 import { Table } from "../lib/table.js";
@@ -42,8 +43,10 @@ const subscriberName = (row, topic) => (row.actor_name ?? row.id).replace(/^acto
 /** @param {{topic: any}} props */
 function Subscribers({ topic }) {
   const evict = async (/** @type {any} */ row) => {
-    const reason = await confirm({ title: "Take this subscriber off?", object: row.actor_name ?? row.id, consequence: `It gets no more messages of ${topic.topic} until it subscribes again.`, verb: "Take off" });
-    if (reason !== null) await act("Subscriber taken off", "DELETE", `topics/${part(topic.topic)}/subscribers/${part(row.id)}`, { reason });
+    const path = `topics/${part(topic.topic)}/subscribers/${part(row.id)}`;
+    const code = html`<${CopyAs} request=${() => ({ method: "DELETE", path })} cli=${() => `pulsing topic evict ${shellQuoted(topic.topic)} ${shellQuoted(row.id)}`} />`;
+    const reason = await confirm({ title: "Take this subscriber off?", object: row.actor_name ?? row.id, consequence: `It gets no more messages of ${topic.topic} until it subscribes again.`, verb: "Take off", code });
+    if (reason !== null) await act("Subscriber taken off", "DELETE", path, { reason });
   };
   const end = /** @type {"end"} */ ("end");
   const number = (/** @type {string} */ key, /** @type {string} */ title, /** @type {number} */ rank) => ({ key, title, width: 92, align: end, rank, cell: (/** @type {any} */ row) => html`<${Num} value=${row[key]} as=${count} />` });

@@ -257,7 +257,7 @@ def test_an_agent_is_a_card_and_its_words_are_text(visit: Visit) -> None:
     card = visit.page.locator("article")
     expect(card).to_contain_text("Scribe <b>bold</b>")
     expect(card).to_contain_text("Write down what happens")
-    card.get_by_role("button", name="Call").click()
+    card.get_by_role("button", name="Talk").click()
     visit.page.locator("dialog input[name=text]").fill("hello")
     visit.page.get_by_role("dialog").get_by_role("button", name="Call", exact=True).click()
     expect(visit.page.get_by_role("dialog")).to_contain_text("noted: hello")

@@ -11,7 +11,7 @@ import { link, parse } from "../../../dashboard/lib/router.js";
 import { commandArguments, python, shellQuoted } from "../../../dashboard/lib/snippets.js";
 import { fitting, visible } from "../../../dashboard/lib/table.js";
 import { extend, fromHistory, growth, joined, NO_TRAIL, withoutDips } from "../../../dashboard/lib/trail.js";
-import { csv } from "../../../dashboard/pages/actors.js";
+import { csv } from "../../../dashboard/lib/csv.js";
 import { families } from "../../../dashboard/pages/metrics.js";
 import { recordsOf } from "../../../dashboard/pages/queue.js";
 import { spawnBody } from "../../../dashboard/pages/spawn.js";
@@ -86,7 +86,16 @@ test("a sum that lacked a node's part for a moment makes no spike", () => {
 });
 
 test("a fall that lasts is a restart, and counting begins again", () => {
-  assert.deepEqual(withoutDips([100, 0, 1, 2, 3, 4, 5]).slice(0, 2), [100, 0]);
+  assert.deepEqual(withoutDips([100, 0, 1, 2, 3, 4, 5, 6, 7]).slice(0, 2), [100, 0]);
+});
+
+test("a sum that lacked a node for a long time makes no spike when the node is back", () => {
+  const lacking = [100, ...Array.from({ length: 20 }, (_, index) => 40 + index / 10), 104];
+  assert.deepEqual(withoutDips(lacking).filter((value) => value !== null), [100, 104]);
+});
+
+test("a counter that begins again and grows past its old height is a restart", () => {
+  assert.deepEqual(withoutDips([100, 0, 30, 60, 90, 120, 150, 180]), [100, 0, 30, 60, 90, 120, 150, 180]);
 });
 
 test("a sparkline needs two points", () => {

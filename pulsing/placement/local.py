@@ -12,9 +12,9 @@ import signal
 import struct
 import subprocess
 import sys
-import threading
 from pathlib import Path
 
+from pulsing.children import call_when_ended
 from pulsing.exceptions import PulsingRuntimeError
 from pulsing.placement.launcher import Launch
 
@@ -79,9 +79,8 @@ class LocalProcess:
     def __init__(self, process: subprocess.Popen[bytes], pipe: int) -> None:
         self._process = process
         self._pipe = pipe
-        self._loop = asyncio.get_running_loop()
-        self._ended: asyncio.Future[str] = self._loop.create_future()
-        self._watch()
+        self._ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        call_when_ended(process.pid, self._reap)
 
     @property
     def pid(self) -> int:
@@ -95,27 +94,6 @@ class LocalProcess:
 
     def kill(self) -> None:
         self._process.kill()
-
-    def _watch(self) -> None:
-        try:
-            handle = os.pidfd_open(self.pid)
-        except (AttributeError, OSError):
-            # No such thing on this system: a thread waits instead.
-            threading.Thread(target=self._wait_in_thread, name=f"pulsing-child-{self.pid}", daemon=True).start()
-        else:
-            self._loop.add_reader(handle, self._readable, handle)
-
-    def _readable(self, handle: int) -> None:
-        self._loop.remove_reader(handle)
-        os.close(handle)
-        self._reap()
-
-    def _wait_in_thread(self) -> None:
-        self._process.wait()
-        try:
-            self._loop.call_soon_threadsafe(self._reap)
-        except RuntimeError:
-            pass  # the loop has been closed meanwhile
 
     def _reap(self) -> None:
         code = self._process.wait()

@@ -176,6 +176,13 @@ async def _start_streaming(system: ActorSystem, config: SystemConfig) -> None:
     await start_streaming(system, config)
 
 
+async def _start_subprocess(system: ActorSystem, config: SystemConfig) -> None:
+    from pulsing.subprocess.host import start_host
+    from pulsing.subprocess.policy import policy_of
+
+    start_host(system.inner, policy_of(config, secure=system.inner.creates_for_others))
+
+
 async def _start_admin(system: ActorSystem, config: SystemConfig) -> None:
     wanted = config.admin if config.admin is not None else config.networked or config.admin_addr is not None
     if not wanted:
@@ -198,7 +205,7 @@ async def _start_tracing(system: ActorSystem, config: SystemConfig) -> None:
 
 runtime.features["queue"] = _queue_door
 runtime.features["topic"] = _topic_door
-runtime.starters += [_offer_placements, _start_streaming, _start_tracing, _start_admin]
+runtime.starters += [_offer_placements, _start_streaming, _start_subprocess, _start_tracing, _start_admin]
 
 
 def __getattr__(name: str) -> Any:

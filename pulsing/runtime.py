@@ -203,6 +203,7 @@ async def actor_system(
     cluster: str = "pulsing",
     insecure: bool | None = None,
     allow_pickle: bool | None = None,
+    allow_remote_subprocess: Sequence[str] | None = None,
     join_timeout: float | None = None,
     admin: bool | None = None,
     admin_addr: str | None = None,
@@ -225,6 +226,7 @@ async def actor_system(
         insecure: no credentials at all.
         allow_pickle: agree to pickled values on links whose other end agrees too; else `PULSING_ALLOW_PICKLE`, else
             not.
+        allow_remote_subprocess: programs that other nodes may start here, by name or absolute path; else none.
         join_timeout: seconds within which a seed must have answered; None to go on alone.
         admin: whether the admin plane is served; by default, when the node has an address.
         admin_addr: where; by default 127.0.0.1:8700, or the next free port.
@@ -248,6 +250,7 @@ async def actor_system(
             cluster=cluster,
             insecure=insecure,
             allow_pickle=allow_pickle,
+            allow_remote_subprocess=None if allow_remote_subprocess is None else tuple(allow_remote_subprocess),
             join_timeout=join_timeout,
             admin=admin,
             admin_addr=admin_addr,

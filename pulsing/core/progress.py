@@ -104,6 +104,10 @@ class Progress(Starting):
         """The messages that run now."""
         return list(self._running or ())
 
+    def message_of(self, task: asyncio.Task[Any]) -> Envelope | None:
+        """The message that a task of this actor is at work on."""
+        return next((message for message, (at_work, _) in (self._running or {}).items() if at_work is task), None)
+
     def running_tasks(self) -> list[asyncio.Task[None]]:
         return [task for task, _ in self._running.values()] if self._running else []
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from pulsing.ids import NodeId
 from pulsing.wire.session import Request
 
 if TYPE_CHECKING:
@@ -22,6 +23,11 @@ class Answer:
         self._done = False
         self._cancelled = False
         self._callbacks: list[Callable[[Answer], None]] | None = None
+
+    @property
+    def node_id(self) -> NodeId:
+        """The node of the caller, as it has proved to be."""
+        return self._link.peer.node_id
 
     def done(self) -> bool:
         """Whether it was answered, or its caller left."""

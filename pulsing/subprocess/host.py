@@ -1,0 +1,163 @@
+"""A node's side of processes: whom it starts them for, what they take, and their end with the one who wanted them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+from collections.abc import Callable
+from typing import Any
+
+from pulsing.core.actor import current_actor
+from pulsing.core.cell import Cell
+from pulsing.core.messages import Message, StreamMessage
+from pulsing.core.service import system_spec
+from pulsing.core.system import System
+from pulsing.exceptions import Forbidden, NodeLeaving, PulsingError, SystemStopped
+from pulsing.ids import ActorId, NodeId
+from pulsing.subprocess.guard import Guard
+from pulsing.subprocess.ledger import Ledger, Machine, Share
+from pulsing.subprocess.order import Order
+from pulsing.subprocess.policy import Policy
+
+audit = logging.getLogger("pulsing.audit")
+
+HOST = "system/subprocess"
+HOST_NUMBER = 4
+"""The number of this actor on its node, so that its id follows from the node's."""
+
+
+class Host:
+    """Starts the processes of one node.
+
+    Whoever starts one holds a stream. It says the id of the process's actor and the number of the process, then the
+    return code; when its reader leaves, or cannot be reached any longer, the actor stops, and the process group ends.
+
+    Args:
+        system: the node.
+        policy: what other nodes may start.
+    """
+
+    def __init__(self, system: System, policy: Policy) -> None:
+        self.guard = Guard()
+        self._system = system
+        self._policy = policy
+        self._ledger: Ledger | None = None
+        system.closing.append(self._close)
+
+    async def start(self, values: dict[str, Any]) -> Any:
+        """Start a process for another node.
+
+        Returns:
+            The stream, or a dict that says why there is none: `{"later": whether it may fit later}`, or
+            `{"errno", "strerror", "filename"}`.
+
+        Raises:
+            Forbidden: this node does not start such processes for others.
+            NodeLeaving: it is about to end.
+        """
+        order = Order.of(values)
+        try:
+            if self._system.draining:
+                raise NodeLeaving(self._system.node_id)
+            answer = _answer(lambda: self._begin(self._policy.approve(order)))
+        except Forbidden as refusal:
+            self._note(order, "refused", reason=str(refusal))
+            raise
+        self._note(order, "started" if isinstance(answer, Message) else "failed")
+        return answer
+
+    def _start_here(self, order: Order) -> Any:
+        """Start a process for this node itself, where its own user decides; answers as `start` does."""
+        return _answer(lambda: self._begin(order))
+
+    def _begin(self, order: Order) -> Any:
+        from pulsing.subprocess.process import ProcessActor
+
+        ledger = self._ledger = self._ledger or Machine().ledger()
+        share = ledger.take(order.needs or {})
+        if share is None:
+            return {"later": ledger.fits_ever(order.needs or {})}
+        try:
+            self._system.check_name(order.name)
+            actor_class: Any = ProcessActor
+            actor = actor_class(order.args, **{**order.options(), "env": _environment(order, share)})
+            cell = self._system.start_actor(actor, actor_class._spec, name=order.name, public=order.name is not None)
+        except BaseException:
+            ledger.give_back(share)
+            raise
+        cell.watch(lambda _: ledger.give_back(share))
+        return _lifeline(cell, actor)
+
+    def _note(self, order: Order, outcome: str, **more: str) -> None:
+        """Tell operators, without the arguments: they may hold secrets."""
+        row = {
+            "action": "subprocess.start",
+            "outcome": outcome,
+            "node": str(_calling_node()),
+            "program": os.fsdecode(order.program),
+            "shell": order.shell,
+            **more,
+        }
+        audit.info("%s", json.dumps(row))
+
+    async def _close(self) -> None:
+        self.guard.close()
+
+
+def _answer(begin: Callable[[], Any]) -> Any:
+    try:
+        return begin()
+    except PulsingError:
+        raise
+    except OSError as error:
+        named = isinstance(error.filename, (str, bytes))
+        return {
+            "errno": error.errno,
+            "strerror": error.strerror or str(error),
+            "filename": error.filename if named else None,
+        }
+
+
+def _calling_node() -> NodeId | None:
+    """The node whose order is carried out now, by the link that brought it."""
+    context, task = current_actor(), asyncio.current_task()
+    envelope = None if task is None else context._cell.message_of(task)
+    return None if envelope is None else getattr(envelope.reply, "node_id", None)
+
+
+def _environment(order: Order, share: Share) -> Any:
+    """What was given stays as it is, but for the devices: those are this node's to share out."""
+    told = share.environment
+    if not told:
+        return order.env
+    if order.env is None:
+        return {**os.environ, **told}
+    return {**told, **order.env, **{name: value for name, value in told.items() if name != "OMP_NUM_THREADS"}}
+
+
+def _lifeline(cell: Cell, actor: Any) -> Message:
+    message, _ = StreamMessage.create("process")
+    channel = message.channel
+    assert channel is not None
+    channel.on_close = lambda: cell.begin_end("stopped", None, 0.0)
+    channel.put_nowait((str(cell.actor_id), actor.pid()))
+    actor._child.ended.add_done_callback(lambda ended: channel.put_nowait(ended.result()))
+    cell.watch(lambda _: channel.finish())
+    return message
+
+
+def host_of(system: Any) -> Host:
+    """The host of a node, which every system has."""
+    inner: System = getattr(system, "inner", system)
+    cell = inner.registry.by_id(ActorId.of(inner.node_id.id, HOST_NUMBER))
+    if cell is None:
+        raise SystemStopped()
+    host: Host = cell.actor
+    return host
+
+
+def start_host(system: System, policy: Policy) -> None:
+    """Give a node its host."""
+    system.start_actor(Host(system, policy), system_spec(Host), name=HOST, number=HOST_NUMBER)

@@ -15,7 +15,8 @@ def main() -> None:
 
     prepare_answer()
     try:
-        app()
+        # However it was started: shells complete by this name, and usage shows it.
+        app(prog_name="pulsing")
     except CliError as error:
         sys.stderr.write(f"pulsing: {error.detail}\n" + (f"hint: {error.hint}\n" if error.hint else ""))
         sys.exit(error.exit_code)

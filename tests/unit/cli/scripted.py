@@ -1,11 +1,25 @@
-"""A web server that answers what a test tells it to."""
+"""A web server that answers what a test tells it to, and the outcome of a command that asks it."""
 
 from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Callable
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a command ended and what it wrote."""
+
+    exit_code: int
+    out: str
+    err: str
+
+
+Pulsing = Callable[..., Outcome]
 
 
 class ScriptedServer:

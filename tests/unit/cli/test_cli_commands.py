@@ -5,42 +5,13 @@ from __future__ import annotations
 import io
 import json
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pulsing.cli import main
 from pulsing.cli.errors import FAILED, NOT_FOUND, PARTIAL, TIMED_OUT, USAGE
-from tests.unit.cli.scripted import ScriptedServer
-
-
-@dataclass(frozen=True)
-class Outcome:
-    exit_code: int
-    out: str
-    err: str
-
-
-Pulsing = Callable[..., Outcome]
-
-
-@pytest.fixture
-def pulsing(server: ScriptedServer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Pulsing:
-    """Runs `pulsing WORDS` against the scripted server."""
-    monkeypatch.setenv("PULSING_ENDPOINT", server.url)
-    monkeypatch.setenv("PULSING_ADMIN_TOKEN", "secret")
-
-    def run(*words: str) -> Outcome:
-        monkeypatch.setattr(sys, "argv", ["pulsing", *words])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        captured = capsys.readouterr()
-        return Outcome(int(ended.value.code or 0), captured.out, captured.err)
-
-    return run
+from tests.unit.cli.scripted import Outcome, Pulsing, ScriptedServer
 
 
 def page(*items: dict[str, Any], **more: Any) -> dict[str, Any]:
@@ -295,3 +266,139 @@ def test_the_demo_refuses_a_path_that_is_not_there(pulsing: Pulsing, tmp_path: P
 
     assert outcome.exit_code == USAGE
     assert "nowhere does not exist" in outcome.err
+
+
+def test_call_shows_the_items_of_a_stream_and_then_its_error(pulsing: Pulsing, server: ScriptedServer) -> None:
+    server.content_type = "text/event-stream"
+    error = {"category": "business", "type": "PulsingBusinessError", "message": "ValueError: no\x1b[2J"}
+    server.body = f'event: item\ndata: {{"n": 0, "value": 7}}\n\nevent: error\ndata: {json.dumps(error)}\n\n'.encode()
+
+    outcome = pulsing("call", "worker", "count")
+
+    assert outcome == Outcome(FAILED, "7\n", "pulsing: PulsingBusinessError: ValueError: no\\x1b[2J\n")
+    assert server.requests[-1][2]["Accept"] == "text/event-stream"
+
+
+@pytest.mark.parametrize("form", ["json", "yaml", "jsonl", "csv", "table", "wide", "name"])
+def test_every_list_has_every_format(pulsing: Pulsing, server: ScriptedServer, form: str) -> None:
+    server.answers(200, page({"name": "actors/a"}))
+
+    assert "actors/a" in pulsing("list", "actors", "-o", form).out
+
+
+def test_check_is_a_line_a_check_and_fails_on_a_critical_one(pulsing: Pulsing, server: ScriptedServer) -> None:
+    lag = {"name": "event_loop_lag", "status": "critical", "value": 2.5, "unit": "s", "detail": "late"}
+    server.answers(200, page(lag, {"name": "members", "status": "ok"}))
+
+    assert pulsing("check").exit_code == FAILED
+    assert pulsing("check", "members") == Outcome(0, "ok        members\n", "")
+    assert pulsing("check", "event_loop_lag").out.split() == ["critical", "event_loop_lag", "2.5", "s", "late"]
+
+
+def test_a_check_that_does_not_exist_names_the_nearest(pulsing: Pulsing, server: ScriptedServer) -> None:
+    server.answers(200, page({"name": "event_loop_lag", "status": "ok"}))
+
+    outcome = pulsing("check", "event_lop_lag")
+
+    assert outcome.exit_code == NOT_FOUND
+    assert "did you mean event_loop_lag?" in outcome.err
+
+
+def test_a_critical_check_can_be_looked_at(pulsing: Pulsing, server: ScriptedServer) -> None:
+    server.answers(503, {"name": "event_loop_lag", "status": "critical"})
+
+    outcome = pulsing("get", "check", "event_loop_lag", "-o", "yaml")
+
+    assert outcome == Outcome(0, "name: event_loop_lag\nstatus: critical\n", "")
+
+
+def test_letters_are_replayed_by_id_or_by_filter(pulsing: Pulsing, server: ScriptedServer) -> None:
+    server.answers(200, {"replayed": 1, "failed": [], "skipped": [{"id": "1:2", "why": "not kept"}]})
+
+    outcome = pulsing("dead-letters", "replay", "1:1", "1:2", "--to", "w2", "--dry-run")
+
+    assert outcome == Outcome(PARTIAL, "1 would be replayed\n", "pulsing: 1:2: not kept\n")
+    assert sent(server) == (
+        "POST dead-letters/replay?dry_run=true",
+        {"limit": 100, "rate": 50.0, "to": "w2", "ids": ["1:1", "1:2"]},
+    )
+    pulsing("dead-letters", "replay", "--why", "stopped", "--recipient", "w")
+    assert sent(server)[1]["filter"] == {"reason": "stopped", "recipient": "w"}
+
+
+def test_a_replay_says_which_letters(pulsing: Pulsing, server: ScriptedServer) -> None:
+    assert pulsing("dead-letters", "replay").exit_code == USAGE
+    assert pulsing("dead-letters", "replay", "1:1", "--why", "stopped").exit_code == USAGE
+    assert server.requests == []
+
+
+def test_clearing_letters_carries_its_reason(pulsing: Pulsing, server: ScriptedServer) -> None:
+    server.answers(200, {"cleared": 12})
+
+    assert pulsing("dead-letters", "clear", "--reason", "looked at").out == "12 cleared\n"
+    assert server.requests[-1][2]["X-Reason"] == "looked at"
+
+
+def test_joining_names_the_seeds(pulsing: Pulsing, server: ScriptedServer) -> None:
+    server.answers(200, {"joined": True, "size": 3})
+
+    assert pulsing("cluster", "join", "a:1", "b:2").out == "joined: 3 nodes\n"
+    assert sent(server) == ("POST cluster/join", {"seeds": ["a:1", "b:2"]})
+
+
+def test_top_shows_one_interval(pulsing: Pulsing, server: ScriptedServer) -> None:
+    server.answers(200, page({"id": "1:2", "name": "w", "messages_total": 5, "errors_total": 0}))
+
+    outcome = pulsing("top", "--once", "--interval", "0.1", "-o", "csv")
+
+    assert outcome.out.splitlines()[1] == "w,,,,,0,0"
+    assert pulsing("top", "--sort", "nothing").exit_code == USAGE
+
+
+def test_metrics_come_as_text_from_the_root(pulsing: Pulsing, server: ScriptedServer) -> None:
+    server.content_type, server.body = "text/plain", b"# HELP pulsing_up\npulsing_up 1\n"
+
+    assert pulsing("metrics", "dump").out == "# HELP pulsing_up\npulsing_up 1\n"
+    assert server.requests[-1][1] == "/metrics"
+
+
+def test_files_for_prometheus_need_no_node(pulsing: Pulsing, server: ScriptedServer, tmp_path: Path) -> None:
+    assert "scrape_configs:" in pulsing("metrics", "scrape-config").out
+    assert "PulsingQueueLag" in pulsing("metrics", "alerts").out
+    pulsing("metrics", "grafana", "-o", str(tmp_path))
+    assert sorted(path.name for path in tmp_path.glob("*.json")) == [
+        "actors.json",
+        "cluster.json",
+        "overview.json",
+        "streaming.json",
+    ]
+    assert server.requests == []
+
+
+def test_what_is_no_node_of_ours_is_said_to_be_none(pulsing: Pulsing, server: ScriptedServer) -> None:
+    server.content_type, server.body = "text/html", b"<html>"
+
+    outcome = pulsing("status")
+
+    assert outcome.exit_code == FAILED
+    assert "is no node of Pulsing" in outcome.err
+
+
+def test_an_endpoint_that_is_no_url_is_a_mistake_of_usage(pulsing: Pulsing) -> None:
+    outcome = pulsing("status", "--endpoint", "http://127.0.0.1:port")
+
+    assert outcome.exit_code == USAGE
+    assert "an endpoint looks like http://127.0.0.1:8700" in outcome.err
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_a_shell_is_told_how_to_complete(pulsing: Pulsing, shell: str) -> None:
+    assert "_PULSING_COMPLETE" in pulsing("completion", shell).out
+
+
+def test_a_shell_that_asks_is_answered(pulsing: Pulsing, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("_PULSING_COMPLETE", "complete_bash")
+    monkeypatch.setenv("COMP_WORDS", "pulsing list que")
+    monkeypatch.setenv("COMP_CWORD", "2")
+
+    assert pulsing().out.split() == ["queues"]

@@ -228,7 +228,7 @@ class MailboxFull(PulsingRuntimeError, RuntimeError):
     maybe_executed = False
 
     def __init__(self, name: str, capacity: int) -> None:
-        super().__init__(f"Mailbox of {name} is full ({capacity} messages)")
+        super().__init__(f"Mailbox of {name} is full (it takes {capacity} messages and 64 MiB)")
         self.name = name
         self.capacity = capacity
 

@@ -78,7 +78,7 @@ class Cell(Progress):
             else:
                 deadlines.add(envelope)
         mailbox = self._mailbox
-        if mailbox is None or (mailbox and (mailbox.line or len(mailbox) >= mailbox.capacity)):
+        if mailbox is None or (mailbox and (mailbox.attended or len(mailbox) >= mailbox.capacity)):
             self.deliver(envelope)
         else:
             mailbox.append(envelope)
@@ -133,16 +133,19 @@ class Cell(Progress):
             accepted = self.loop.create_future() if wait else None
             mailbox.line_up(envelope, accepted)
             return accepted
-        self.counters.dropped[policy] = self.counters.dropped.get(policy, 0) + 1
         error = MailboxFull(self.label, mailbox.capacity)
         if policy == REJECT:
+            self._count_drop(policy)
             self._refuse(envelope, "mailbox_full", error)
             return None
-        oldest = mailbox.drop_oldest()
-        self.system.dead_letters.record(oldest, "mailbox_full", self)
-        answers.refuse(self, oldest, error)
-        mailbox.accept(envelope)
+        while not mailbox.accept(envelope) and (oldest := mailbox.take()) is not None:
+            self._count_drop(policy)
+            self.system.dead_letters.record(oldest, "mailbox_full", self)
+            answers.refuse(self, oldest, error)
         return None
+
+    def _count_drop(self, policy: str) -> None:
+        self.counters.dropped[policy] = self.counters.dropped.get(policy, 0) + 1
 
     def _refuse(self, envelope: Envelope, reason: str, error: Exception) -> None:
         self.system.dead_letters.record(envelope, reason, self)
@@ -170,8 +173,8 @@ class Cell(Progress):
             if self.state is not RUNNING or self._own_end or self._in_progress >= limit:
                 break
             envelope = mailbox.popleft()
-            if mailbox.line:
-                mailbox.move_up()
+            if mailbox.attended:
+                mailbox.left(envelope)
             reply, deadline = envelope.reply, envelope.deadline
             if (reply is not None and reply.done()) or (deadline is not None and deadline <= now):
                 answers.skip(self, envelope, now)

@@ -51,8 +51,10 @@ class Envelope:
         sender: id of the actor that sent it, if an actor did.
         trace: W3C trace context in 25 bytes (trace id, span id, flags), if there is one.
         stream: whether the caller wants to iterate; an async generator that is only awaited is run to its end.
+        size: about how many bytes it takes; 0 for a message of this process, which refers to objects of its sender.
     """
 
+    size = 0
     __slots__ = (
         "accepted_at",
         "args",

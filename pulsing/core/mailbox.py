@@ -1,8 +1,10 @@
 """Messages waiting for one actor: bounded, and in the order in which they came.
 
-When the bound is reached the policy decides: `block` lets the sender wait in line, `reject` refuses the message,
-`drop_oldest` gives up the message that has waited longest. Orders of the system (to stop, to restart, to give up a
-call) do not wait here: they reach the cell by a way of their own, and so overtake every message.
+Messages of other nodes are bounded by their bytes as well; those of this process only refer to objects that are there
+anyway, and are counted by number alone. When a bound is reached the policy decides: `block` lets the sender wait in
+line, `reject` refuses the message, `drop_oldest` gives up the messages that have waited longest. Orders of the system
+(to stop, to restart, to give up a call) do not wait here: they reach the cell by a way of their own, and so overtake
+every message.
 """
 
 from __future__ import annotations
@@ -18,6 +20,8 @@ REJECT = "reject"
 DROP_OLDEST = "drop_oldest"
 
 DEFAULT_CAPACITY = 1_000
+MAILBOX_BYTES = 64 << 20
+"""With so many bytes inside, a mailbox takes no more; the last message may go beyond."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,53 +63,72 @@ class Mailbox(deque[Envelope]):
     It is a deque, and its length is the number of messages inside.
     """
 
-    __slots__ = ("capacity", "line")
+    __slots__ = ("attended", "bytes", "capacity", "line")
 
     def __init__(self, capacity: int) -> None:
         super().__init__()
         self.capacity = capacity
+        self.bytes = 0
+        """Sizes of the messages inside."""
         self.line: deque[tuple[Envelope, asyncio.Future[None] | None]] | None = None
+        self.attended = False
+        """Whether `left` is to be called for what is taken out: bytes are counted, or somebody is in line."""
+
+    @property
+    def has_room(self) -> bool:
+        """Whether one more message fits inside."""
+        return len(self) < self.capacity and self.bytes < MAILBOX_BYTES
 
     def accept(self, envelope: Envelope) -> bool:
         """Take the message if there is room, and say so."""
-        if self.line or len(self) >= self.capacity:
+        if self.line or len(self) >= self.capacity or self.bytes >= MAILBOX_BYTES:
             return False
         self.append(envelope)
+        if envelope.size:
+            self.bytes += envelope.size
+            self.attended = True
         return True
+
+    def _put(self, envelope: Envelope) -> None:
+        self.append(envelope)
+        if envelope.size:
+            self.bytes += envelope.size
+            self.attended = True
 
     def line_up(self, envelope: Envelope, accepted: asyncio.Future[None] | None) -> None:
         """Let the message wait outside until there is room; `accepted` is resolved then."""
         if self.line is None:
             self.line = deque()
         self.line.append((envelope, accepted))
-
-    def drop_oldest(self) -> Envelope:
-        """Give up the message that has waited longest."""
-        return self.popleft()
+        self.attended = True
 
     def take(self) -> Envelope | None:
         """The next message, or None. Whoever stands in line moves up."""
         if not self:
             return None
         envelope = self.popleft()
-        if self.line:
-            self.move_up()
+        if self.attended:
+            self.left(envelope)
         return envelope
 
-    def move_up(self) -> None:
-        """Let the first in line in, now that there is room."""
-        while self.line:
-            envelope, accepted = self.line.popleft()
+    def left(self, envelope: Envelope) -> None:
+        """A message was taken out: let those in line in as far as there is room."""
+        self.bytes -= envelope.size
+        while self.line and self.has_room:
+            newcomer, accepted = self.line.popleft()
+            # Else the sender has given up waiting for its tell to be taken.
             if accepted is None or not accepted.done():
-                self.append(envelope)
+                self._put(newcomer)
                 if accepted is not None:
                     accepted.set_result(None)
-                return
-            # The sender has given up waiting for its tell to be taken.
+        self.attended = bool(self.line or self.bytes)
 
     def put_back(self, envelope: Envelope) -> None:
         """Return a message that was taken too early."""
         self.appendleft(envelope)
+        if envelope.size:
+            self.bytes += envelope.size
+            self.attended = True
 
     def drain(self, error: Exception) -> list[Envelope]:
         """Remove and return everything; senders who stand in line with a tell get the error."""
@@ -117,7 +140,9 @@ class Mailbox(deque[Envelope]):
                 accepted.set_exception(error)
                 waiting.append(envelope)
         self.clear()
+        self.bytes = 0
         self.line = None
+        self.attended = False
         return waiting
 
     @property

@@ -7,12 +7,14 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from pulsing.core.envelope import Envelope
-from pulsing.exceptions import PulsingRuntimeError
+from pulsing.exceptions import Overloaded, PulsingRuntimeError
 from pulsing.ids import ActorId
 from pulsing.node.answer import Answer
+from pulsing.node.budget import Arrival
 from pulsing.wire.errors import ProtocolError
 from pulsing.wire.frames import Ask, Credit, Full, Room, Tell, Undecodable
 from pulsing.wire.session import WINDOW_BYTES, WINDOW_FRAMES, Request
+from pulsing.wire.weight import LIGHT_WEIGHT, Weighed
 
 if TYPE_CHECKING:
     from pulsing.node.link import Link
@@ -33,6 +35,7 @@ class Arrivals:
     """
 
     __slots__ = (
+        "_budget",
         "_credited_bytes",
         "_first",
         "_held",
@@ -47,6 +50,7 @@ class Arrivals:
 
     def __init__(self, link: Link) -> None:
         self._link = link
+        self._budget = link.peer.node.budget
         self._system = link.system
         self._node_number = link.system.node_id.id
         self._ids: dict[int, ActorId] = {}
@@ -97,7 +101,10 @@ class Arrivals:
             envelope = self._envelope(target, frame, request)
             here = frame.target >> 64 == self._node_number or self._is_guest(target)
             if here and type(frame.args) is not Undecodable:
-                self._hand_over(envelope)
+                if self._budget.held <= self._budget.limit or self._is_systems(target):
+                    self._hand_over(envelope)
+                else:
+                    self._refuse_for_now(envelope)
             else:
                 self._refuse(envelope, frame.args)
         self._taken += 1
@@ -110,19 +117,26 @@ class Arrivals:
 
     def _envelope(self, target: ActorId, frame: Any, request: Request[Any] | None) -> Envelope:
         now = self._system.now()
-        args = frame.args if type(frame.args) is tuple else ()
+        args, size = frame.args, LIGHT_WEIGHT
+        if type(args) is not tuple:
+            args, size = (tuple(args), LIGHT_WEIGHT + args.weight) if type(args) is Weighed else ((), LIGHT_WEIGHT)
         sender = None if frame.sender is None else self._ids.get(frame.sender) or self._id_of(frame.sender)
-        if request is None:
-            return Envelope(target, frame.method, args, frame.kwargs, None, None, None, now, sender, frame.trace)
-        answer = request.context = Answer(self._link, request)
-        left_ms = frame.deadline_ms
-        timeout = deadline = None
-        if left_ms is not None:
-            timeout = left_ms / 1000
-            deadline = now + timeout
-        return Envelope(
-            target, frame.method, args, frame.kwargs, answer, timeout, deadline, now, sender, frame.trace, frame.stream
+        answer = timeout = deadline = None
+        stream = False
+        if request is not None:
+            answer = request.context = Answer(self._link, request)
+            stream = frame.stream
+            left_ms = frame.deadline_ms
+            if left_ms is not None:
+                timeout = left_ms / 1000
+                deadline = now + timeout
+        arrival = Arrival(
+            target, frame.method, args, frame.kwargs, answer, timeout, deadline, now, sender, frame.trace, stream
         )
+        arrival.size = size
+        budget = arrival.budget = self._budget
+        budget.held += size
+        return arrival
 
     def _id_of(self, number: int) -> ActorId:
         """Making an id checks it, which costs more than to remember those in use."""
@@ -155,6 +169,15 @@ class Arrivals:
         if not self._in_line[target]:
             del self._in_line[target]
             self._link.send(Room(target))
+
+    def _is_systems(self, target: ActorId) -> bool:
+        """Whether it is an actor of the system, which is to be reached in whatever need."""
+        cell = self._system.registry.by_id(target)
+        return cell is not None and cell.spec.kind == "system"
+
+    def _refuse_for_now(self, envelope: Envelope) -> None:
+        self._system.dead_letters.record(envelope, "mailbox_full")
+        envelope.fail(Overloaded("memory for messages of other nodes, in bytes,", self._budget.limit))
 
     def _refuse(self, envelope: Envelope, args: object) -> None:
         if isinstance(args, Undecodable):

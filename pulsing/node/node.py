@@ -13,6 +13,7 @@ from pulsing.core.lifecycle import Terminated
 from pulsing.core.system import System
 from pulsing.exceptions import AuthFailed, LinkLost, NodeDead, NodeLeaving, PulsingRuntimeError
 from pulsing.ids import ActorId, NodeId
+from pulsing.node.budget import Budget
 from pulsing.node.link import Link
 from pulsing.node.membership import Membership
 from pulsing.node.peer import Peer
@@ -49,6 +50,7 @@ class Node:
         self.membership: Membership
         self._transport = transport
         self._allow_pickle = allow_pickle
+        self.budget = Budget()
         self._registry = default_registry.child()
         self._tasks = TaskScope(f"node {system.node_id}")
         self._peers: dict[int, Peer] = {}

@@ -89,8 +89,8 @@ class StandIn(Cell):
         mailbox = self._mailbox
         while mailbox and self.state is RUNNING and self._has_room:
             envelope = mailbox.popleft()
-            if mailbox.line:
-                mailbox.move_up()
+            if mailbox.attended:
+                mailbox.left(envelope)
             now = self.now()
             if envelope.abandoned or envelope.expired(now):
                 answers.skip(self, envelope, now)

@@ -48,6 +48,7 @@ from pulsing.wire.frames import (
 from pulsing.wire.limits import CHUNK, KIB, PORTION, PORTION_FRAMES, Limits
 from pulsing.wire.tags import Attachment, Buffer
 from pulsing.wire.values import Codec
+from pulsing.wire.weight import LIGHT, weighed
 
 # The constructors of named tuples are written in Python, and take twice as long as this.
 _new: Any = tuple.__new__
@@ -398,7 +399,7 @@ class FrameCodec:
             return Undecodable(error)
         if type(args) is not list:
             raise ProtocolError("the value of a call is a list of arguments")
-        return tuple(args)
+        return tuple(args) if len(head) <= LIGHT and not attachments else weighed(args, head, attachments)
 
     def _decode_tell(self, message: bytes, start: int, end: int) -> Tell | None:
         _, _, flags, name_size, _, _, sequence, target = _CALL.unpack_from(message, start - 5)
@@ -431,7 +432,7 @@ class FrameCodec:
         args, kwargs = both if type(both) is list and len(both) == 2 else (None, None)
         if type(args) is not list or not _are_named(kwargs):
             raise ProtocolError("the value of a call is a list of arguments, and a map of named ones")
-        return tuple(args), kwargs
+        return weighed(args, head, attachments), kwargs
 
     # Answers.
 

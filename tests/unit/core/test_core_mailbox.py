@@ -9,7 +9,7 @@ import pytest
 
 from pulsing import testing
 from pulsing.core.envelope import Envelope
-from pulsing.core.mailbox import Mailbox, MailboxOptions
+from pulsing.core.mailbox import MAILBOX_BYTES, Mailbox, MailboxOptions
 from pulsing.exceptions import ActorStopped, MailboxFull
 from pulsing.ids import ActorId
 from tests.unit.core.acting import GATE, Counter, spawn, turns
@@ -60,12 +60,47 @@ def test_a_newcomer_never_overtakes_those_who_stand_in_line() -> None:
     assert taken(mailbox) == ["b", "c"]
 
 
-def test_dropping_gives_up_the_oldest() -> None:
-    mailbox = Mailbox(2)
-    mailbox.accept(envelope("a"))
-    mailbox.accept(envelope("b"))
-    assert mailbox.drop_oldest().method == "a"
-    assert taken(mailbox) == ["b"]
+class Sized(Envelope):
+    """A message that came over a link."""
+
+    __slots__ = ("size",)
+
+    def __init__(self, name: str, size: int) -> None:
+        super().__init__(ActorId(1), name, (), None)
+        self.size = size
+
+
+def test_a_mailbox_is_full_by_its_bytes_as_well() -> None:
+    mailbox = Mailbox(100)
+    assert mailbox.accept(Sized("a", MAILBOX_BYTES - 1))
+    # The last one may go beyond: a message that is larger than a mailbox must find its place, too.
+    assert mailbox.accept(Sized("b", MAILBOX_BYTES))
+    assert not mailbox.accept(Sized("c", 1))
+    assert not mailbox.accept(envelope("d"))
+    assert mailbox.take() is not None
+    assert not mailbox.accept(Sized("c", 1))
+    assert mailbox.take() is not None
+    assert (mailbox.bytes, mailbox.attended) == (0, False)
+    assert mailbox.accept(envelope("d"))
+    assert not mailbox.attended
+
+
+async def test_those_in_line_move_up_as_far_as_their_bytes_fit() -> None:
+    mailbox = Mailbox(100)
+    mailbox.accept(Sized("large", MAILBOX_BYTES))
+    accepted = [asyncio.get_running_loop().create_future() for _ in range(4)]
+    for number, future in enumerate(accepted):
+        mailbox.line_up(Sized(str(number), MAILBOX_BYTES // 2), future)
+    first = mailbox.take()
+    assert first is not None
+    assert [future.done() for future in accepted] == [True, True, False, False]
+    mailbox.put_back(first)
+    assert mailbox.take() is first
+    assert [future.done() for future in accepted] == [True, True, False, False]
+    assert mailbox.take() is not None
+    assert [future.done() for future in accepted] == [True, True, True, False]
+    assert taken(mailbox) == ["1", "2", "3"]
+    assert (mailbox.bytes, mailbox.attended) == (0, False)
 
 
 async def test_draining_empties_the_mailbox_and_the_line() -> None:

@@ -1,0 +1,38 @@
+"""About how many bytes the arguments of a call take once they are decoded, judged by how they look on the wire."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from pulsing.wire.flat import is_flat
+from pulsing.wire.limits import KIB
+from pulsing.wire.tags import Attachment, openers
+
+LIGHT = 64
+"""So short a head is not looked at: what it holds takes"""
+LIGHT_WEIGHT = 4 * KIB
+"""at most, which is 64 empty maps in a list."""
+
+# An empty map, one byte on the wire, is an object of 64 bytes.
+_PER_CONTAINER = 64
+# A text of two letters, or a number of three bytes, takes up to eighteen times as much; those of most documents less.
+_PER_BYTE = 8
+
+
+class Weighed(tuple[Any, ...]):
+    """Arguments that know about how many bytes they take."""
+
+    weight: int
+
+
+def weighed(arguments: Iterable[Any], head: bytes, attachments: Sequence[Attachment]) -> Weighed:
+    """The arguments with their weight, given the bytes from which they were decoded."""
+    args = Weighed(arguments)
+    args.weight = weight_of(head) + sum(len(piece) for pieces in attachments for piece in pieces)
+    return args
+
+
+def weight_of(head: bytes) -> int:
+    """About how many bytes a value takes, without its attachments."""
+    return len(head) if is_flat(head) else _PER_BYTE * len(head) + _PER_CONTAINER * openers(head)

@@ -1,0 +1,189 @@
+"""What messages of other nodes may take: in one mailbox, and on a node."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from typing import Any
+
+import pytest
+
+import pulsing as pul
+from pulsing.core import get_system_actor
+from pulsing.exceptions import Overloaded
+from pulsing.ids import NodeId
+from pulsing.node.budget import Budget
+from pulsing.testing import cluster, run_virtual, wait_until
+from pulsing.wire import Codec, Failure, Frame, FrameCodec, Tell
+from pulsing.wire.frames import Ask
+
+KIB = 1024
+EMPTY_MAPS: Any = [{}] * 65_000
+"""64 KiB on the wire, and four MiB here."""
+
+
+@pul.remote(max_concurrency=1)
+class Slow:
+    """Takes the next message when it is told to go on."""
+
+    def __init__(self) -> None:
+        self.gate = asyncio.Event()
+        self.done = 0
+
+    async def take(self, value: Any) -> int:
+        await self.gate.wait()
+        self.done += 1
+        return self.done
+
+
+@pul.remote
+class Quick:
+    def echo(self, value: Any) -> Any:
+        return value
+
+
+SLOW: Any = Slow
+QUICK: Any = Quick
+
+
+async def elsewhere(systems: Any, cls: Any, name: str) -> Any:
+    """A proxy, on the second system, of an actor of the first."""
+    await cls.spawn(name=name, system=systems[0])
+    return await cls.resolve(name, system=systems[1], timeout=5)
+
+
+def slow_one(systems: Any) -> Any:
+    return systems[0].inner.registry.by_path("actors/slow")
+
+
+def budget_of(system: Any) -> Budget:
+    budget: Budget = node_of(system).budget
+    return budget
+
+
+def node_of(system: Any) -> Any:
+    return system.inner.router
+
+
+def network_of(systems: Any) -> Any:
+    return systems._network
+
+
+def test_a_mailbox_full_by_its_bytes_holds_back_what_is_meant_for_it_and_nothing_else(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("pulsing.core.mailbox.MAILBOX_BYTES", 1024 * KIB)
+
+    async def scenario() -> None:
+        async with cluster(2) as systems:
+            slow, quick = await elsewhere(systems, SLOW, "slow"), await elsewhere(systems, QUICK, "quick")
+            calls = [asyncio.ensure_future(slow.take(bytes(300 * KIB))) for _ in range(100)]
+            for n in range(20):
+                assert await quick.with_options(timeout=1).echo(n) == n
+            await asyncio.sleep(1)
+            mailbox = slow_one(systems).mailbox
+            assert mailbox.bytes < 1400 * KIB
+            assert len(mailbox) == 4
+            # What was under way when it was full is bounded by the window of the link.
+            assert 0 < mailbox.in_line < 40
+            assert node_of(systems[1]).peer(systems[0].node_id).waiting > 50
+            # Messages of the node's own actors stand in the same line.
+            here = asyncio.ensure_future(slow_one(systems).ref.request("take", (b"",), None, 30.0))
+            await asyncio.sleep(0.1)
+            assert len(mailbox) == 4
+            slow_one(systems).actor.gate.set()
+            assert await asyncio.gather(*calls, here)
+            assert sorted(call.result() for call in [*calls, here]) == list(range(1, 102))
+            assert mailbox.bytes == 0
+
+    run_virtual(scenario)
+
+
+def test_messages_are_counted_until_nobody_holds_them() -> None:
+    async def scenario() -> None:
+        async with cluster(2) as systems:
+            slow = await elsewhere(systems, SLOW, "slow")
+            calls = [asyncio.ensure_future(slow.take(bytes(100 * KIB))) for _ in range(10)]
+            await asyncio.sleep(1)
+            # One of them is being worked on.
+            assert len(slow_one(systems).mailbox) == 9
+            assert budget_of(systems[0]).held >= 1000 * KIB
+            slow_one(systems).actor.gate.set()
+            await asyncio.gather(*calls)
+            await asyncio.sleep(0)
+            gc.collect()
+            assert budget_of(systems[0]).held == 0
+
+    run_virtual(scenario)
+
+
+def test_above_the_budget_of_a_node_messages_are_refused_unrun_and_below_it_they_are_taken_again() -> None:
+    async def scenario() -> None:
+        async with cluster(2) as systems:
+            slow, quick = await elsewhere(systems, SLOW, "slow"), await elsewhere(systems, QUICK, "quick")
+            budget_of(systems[0]).limit = 1000 * KIB
+            calls = [asyncio.ensure_future(slow.take(bytes(300 * KIB))) for _ in range(5)]
+            done, waiting = await asyncio.wait(calls, timeout=1)
+            assert len(waiting) == 3
+            for call in done:
+                error = call.exception()
+                assert isinstance(error, Overloaded)
+                assert not error.maybe_executed
+            with pytest.raises(Overloaded):
+                await quick.echo(bytes(200 * KIB))
+            assert systems[0].dead_letters.counts["mailbox_full"] == 3
+            # The system's own actors are reached all the same, else nobody could look what is the matter.
+            budget_of(systems[0]).limit = 0
+            assert await (await get_system_actor(systems[1], systems[0].node_id)).ping()
+            budget_of(systems[0]).limit = 1000 * KIB
+            slow_one(systems).actor.gate.set()
+            assert sorted(await asyncio.gather(*waiting)) == [1, 2, 3]
+            assert await quick.echo(1) == 1
+
+    run_virtual(scenario)
+
+
+class Hostile:
+    """A proven connection that keeps no rule."""
+
+    def __init__(self, connection: Any) -> None:
+        self.connection = connection
+        self.received: list[Frame] = []
+        self.codec = FrameCodec(Codec())
+
+    def on_message(self, data: bytes | bytearray) -> None:
+        self.received += self.codec.decode(bytes(data))
+
+    def on_lost(self, error: Exception | None) -> None: ...
+
+    def on_blocked(self) -> None: ...
+
+    def on_writable(self) -> None: ...
+
+
+def test_messages_that_grow_when_they_are_decoded_are_counted_by_what_they_become() -> None:
+    async def scenario() -> None:
+        async with cluster(2) as systems:
+            slow, quick = await elsewhere(systems, SLOW, "slow"), await elsewhere(systems, QUICK, "quick")
+            budget_of(systems[0]).limit = limit = 20_000 * KIB
+            found: list[Hostile] = []
+
+            def attach(connection: Any) -> Hostile:
+                found.append(Hostile(connection))
+                return found[0]
+
+            await network_of(systems).transport("evil", NodeId()).dial(systems[0].addr, attach)
+            target, codec = slow.ref.actor_id.id, FrameCodec(Codec())
+            for n in range(1, 21):
+                found[0].connection.send(codec.encode(Ask(n, target, "take", (EMPTY_MAPS,), sequence=n)).head)
+                found[0].connection.send(codec.encode(Tell(target, "take", (EMPTY_MAPS,), sequence=n)).head)
+                await asyncio.sleep(0)
+                assert budget_of(systems[0]).held <= limit + 5_000 * KIB
+            await wait_until(lambda: sum(type(frame) is Failure for frame in found[0].received) > 10)
+            assert len(slow_one(systems).mailbox) < 10
+            slow_one(systems).actor.gate.set()
+            found[0].connection.abort()
+            await wait_until(lambda: budget_of(systems[0]).held < limit // 4)
+            assert await quick.echo(1) == 1
+
+    run_virtual(scenario)

@@ -135,14 +135,13 @@ class FarPopen:
             if getattr(order, name) != PIPE:
                 continue
             inbox = Inbox(self._system.loop)
-            output = FarOutput(inbox, self._hold)
             work = _fill(inbox, self.proxy.ref, f"{name}_chunks")
             self._system.loop.call_soon_threadsafe(self._begin, work, f"{name} of process {self.pid}")
             target = usual if files[name] == _UNSET else files[name]
             if target == PIPE:
-                setattr(self, name, self._text.reader(output, bufsize))
+                setattr(self, name, self._text.reader(FarOutput(inbox, self._hold), bufsize))
             else:
-                self._pumps.append(pump_to(inbox, _own_copy(target)))
+                self._pumps.append(pump_to(inbox, _own_copy(target), self._hold))
 
     # --- the process -------------------------------------------------------------------------------------------------
 

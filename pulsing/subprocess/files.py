@@ -190,15 +190,15 @@ class Pump:
             self._close()
 
 
-def pump_to(inbox: Inbox, fd: int) -> Pump:
-    """Write what comes in to a file of the caller, which is closed at the end."""
+def pump_to(inbox: Inbox, fd: int, hold: object) -> Pump:
+    """Write what comes in to a file of the caller, which is closed at the end; `hold` is kept as long."""
 
     def write(data: bytes) -> None:
         view = memoryview(data)
         while view:
             view = view[os.write(fd, view) :]
 
-    def close() -> None:
+    def close(_: object = hold) -> None:
         os.close(fd)
         inbox.close()
 

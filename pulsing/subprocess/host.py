@@ -129,12 +129,10 @@ def _calling_node() -> NodeId | None:
 
 def _environment(order: Order, share: Share) -> Any:
     """What was given stays as it is, but for the devices: those are this node's to share out."""
-    told = share.environment
+    told = {**share.threads, **share.devices}
     if not told:
         return order.env
-    if order.env is None:
-        return {**os.environ, **told}
-    return {**told, **order.env, **{name: value for name, value in told.items() if name != "OMP_NUM_THREADS"}}
+    return {**os.environ, **told} if order.env is None else {**order.env, **share.devices}
 
 
 def _lifeline(cell: Cell, actor: Any) -> Message:

@@ -22,14 +22,15 @@ class Share:
     gpus: tuple[str, ...] = ()
 
     @property
-    def environment(self) -> dict[str, str]:
-        """Variables by which programs learn of it."""
-        told = {}
-        if "num_cpus" in self.needs:
-            told["OMP_NUM_THREADS"] = str(max(1, int(self.needs["num_cpus"])))
-        if "num_gpus" in self.needs:
-            told[GPUS_VARIABLE] = ",".join(self.gpus)
-        return told
+    def threads(self) -> dict[str, str]:
+        """The variable by which programs learn how many threads to start."""
+        cpus = self.needs.get("num_cpus")
+        return {"OMP_NUM_THREADS": str(max(1, int(cpus)))} if cpus else {}
+
+    @property
+    def devices(self) -> dict[str, str]:
+        """The variable by which programs see their devices alone."""
+        return {GPUS_VARIABLE: ",".join(self.gpus)} if "num_gpus" in self.needs else {}
 
 
 class Ledger:

@@ -1,8 +1,12 @@
-"""The table of settings for readers: as a file to begin with, as a page, and as a JSON Schema."""
+"""The table of settings for readers: as a file to begin with, as a page, and as a JSON Schema.
+
+`python -m pulsing.settings.describe` prints the page.
+"""
 
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -95,3 +99,7 @@ max_classes = 100
 `pulsing config show` lists every value with its source, `pulsing config validate` checks a file, `pulsing config init`
 writes one with every setting explained, and `pulsing config schema` prints a JSON Schema for editors.
 """
+
+
+if __name__ == "__main__":
+    sys.stdout.write(as_page())

@@ -58,7 +58,7 @@ def test_yaml_reads_like_yaml() -> None:
         "name: actors/w",
         'state: "no"',
         "tags:",
-        "  a: b",
+        "  team: a",
         "items:",
         "  - count: 1",
         "    more: []",

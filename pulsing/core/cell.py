@@ -21,6 +21,7 @@ from pulsing.core.progress import UNFINISHED, Progress
 from pulsing.core.spec import CellSpec
 from pulsing.core.statistics import LONG_TURN_S, QUICK_S
 from pulsing.core.timers import DEFAULT_ASK_TIMEOUT
+from pulsing.core.trace import NO_TRACE
 from pulsing.core.turns import Turn, turn_of
 from pulsing.exceptions import ActorStopped, MailboxFull
 
@@ -280,6 +281,10 @@ class Cell(Progress):
             if not callable(value):
                 return value
         raise answers.not_callable(self, name)
+
+    def forget_trace(self) -> None:
+        """Whatever is in the context of the actor, the next message brings its own."""
+        self._trace = NO_TRACE
 
     # --- what the life of the actor asks for -----------------------------------------------------------------------
 

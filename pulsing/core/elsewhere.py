@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pulsing.core.actor import CURRENT, TRACE
 from pulsing.core.envelope import Envelope
-from pulsing.core.trace import new_trace
+from pulsing.core.trace import current_trace, new_trace
 from pulsing.exceptions import (
     ActorNotFound,
     ActorStopped,
@@ -108,4 +108,4 @@ def _stamp(system: System, envelope: Envelope) -> None:
     envelope.deadline = None if timeout is None else now + timeout
     sender = CURRENT.get()
     envelope.sender = None if sender is None else sender.actor_id
-    envelope.trace = TRACE.get() or new_trace(system.random)
+    envelope.trace = TRACE.get() or current_trace() or new_trace(system.random)

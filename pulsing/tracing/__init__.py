@@ -9,7 +9,21 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 
-__all__ = ["instrument", "uninstrument", "wanted"]
+from pulsing.core.trace import current_trace
+
+__all__ = ["instrument", "traceparent", "uninstrument", "wanted"]
+
+
+def traceparent() -> str | None:
+    """The W3C trace context of the message that is being handled, as the header of that name has it.
+
+    For logs, and for what a handler asks of others by HTTP. Works without OpenTelemetry. In an actor there is one.
+
+    Returns:
+        None outside of actors where there is none.
+    """
+    trace = current_trace()
+    return None if trace is None else f"00-{trace[:16].hex()}-{trace[16:24].hex()}-{trace[24]:02x}"
 
 
 def wanted(environ: Mapping[str, str]) -> bool:

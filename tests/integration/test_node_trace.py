@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pulsing as pul
 from pulsing.core.actor import TRACE
 from pulsing.testing import cluster, run_virtual, wait_until
+from pulsing.tracing import traceparent
 
 CONTEXT = bytes(range(1, 26))
 
@@ -70,6 +72,60 @@ def test_a_message_to_another_node_begins_a_trace_where_there_is_none() -> None:
             assert all(len(trace) == 2 and len(set(trace)) == 1 for trace in traces)
             assert all(seen is not None and len(seen) == 25 and seen[24] == 0 for seen, _ in traces)
             assert traces[0] != traces[1]
+
+    run_virtual(scenario)
+
+
+class Asked:
+    """Asks for its trace, in each kind of method, and hands the call on to another actor of its node."""
+
+    def plain(self) -> tuple[str | None, str | None]:
+        return traceparent(), traceparent()
+
+    def silent(self) -> bytes | None:
+        return TRACE.get()
+
+    async def on(self, other: Any) -> list[Any]:
+        own = traceparent()
+        return [own, *await other.plain(), *[item async for item in other.items()], traceparent()]
+
+    async def items(self) -> AsyncIterator[str | None]:
+        yield traceparent()
+
+    async def out(self, hops: list[Any]) -> list[Any]:
+        return [await hop.plain() for hop in hops] + [TRACE.get()]
+
+
+def test_a_call_within_a_node_has_a_trace_as_soon_as_its_handler_asks() -> None:
+    async def scenario() -> None:
+        async with cluster(1) as systems:
+            cls: Any = pul.remote(Asked)
+            first, second = [await cls.spawn(system=systems[0]) for _ in range(2)]
+            assert traceparent() is None
+            ones = [await first.plain() for _ in range(3)]
+            assert all(one == other and re.fullmatch("00-[0-9a-f]{32}-[0-9a-f]{16}-00", one) for one, other in ones)
+            assert len(set(ones)) == 3
+            # The trace of one message is not that of the next.
+            assert await first.silent() is None
+            passed_on = [await first.on(second) for _ in range(2)]
+            assert [len(set(seen)) for seen in passed_on] == [1, 1]
+            assert passed_on[0] != passed_on[1]
+            # A handler that asks its own actor finds itself in the same trace.
+            assert len(set(await first.on(first))) == 1
+            assert await first.silent() is None
+
+    run_virtual(scenario)
+
+
+def test_all_that_a_handler_sends_to_other_nodes_is_one_trace() -> None:
+    async def scenario() -> None:
+        async with cluster(3) as systems:
+            cls: Any = pul.remote(Asked)
+            here = await cls.spawn(system=systems[0])
+            _, *hops = await three_hops(systems)
+            first, second = [await here.out(hops) for _ in range(2)]
+            assert (len(set(first)), len(set(second))) == (1, 1)
+            assert first != second
 
     run_virtual(scenario)
 

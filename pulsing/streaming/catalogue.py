@@ -109,9 +109,9 @@ class Catalogue:
         """Who was the last known holder of a key."""
         return self._holdings.get(key, Holding(0, NOBODY))
 
-    def take(self, key: str, node_id: int) -> Holding:
-        """Give a key to a node, with a new epoch."""
-        holding = self._holdings[key] = Holding(self.holding(key).epoch + 1, node_id)
+    def take(self, key: str, node_id: int, seen: int = 0) -> Holding:
+        """Give a key to a node, with an epoch above those known here, and above the last that a store has seen."""
+        holding = self._holdings[key] = Holding(max(self.holding(key).epoch, seen) + 1, node_id)
         return holding
 
     def owner(self, key: str, live: Sequence[int], holding: Sequence[int] = ()) -> int:

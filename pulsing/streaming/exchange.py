@@ -33,13 +33,17 @@ class Exchange:
         inner: the node.
         catalogue: what this manager knows.
         ask: calls another manager.
+        everything: all that this manager has to tell.
         learn: takes over what another manager tells.
     """
 
-    def __init__(self, inner: System, catalogue: Catalogue, ask: Ask, learn: Learn) -> None:
+    def __init__(
+        self, inner: System, catalogue: Catalogue, ask: Ask, everything: Callable[[], dict[str, Any]], learn: Learn
+    ) -> None:
         self._inner = inner
         self._catalogue = catalogue
         self._ask = ask
+        self._everything = everything
         self._learn = learn
         self._me = inner.node_id.id
         self.met: set[int] = {self._me}
@@ -87,7 +91,7 @@ class Exchange:
 
     async def _meet(self, node_id: int) -> None:
         try:
-            known = self._catalogue.everything()
+            known = self._everything()
             answer = await self._ask(node_id, "exchange", str(self._me), known, timeout=MEETING_TIMEOUT_S)
             await self._learn(answer)
             self.met.add(node_id)

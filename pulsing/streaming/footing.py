@@ -18,6 +18,8 @@ class Footing:
         self._lineages: dict[int, int] = {}
         self._owed: dict[int, DataLost] = {}
         self._told: dict[int, int] = {}
+        self.stale: set[int] = set()
+        """the buckets whose last answer came from a side of a partition that does not go on"""
 
     def owes(self, bucket_id: int, fetched: Fetched, offset: int) -> bool:
         """Whether `read` would have a loss to tell to a handle that is at `offset`."""
@@ -42,7 +44,8 @@ class Footing:
             offset: where the handle wanted to read.
             anchored: whether the handle has a position of its own; without one it begins with what there is.
         """
-        _, _, earliest, lineage, generation = fetched
+        _, _, earliest, lineage, generation, stale = fetched
+        (self.stale.add if stale else self.stale.discard)(bucket_id)
         owed = self._owed.pop(bucket_id, None)
         known = self._lineages.get(bucket_id)
         if known != lineage:

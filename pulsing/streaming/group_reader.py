@@ -383,7 +383,7 @@ class GroupReader(QueueReader):
         self._standings[bucket_id] = standing
         self._joined.add(bucket_id)
         self._replaced = self._replaced or not standing[0]
-        loss = self._footing.read(bucket_id, ([], 0, 0, lineage, generation), 0, anchored=False)
+        loss = self._footing.read(bucket_id, ([], 0, 0, lineage, generation, False), 0, anchored=False)
         if loss is not None:
             self._losses.append(loss)
 

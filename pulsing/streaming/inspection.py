@@ -55,7 +55,7 @@ def queue_row(system: System, queue: str) -> Row:
     groups = group_rows(system, queue)
     lags = [row["lag"] for row in (*reader_rows(system, queue), *groups)]
     sizes = [store.byte_count() for store in map(_accounted, buckets) if store is not None]
-    unavailable = sum(bucket.backend is None for bucket in buckets)
+    unavailable = sum(_state_of(bucket) != "ok" for bucket in buckets)
     return {
         "queue": queue,
         "backend": settings.backend,
@@ -113,7 +113,7 @@ def bucket_row(system: System, queue: str, bucket: Any) -> Row:
         "bucket_id": bucket.bucket_id,
         "node": str(system.node_id),
         "actor": str(manager.buckets[queue, bucket.bucket_id].actor_id),
-        "state": "ok" if bucket.backend is not None else "moving",
+        "state": _state_of(bucket),
         "earliest": 0 if store is None else store.earliest(),
         "next": bucket.next_offset,
         "records": _record_count(bucket),
@@ -126,6 +126,12 @@ def bucket_row(system: System, queue: str, bucket: Any) -> Row:
         "epoch": manager.catalogue.holding(bucket_key(queue, bucket.bucket_id)).epoch,
         "waiting_reads": bucket.readers.waiting_reads,
     }
+
+
+def _state_of(bucket: Any) -> str:
+    if bucket.backend is None:
+        return "moving"
+    return "ok" if bucket.may_write else "unavailable"
 
 
 def reader_rows(system: System, queue: str) -> list[Row]:

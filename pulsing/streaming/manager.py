@@ -21,7 +21,9 @@ from pulsing.streaming.catalogue import NOBODY, Catalogue, QueueDiffers, QueueSe
 from pulsing.streaming.exchange import MEETING_TIMEOUT_S, Exchange
 from pulsing.streaming.folders import Folders
 from pulsing.streaming.handover import HandOver
+from pulsing.streaming.side import Side
 from pulsing.streaming.storage import CALLS_AT_ONCE, BucketStorage, Moved
+from pulsing.streaming.takeover import Takeover, check_quorum, no_majority
 
 logger = logging.getLogger("pulsing.streaming")
 
@@ -51,8 +53,9 @@ class StorageManager:
         self.catalogue = Catalogue(_weight)
         self.buckets: dict[tuple[str, int], ActorRef] = {}
         self.topics: dict[str, ActorRef] = {}
-        self._exchange = Exchange(self._inner, self.catalogue, self._ask, self.learn)
+        self._exchange = Exchange(self._inner, self.catalogue, self._ask, self.everything, self.learn)
         self._hand_over = HandOver(self._inner, self._ask, self._heirs)
+        self._side = Side(self._inner, self._side_changed)
         self._leaving = False
         self._inner.handing_over.append(self.hand_over)
         self._news: dict[str, list[asyncio.Future[None]]] = {}
@@ -81,6 +84,7 @@ class StorageManager:
 
         Raises:
             ValueError: the queue was set up otherwise, or an argument makes no sense.
+            NotOwner: this side of a partition may not take the bucket over.
         """
         check_bucket(topic, bucket_id)
         await self._exchange.meet_all()
@@ -94,6 +98,7 @@ class StorageManager:
         if ref is None or _has_ended(ref):
             self._check_staying()
             settings = self._settings_for(topic, batch_size, storage_path, backend, backend_options)
+            self._check_side(topic, bucket_id, settings)
             ref = self._open_bucket(topic, bucket_id, settings)
         return self._ready("BucketReady", subject, key, ref)
 
@@ -160,9 +165,14 @@ class StorageManager:
         key = bucket_key(topic, bucket_id)
         before = self.catalogue.holding(key)
         holding = self.catalogue.take(key, self._me)
+        takeover = Takeover.of(settings)
         folder = self.folders.of(topic, settings.storage_path)
-        if is_file_based(settings.backend):
+        begins_anew = moved is None and takeover.is_fresh
+        if takeover.is_file_based:
             self.folders.check(folder)
+            begins_anew = begins_anew and not self._has_log_of(topic, bucket_id, settings, before.epoch)
+            if begins_anew:
+                _store(settings.backend).set_aside(folder, bucket_id)
             self.folders.remember(folder, topic, settings)
         storage = BucketStorage(
             bucket_id,
@@ -178,6 +188,7 @@ class StorageManager:
             clock=self._inner.clock,
             thread=self._store_thread,
             bury=lambda record: bury(self._inner, topic, settings, record),
+            next_epoch=(lambda seen: self._later_epoch(key, seen)) if before.node_id == NOBODY else None,
         )
         ref = spawn_any(self._inner, storage, name=f"bucket_{topic}_{bucket_id}", public=True, options={})
         self.buckets[topic, bucket_id] = ref
@@ -186,9 +197,15 @@ class StorageManager:
         self._exchange.spread(keys=[key])
         if before.node_id != NOBODY:
             self._report_move(topic, bucket_id, before.node_id, holding.epoch)
-            if moved is None and not _is_durable(settings):
+            if begins_anew:
                 self._report_loss(topic, bucket_id, holding.epoch)
         return ref
+
+    def _later_epoch(self, key: str, seen: int) -> int:
+        """An epoch for a bucket that nobody here had, though its store has seen owners of an earlier cluster."""
+        holding = self.catalogue.take(key, self._me, seen)
+        self._exchange.spread(keys=[key])
+        return holding.epoch
 
     def _report_move(self, topic: str, bucket_id: int, before: int, epoch: int) -> None:
         moved = {"bucket_id": bucket_id, "from": f"{before:016x}", "to": str(self._inner.node_id), "epoch": epoch}
@@ -220,30 +237,68 @@ class StorageManager:
             backend_options=backend_options,
             storage_path=storage_path,
         )
-        if owner == holding.node_id or not is_file_based(settings.backend):
+        takeover = Takeover.of(settings)
+        if owner == holding.node_id or not takeover.is_file_based:
             return owner
         keepers = await self._keepers(topic, bucket_id, settings)
+        if takeover.is_fresh:
+            # A log that another one has taken the place of stays where it is, and nobody goes back to it.
+            keepers = {node_id: epoch for node_id, epoch in keepers.items() if epoch >= holding.epoch}
         if keepers:
-            return max(keepers, key=lambda node_id: _weight(key, node_id))
-        if holding.node_id == NOBODY or (settings.backend_options or {}).get("failover") == "fresh":
+            return max(keepers, key=lambda node_id: (keepers[node_id], _weight(key, node_id)))
+        if holding.node_id == NOBODY or takeover.is_fresh:
             return owner
         if key not in self._away_since:
             self._away_since[key] = self._inner.clock.wall()
             self._event("queue.unavailable", topic, {"bucket_id": bucket_id})
         raise BucketUnavailable(topic, bucket_id, self._away_since[key])
 
-    async def _keepers(self, topic: str, bucket_id: int, settings: QueueSettings) -> list[int]:
-        """The live nodes that have the files of a bucket."""
+    async def _keepers(self, topic: str, bucket_id: int, settings: QueueSettings) -> dict[int, int]:
+        """The live nodes that have the files of a bucket, and the last epoch that each has seen."""
         live = self._exchange.live()
         call = (topic, bucket_id, settings.backend, settings.storage_path)
-        asked = (self._ask(node_id, "has_files", *call, timeout=MEETING_TIMEOUT_S) for node_id in live)
+        asked = (self._ask(node_id, "epoch_of_files", *call, timeout=MEETING_TIMEOUT_S) for node_id in live)
         answers = await asyncio.gather(*asked, return_exceptions=True)
-        return [node_id for node_id, answer in zip(live, answers, strict=True) if answer is True]
+        return {node_id: answer for node_id, answer in zip(live, answers, strict=True) if isinstance(answer, int)}
 
-    async def has_files(self, topic: str, bucket_id: int, backend: str, storage_path: str | None) -> bool:
-        """Whether this node has the files of a bucket."""
-        store: Any = get_backend_class(backend)
-        return bool(store.exists(self.folders.of(topic, storage_path), bucket_id))
+    async def epoch_of_files(self, topic: str, bucket_id: int, backend: str, storage_path: str | None) -> int | None:
+        """The last epoch that the files of a bucket on this node have seen; None if there are none."""
+        folder = self.folders.of(topic, storage_path)
+        store = _store(backend)
+        return int(store.epoch_of(folder, bucket_id)) if store.exists(folder, bucket_id) else None
+
+    def _has_log_of(self, topic: str, bucket_id: int, settings: QueueSettings, epoch: int) -> bool:
+        """Whether this node's files of a bucket are those of its last known owner, or of a later one."""
+        folder = self.folders.of(topic, settings.storage_path)
+        store = _store(settings.backend)
+        return bool(store.exists(folder, bucket_id) and store.epoch_of(folder, bucket_id) >= epoch)
+
+    # --- partitions --------------------------------------------------------------------------------------------------
+
+    def _check_side(self, topic: str, bucket_id: int, settings: QueueSettings) -> None:
+        if Takeover.of(settings).by_majority and not self._side.look():
+            raise no_majority(topic, bucket_id, self.catalogue.holding(bucket_key(topic, bucket_id)).epoch)
+
+    def _side_changed(self) -> None:
+        if self._side.goes_on:
+            self._inner.tasks.start(self._go_on(), "buckets go on")
+        else:
+            self._let_write(False)
+
+    async def _go_on(self) -> None:
+        # Those of the other side may have taken over what this node has: that is to be heard first.
+        await self._exchange.meet_all()
+        if self._side.goes_on:
+            self._let_write(True)
+
+    def _let_write(self, allowed: bool) -> None:
+        for (topic, bucket_id), ref in self.buckets.items():
+            bucket = None if ref._cell is None else ref._cell.actor
+            if bucket is None or not Takeover.of(self.catalogue.settings(topic) or QueueSettings()).by_majority:
+                continue
+            if bucket.may_write and not allowed:
+                self._event("queue.stale", topic, {"bucket_id": bucket_id})
+            bucket.may_write = allowed
 
     def _open_topic(self, topic: str) -> ActorRef:
         key = topic_key(topic)
@@ -272,16 +327,19 @@ class StorageManager:
         ref = self.buckets.pop((topic, bucket_id))
         settings = self.catalogue.settings(topic) or QueueSettings()
         heir = await self._hand_over.give_bucket(topic, bucket_id, ref)
-        if heir is None and not is_file_based(settings.backend):
+        if heir is None and not Takeover.of(settings).is_file_based:
             self._report_loss(topic, bucket_id, self.catalogue.holding(bucket_key(topic, bucket_id)).epoch)
 
     async def _heirs(self, topic: str, bucket_id: int, key: str) -> list[int]:
         """Who may take what this node has, the best first: with files, only nodes of the same disk."""
         settings = self.catalogue.settings(topic)
-        if bucket_id >= 0 and settings is not None and is_file_based(settings.backend):
-            nodes = await self._keepers(topic, bucket_id, settings)
-        else:
-            nodes = self._exchange.live()
+        nodes = self._exchange.live()
+        if bucket_id >= 0 and settings is not None:
+            takeover = Takeover.of(settings)
+            if takeover.by_majority and not self._side.goes_on:
+                return []  # with a new epoch it would count as much as what the majority has
+            if takeover.is_file_based:
+                nodes = list(await self._keepers(topic, bucket_id, settings))
         return sorted((n for n in nodes if n != self._me), key=lambda n: _weight(key, n), reverse=True)
 
     async def receive_records(self, topic: str, bucket_id: int, part: list[bytes], is_first: bool) -> None:
@@ -416,6 +474,7 @@ class StorageManager:
 
     def _set_up(self, topic: str, asked: QueueSettings) -> QueueSettings:
         known = self.catalogue.settings(topic)
+        check_quorum(asked.backend_options)
         if known is None:
             backend = asked.backend or backend_name(self.default_backend)
             settings = replace(asked, backend=backend, backend_options=dict(asked.backend_options or {}))
@@ -447,13 +506,19 @@ class StorageManager:
 
     async def exchange(self, node_id: str, news: Mapping[str, Any]) -> dict[str, Any]:
         """Take over all that another manager knows, and tell it all that this one knows."""
-        answer = self.catalogue.everything()
+        answer = self.everything()
         await self.learn(news)
         self._exchange.met.add(int(node_id))
         return answer
 
+    def everything(self) -> dict[str, Any]:
+        """All that this manager knows, in the form in which it travels."""
+        return {**self.catalogue.everything(), "electorate": self._side.electorate()}
+
     async def learn(self, news: Mapping[str, Any]) -> None:
         """Take over what another manager tells, and give up what it turns out to own."""
+        self._side.look()
+        self._side.learn(set(news.get("electorate", ())))
         for key in self.catalogue.merge(news):
             await self._give_up(key)
         await self._close_deleted(news["queues"])
@@ -475,8 +540,9 @@ class StorageManager:
         for subject, ref in list(self.buckets.items()):
             if bucket_key(*subject) == key:
                 del self.buckets[subject]
-                lost = {"bucket_id": subject[1], "reason": "owner_died", "first": None, "last": None}
-                self._event("queue.data_lost", subject[0], lost)
+                if Takeover.of(self.catalogue.settings(subject[0]) or QueueSettings()).is_fresh:
+                    lost = {"bucket_id": subject[1], "reason": "owner_died", "first": None, "last": None}
+                    self._event("queue.data_lost", subject[0], lost)
                 await self._inner.stop(ref)
         for topic, ref in list(self.topics.items()):
             if topic_key(topic) == key:
@@ -500,13 +566,8 @@ class StorageManager:
         self._inner.events.publish(type, kind=kind, id=name, name=name, data=data)
 
 
-def is_file_based(backend: str | None) -> bool:
-    """Whether a store keeps its records on the disk of one node."""
-    return backend is not None and bool(getattr(get_backend_class(backend), "file_based", False))
-
-
-def _is_durable(settings: QueueSettings) -> bool:
-    return bool(getattr(get_backend_class(settings.backend or "memory"), "durable", False))
+def _store(backend: str | None) -> Any:
+    return get_backend_class(backend or "memory")
 
 
 def check_topic(topic: str) -> str:

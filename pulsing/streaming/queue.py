@@ -22,6 +22,7 @@ from pulsing.streaming.footing import Footing
 from pulsing.streaming.manager import check_topic
 from pulsing.streaming.readers import ReaderInfo
 from pulsing.streaming.storage import Appended, Fetched
+from pulsing.streaming.takeover import check_quorum
 
 if TYPE_CHECKING:
     from pulsing.streaming.sync_queue import SyncQueue
@@ -63,6 +64,7 @@ class Queue(QueueAccess):
         backend_options: dict[str, Any] | None = None,
     ) -> None:
         check_topic(topic)
+        check_quorum(backend_options)
         _check_count("num_buckets", num_buckets)
         _check_count("batch_size", batch_size)
         check_name(f"actors/bucket_{topic}_{num_buckets - 1}", "actor name")
@@ -87,6 +89,11 @@ class Queue(QueueAccess):
     def loop(self) -> asyncio.AbstractEventLoop:
         """The loop that the system runs on."""
         return self._inner.loop
+
+    @property
+    def stale_buckets(self) -> frozenset[int]:
+        """The buckets that `get` read last on a side of a partition without the majority: the other may have more."""
+        return frozenset(self._footing.stale)
 
     def get_bucket_id(self, partition_value: Any) -> int:
         """The bucket of a value of the bucket column: MD5 of its text, modulo the number of buckets."""

@@ -145,6 +145,11 @@ class QueueReader:
         """The next offset to read, for each of its buckets."""
         return {bucket_id: self._positions.get(bucket_id, 0) for bucket_id in self._assigned()}
 
+    @property
+    def stale_buckets(self) -> frozenset[int]:
+        """The buckets that were read last on a side of a partition without the majority: the other may have more."""
+        return frozenset(self._footing.stale)
+
     def sync(self) -> SyncQueueReader:
         """The same reader for threads that do not await."""
         from pulsing.streaming.sync_queue import SyncQueueReader

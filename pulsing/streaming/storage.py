@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from pulsing.clock import Clock, SystemClock
 from pulsing.core.remote import remote
-from pulsing.exceptions import DataLost, Overloaded, PulsingUnsupportedError
+from pulsing.exceptions import DataLost, NotOwner, Overloaded, PulsingUnsupportedError
 from pulsing.streaming.backend import ManageableBackend, MemoryBackend, get_backend_class
 from pulsing.streaming.backends.bounds import BLOCK
 from pulsing.streaming.backends.memory import Record, Window
@@ -18,6 +18,7 @@ from pulsing.streaming.backends.writer import StoreThread
 from pulsing.streaming.groups import BucketGroups, BuryRecord, Caller, Lent, Standing
 from pulsing.streaming.log import log_of
 from pulsing.streaming.readers import ReaderInfo, Readers
+from pulsing.streaming.takeover import no_majority, store_options
 from pulsing.streaming.training import TrainingRows
 
 CALLS_AT_ONCE = 100_000
@@ -35,8 +36,9 @@ The lineage is the identity of a log: another one means that what was in the old
 Moved = tuple[dict[str, Any], list[Record]]
 """What there is to know of a log in memory, and its records."""
 
-Fetched = tuple[list[Record], int, int, int, int]
-"""Records, the offset to go on from, the oldest offset that there is, lineage and generation."""
+Fetched = tuple[list[Record], int, int, int, int, bool]
+"""Records, the offset to go on from, the oldest offset that there is, lineage and generation, and whether all of that
+may be stale, because the bucket is on the side of a partition that does not go on."""
 
 
 @remote(cancellable=True, max_concurrency=CALLS_AT_ONCE)
@@ -57,6 +59,7 @@ class BucketStorage(TrainingRows):
         clock: where time comes from.
         thread: the node's thread for stores that keep files.
         bury: takes records that consumer groups have not acknowledged in too many deliveries.
+        next_epoch: gives an epoch above the one that the store has seen; None where a higher one is another owner's.
     """
 
     def __init__(
@@ -75,6 +78,7 @@ class BucketStorage(TrainingRows):
         clock: Clock | None = None,
         thread: StoreThread | None = None,
         bury: BuryRecord | None = None,
+        next_epoch: Callable[[int], int] | None = None,
     ) -> None:
         super().__init__()
         self.bucket_id = bucket_id
@@ -94,11 +98,15 @@ class BucketStorage(TrainingRows):
         self._bury = bury or _drop
         self._groups: BucketGroups | None = None
         self._backend_class = get_backend_class(backend)
-        self._backend_options = dict(backend_options or {})
+        self._backend_options = store_options(backend_options)
         if getattr(self._backend_class, "fenced", False):
             self._backend_options.update(epoch=self.epoch, thread=thread)
+        self._next_epoch = next_epoch
         self._moved = moved
+        self._may_write = True
         self._waits_for_room = self._backend_options.get("overflow") == BLOCK
+        self._asks_before = self._waits_for_room
+        """whether an append has more to look at than the store"""
         self._line = asyncio.Lock()
         self._room = asyncio.Event()
         self._waits: set[asyncio.Task[Any]] = set()
@@ -107,15 +115,14 @@ class BucketStorage(TrainingRows):
 
     async def on_start(self, actor_id: object) -> None:
         """Open the store."""
-        self._backend = self._backend_class(
-            bucket_id=self.bucket_id,
-            storage_path=self.storage_path,
-            batch_size=self.batch_size,
-            **self._backend_options,
-        )
-        opened = getattr(self._backend, "open", None)
-        if opened is not None:
-            await opened()
+        try:
+            await self._open_store()
+        except NotOwner as refused:
+            if self._next_epoch is None:
+                raise
+            self.epoch = self._next_epoch(refused.epoch)
+            self._backend_options["epoch"] = self.epoch
+            await self._open_store()
         if getattr(self._backend, "durable", False):
             self.lineage = self._backend.lineage
         if type(self._backend) is MemoryBackend:
@@ -134,6 +141,17 @@ class BucketStorage(TrainingRows):
         )
         await groups.load()
         self._groups = groups
+
+    async def _open_store(self) -> None:
+        self._backend = self._backend_class(
+            bucket_id=self.bucket_id,
+            storage_path=self.storage_path,
+            batch_size=self.batch_size,
+            **self._backend_options,
+        )
+        opened = getattr(self._backend, "open", None)
+        if opened is not None:
+            await opened()
 
     def _move_in(self, store: MemoryBackend) -> None:
         moved, self._moved = self._moved, None
@@ -232,7 +250,7 @@ class BucketStorage(TrainingRows):
     def append(self, records: list[Record]) -> Appended | Coroutine[Any, Any, Appended]:
         """Store records and tell where; the memory store answers in the same turn, without a task."""
         memory = self._memory
-        if memory is None or self._waits_for_room:
+        if memory is None or self._asks_before:
             return self._append(records)
         first = memory.append(records)
         self.put_total += len(records)
@@ -253,6 +271,7 @@ class BucketStorage(TrainingRows):
 
     async def _append(self, records: list[Record]) -> Appended:
         try:
+            self._check_may_write()
             first = await (self._append_with_room(records) if self._waits_for_room else self._log.append(records))
         except Exception:
             self.failures["put"] = self.failures.get("put", 0) + 1
@@ -297,7 +316,7 @@ class BucketStorage(TrainingRows):
 
     def _fetched(self, window: Window) -> Fetched:
         self.read_total += len(window.records)
-        return window.records, window.next, window.earliest, self.lineage, self.generation
+        return window.records, window.next, window.earliest, self.lineage, self.generation, not self._may_write
 
     # --- what consumer groups use ------------------------------------------------------------------------------------
 
@@ -320,6 +339,7 @@ class BucketStorage(TrainingRows):
         self, caller: Caller, loans: Sequence[tuple[int, int]]
     ) -> tuple[list[bool], tuple[Standing, int, int]]:
         """See `BucketGroups.ack`."""
+        self._check_may_write()
         outcomes, standing = await self.groups.ack(caller, loans)
         return outcomes, self._dated(standing)
 
@@ -327,6 +347,7 @@ class BucketStorage(TrainingRows):
         self, caller: Caller, offset: int, loan: int, delay: float
     ) -> tuple[list[bool], tuple[Standing, int, int]]:
         """See `BucketGroups.nack`."""
+        self._check_may_write()
         outcomes, standing = await self.groups.nack(caller, offset, loan, delay)
         return outcomes, self._dated(standing)
 
@@ -339,6 +360,7 @@ class BucketStorage(TrainingRows):
 
     async def group_seek(self, caller: Caller, offset: int | None) -> tuple[Standing, int, int]:
         """See `BucketGroups.seek`."""
+        self._check_may_write()
         return self._dated(await self.groups.seek(caller, offset))
 
     async def group_leave(self, caller: Caller) -> None:
@@ -365,6 +387,20 @@ class BucketStorage(TrainingRows):
         return self._groups
 
     @property
+    def may_write(self) -> bool:
+        """Whether records are taken: not on a side of a partition that does not go on."""
+        return self._may_write
+
+    @may_write.setter
+    def may_write(self, allowed: bool) -> None:
+        self._may_write = allowed
+        self._asks_before = self._waits_for_room or not allowed
+
+    def _check_may_write(self) -> None:
+        if not self._may_write:
+            raise no_majority(self.topic, self.bucket_id, self.epoch)
+
+    @property
     def backend(self) -> Any:
         """The store; None until the bucket has started."""
         return self._backend
@@ -387,6 +423,7 @@ class BucketStorage(TrainingRows):
         Returns:
             `{"removed", "earliest", "next"}`
         """
+        self._check_may_write()
         removed = await self._manageable("trim").trim(before_offset)
         return await self._removal(removed)
 
@@ -396,6 +433,7 @@ class BucketStorage(TrainingRows):
         Returns:
             `{"removed", "earliest", "next"}`
         """
+        self._check_may_write()
         removed = await self._manageable("purge").clear_all()
         return await self._removal(removed)
 

@@ -15,13 +15,12 @@ from pulsing.streaming.backends.arrivals import Arrivals
 from pulsing.streaming.backends.bodies import Bodies
 from pulsing.streaming.backends.bounds import DROP_OLDEST, Bounds
 from pulsing.streaming.backends.memory import Record, Window
-from pulsing.streaming.backends.sqlite_file import SqliteFile
+from pulsing.streaming.backends.sqlite_file import SqliteFile, last_epoch, set_aside
 from pulsing.streaming.backends.writer import StoreThread
+from pulsing.streaming.takeover import SHARED, WAIT, check_failover
 
 FULL = "full"
 NORMAL = "normal"
-WAIT = "wait"
-FRESH = "fresh"
 
 _CHUNK = 100
 
@@ -38,7 +37,8 @@ class SqliteBackend:
         max_age: seconds after which a record is dropped; None for never.
         overflow: what happens at a bound; see `Bounds`.
         failover: what becomes of the bucket while the node that has the file is away: "wait" refuses with
-            BucketUnavailable, "fresh" begins anew elsewhere.
+            BucketUnavailable, "fresh" begins anew elsewhere, "shared" goes on with the same file, for nodes of one
+            machine that have the folder in common.
         epoch: of the ownership; a file that has seen a higher one refuses.
         thread: does the work; by default one of its own.
     """
@@ -66,16 +66,16 @@ class SqliteBackend:
     ) -> None:
         if durability not in (FULL, NORMAL):
             raise ValueError(f"durability is 'full' or 'normal', not {durability!r}")
-        if failover not in (WAIT, FRESH):
-            raise ValueError(f"failover is 'wait' or 'fresh', not {failover!r}")
+        check_failover(failover)
         self._bounds = Bounds(max_records, max_bytes, max_age, overflow)
         self.bucket_id = bucket_id
         self.batch_size = batch_size
         self.path = file_of(storage_path, bucket_id)
-        self.generation = 1
         self._durability = durability
         self._thread = thread or StoreThread(f"pulsing-store-{bucket_id}")
-        self._file = SqliteFile(self.path, bucket_id, self._bounds, durability == FULL, epoch)
+        self._file = SqliteFile(
+            self.path, bucket_id, self._bounds, durability == FULL, epoch, exclusive=failover != SHARED
+        )
         self._opening: asyncio.Future[None] | None = None
         self._is_open = False
         self._bodies = Bodies()
@@ -169,6 +169,11 @@ class SqliteBackend:
         return self._file.next
 
     @property
+    def generation(self) -> int:
+        """How many times the bucket began anew, counting this one, as far as the file knows."""
+        return self._file.generation
+
+    @property
     def lineage(self) -> int:
         """Identity of the log; 0 until the file is open."""
         return self._file.lineage
@@ -179,6 +184,16 @@ class SqliteBackend:
     def exists(storage_path: str, bucket_id: int) -> bool:
         """Whether this node has the file of a bucket."""
         return file_of(storage_path, bucket_id).exists()
+
+    @staticmethod
+    def epoch_of(storage_path: str, bucket_id: int) -> int:
+        """The last epoch that the file of a bucket has seen; 0 if it cannot be read."""
+        return last_epoch(file_of(storage_path, bucket_id))
+
+    @staticmethod
+    def set_aside(storage_path: str, bucket_id: int) -> None:
+        """Rename the file of a bucket, if there is one: another log has taken its place, and it is of use to people."""
+        set_aside(file_of(storage_path, bucket_id))
 
     @property
     def log(self) -> SqliteBackend:

@@ -6,6 +6,7 @@ nobody reads what a power cut may still take.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import logging
 import os
@@ -45,11 +46,15 @@ class SqliteFile:
         bounds: how much is kept.
         synced: whether a commit is done only when it is on disk.
         epoch: of the ownership; a file that has seen a higher one refuses.
+        exclusive: whether nobody else may have the file open; else the last who opened it has it.
     """
 
-    def __init__(self, path: Path, bucket_id: int, bounds: Bounds, synced: bool, epoch: int) -> None:
+    def __init__(
+        self, path: Path, bucket_id: int, bounds: Bounds, synced: bool, epoch: int, *, exclusive: bool = True
+    ) -> None:
         self.path = path
         self.lineage = 0
+        self.generation = 1
         self.next = 0
         """the offset that the next record gets"""
         self.first = 0
@@ -60,6 +65,9 @@ class SqliteFile:
         self._bounds = bounds
         self._synced = synced
         self._epoch = epoch
+        self._exclusive = exclusive
+        self._owner = 0
+        """drawn at each opening: of two owners of one epoch, the later has the file"""
         self._connection: sqlite3.Connection | None = None
         self._lock: int | None = None
         self._wal: int | None = None
@@ -134,7 +142,8 @@ class SqliteFile:
     def open(self) -> None:
         """Open and check the file, or make it."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._lock = _locked(Path(f"{self.path}.lock"))
+        if self._exclusive:
+            self._lock = _locked(Path(f"{self.path}.lock"))
         try:
             connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
             self._connection = connection
@@ -165,20 +174,24 @@ class SqliteFile:
             if self._epoch < epoch and self._epoch:
                 raise NotOwner(str(self.path), None, epoch, f"{self.path} belongs to an owner of epoch {epoch}")
             self._epoch = max(self._epoch, epoch)
-            lineage = known.get("lineage") or secrets.randbits(62) + 1
+            lineage = known.get("lineage") or secrets.randbits(61) + 1
+            generation = known.get("generation") or (1 if known else max(1, self._epoch))
+            self._owner = secrets.randbits(61) + 1
             last = connection.execute("SELECT max(off) FROM records").fetchone()[0]
             oldest = connection.execute("SELECT off, at FROM records ORDER BY off LIMIT 1").fetchone()
             following = max(known.get("next", 0), last or 0)
             first = known.get("first", oldest[0] - 1 if oldest else following)
             size = known.get("bytes", 0)
-            rows = {"epoch": self._epoch, "lineage": lineage, "next": following, "first": first, "bytes": size}
+            rows = {"epoch": self._epoch, "owner": self._owner, "lineage": lineage, "generation": generation}
+            rows |= {"next": following, "first": first, "bytes": size}
             connection.executemany("INSERT OR REPLACE INTO meta(name, value) VALUES(?, ?)", rows.items())
             connection.execute("COMMIT")
         except BaseException:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             raise
-        self.lineage, self.next, self.first, self.bytes = lineage, following, first, size
+        self.lineage, self.generation = lineage, generation
+        self.next, self.first, self.bytes = following, first, size
         self.oldest_at = oldest[1] if oldest and isinstance(oldest[1], float) else None
 
     def _known(self, connection: sqlite3.Connection) -> dict[str, int]:
@@ -258,9 +271,7 @@ class SqliteFile:
         connection = self._open_connection()
         connection.execute("BEGIN IMMEDIATE")
         try:
-            fenced = connection.execute(
-                "UPDATE meta SET value=? WHERE name='epoch' AND value<=?", (self._epoch, self._epoch)
-            )
+            fenced = connection.execute(_FENCE, (self._epoch, self._epoch, self._owner))
             if fenced.rowcount != 1:
                 raise NotOwner(str(self.path), None, 0, f"{self.path} was taken over by another owner")
             yield connection
@@ -342,9 +353,29 @@ class SqliteFile:
         return self._connection
 
 
+_FENCE = "UPDATE meta SET value=? WHERE name='epoch' AND value<=? AND ?=(SELECT value FROM meta WHERE name='owner')"
+
 _INSERTS = [
     "INSERT INTO records(off, at, body) VALUES" + ",".join(["(?,?,?)"] * count) for count in range(ROWS_A_STATEMENT + 1)
 ]
+
+
+def last_epoch(path: Path) -> int:
+    """The last epoch that a file has seen; 0 if it cannot be read."""
+    try:
+        with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+            found = connection.execute("SELECT value FROM meta WHERE name='epoch'").fetchone()
+    except sqlite3.Error:
+        return 0
+    return found[0] if found and isinstance(found[0], int) else 0
+
+
+def set_aside(path: Path) -> None:
+    """Give a file and its log other names, if they are there."""
+    mark = secrets.token_hex(4)
+    for suffix in ("-wal", "-shm", ""):
+        with contextlib.suppress(FileNotFoundError):
+            Path(f"{path}{suffix}").rename(f"{path}.dropped-{mark}{suffix}")
 
 
 def _locked(path: Path) -> int:

@@ -1,0 +1,185 @@
+"""What becomes of a bucket whose owner is gone, by the options of its store."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pulsing.exceptions import BucketUnavailable, DataLost, NotOwner
+from pulsing.streaming.backends.sqlite import SqliteBackend
+from pulsing.streaming.catalogue import QueueSettings
+from pulsing.streaming.folders import Folders
+from pulsing.streaming.manager import local_manager
+from pulsing.streaming.takeover import Takeover
+
+
+async def node(cluster: Any, number: int, disk: Path) -> Any:
+    """A node with a disk of its own."""
+    system = await cluster.add(number)
+    manager = local_manager(system)
+    manager.folders = Folders(str(disk))
+    for queue, settings in manager.folders.remembered():
+        manager.catalogue.set_up(queue, settings)
+    return system
+
+
+def sqlite(failover: str, **options: Any) -> dict[str, Any]:
+    return {"num_buckets": 1, "backend": "sqlite", "backend_options": {"failover": failover, **options}}
+
+
+# --- options ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("backend", "options", "by_majority", "is_fresh"),
+    [
+        ("memory", {}, True, True),
+        ("memory", {"quorum": "off"}, False, True),
+        ("sqlite", {}, False, False),
+        ("sqlite", {"failover": "fresh"}, True, True),
+        ("sqlite", {"failover": "shared"}, True, False),
+        ("sqlite", {"failover": "shared", "quorum": "off"}, False, False),
+    ],
+)
+def test_whose_leave_a_takeover_needs(backend: str, options: dict[str, Any], by_majority: bool, is_fresh: bool) -> None:
+    takeover = Takeover.of(QueueSettings(backend=backend, backend_options=options))
+    assert (takeover.by_majority, takeover.is_fresh) == (by_majority, is_fresh)
+
+
+async def test_words_that_say_nothing_are_refused(one_system: Any, tmp_path: Path) -> None:
+    async with one_system() as system:
+        with pytest.raises(ValueError, match="quorum is 'majority' or 'off', not 'some'"):
+            await system.queue.write("q", backend_options={"quorum": "some"})
+        with pytest.raises(ValueError, match="failover is 'wait', 'fresh' or 'shared', not 'never'"):
+            SqliteBackend(0, str(tmp_path), failover="never")
+
+
+async def test_a_quorum_is_no_business_of_the_store(one_system: Any, tmp_path: Path) -> None:
+    async with one_system() as system:
+        local_manager(system).folders = Folders(str(tmp_path))
+        queue = await system.queue.write("q", **sqlite("fresh", quorum="off"))
+        assert (await queue.put({"id": 1}))["status"] == "ok"
+
+
+# --- fresh -----------------------------------------------------------------------------------------------------------
+
+
+async def test_a_fresh_takeover_is_a_new_generation_and_is_told(one_cluster: Any, tmp_path: Path) -> None:
+    async with one_cluster() as cluster:
+        one = await node(cluster, 1, tmp_path / "one")
+        owner = await one.queue.write("q", **sqlite("fresh"))
+        await owner.put({"id": "old"})
+        two = await node(cluster, 2, tmp_path / "two")
+        reader = await two.queue.read("q", num_buckets=1, backend="sqlite")
+        assert await reader.get() == [{"id": "old"}]
+        events = two.inner.events.subscribe(["queue.data_lost"])
+        await cluster.kill(one)
+
+        appended = await (await two.queue.write("q", **sqlite("fresh"))).append({"id": "new"})
+
+        assert appended == {"bucket_id": 0, "offset": 0, "generation": 2}
+        assert (await anext(events)).data["reason"] == "owner_died"
+        with pytest.raises(DataLost) as caught:
+            await reader.get()
+        assert caught.value.generation == 2
+        assert await reader.get() == [{"id": "new"}]
+
+
+async def test_nobody_goes_back_to_the_log_whose_place_was_taken(one_cluster: Any, tmp_path: Path) -> None:
+    async with one_cluster() as cluster:
+        one = await node(cluster, 1, tmp_path / "one")
+        await (await one.queue.write("q", **sqlite("fresh"))).put({"id": "old"})
+        two = await node(cluster, 2, tmp_path / "two")
+        await two.queue.read("q", num_buckets=1, backend="sqlite")
+        await local_manager(two)._exchange.meet_all()
+        await cluster.kill(one)
+        await (await two.queue.write("q", **sqlite("fresh"))).put({"id": "new"})
+        again = await node(cluster, 3, tmp_path / "one")
+        await local_manager(again)._exchange.meet_all()
+        await cluster.kill(two)
+
+        queue = await again.queue.write("q", **sqlite("fresh"))
+        assert (await queue.append({"id": "newest"}))["generation"] == 3
+        assert await queue.get(0) == [{"id": "newest"}]
+        assert len(list((tmp_path / "one" / "q").glob("bucket_0.sqlite.dropped-*"))) >= 1
+
+
+async def test_of_several_files_that_of_the_last_owner_is_taken(one_cluster: Any, tmp_path: Path) -> None:
+    async with one_cluster() as cluster:
+        one = await node(cluster, 1, tmp_path / "one")
+        await (await one.queue.write("q", **sqlite("fresh"))).put({"id": "old"})
+        two = await node(cluster, 2, tmp_path / "two")
+        await local_manager(two)._exchange.meet_all()
+        await cluster.kill(one)
+        await (await two.queue.write("q", **sqlite("fresh"))).put({"id": "new"})
+        await cluster.kill(two)
+    for numbers in ((4, 5), (5, 4)):
+        async with one_cluster() as cluster:
+            first = await node(cluster, numbers[0], tmp_path / "one")
+            await node(cluster, numbers[1], tmp_path / "two")
+
+            assert await (await first.queue.read("q", num_buckets=1, backend="sqlite")).get() == [{"id": "new"}]
+
+
+# --- shared ----------------------------------------------------------------------------------------------------------
+
+
+async def test_a_shared_takeover_goes_on_with_the_same_log(one_cluster: Any, tmp_path: Path) -> None:
+    async with one_cluster() as cluster:
+        one, two = [await node(cluster, number, tmp_path) for number in (1, 2)]
+        queues = [await system.queue.write("q", **sqlite("shared")) for system in (one, two)]
+        await queues[0].put({"id": 1})
+        owner = local_manager(one).catalogue.holding("q:bucket_0").node_id
+        rest = queues[2 - owner]
+        reader = await (two if owner == 1 else one).queue.read("q", num_buckets=1, backend="sqlite")
+        assert await reader.get() == [{"id": 1}]
+        await cluster.kill(one if owner == 1 else two)
+
+        assert (await rest.append({"id": 2}))["offset"] == 1
+        assert await reader.get() == [{"id": 2}]
+
+
+@pytest.mark.parametrize("epoch", [2, 3])
+async def test_an_owner_whose_shared_file_was_taken_over_cannot_append(tmp_path: Path, epoch: int) -> None:
+    old = SqliteBackend(0, str(tmp_path), failover="shared", epoch=2)
+    await old.put({"n": 1})
+    new = SqliteBackend(0, str(tmp_path), failover="shared", epoch=epoch)
+    assert await new.append([{"n": 2}]) == 1
+
+    with pytest.raises(NotOwner):
+        await old.put({"n": 3})
+    assert await new.get(10, 0) == [{"n": 1}, {"n": 2}]
+    assert await old.get(10, 0) == [{"n": 1}]
+    await old.close()
+    await new.close()
+
+
+async def test_a_shared_file_that_has_seen_a_higher_epoch_is_not_opened(tmp_path: Path) -> None:
+    new = SqliteBackend(0, str(tmp_path), failover="shared", epoch=3)
+    await new.put({"n": 1})
+    with pytest.raises(NotOwner):
+        await SqliteBackend(0, str(tmp_path), failover="shared", epoch=2).open()
+    await new.put({"n": 2})
+    await new.close()
+
+
+# --- wait ------------------------------------------------------------------------------------------------------------
+
+
+async def test_without_a_takeover_the_others_are_told_since_when_it_is_away(one_cluster: Any, tmp_path: Path) -> None:
+    async with one_cluster() as cluster:
+        one = await node(cluster, 1, tmp_path / "one")
+        await (await one.queue.write("q", **sqlite("wait"))).put({"id": 1})
+        two = await node(cluster, 2, tmp_path / "two")
+        reader = await two.queue.read("q", num_buckets=1, backend="sqlite")
+        await reader.get()
+        await cluster.kill(one)
+
+        since = []
+        for _ in range(2):
+            with pytest.raises(BucketUnavailable) as caught:
+                await reader.get()
+            since.append(caught.value.since)
+        assert since[0] == since[1] > 0

@@ -137,7 +137,7 @@ class ActorClass(Generic[T]):
     def _spawn_here(
         self, system: System, args: tuple[Any, ...], kwargs: dict[str, Any], name: str | None, public: bool
     ) -> ActorRef:
-        system.check_name(name)
+        system.check_name(name, public)
         actor = self._cls(*args, **kwargs)
         factory = functools.partial(self._cls, *args, **kwargs)
         return system.start_actor(actor, self._spec, name=name, public=public, factory=factory).ref

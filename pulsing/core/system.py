@@ -152,7 +152,7 @@ class System:
             raise SystemStopped()
         if self._shutdown.draining and not spec.internal:
             raise NodeLeaving(self.node_id)
-        path = self.check_name(name, internal=spec.kind == "system")
+        path = self.check_name(name, public, internal=spec.kind == "system")
         counters = self.counters_of(spec)
         cell = make_cell(
             self,
@@ -174,13 +174,15 @@ class System:
             self.report(cell, "actor.spawned")
         return cell
 
-    def check_name(self, name: str | None, *, internal: bool = False) -> str | None:
+    def check_name(self, name: str | None, public: bool = False, *, internal: bool = False) -> str | None:
         """The path of a name that an actor may have here, None for none.
 
         Raises:
             NameTaken, ValueError, SystemStopped
         """
         self.check_running()
+        if not isinstance(public, bool):
+            raise ValueError(f"public is True or False, got {public!r}")
         if name is None:
             return None
         path = actor_path(name, internal=internal)

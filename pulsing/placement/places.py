@@ -80,7 +80,7 @@ class Places:
             NotSendable: an argument cannot be sent to another process.
             PulsingRuntimeError: no other process can find the class, or none could be started.
         """
-        self.system.check_name(name)
+        self.system.check_name(name, public)
         order = Order(
             origin_of(actor_class),
             self._codec.encode((args, kwargs)),

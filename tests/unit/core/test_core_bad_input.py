@@ -50,6 +50,24 @@ def test_an_option_of_a_wrong_type_is_a_value_error(options: dict[str, Any]) -> 
         COUNTER.with_options(**options)
 
 
+@pytest.mark.parametrize("public", ["x", "", 1, 0])
+async def test_whether_a_name_is_public_is_said_by_a_truth_value_before_anything_is_made(public: Any) -> None:
+    made: list[object] = []
+
+    class Noted:
+        def __init__(self) -> None:
+            made.append(self)
+
+    async with testing.system() as system:
+        with pytest.raises(ValueError, match="public is True or False"):
+            await spawn(pul.remote(Noted), name="c", public=public, system=system)
+        assert made == []
+        for actor in (Echo(), Echo):
+            with pytest.raises(ValueError, match="public is True or False"):
+                await system.spawn(actor, name="c", public=public)
+        await spawn(Counter, name="c", system=system)
+
+
 NO_TIMES = ["1", True, NAN, INFINITE, object()]
 
 

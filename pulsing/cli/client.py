@@ -11,13 +11,22 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from pulsing.cli.errors import FAILED, NOT_ALLOWED, NOT_FOUND, TIMED_OUT, USAGE, CliError
+from pulsing.cli.text import one_line
 
 if TYPE_CHECKING:
     import httpx
 
 Parameters = Mapping[str, Any] | Sequence[tuple[str, Any]]
 
-_EXIT_CODES = {401: NOT_ALLOWED, 403: NOT_ALLOWED, 404: NOT_FOUND, 410: NOT_FOUND, 504: TIMED_OUT}
+_EXIT_CODES = {
+    400: USAGE,
+    422: USAGE,
+    401: NOT_ALLOWED,
+    403: NOT_ALLOWED,
+    404: NOT_FOUND,
+    410: NOT_FOUND,
+    504: TIMED_OUT,
+}
 
 _AN_ENDPOINT = "an endpoint looks like http://127.0.0.1:8700"
 
@@ -194,5 +203,7 @@ def _raise_for_problem(response: httpx.Response) -> None:
     except (ValueError, AttributeError):
         raise CliError(f"{response.url} answered {response.status_code}", exit_code=exit_code) from None
     hint = _HOW_TO_LOG_IN if response.status_code == 401 else problem.get("hint")
-    faults = "".join(f"; {'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in problem.get("errors") or [])
-    raise CliError(f"{detail}{faults}", hint=hint, exit_code=exit_code)
+    # A single fault is often the detail itself.
+    faults = [fault for fault in problem.get("errors") or [] if fault["msg"] != detail]
+    listed = "".join(f"; {'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in faults)
+    raise CliError(one_line(f"{detail}{listed}"), hint=hint and one_line(hint), exit_code=exit_code)

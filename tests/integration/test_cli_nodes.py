@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import signal
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-LIMIT_S = 30.0
+from tests.integration.cli_node import LIMIT_S, Node, pulsing, running
 
 MODULE = """
 import pulsing as pul
@@ -26,22 +24,6 @@ class Worker:
         return self.size
 """
 
-COMMAND = [sys.executable, "-c", "from pulsing.cli import main; main()"]
-
-
-class Node:
-    """A process that is a node, with what it said at its start by keyword."""
-
-    def __init__(self, process: subprocess.Popen[str]) -> None:
-        assert process.stdout is not None
-        self.process = process
-        self.said: dict[str, str] = {}
-        for line in process.stdout:
-            keyword, _, rest = line.partition(" ")
-            self.said[keyword] = rest.strip()
-            if keyword == "join":
-                break
-
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
@@ -54,20 +36,6 @@ def start(folder: Path) -> Iterator[Callable[..., Node]]:
     """Starts `pulsing WORDS`, and ends it after the test."""
     with ExitStack() as stack:
         yield lambda *words: stack.enter_context(running(folder, words))
-
-
-@contextmanager
-def running(folder: Path, words: tuple[str, ...]) -> Iterator[Node]:
-    with subprocess.Popen([*COMMAND, *words], cwd=folder, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            yield Node(process)
-        finally:
-            process.terminate()
-            process.wait(LIMIT_S)
-
-
-def pulsing(*words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*COMMAND, *words], capture_output=True, text=True, timeout=LIMIT_S)
 
 
 def test_an_actor_of_one_node_is_called_through_another(start: Callable[..., Node]) -> None:

@@ -365,6 +365,10 @@ async def _follow(stream: StreamReader, code: concurrent.futures.Future[int]) ->
         async for item in stream:
             if not code.done():
                 code.set_result(item)
+    except ActorStopped:
+        # The node shuts down, and kills what it has started for others; their codes come too late for its streams.
+        if not code.done():
+            code.set_result(-signal.SIGKILL)
     except PulsingError as error:
         if not code.done():
             code.set_exception(error)

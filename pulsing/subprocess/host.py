@@ -7,12 +7,14 @@ import json
 import logging
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from pulsing.core.actor import current_actor
 from pulsing.core.cell import Cell
 from pulsing.core.messages import Message, StreamMessage
 from pulsing.core.service import system_spec
+from pulsing.core.spec import CellSpec
 from pulsing.core.system import System
 from pulsing.exceptions import Forbidden, NodeLeaving, PulsingError, SystemStopped
 from pulsing.ids import ActorId, NodeId
@@ -59,6 +61,8 @@ class Host:
         """
         order = Order.of(values)
         try:
+            if _calling_node() is None:
+                raise Forbidden("starting a process for nobody", "only other nodes may ask for one")
             if self._system.draining:
                 raise NodeLeaving(self._system.node_id)
             answer = _answer(lambda: self._begin(self._policy.approve(order)))
@@ -80,15 +84,23 @@ class Host:
         if share is None:
             return {"later": ledger.fits_ever(order.needs or {})}
         try:
-            self._system.check_name(order.name)
             actor_class: Any = ProcessActor
             actor = actor_class(order.args, **{**order.options(), "env": _environment(order, share)})
-            cell = self._system.start_actor(actor, actor_class._spec, name=order.name, public=order.name is not None)
+            cell = self._start_actor(actor, actor_class._spec, order.name)
         except BaseException:
             ledger.give_back(share)
             raise
         cell.watch(lambda _: ledger.give_back(share))
         return _lifeline(cell, actor)
+
+    def _start_actor(self, actor: Any, spec: CellSpec, name: str | None) -> Cell:
+        # One of the node's own: who administers it by REST must not write to what others have started.
+        spec = replace(spec, kind="system")
+        try:
+            return self._system.start_actor(actor, spec, name=name, public=name is not None)
+        except BaseException:
+            self._system.tasks.start(actor.on_stop(), "end of a process without an actor")
+            raise
 
     def _note(self, order: Order, outcome: str, **more: str) -> None:
         """Tell operators, without the arguments: they may hold secrets."""

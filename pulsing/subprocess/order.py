@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
+from pulsing.subprocess.ledger import check_needs
+
 Word = str | bytes
 
 _STREAMS = {
@@ -54,7 +56,7 @@ class Order:
         Raises:
             TypeError, ValueError: it is no order.
         """
-        return cls(**values)
+        return cls(**{**values, "needs": check_needs(values.get("needs") or {})})
 
     def to_values(self) -> dict[str, Any]:
         """Everything that is not as usual."""

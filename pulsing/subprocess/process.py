@@ -13,6 +13,7 @@ from pulsing.core.actor import current_actor
 from pulsing.core.remote import remote
 from pulsing.subprocess.child import Child
 from pulsing.subprocess.ends import End, Output, absent, text_decoder
+from pulsing.subprocess.guard import Guard
 
 
 @remote
@@ -53,6 +54,7 @@ class ProcessActor:
         self._encoding = encoding or locale.getpreferredencoding(False)
         self._errors = errors or "strict"
         self._communication: asyncio.Task[tuple[Any, Any]] | None = None
+        self._guard: Guard | None = None
         self._child = Child(
             args,
             stdin=stdin,
@@ -87,7 +89,8 @@ class ProcessActor:
         for end in self._ends():
             end.close()
         await self._child.end()
-        self._guard.forget(self._child.pid)
+        if self._guard is not None:
+            self._guard.forget(self._child.pid)
 
     def _ends(self) -> list[End]:
         outputs = [output.end for output in (self._stdout, self._stderr) if output is not None]

@@ -60,6 +60,16 @@ class SystemConfig:
     admin_addr: str | None = None
     node_name: str | None = None
     """what people call the node; by default the host's name, with a number from the second one on"""
+    detector: str = "lan"
+    """how patient failure detection is: lan or fast"""
+    queue_path: str = "./queue_storage"
+    """folder under which queues keep their files"""
+    events_kept: int = 5_000
+    letters_kept: int = 1_000
+    ended_kept: int = 1_000
+    """actors that have ended and can still be listed"""
+    links_kept: int = 256
+    """closed links that can still be listed"""
     settings: Settings | None = field(default=None, repr=False, compare=False)
     """all settings with their sources, those of the admin plane among them; None: as the environment says"""
 
@@ -74,6 +84,11 @@ class SystemConfig:
             raise ValueError("allow_pickle needs authenticated links: it cannot go with insecure=True")
         if not 0 <= self.control_port <= 65535:
             raise ValueError(f"control_port is a port number or 0, got {self.control_port}")
+        for name in ("events_kept", "letters_kept", "ended_kept", "links_kept"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is at least 1, got {getattr(self, name)}")
+        if self.detector not in ("lan", "fast"):
+            raise ValueError(f"detector is lan or fast, got {self.detector!r}")
         if self.join_timeout is not None and self.join_timeout <= 0:
             raise ValueError(f"join_timeout must be positive, got {self.join_timeout}")
         if not isinstance(self.seeds, tuple):
@@ -124,7 +139,13 @@ _FIELDS = {
     "admin": "admin.enabled",
     "admin_addr": "admin.addr",
     "allow_remote_subprocess": "subprocess.allow_remote",
+    "detector": "detector.profile",
+    "ended_kept": "actors.ended",
+    "events_kept": "events.capacity",
+    "letters_kept": "dead_letters.capacity",
+    "links_kept": "links.closed",
     "node_name": "node.name",
+    "queue_path": "queue.base_path",
 }
 """Fields whose key in files is another than their name."""
 

@@ -10,6 +10,7 @@ import asyncio
 import logging
 import os
 import random
+from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -163,6 +164,9 @@ async def start_system(
     inner = System(node_id=node_id, clock=clock, random=random)
     start_system_actors(inner)
     register_inspectors(inner)
+    inner.events.remember(config.events_kept)
+    inner.dead_letters.remember(config.letters_kept)
+    inner.ended = deque(maxlen=config.ended_kept)
     inner.dead_letters.kept = KeptMessages(inner.clock, lambda: _letter_packing(inner))
     system = ActorSystem(inner)
     try:

@@ -16,6 +16,7 @@ from pulsing.cluster.crossing import Crossing, SameLoop
 from pulsing.cluster.head import JoinPlan
 from pulsing.cluster.member import GUEST, NOTHING, Member
 from pulsing.cluster.participation import Participation
+from pulsing.cluster.profile import PROFILES
 from pulsing.cluster.seeds import parse_address
 from pulsing.cluster.thread import HeartbeatThread
 from pulsing.config import SystemConfig
@@ -67,7 +68,7 @@ async def join_network(
     control_port = await crossing.run(control.listen(split_address(bind)[0], config.control_port))
     system.closing.append(lambda: crossing.run(control.close()))
     transport = make(system.node_id, control_port)
-    node = Node(system, transport, allow_pickle=config.allow_pickle)
+    node = Node(system, transport, allow_pickle=config.allow_pickle, closed_kept=config.links_kept)
     listener = await transport.listen(bind, node.attach_accepted)
     system.closing.append(listener.close)
     system.addr = config.advertise or _dialable(listener.addr, plan)
@@ -103,6 +104,7 @@ def _cluster(
         # One generator is not for two threads.
         random=Random(system.random.getrandbits(64)),  # noqa: S311 - jitter and sampling, not secrets
         crossing=crossing,
+        profile=PROFILES[config.detector],
         name=config.cluster,
         mode=plan.mode,
         head=plan.head,
@@ -167,7 +169,7 @@ def is_wildcard(host: str) -> bool:
 
 def _default_bind(plan: JoinPlan) -> str:
     """A free port on the interface that leads to the first contact; loopback where there is none."""
-    host = _interface_to(plan.seeds[0]) if plan.seeds else "127.0.0.1"
+    host = interface_to(plan.seeds[0]) if plan.seeds else "127.0.0.1"
     return join_address(host, 0)
 
 
@@ -177,11 +179,11 @@ def _dialable(bound: str, plan: JoinPlan) -> str:
     if not is_wildcard(host):
         return bound
     contact = plan.seeds[0] if plan.seeds else "192.0.2.1:9"
-    return join_address(_interface_to(contact), port)
+    return join_address(interface_to(contact), port)
 
 
-def _interface_to(contact: str) -> str:
-    """The local address from which packets to `contact` would leave; nothing is sent to find it."""
+def interface_to(contact: str) -> str:
+    """The local address from which packets to a contact, `host:port`, would leave; nothing is sent to find it."""
     address = parse_address(contact)
     try:
         family, _, _, _, target = socket.getaddrinfo(address.host, address.port or 9, type=socket.SOCK_DGRAM)[0]

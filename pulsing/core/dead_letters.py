@@ -61,6 +61,10 @@ class DeadLetters:
         self.kept: KeptMessages | None = None
         """The messages themselves; None where nobody knows how to keep them."""
 
+    def remember(self, capacity: int) -> None:
+        """Keep so many letters from here on."""
+        self._ring = deque(self._ring, maxlen=capacity)
+
     @property
     def counts(self) -> Mapping[str, int]:
         """Letters by reason since the process started."""

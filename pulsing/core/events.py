@@ -51,6 +51,10 @@ class EventStream:
         self._listeners: list[Callable[[Event], None]] = []
         self._next = 1
 
+    def remember(self, capacity: int) -> None:
+        """Keep so many events from here on."""
+        self._ring = deque(self._ring, maxlen=capacity)
+
     def publish(
         self,
         type: str,

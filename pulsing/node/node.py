@@ -42,9 +42,12 @@ class Node:
         system: the actors of this node.
         transport: the way to other nodes.
         allow_pickle: agree to pickled values on links whose other end agrees too.
+        closed_kept: closed links that can still be listed.
     """
 
-    def __init__(self, system: System, transport: Transport, *, allow_pickle: bool = False) -> None:
+    def __init__(
+        self, system: System, transport: Transport, *, allow_pickle: bool = False, closed_kept: int = CLOSED_KEPT
+    ) -> None:
         self.system = system
         self.auth_failure: AuthFailed | None = None
         self.membership: Membership
@@ -59,7 +62,7 @@ class Node:
         self._dialling: dict[str, list[Peer]] = {}
         self._refusals: dict[str, tuple[float, str]] = {}
         """Until when an address is not dialled, and why."""
-        self._closed: deque[dict[str, Any]] = deque(maxlen=CLOSED_KEPT)
+        self._closed: deque[dict[str, Any]] = deque(maxlen=closed_kept)
         self._watches = Watches(self)
         self._stopped = False
         self._last_sequence = 0

@@ -21,6 +21,8 @@ _NODE = (
         "join_timeout", NUMBER, None, "Seconds within which a seed must have answered.", "go on alone", node_only=True
     ),
     Option("control_port", COUNT, 0, "Port on which membership listens; 0 for any free one."),
+    Option("detector.profile", choice("lan", "fast"), "lan", "How patient: fast sees a death, and a pause, in 3 s."),
+    Option("queue.base_path", TEXT, "./queue_storage", "Folder under which queues keep their files."),
     Option("node.name", TEXT, None, "What people call the node.", "the host's name"),
 )
 
@@ -113,6 +115,10 @@ _FIGURES = (
     Option("metrics.max_classes", COUNT, 50, "Classes with series of their own."),
     Option("metrics.max_queues", COUNT, 50, "Queues with series of their own."),
     Option("metrics.max_topics", COUNT, 50, "Topics with series of their own."),
+    Option("events.capacity", COUNT, 5_000, "Events that are remembered."),
+    Option("dead_letters.capacity", COUNT, 1_000, "Dead letters that are remembered."),
+    Option("actors.ended", COUNT, 1_000, "Actors that have ended and can still be listed."),
+    Option("links.closed", COUNT, 256, "Closed links that can still be listed."),
     Option("audit.capacity", COUNT, 1_000, "Actions that are remembered."),
     Option("tracing.mode", choice("auto", "off"), "auto", "auto: spans where OpenTelemetry is set up."),
     Option("tracing.ratio", NUMBER, 0.01, "Share of the traces that begin here and are kept."),

@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
+from pulsing.config import SystemConfig
 from pulsing.streaming.backend import (
     MemoryBackend,
     StorageBackend,
@@ -282,7 +283,7 @@ class TopicAPI:
         return await read_topic(self._system, topic, reader_id, auto_start)
 
 
-async def start_streaming(system: Any, config: Any = None) -> None:
+async def start_streaming(system: Any, config: SystemConfig | None = None) -> None:
     """Make a node ready to own buckets and brokers, and to answer for them."""
-    local_manager(system)
+    local_manager(system, (config or SystemConfig()).queue_path)
     register_streaming_inspectors(system)

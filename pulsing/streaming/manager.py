@@ -595,15 +595,16 @@ def manager_ref(system: Any, node_id: int | None = None) -> ActorRef:
     return inner.bind(ActorId.of(node, STORAGE_MANAGER_NUMBER), f"actors/{STORAGE_MANAGER_NAME}")
 
 
-def local_manager(system: Any) -> Any:
-    """The storage manager of this node itself, made on first use; for those who read its books."""
+def local_manager(system: Any, base_storage_path: str = "./queue_storage") -> Any:
+    """The storage manager of this node itself, made on first use with the folder for files; for those who read its
+    books."""
     inner: System = getattr(system, "inner", system)
     cell = inner.registry.by_id(ActorId.of(inner.node_id.id, STORAGE_MANAGER_NUMBER))
     if cell is None:
         inner.check_running()
         actor_class: Any = StorageManager
         cell = inner.start_actor(
-            actor_class(inner.facade),
+            actor_class(inner.facade, base_storage_path),
             actor_class._spec,
             name=STORAGE_MANAGER_NAME,
             public=True,

@@ -7,7 +7,10 @@ from typing import Any
 
 import pytest
 
+from pulsing import ActorSystem
 from pulsing.config import SystemConfig, TLSConfig, config_from
+from pulsing.exceptions import ActorStopped
+from pulsing.streaming.manager import local_manager
 
 
 def test_each_step_gives_a_new_value() -> None:
@@ -39,6 +42,8 @@ def test_head_and_worker_clear_each_other() -> None:
         {"insecure": True, "allow_pickle": True},
         {"insecure": True, "tls": TLSConfig("ca", "cert", "key")},
         {"join_timeout": 0},
+        {"events_kept": 0},
+        {"detector": "slow"},
     ],
 )
 def test_what_excludes_each_other_is_refused(settings: Any) -> None:
@@ -75,3 +80,31 @@ def test_files_and_certificates_may_come_from_the_environment() -> None:
 def test_half_a_set_of_certificates_is_refused_by_what_is_missing() -> None:
     with pytest.raises(ValueError, match="go together; PULSING_TLS_KEY is not set"):
         config_from({"PULSING_TLS_CA": "ca.pem", "PULSING_TLS_CERT": "node.pem"})
+
+
+async def test_a_system_remembers_as_much_as_it_is_told_to() -> None:
+    environment = {
+        "PULSING_EVENTS_CAPACITY": "2",
+        "PULSING_DEAD_LETTERS_CAPACITY": "3",
+        "PULSING_ACTORS_ENDED": "1",
+        "PULSING_QUEUE_BASE_PATH": "elsewhere",
+    }
+    async with await ActorSystem.create(config_from(environment, admin=False)) as system:
+        for name in ("a", "b"):
+            await system.spawn(Echo(), name=name)
+            await system.stop(name)
+        lost = await system.spawn(Echo(), name="lost")
+        await system.stop("lost")
+        for _ in range(5):
+            with pytest.raises(ActorStopped):
+                await lost.tell("nobody hears")
+
+        assert len(system.events.recent(100)) == 2
+        assert len(system.dead_letters.recent(100)) == 3
+        assert [ended.name for ended in system.inner.ended] == ["actors/lost"]
+        assert local_manager(system).base_storage_path == "elsewhere"
+
+
+class Echo:
+    async def receive(self, message: Any) -> Any:
+        return message

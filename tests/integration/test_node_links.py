@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import os
 import random
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
@@ -32,7 +33,7 @@ from pulsing.wire import (
     Tell,
 )
 from pulsing.wire.limits import PORTION
-from pulsing.wire.session import STREAM_CREDIT, WINDOW_FRAMES
+from pulsing.wire.session import PENDING_ASKS, STREAM_CREDIT, WINDOW_FRAMES
 
 LARGE = bytes(3 * 1024 * 1024)
 
@@ -385,6 +386,11 @@ def test_a_lost_link_tells_what_was_sent_from_what_was_not() -> None:
             executed = [result.maybe_executed for result in results if isinstance(result, PulsingRuntimeError)]  # type: ignore[attr-defined]
             assert executed == sorted(executed, reverse=True)
             assert any(executed) and not all(executed)
+            # Of the node that nobody hears any more: what it got, it may run, and nothing else.
+            instance(systems[0], "narrow").gate.set()
+            await asyncio.sleep(1)
+            seen = instance(systems[0], "narrow").seen
+            assert seen and all(executed[n] for n in seen)
 
     run_virtual(scenario)
 
@@ -590,6 +596,42 @@ def test_long_messages_are_taken_in_over_many_turns_and_in_order() -> None:
             assert [seen[0] for seen in instance(systems[0], "notes").seen] == list(range(1, 901))
 
     run_virtual(scenario)
+
+
+OPENED = int(os.environ.get("PULSING_STREAM_OPENS", "5000"))
+"""A million is the long form."""
+
+
+def test_streams_that_are_opened_without_end_are_bounded_and_leave_nothing_behind() -> None:
+    async def scenario() -> None:
+        async with cluster(2) as systems:
+            notes = await elsewhere(systems, Notes, "notes")
+            hostile = await intruder(systems)
+            target = notes.ref.actor_id.id
+            cell: Any = systems[0].inner.registry.by_path("actors/notes")
+            counters = cell.counters
+            numbers = itertools.count(1)
+            for _ in range(OPENED // 100):
+                opened = [next(numbers) for _ in range(100)]
+                hostile.say(*(Ask(n, target, "endless", stream=True, sequence=n) for n in opened))
+                hostile.say(*(Cancel(n) for n in opened))
+                await asyncio.sleep(0)
+                assert counters.streams_open <= 400
+            assert await notes.note(1) == 1
+            await wait_until(lambda: counters.streams_open == 0)
+            # Those that are left open and never read are asks that are open, of which there is a number.
+            while not hostile.lost:
+                hostile.say(*(Ask(n, target, "endless", stream=True, sequence=n) for n in _next(numbers, 500)))
+                await asyncio.sleep(0)
+                assert counters.streams_open <= PENDING_ASKS
+            assert await notes.note(2) == 2
+            await wait_until(lambda: counters.streams_open == 0)
+
+    run_virtual(scenario, limit=100_000.0)
+
+
+def _next(numbers: Iterator[int], count: int) -> list[int]:
+    return list(itertools.islice(numbers, count))
 
 
 def test_a_peer_that_ignores_a_full_actor_is_cut_off() -> None:

@@ -228,6 +228,28 @@ def test_the_dialler_takes_no_choice_outside_its_offer() -> None:
     assert refused(dialler.receive(101, eager.receive(dialler.request(CB), CB).headers)).fault == "rogue"
 
 
+def test_no_answer_brings_a_dialler_that_knows_the_secret_to_do_without_it() -> None:
+    insecure = f"Pulsing-Insecure {ID_S}"
+    for auth in (insecure, str(ID_S), f"{ID_S}.{N_S.hex()}.", f"{insecure}.{N_S.hex()}.{'0' * 64}"):
+        dialler = client(terms=Terms(versions=(1, 2)))
+        dialler.request(CB)
+        assert (
+            refused(dialler.receive(101, [("Pulsing-Auth", auth), ("Pulsing-Link", "v=1;pickle=0")])).fault == "rogue"
+        )
+        assert dialler.confirmation is None
+
+
+def test_a_version_that_was_lowered_on_the_way_is_found_out_at_both_ends() -> None:
+    both = Terms(versions=(1, 2))
+    dialler, acceptor = client(terms=both), server(KEY, terms=both)
+    proof, _link = dialler.request(CB)
+    assert refused(acceptor.receive([proof, ("Pulsing-Link", "v=1-1;pickle=0")], CB)).fault == "unproven"
+    answer = server(KEY, terms=both).receive(dialler.request(CB), CB)
+    assert accepted(answer).version == 2
+    lowered = [("Pulsing-Auth", header(answer.headers, "Pulsing-Auth")), ("Pulsing-Link", "v=1;pickle=0;ctl=7001")]
+    assert refused(dialler.receive(101, lowered)).fault == "rogue"
+
+
 class _Eager(Terms):
     def choose(self, offer: str) -> Choice:
         return Choice(1, True, None)

@@ -123,7 +123,7 @@ def unmount(name: str) -> None:
         return
     cell = system.registry.by_path(path)
     if cell is not None:
-        system.registry.free_name(cell)
+        system.free_name(cell)
         cell.begin_end("stopped", None, 30.0)
 
 

@@ -143,6 +143,24 @@ async def test_unmounting_lets_the_message_in_progress_finish() -> None:
     await pul.shutdown()
 
 
+async def test_a_name_that_was_unmounted_is_free_at_once_for_the_whole_cluster() -> None:
+    system = await pul.init(addr="127.0.0.1:0", admin=False)
+    ledger, opened = Ledger(), asyncio.Event()
+    pul.mount(ledger, name="ledger")
+    waiting = asyncio.ensure_future((await pul.resolve("ledger")).wait(opened))
+    await turns()
+    pul.unmount("ledger")
+    with pytest.raises(ActorNotFound):
+        await pul.resolve("ledger")
+    pul.mount(Ledger(), name="ledger")
+    opened.set()
+    assert await waiting == "waited"
+    await testing.wait_until(lambda: ledger.stopped)
+    # The end of the first one has not taken the name from the second.
+    assert [instance.path for instance in system.inner.names.instances("actors/ledger")] == ["actors/ledger"]
+    await pul.shutdown()
+
+
 async def test_a_mounted_object_gets_delayed_only_and_its_metadata_is_known() -> None:
     await shared_system()
     ledger = Ledger()

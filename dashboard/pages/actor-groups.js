@@ -2,7 +2,7 @@
 import { className, count, duration } from "../lib/format.js";
 import { html, useState } from "../lib/html.js";
 import { Icon } from "../lib/icons.js";
-import { ActorLink, Chip, Empty, NodeLink, Num, Panel, ProblemBox, Skeleton, State } from "../lib/parts.js";
+import { ActorLink, Chip, Empty, NodeLink, Num, Panel, ProblemBox, Skeleton, State, nodeNames } from "../lib/parts.js";
 import { go, link } from "../lib/router.js";
 import { useRest } from "../lib/stream.js";
 import { Table } from "../lib/table.js";
@@ -49,7 +49,7 @@ export function ActorTree({ filter }) {
   const branches = branchesOf(data?.items ?? []);
   if (!branches.length) return html`<${ProblemBox} problem=${problem} />${!problem && html`<section class="panel"><${Empty} name="actors" /></section>`}`;
   return html`<${ProblemBox} problem=${problem} /><${Panel} flush><ul class="tree" aria-label="Actors by node and class">${branches.map((branch) => html`<li key=${branch.node}>
-    <${Branch} open label=${html`<${Icon} name="nodes" size=${15} /><b><${NodeLink} id=${branch.node} /></b>`} note=${`${count(branch.actors)} ${branch.actors === 1 ? "actor" : "actors"}`}>
+    <${Branch} open label=${html`<${Icon} name="nodes" size=${15} /><b title=${branch.node}>${nodeNames.get(branch.node) ?? branch.node}</b>`} note=${`${count(branch.actors)} ${branch.actors === 1 ? "actor" : "actors"}`}>
       <ul>${branch.classes.map((one) => html`<li key=${one.class}><${Branch} label=${html`<span title=${one.class}>${className(one.class)}</span>`} note=${html`<${States} counts=${one.by_state} />${one.mailbox_messages > 0 && html`<span>${count(one.mailbox_messages)} waiting</span>`}${one.errors_total > 0 && html`<span class="bad-text">${count(one.errors_total)} errors</span>`}`}>
         <${Leaves} filter=${{ ...filter, node: branch.node, class: one.class }} total=${one.actors} /><//></li>`)}</ul><//></li>`)}</ul><//>`;
 }

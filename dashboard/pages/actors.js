@@ -1,7 +1,7 @@
 /** Every actor of the cluster as a window over the server's list: filter, sort, select, act. */
 import { Act } from "../lib/actions.js";
 import { endsIn, ghostsOf, withGhosts } from "../lib/ended.js";
-import { age, className, count, duration, rate, since } from "../lib/format.js";
+import { age, className, count, duration, exact, rate, since } from "../lib/format.js";
 import { html, useEffect, useRef, useState } from "../lib/html.js";
 import { Icon } from "../lib/icons.js";
 import { ActorLink, Ago, ClassLink, Empty, Menu, NodeLink, Num, Partial, ProblemBox, SearchBox, Segments, State, Tags } from "../lib/parts.js";
@@ -43,7 +43,7 @@ export default function Actors({ query }) {
   };
   const columns = actorColumns(rates).map((column) => ({ ...column, hidden: hidden.has(column.key) || (column.key === "node" && Boolean(nodeFilter.value)) }));
   const group = query.group ?? "";
-  return html`<div class="page-head"><div><h1>Actors</h1><p>${view.loaded ? `${count(view.filtered)}${view.filtered === view.total ? "" : ` of ${count(view.total)}`}` : " "}</p></div>
+  return html`<div class="page-head"><div><h1>Actors</h1><p>${view.loaded ? `${exact(view.filtered)}${view.filtered === view.total ? "" : ` of ${exact(view.total)}`}` : " "}</p></div>
       <div class="toolbar"><${SaveMenu} path="actors" name="actors" query=${{ ...filter, search: query.search, sort }} /><${ColumnChooser} columns=${columns} hidden=${hidden} onChange=${(/** @type {Set<string>} */ next) => (localStorage.setItem(KEPT_COLUMNS, JSON.stringify([...next])), setHidden(next))} />
         <${Act} action="actor.spawn" icon="plus" class="button primary" onClick=${() => setQuery({ spawn: "1" })}>Spawn<//></div></div>
     <div class="toolbar"><${SearchBox} value=${query.search ?? ""} placeholder="Name, id or class" onInput=${(/** @type {string} */ search) => setQuery({ search })} />

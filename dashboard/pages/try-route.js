@@ -63,7 +63,7 @@ export function TryDrawer({ route, specification, onClose }) {
     ${parameters.filter((/** @type {any} */ each) => each.in !== "header").map((/** @type {any} */ each) => html`<${Field} key=${each.name} name=${each.name} schema=${{ ...asField(plain(each.schema, root)), description: each.description }} required=${each.required} text=${texts[each.name]} onInput=${(/** @type {string} */ text) => setTexts({ ...texts, [each.name]: text })} />`)}
     ${content && html`<${Field} name="body" label="Body" schema=${{ description: content.schema?.$ref?.split("/").pop() }} rows=${8} text=${bodyText} error=${error} onInput=${setBody} />`}
     ${answer && html`<div class="stack" aria-live="polite"><div class="row">${answer.status && html`<${Chip} tone=${answer.status < 400 ? "good" : "bad"}>${answer.status}<//>`}<span class="faint">${answer.type} · ${duration(answer.took_s)}</span></div>
-      <${ProblemBox} problem=${answer.problem} />${answer.value !== undefined ? html`<div class="value"><${Tree} value=${answer.value} depth=${1} /></div>` : answer.text && html`<div class="value"><pre tabindex="0">${answer.text}</pre></div>`}</div>`}</form><//>`;
+      <${ProblemBox} problem=${answer.problem} />${answer.value !== undefined ? html`<div class="value"><${Tree} value=${answer.value} /></div>` : answer.text && html`<div class="value"><pre tabindex="0">${answer.text}</pre></div>`}</div>`}</form><//>`;
 }
 
 /** A parameter of an address as a field: of a list one value is asked for, and what is not plain is text. @param {any} schema */

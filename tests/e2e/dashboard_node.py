@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sys
 from collections.abc import AsyncIterator
 
 import pulsing as pul
 from pulsing.agent import agent
+from pulsing.exceptions import PulsingError
 
-CROWD = 2_000
+CROWD = 10_000
 
 
 @pul.remote
@@ -38,9 +40,22 @@ class Counter:
             yield number
 
 
+@pul.remote(restart_policy="on_failure")
+class Clerk:
+    """Handles orders, slowly where asked to."""
+
+    async def handle(self, seconds: float = 0.0) -> str:
+        """Take a while."""
+        await asyncio.sleep(seconds)
+        return "done"
+
+
 @pul.remote
 class Idler:
-    """Does nothing, in large numbers."""
+    """Does next to nothing, in large numbers."""
+
+    def wink(self) -> None:
+        """Show that it lives."""
 
 
 @agent(role="Scribe <b>bold</b>", goal="Write down what happens", backstory="Has seen it all.", desk="north")
@@ -52,20 +67,38 @@ class Scribe:
         return f"noted: {text}"
 
 
+async def leave_dead_letters() -> None:
+    """Call an actor that has ended."""
+    gone = await Counter.spawn(name="gone")
+    await pul.get_system().stop("gone")
+    for _ in range(2):
+        with contextlib.suppress(PulsingError):
+            await gone.increment()
+
+
 async def main() -> None:
     """Serve until killed."""
     system = await pul.init("127.0.0.1:0")
     await pul.spawn(Counter(), name="counter", public=True)
     await pul.spawn(Scribe(), name="scribe", public=True)
-    for number in range(CROWD):
-        await pul.spawn(Idler(), name=f"idler-{number:04}")
+    crowd = [await Idler.spawn(name=f"idler-{number:04}", public=False) for number in range(CROWD)]
     queue = await system.queue.write("orders", bucket_column="id", num_buckets=4)
     await queue.put([{"id": f"a{number}", "amount": number} for number in range(8)])
     news = await system.topic.write("news")
+    listener = await system.topic.read("news", reader_id="listener")
+    listener.add_callback(lambda message: None)
+    await listener.start()
     await news.publish({"headline": "it works"})
+    reader = await system.queue.read("orders", group="shippers")
+    await reader.get(limit=2)
+    await Clerk.spawn(name="clerk")
+    await leave_dead_letters()
     sys.stdout.write(f"{system.admin_url}\n")
     sys.stdout.flush()
-    await asyncio.Event().wait()
+    while True:
+        # Five hundred rows that change with each tick of the dashboard, among those that are seen first.
+        await asyncio.gather(*(idler.wink() for idler in crowd[:500]))
+        await asyncio.sleep(0.5)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from tests.integration.demo_process import Demo
 
@@ -22,15 +22,6 @@ PATIENCE_MS = 20_000
 pytestmark = [pytest.mark.shared_resources, pytest.mark.timeout(150)]
 
 PICTURE = os.environ.get("PULSING_PICTURE")
-
-
-@pytest.fixture(scope="module")
-def browser(require_browser: str) -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        # Chromium's own sandbox cannot be set up as root in a container; it only ever sees our own pages here.
-        started = playwright.chromium.launch(executable_path=require_browser, args=["--no-sandbox"])
-        yield started
-        started.close()
 
 
 @pytest.fixture
@@ -84,7 +75,9 @@ def test_the_demo_is_seen_at_work_and_losing_a_node(browser: Browser, demo: Demo
     os.kill(demo.node(2), signal.SIGKILL)
 
     demo.wait_for_line(lambda line: "node 2 died" in line)
-    expect(page.get_by_text(re.compile("2 nodes: (1 alive, 1 dead|1 dead, 1 alive)"))).to_be_visible(timeout=PATIENCE_MS)
+    expect(page.get_by_text(re.compile("2 nodes: (1 alive, 1 dead|1 dead, 1 alive)"))).to_be_visible(
+        timeout=PATIENCE_MS
+    )
     assert complaints == []
     page.close()
 

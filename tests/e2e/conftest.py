@@ -1,0 +1,34 @@
+"""A browser, a node, and somebody logged in at it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+
+from tests.e2e.browsing import Visit, running_node, visiting
+
+
+@pytest.fixture(scope="session")
+def browser(require_browser: str) -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        # Chromium's own sandbox cannot be set up as root in a container; it only ever sees our own pages here.
+        started = playwright.chromium.launch(executable_path=require_browser, args=["--no-sandbox", "--disable-gpu"])
+        yield started
+        started.close()
+
+
+@pytest.fixture(scope="session")
+def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with running_node(tmp_path_factory.mktemp("home")) as (url, _):
+        yield url
+
+
+@pytest.fixture
+def visit(browser: Browser, node: str) -> Iterator[Visit]:
+    """Somebody who is logged in; fails the test when the page complained or asked another origin."""
+    with visiting(browser, node) as one:
+        one.log_in()
+        yield one
+        assert one.complaints == []

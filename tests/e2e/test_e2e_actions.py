@@ -1,0 +1,217 @@
+"""What the dashboard does to a cluster, in the browser: each action, what it says first, and what is left of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.e2e.browsing import Visit, visiting
+
+pytestmark = [pytest.mark.shared_resources, pytest.mark.timeout(120)]
+
+
+@pytest.fixture
+def visit(browser: Browser, node: str) -> Iterator[Visit]:
+    """Somebody who is logged in, whose clipboard can be read."""
+    with visiting(browser, node) as one:
+        one.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+        one.log_in()
+        yield one
+        assert one.complaints == []
+
+
+def spawned(page: Page, name: str) -> str:
+    """The id of a new counter, spawned by REST as the page would."""
+    return str(rest(page, "POST", "actors", {"class": "__main__.Counter", "name": name})["id"])
+
+
+def rest(page: Page, method: str, path: str, body: object = None) -> dict[str, object]:
+    answer: dict[str, object] = page.evaluate(
+        """async ([method, path, body]) => {
+            const api = await import(new URL("lib/api.js", document.baseURI.split("#")[0]).href);
+            return api.request(method, path, body === null ? undefined : {body});
+        }""",
+        [method, path, body],
+    )
+    return answer
+
+
+def copied(page: Page, scope: str, kind: str) -> str:
+    """What a menu of code puts into the clipboard."""
+    page.locator(scope).get_by_role("button", name="Copy as").click()
+    page.locator(scope).get_by_role("button", name=kind, exact=True).click()
+    expect(page.locator(".toast").last).to_contain_text("Copied")
+    return str(page.evaluate("navigator.clipboard.readText()"))
+
+
+def test_many_actors_are_tagged_at_once_and_stopped_rows_stay_struck_through(visit: Visit) -> None:
+    page = visit.page
+    ids = [spawned(page, name) for name in ("batch-1", "batch-2")]
+    visit.go("actors?search=batch-")
+    expect(page.locator("main tbody tr[data-key]")).to_have_count(2)
+    page.get_by_label("Select all rows in sight").check()
+    page.get_by_role("button", name="Tag", exact=True).click()
+    page.get_by_label("Tags").fill("team=night")
+    page.get_by_role("button", name="Set tags").click()
+    expect(page.get_by_text("Tagged: 2")).to_be_visible()
+    assert [rest(page, "GET", f"actors/{each}")["tags"] for each in ids] == [{"team": "night"}] * 2
+
+    page.get_by_label("Select all rows in sight").check()
+    page.locator(".selection").get_by_role("button", name="Stop").click()
+    assert "pulsing stop batch-1 batch-2" in copied(page, "dialog", "Command line")
+    page.get_by_role("dialog").get_by_role("button", name="Stop 2").click()
+    expect(page.locator("main tbody tr.gone")).to_have_count(2)
+
+
+def test_an_actor_is_restarted_after_a_question(visit: Visit) -> None:
+    visit.go("actors/clerk")
+    visit.page.get_by_role("button", name="Restart", exact=True).click()
+    question = visit.page.get_by_role("dialog")
+    expect(question).to_contain_text("messages that wait are kept")
+    question.get_by_label("Reason").fill("spring cleaning")
+    question.get_by_role("button", name="Restart", exact=True).click()
+    expect(visit.page.get_by_text("Restarted clerk")).to_be_visible()
+    visit.go("audit?search=spring")
+    expect(visit.page.locator("main tbody")).to_contain_text("spring cleaning")
+
+
+def test_actors_are_a_tree_of_nodes_and_classes(visit: Visit) -> None:
+    visit.go("actors?group=tree")
+    branch = visit.page.locator(".branch", has_text="Scribe")
+    branch.click()
+    expect(visit.page.locator(".leaf")).to_contain_text("scribe")
+
+
+def test_a_queue_is_made_with_bounds_trimmed_after_counting_and_deleted_by_its_typed_name(visit: Visit) -> None:
+    page = visit.page
+    visit.go("queues?create=1")
+    page.locator("dialog input[name=name]").fill("bounded")
+    page.get_by_text("Bounds and batches").click()
+    page.locator("dialog input[name=max_records]").fill("50")
+    page.locator("dialog select[name=overflow]").select_option("reject")
+    assert "--option max_records=50" in copied(page, "dialog", "Command line")
+    page.get_by_role("dialog").get_by_role("button", name="Create", exact=True).click()
+    expect(page.get_by_role("heading", name="bounded")).to_be_visible()
+    rest(page, "POST", "queues/bounded/messages", {"records": [{"id": "same", "n": n} for n in range(9)]})
+
+    page.get_by_role("button", name="Trim…").click()
+    page.locator("dialog input[name=keep_last]").fill("4")
+    page.get_by_role("button", name="Count what would go").click()
+    expect(page.get_by_role("dialog").get_by_role("status")).to_contain_text("5 records go")
+    page.get_by_role("dialog").get_by_role("button", name="Trim", exact=True).click()
+    expect(page.get_by_text("5 records removed")).to_be_visible()
+
+    page.get_by_role("button", name="Delete", exact=True).click()
+    question = page.get_by_role("dialog")
+    expect(question.get_by_role("button", name="Delete", exact=True)).to_be_disabled()
+    question.get_by_label("Type bounded to confirm").fill("bounded")
+    question.get_by_role("button", name="Delete", exact=True).click()
+    expect(page.get_by_text("Deleted bounded")).to_be_visible()
+
+
+def test_a_purge_asks_for_the_name_and_says_how_much_goes(visit: Visit) -> None:
+    page = visit.page
+    rest(page, "PUT", "queues/dust", {})
+    rest(page, "POST", "queues/dust/messages", {"records": [{"id": "a"}, {"id": "b"}]})
+    visit.go("queues/dust")
+    page.get_by_role("button", name="Purge", exact=True).click()
+    question = page.get_by_role("dialog")
+    expect(question).to_contain_text("2 records go")
+    question.get_by_label("Type dust to confirm").fill("dust")
+    question.get_by_role("button", name="Purge", exact=True).click()
+    expect(page.get_by_text("2 records removed")).to_be_visible()
+
+
+def test_a_group_of_readers_is_shown_with_its_lag(visit: Visit) -> None:
+    visit.go("queues/orders")
+    groups = visit.page.get_by_role("table", name="Groups")
+    expect(groups).to_contain_text("shippers")
+    expect(groups).to_contain_text("0:0/")
+
+
+def test_the_tail_of_a_topic_shows_what_is_published_and_a_subscriber_is_taken_off(visit: Visit) -> None:
+    page = visit.page
+    visit.go("topics/news")
+    page.get_by_role("button", name="Follow").click()
+    expect(page.get_by_text("Waiting for the next message.")).to_be_visible()
+    rest(page, "POST", "topics/news/messages", {"message": {"headline": "<b>fresh</b>"}})
+    expect(page.locator(".tail")).to_contain_text("<b>fresh</b>")
+
+    page.get_by_role("button", name="Take off").click()
+    assert "pulsing topic evict news listener" in copied(page, "dialog", "Command line")
+    page.get_by_role("dialog").get_by_role("button", name="Take off").click()
+    expect(page.get_by_text("Subscriber taken off")).to_be_visible()
+    expect(page.get_by_text("Nobody listens.")).to_be_visible()
+
+
+def test_dead_letters_go_to_another_actor_after_a_trial_run(visit: Visit) -> None:
+    page = visit.page
+    heir = spawned(page, "heir")
+    visit.go("dead-letters")
+    page.locator("main tbody tr[data-key]").first.get_by_label("Select").check()
+    page.get_by_role("button", name="Replay 1…").click()
+    page.locator("dialog input[name=to]").fill("heir")
+    page.get_by_role("button", name="Try without sending").click()
+    expect(page.get_by_role("dialog").get_by_role("status")).to_contain_text("1 message goes out again")
+    assert '"to": "heir"' in copied(page, "dialog", "Python")
+    page.get_by_role("dialog").get_by_role("button", name="Replay", exact=True).click()
+    expect(page.get_by_text("1 sent, 0 failed, 0 skipped")).to_be_visible()
+    page.wait_for_function(
+        """async id => {
+            const api = await import(new URL("lib/api.js", document.baseURI.split("#")[0]).href);
+            return (await api.get(`actors/${id}`)).messages_total === 1;
+        }""",
+        arg=heir,
+    )
+
+
+def test_what_needs_attention_is_named_with_its_cause(visit: Visit) -> None:
+    visit.go("problems")
+    expect(visit.page.locator(".troubles")).to_contain_text("reached nobody")
+    visit.page.get_by_role("link", name="Dead letters").last.click()
+    expect(visit.page.get_by_role("heading", name="Dead letters")).to_be_visible()
+
+
+def test_a_talk_with_an_agent_shows_what_was_said_and_answered(visit: Visit) -> None:
+    page = visit.page
+    visit.go("agents")
+    page.get_by_role("button", name="Talk").click()
+    for text in ("one", "two"):
+        page.locator("dialog input[name=text]").fill(text)
+        page.get_by_role("dialog").get_by_role("button", name="Call", exact=True).click()
+        expect(page.get_by_label("Conversation")).to_contain_text(f"noted: {text}")
+    expect(page.locator(".said")).to_have_count(2)
+    assert "talk=" in page.url
+
+
+def test_a_route_is_tried_from_its_own_description(visit: Visit) -> None:
+    page = visit.page
+    visit.go("api?search=actors")
+    page.get_by_role("button", name="/api/v1/actors", exact=True).first.click()
+    page.locator("dialog input[name=name]").fill("actors/counter")
+    page.get_by_role("button", name="Send").click()
+    expect(page.get_by_role("dialog").locator(".chip.good")).to_have_text("200")
+    expect(page.get_by_role("dialog")).to_contain_text("filtered1")
+
+
+def test_the_audit_is_downloaded_whole(visit: Visit) -> None:
+    page = visit.page
+    spawned(page, "noted-in-the-audit")
+    visit.go("audit")
+    expect(page.locator("main tbody tr[data-key]").first).to_be_visible()
+    page.get_by_role("button", name="Download the filtered list").click()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="JSON").click()
+    rows = json.loads(download.value.path().read_text())
+    assert any(row["action"] == "actor.spawn" for row in rows)
+
+
+def test_a_copied_command_of_curl_names_the_token_and_does_not_hold_it(visit: Visit) -> None:
+    visit.go("actors/counter?tab=call")
+    command = copied(visit.page, "main", "curl")
+    assert "$PULSING_ADMIN_TOKEN" in command
+    assert "a-token" not in command
+    assert visit.url in command

@@ -18,7 +18,7 @@ PORTABLE_TESTS := tests/unit tests/simulation tests/integration
 help:
 	@echo 'make setup          make the virtual environment and install everything into it'
 	@echo 'make demo           start a cluster of two nodes that works, and its dashboard'
-	@echo 'make check          lint, formatting, types, layers'
+	@echo 'make check          lint, formatting, types, layers; the dashboard by tsc and ESLint'
 	@echo 'make test           every test, the browser ones too'
 	@echo 'make test-versions  the portable tests under Python $(OTHER_VERSIONS), where found'
 	@echo 'make simulate       10,000 lives of simulated clusters under faults; SEEDS=n for fewer'
@@ -42,6 +42,7 @@ check: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	@.ci/dashboard check
 
 format: $(READY)
 	$(BIN)/ruff check --fix .
@@ -51,6 +52,7 @@ test: $(READY)
 	@.ci/need chromium chromium
 	@.ci/need redis-server redis-server
 	@.ci/need node nodejs
+	@.ci/dashboard tools
 	@.ci/need ip iproute2
 	@.ci/need nft nftables
 	@.ci/need prometheus prometheus
@@ -73,4 +75,4 @@ docs: $(READY)
 	@echo 'open site/index.html'
 
 clean:
-	rm -rf $(VENV) .venv-* site dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .venv-* site dist dashboard/dev/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

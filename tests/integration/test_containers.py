@@ -1,0 +1,149 @@
+"""What compose.yaml starts, started here: each service as a process, with a loopback address for each host."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import yaml
+
+from pulsing.testing import wait_until
+from tests.integration.prometheus_server import answers, prometheus
+
+ROOT = Path(__file__).parents[2]
+COMPOSE = yaml.safe_load((ROOT / "compose.yaml").read_text())
+SERVICES: dict[str, Any] = {name: it for name, it in COMPOSE["services"].items() if it["image"] == "pulsing:local"}
+LIMIT_S = 40
+
+pytestmark = pytest.mark.timeout(150)
+
+
+class Machine:
+    """Stands for the containers: where their hosts and their files are here.
+
+    Args:
+        folder: where services write and secrets lie.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        # Ports stay as they are written, so each run of this test takes addresses of its own.
+        network = f"127.{os.getpid() >> 8 & 127 | 64}.{os.getpid() & 255}"
+        self.hosts = {name: f"{network}.{number}" for number, name in enumerate(SERVICES, 1)}
+        self.folder = folder
+        shutil.copy(ROOT / "docker/make-secrets", folder)
+        subprocess.run([folder / "make-secrets"], check=True)
+        self.secrets = folder / "secrets"
+        self.token = (self.secrets / "admin-token").read_text().strip()
+
+    def translate(self, text: str, service: str = "") -> str:
+        """A text of a container as it is meant here."""
+        text = text.replace("0.0.0.0", self.hosts.get(service, "0.0.0.0")).replace("/run/secrets", str(self.secrets))
+        return re.sub(r"\b(node\d|load)(?=:\d)", lambda found: self.hosts[found[1]], text)
+
+    def start(self, service: str) -> subprocess.Popen[bytes]:
+        """Start what a service runs."""
+        home = self.folder / service
+        home.mkdir()
+        settings = {key: self.translate(value, service) for key, value in SERVICES[service]["environment"].items()}
+        places = {"PYTHONPATH": str(ROOT / "docker"), "HOME": str(home), "XDG_RUNTIME_DIR": str(home)}
+        environment = {**os.environ, **settings, **places}
+        environment.pop("XDG_CONFIG_HOME")
+        command = [sys.executable, "-c", "from pulsing.cli import main; main()", *SERVICES[service]["command"]]
+        with (home / "log").open("wb") as log:
+            return subprocess.Popen(command, cwd=home, env=environment, stdout=log, stderr=log)
+
+    def healthy(self, service: str) -> bool:
+        """Whether the image's health check says so."""
+        found = re.search(r"^HEALTHCHECK.*\\\n +CMD (.*)$", (ROOT / "docker/Dockerfile").read_text(), re.MULTILINE)
+        assert found is not None
+        program = json.loads(found[1])[2].replace("127.0.0.1", self.hosts[service])
+        return subprocess.run([sys.executable, "-c", program], capture_output=True).returncode == 0
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Iterator[Machine]:
+    """All services of our image, started in the order in which they wait for each other."""
+    here = Machine(tmp_path)
+    processes = [here.start(name) for name in sorted(SERVICES, key=lambda name: "depends_on" in SERVICES[name])]
+    yield here
+    for process in processes:
+        process.terminate()
+    for process in processes:
+        process.wait(LIMIT_S)
+
+
+@contextlib.asynccontextmanager
+async def admin(machine: Machine) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of the first node, once all are healthy."""
+    for name in SERVICES:
+        await wait_until(partial(machine.healthy, name), timeout=LIMIT_S)
+    headers = {"Authorization": f"Bearer {machine.token}"}
+    async with httpx.AsyncClient(base_url=f"http://{machine.hosts['node1']}:8700/api/v1", headers=headers) as client:
+        yield client
+
+
+async def test_the_nodes_of_compose_find_each_other_and_work(machine: Machine) -> None:
+    async with admin(machine) as client:
+
+        async def all_are_targets() -> bool:
+            found = {row["targets"][0] for row in (await client.get("/prometheus/sd")).json()}
+            return found == {f"{host}:8700" for host in machine.hosts.values()}
+
+        async def records_are_handled() -> bool:
+            queues = (await client.get("/queues")).json()["items"]
+            return bool(queues) and queues[0]["read_total"] >= 40
+
+        await wait_until(all_are_targets, timeout=LIMIT_S)
+        await wait_until(records_are_handled, timeout=LIMIT_S)
+        going_on = await client.post("/actors/load/call", json={"method": "running"})
+        assert going_on.json()["result"] is True
+        classes = [row["class"] for row in (await client.get("/actors")).json()["items"]]
+        assert sorted(name for name in classes if name.startswith("load.")) == ["load.LoadActor"] + 3 * [
+            "load.TallyActor"
+        ]
+
+
+@pytest.mark.skipif(
+    shutil.which("prometheus") is None and os.environ.get("CI") != "true", reason="prometheus is not installed"
+)
+async def test_the_prometheus_of_compose_scrapes_every_node_once(machine: Machine, tmp_path: Path) -> None:
+    shutil.copy(ROOT / "docker/alerts.yml", tmp_path)
+    config = machine.translate((ROOT / "docker/prometheus-cluster.yml").read_text()).replace("15s", "1s")
+    async with admin(machine), prometheus(tmp_path, config) as client:
+        await answers(client, 'sum(up{job="pulsing"})', len(SERVICES))
+        await answers(client, 'count(up{job="pulsing"})', len(SERVICES))
+        await answers(client, 'count(count by (node) (up{job="pulsing"}))', len(SERVICES))
+
+
+def test_every_file_and_secret_that_compose_mounts_is_there(tmp_path: Path) -> None:
+    shutil.copy(ROOT / "docker/make-secrets", tmp_path)
+    subprocess.run([tmp_path / "make-secrets"], check=True)
+    made = {f"docker/secrets/{path.name}" for path in (tmp_path / "secrets").iterdir()}
+    mounted = {volume.split(":")[0] for it in COMPOSE["services"].values() for volume in it.get("volumes", ())}
+
+    assert {secret["file"] for secret in COMPOSE["secrets"].values()} == made
+    assert [path for path in mounted if not (ROOT / path).exists()] == []
+
+
+def test_no_container_may_write_or_gain_rights_and_no_port_is_open_to_others() -> None:
+    for name, service in COMPOSE["services"].items():
+        assert service["read_only"] is True, name
+        assert service["cap_drop"] == ["ALL"], name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert all(port.startswith("127.0.0.1:") for port in service.get("ports", ())), name
+
+
+def test_the_image_runs_as_a_user_without_rights() -> None:
+    users = re.findall(r"^USER (\S+)$", (ROOT / "docker/Dockerfile").read_text(), re.MULTILINE)
+    assert users == ["1000"]

@@ -22,6 +22,7 @@ PRINTED = {
         " 6 Make all meetings ten minutes shorter\n"
         " 4 Meet standing, on deck\n"
     ),
+    "programs.py": "Hello Ada\n['line by line', 'and back']\nended after 0.1 s\n",
     "researcher_reviewer.py": (
         "researcher: bees dance\nreviewer: And what is it good for?\n"
         "researcher: bees dance; the dance tells the others where the flowers are\nreviewer: Good.\n"

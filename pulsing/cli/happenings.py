@@ -31,14 +31,14 @@ def events(
     for event in reversed(client.get("events", {"type": types, "since": since, "limit": limit})["items"]):
         _show(event, output)
     if follow:
-        for frame in _following(client, {"type": types}):
+        for frame in following(client, {"type": types}):
             if frame.event == "gap":
                 write_line(f"# {frame.data.get('missed')} events were missed")
             elif isinstance(frame.data, dict) and "type" in frame.data:
                 _show(frame.data, output)
 
 
-def _following(client: Client, params: Mapping[str, Any]) -> Iterator[ServerEvent]:
+def following(client: Client, params: Mapping[str, Any]) -> Iterator[ServerEvent]:
     """What happens from now on; when the node is gone it is tried again, and goes on behind the last that was seen."""
     last: str | None = None
     connected = False

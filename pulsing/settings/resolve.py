@@ -106,6 +106,9 @@ def _from_environ(environ: Mapping[str, str]) -> Iterator[Setting]:
 def _from_flags(flags: Mapping[str, Any]) -> Iterator[Setting]:
     for key, value in flags.items():
         option = option_named(key, "--set")
+        if option.secret:
+            # Every user of the machine reads the arguments of a process.
+            raise SettingError(f"{key} is a secret: set it by {option.env or 'a file'}, not on a command line")
         read = option.from_text(value, f"--set {key}") if isinstance(value, str) else value
         yield Setting(option, read, "flag", "command line")
 

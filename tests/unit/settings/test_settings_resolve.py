@@ -138,3 +138,10 @@ def test_a_secret_is_neither_shown_nor_repeated(folder: Path, home: dict[str, st
 def test_an_unknown_flag_names_the_nearest(folder: Path, home: dict[str, str]) -> None:
     with pytest.raises(SettingError, match=r"--set: there is no setting 'node.nme'; did you mean node.name"):
         resolve(home, folder=folder, flags={"node.nme": "x"})
+
+
+@pytest.mark.parametrize("key", ["passphrase", "admin.token", "admin.tokens"])
+def test_a_secret_is_not_taken_from_a_command_line(folder: Path, home: dict[str, str], key: str) -> None:
+    with pytest.raises(SettingError, match="is a secret") as caught:
+        resolve(home, folder=folder, flags={key: "hush"})
+    assert "hush" not in str(caught.value)

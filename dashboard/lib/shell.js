@@ -25,14 +25,16 @@ const counts = (overview) => ({
 /** @param {{overview: any, pages: Set<string>, page: string}} props */
 export function NavigationBar({ overview, pages, page }) {
   const numbers = counts(overview);
-  const bad = new Set((overview?.checks ?? []).length ? ["health"] : []);
+  const failing = overview?.checks ?? [];
+  const bad = new Set(failing.length ? ["health"] : []);
+  const tone = failing.some((/** @type {any} */ check) => check.status === "critical") ? "bad" : "warn";
   return html`<nav class="nav ${navigationOpen.value ? "open" : ""}" aria-label="Pages">
     <a class="brand" href=${link("overview")}><img src="icon.svg" alt="" width="24" height="24" /><span>Pulsing</span><small>${overview?.cluster?.name ?? ""}</small></a>
     <div class="nav-scroll">${NAVIGATION.map(([title, names]) => {
       const offered = /** @type {string[]} */ (names).filter((name) => pages.has(name));
       return offered.length > 0 && html`<section key=${title}>${title && html`<h3>${title}</h3>`}<ul>${offered.map((name) => html`<li key=${name}><a href=${link(name)} aria-current=${name === page ? "page" : undefined}
         title="${PAGES[name].about} (g ${PAGES[name].key})"><${Icon} name=${name} size=${17} /><span>${PAGES[name].title}</span>
-        ${bad.has(name) ? html`<b class="count bad">${overview.checks.length}</b>` : numbers[name] !== undefined && html`<b class="count ${name === "dead-letters" ? "warn" : ""}">${count(numbers[name])}</b>`}</a></li>`)}</ul></section>`;
+        ${bad.has(name) ? html`<b class="count ${tone}">${failing.length}</b>` : numbers[name] !== undefined && html`<b class="count ${name === "dead-letters" ? "warn" : ""}">${count(numbers[name])}</b>`}</a></li>`)}</ul></section>`;
     })}</div>
     <div class="nav-foot faint">${me.value && html`<span title=${me.value.node?.id}>${me.value.node?.name}</span><span>v${me.value.version}</span>`}</div></nav>
     ${navigationOpen.value && html`<div class="veil" onClick=${() => (navigationOpen.value = false)}></div>`}`;

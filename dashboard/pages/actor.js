@@ -11,6 +11,7 @@ import { ratesOf } from "../lib/rates.js";
 import { link, setQuery } from "../lib/router.js";
 import { CopyAs, shellQuoted } from "../lib/snippets.js";
 import { now, useLive, useRest } from "../lib/stream.js";
+import { Table } from "../lib/table.js";
 import { TagField } from "./actor-selection.js";
 import { CallPanel } from "./call.js";
 
@@ -68,11 +69,18 @@ function Summary({ actor, messages }) {
         ["Restarts", count(actor.restarts)], ["Age", age(since(actor.created_at, now.value) ?? actor.age_s), actor.created_at], ["Last message", html`<${Ago} at=${actor.last_message_at} />`], ["Public", actor.public ? "yes" : "no"],
       ]} /><//>
       ${actor.exit && html`<${Exit} exit=${actor.exit} />`}
+      ${actor.by_method?.length > 0 && html`<${Panel} title="By method" flush><${Table} label="Calls by method" columns=${METHOD_COLUMNS} rows=${actor.by_method.map((/** @type {any} */ row) => ({ ...row, id: row.method }))} /><//>`}
       <${Panel} title="Last errors" flush>${actor.errors?.length ? html`<ul class="log">${actor.errors.map((/** @type {any} */ error) => html`<li><${Ago} at=${error.at} /><span class="type bad">${error.type}</span><span class="what" title=${error.message}><span class="mono">${error.method}</span> ${error.message ?? "hidden from viewers"}</span></li>`)}</ul>` : html`<p class="pad faint">None.</p>`}<//></div>
     <div class="w4 stack gap"><${Panel} title="Handling now">${actor.current?.length ? html`<ul class="stack">${actor.current.map((/** @type {any} */ call) => html`<li class="doing"><${State} value="busy" /><b class="mono">${call.method}</b><span class="grow"></span>${duration(call.since_s)}</li>`)}</ul>` : html`<p class="faint still">Idle: no message in hand.</p>`}<//>
       <${Panel} title="Supervision"><${Facts} items=${[["Restart", policy.restart_policy], ["At most", policy.max_restarts], ["Within", duration(policy.restart_window_s)], ["Left", policy.restarts_left], ["Backoff", policy.min_backoff !== undefined && policy.min_backoff !== null ? `${duration(policy.min_backoff)} to ${duration(policy.max_backoff)}` : null], ["Full mailbox", mailbox.policy], ["Dropped", count(mailbox.dropped_total)], ["Bytes waiting", bytes(mailbox.bytes)]]} /><//>
       ${actor.arguments !== undefined && actor.arguments !== null && html`<${Panel} title="Made with"><div class="value"><${Tree} value=${actor.arguments} /></div><//>`}</div></div>`;
 }
+
+const METHOD_COLUMNS = [
+  { key: "method", title: "Method", width: 150, grow: 1, rank: 0, cell: (/** @type {any} */ row) => html`<span class="mono">${row.method}</span>` },
+  { key: "messages", title: "Messages", width: 110, align: /** @type {"end"} */ ("end"), rank: 0, cell: (/** @type {any} */ row) => html`<${Num} value=${row.messages_total} as=${count} />` },
+  { key: "errors", title: "Errors", width: 90, align: /** @type {"end"} */ ("end"), rank: 0, cell: (/** @type {any} */ row) => html`<span class=${row.errors_total ? "bad-text" : ""}><${Num} value=${row.errors_total} as=${count} /></span>` },
+];
 
 /** @param {{exit: any}} props */
 const Exit = ({ exit }) => html`<${Panel} title="How it ended"><div class="stack"><${Facts} items=${[["Reason", exit.reason], ["When", html`<${Ago} at=${exit.at} />`], ["Error", exit.error]]} />${exit.traceback && html`<div class="value bad"><pre>${exit.traceback}</pre></div>`}</div><//>`;

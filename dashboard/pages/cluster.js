@@ -1,5 +1,6 @@
 /** The cluster as its members see it: who is alive, who suspects whom, which names exist. */
 import { Act, act } from "../lib/actions.js";
+import { EventList } from "../lib/eventlist.js";
 import { className, count, duration } from "../lib/format.js";
 import { html, useState } from "../lib/html.js";
 import { Ago, Chip, Facts, NodeLink, Panel, Partial, ProblemBox, SearchBox, Skeleton, State, nodeNames } from "../lib/parts.js";
@@ -18,9 +19,9 @@ export default function Cluster() {
   if (!cluster) return html`<${ProblemBox} problem=${problem} />`;
   return html`<div class="page-head"><div><div class="row"><h1>${cluster.name}</h1>${cluster.agreed === false ? html`<${Chip} tone="warn" title=${(cluster.disagreeing ?? []).map((/** @type {string} */ id) => nodeNames.get(id) ?? id).join(", ")}>views differ<//>` : cluster.agreed && html`<${Chip} tone="good">all agree<//>`}</div><p>${cluster.mode} · ${cluster.size} ${cluster.size === 1 ? "member" : "members"}</p></div><${Join} /></div>
     <${ProblemBox} problem=${problem ?? hidden} />${members && html`<${Partial} view=${members} />`}
-    <div class="grid even"><${Panel} class="w6" title="Nodes and links"><${Picture} members=${members?.rows ?? []} links=${links} /><//>
-      <${Panel} class="w6" title="State"><${Facts} items=${[["Mode", cluster.mode], ["Members", count(cluster.size)], ...Object.entries(cluster.by_status ?? {}).map(([status, n]) => [status[0].toUpperCase() + status.slice(1), count(n)]), ["Revision", cluster.revision], ["TLS", cluster.tls == null ? null : cluster.tls ? "yes" : "no"], ["Head", cluster.head && html`<${NodeLink} id=${cluster.head} />`]]} />
-        ${cluster.seeds?.length > 0 && html`<h3 class="sub">Seeds</h3><ul class="stack">${cluster.seeds.map((/** @type {any} */ seed) => html`<li class="row"><span class="mono">${seed.addr}</span><${State} value=${seed.reachable === false ? "unavailable" : seed.reachable ? "ok" : "off"} /><span class="faint"><${Ago} at=${seed.last_tried_at} /></span></li>`)}</ul>`}<//></div>
+    <div class="grid even"><${Panel} class="w5" title="Nodes and links"><${Picture} members=${members?.rows ?? []} links=${links} /><//>
+      <div class="w7 stack gap"><${Panel} title="State"><${Facts} items=${[["Mode", cluster.mode], ["Members", count(cluster.size)], ...Object.entries(cluster.by_status ?? {}).map(([status, n]) => [status[0].toUpperCase() + status.slice(1), count(n)]), ["Revision", cluster.revision], ["TLS", cluster.tls == null ? null : cluster.tls ? "yes" : "no"], ["Head", cluster.head && html`<${NodeLink} id=${cluster.head} />`]]} />
+        ${cluster.seeds?.length > 0 && html`<h3 class="sub">Seeds</h3><ul class="stack">${cluster.seeds.map((/** @type {any} */ seed) => html`<li class="row"><span class="mono">${seed.addr}</span><${State} value=${seed.reachable === false ? "unavailable" : seed.reachable ? "ok" : "off"} /><span class="faint"><${Ago} at=${seed.last_tried_at} /></span></li>`)}</ul>`}<//><${Comings} /></div></div>
     <${Panel} title="Members" flush><${Table} label="Members" columns=${MEMBER_COLUMNS} rows=${members?.rows ?? []} loaded=${Boolean(members)} onOpen=${(/** @type {any} */ row) => go(link("nodes", row.id))} empty=${html`<p class="pad faint">This node stands alone.</p>`} /><//>
     <${Names} />`;
 }
@@ -49,6 +50,15 @@ const MEMBER_COLUMNS = [
   { key: "names", title: "Names", width: 80, align: /** @type {"end"} */ ("end"), rank: 5, cell: (/** @type {any} */ row) => count(row.names) },
   { key: "version", title: "Version", width: 84, rank: 7, cell: (/** @type {any} */ row) => row.version ?? "" },
 ];
+
+const COMINGS = 5;
+
+/** Who joined, left, was suspected or died lately. */
+function Comings() {
+  const { rows, loaded } = useLive({ topic: "events", filter: { type: "member.*" }, limit: 50 }).view.value;
+  const own = rows.filter((row) => row.type.startsWith("member."));
+  return html`<${Panel} title="Came and went" flush actions=${html`<a href=${link("events", "", { kind: "member" })}>All</a>`}>${own.length ? html`<${EventList} events=${own.slice(0, COMINGS)} short />` : html`<p class="pad faint">${loaded ? "No member has come or gone lately." : "Waiting"}</p>`}<//>`;
+}
 
 /** Members on a circle and the links between them. @param {{members: any[], links: any[]}} props */
 function Picture({ members, links }) {

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
-import io
-import locale
 import os
 import signal
 import subprocess
@@ -18,12 +16,14 @@ from pulsing.core.proxy import ActorProxy
 from pulsing.core.ref import ActorRef
 from pulsing.core.streams import StreamReader
 from pulsing.exceptions import ActorNotFound, ActorStopped, PulsingError, SystemStopped
+from pulsing.subprocess.arguments import UNSET, file_number, own_copy, refuse
 from pulsing.subprocess.files import FarInput, FarOutput, Inbox, Pump, pump_from, pump_to
 from pulsing.subprocess.home import check_thread, system_for, wait_for
 from pulsing.subprocess.ledger import check_needs
 from pulsing.subprocess.order import Order
 from pulsing.subprocess.places import Started, start
 from pulsing.subprocess.talk import Talk
+from pulsing.subprocess.text import Text
 
 PIPE, STDOUT, DEVNULL = subprocess.PIPE, subprocess.STDOUT, subprocess.DEVNULL
 
@@ -74,15 +74,15 @@ class FarPopen:
         pipesize: int = -1,
         **nowhere: Any,
     ) -> None:
-        _refuse(nowhere)
+        refuse(nowhere)
         self.args = args
         self.stdin: IO[Any] | None = None
         self.stdout: IO[Any] | None = None
         self.stderr: IO[Any] | None = None
-        self._text = _Text(bool(text or universal_newlines or encoding or errors), encoding, errors)
+        self._text = Text(bool(text or universal_newlines or encoding or errors), encoding, errors)
         if stdout == STDOUT:
             raise ValueError("STDOUT can only be used for stderr")
-        files = {"stdin": _file(stdin), "stdout": _file(stdout), "stderr": _file(stderr)}
+        files = {"stdin": file_number(stdin), "stdout": file_number(stdout), "stderr": file_number(stderr)}
         order = Order(
             [os.fspath(word) for word in args] if isinstance(args, (list, tuple)) else os.fspath(args),
             stdin=PIPE if files["stdin"] >= 0 else DEVNULL if stdin is None else files["stdin"],
@@ -137,11 +137,11 @@ class FarPopen:
             inbox = Inbox(self._system.loop)
             work = _fill(inbox, self.proxy.ref, f"{name}_chunks")
             self._system.loop.call_soon_threadsafe(self._begin, work, f"{name} of process {self.pid}")
-            target = usual if files[name] == _UNSET else files[name]
+            target = usual if files[name] == UNSET else files[name]
             if target == PIPE:
                 setattr(self, name, self._text.reader(FarOutput(inbox, self._hold), bufsize))
             else:
-                self._pumps.append(pump_to(inbox, _own_copy(target), self._hold))
+                self._pumps.append(pump_to(inbox, own_copy(target), self._hold))
 
     # --- the process -------------------------------------------------------------------------------------------------
 
@@ -268,91 +268,6 @@ class FarPopen:
 
     def _begin_end(self, end: Callable[[], Any]) -> None:
         self._system.tasks.start(end(), f"end of input of process {self.pid}")
-
-
-class _Text:
-    """How the pipes of one process are read and written: as bytes, or as text."""
-
-    def __init__(self, wanted: bool, encoding: str | None, errors: str | None) -> None:
-        self._wanted = wanted
-        self._encoding = encoding or locale.getpreferredencoding(False)
-        self._errors = errors or "strict"
-
-    def reader(self, raw: FarOutput, bufsize: int) -> Any:
-        """A file to read from."""
-        binary: Any = raw if bufsize == 0 and not self._wanted else io.BufferedReader(raw, _size(bufsize))
-        return io.TextIOWrapper(binary, encoding=self._encoding, errors=self._errors) if self._wanted else binary
-
-    def writer(self, raw: FarInput, bufsize: int) -> Any:
-        """A file to write to."""
-        if not self._wanted:
-            return raw if bufsize == 0 else io.BufferedWriter(raw, _size(bufsize))
-        return io.TextIOWrapper(
-            io.BufferedWriter(raw, _size(bufsize)),
-            encoding=self._encoding,
-            errors=self._errors,
-            write_through=True,
-            line_buffering=bufsize == 1,
-        )
-
-    def decode(self, data: bytes | None) -> Any:
-        """What was read in bytes, as the caller wants it."""
-        if data is None or not self._wanted:
-            return data
-        return data.decode(self._encoding, self._errors).replace("\r\n", "\n").replace("\r", "\n")
-
-
-_UNSET = -100
-"""Stands for a stream of which nothing was said."""
-
-
-def _file(given: Any) -> int:
-    """The number of a file, or one of the constants.
-
-    Raises:
-        ValueError: it has no number.
-    """
-    if given is None:
-        return _UNSET
-    if isinstance(given, int):
-        return given
-    try:
-        return int(given.fileno())
-    except (AttributeError, io.UnsupportedOperation) as error:
-        raise ValueError(f"a process on another node takes no {type(given).__name__} without a fileno") from error
-
-
-def _own_copy(fd: int) -> int:
-    try:
-        return os.dup(fd)
-    except OSError:
-        # A program may run without stdout or stderr, and so may what it starts.
-        return os.open(os.devnull, os.O_WRONLY)
-
-
-def _size(bufsize: int) -> int:
-    return bufsize if bufsize > 1 else io.DEFAULT_BUFFER_SIZE
-
-
-_USUAL = {
-    "preexec_fn": None,
-    "pass_fds": (),
-    "process_group": None,
-    "startupinfo": None,
-    "creationflags": 0,
-    "user": None,
-    "group": None,
-    "extra_groups": None,
-}
-
-
-def _refuse(arguments: Mapping[str, Any]) -> None:
-    for name, value in arguments.items():
-        if name not in _USUAL:
-            raise TypeError(f"Popen() got an unexpected keyword argument {name!r}")
-        usual = _USUAL[name]
-        if value != usual and not (name in ("pass_fds", "process_group") and value in ((), [], -1)):
-            raise ValueError(f"{name} is not for processes on other nodes")
 
 
 async def _request(proxy: ActorProxy, method: str, args: tuple[Any, ...], timeout: float) -> Any:

@@ -185,14 +185,25 @@ def status_lines(overview: dict[str, Any]) -> list[str]:
 
     checks = [check for check in overview.get("checks") or [] if check["status"] in ("warn", "critical")]
     return [
-        f"cluster {cluster['name']}   nodes {cluster['size']}: {by_status}",
+        f"cluster {cluster['name']}   nodes {cluster['size']}: {by_status}{_agreement(cluster.get('agreed'))}",
         f"actors    {number('actors')}   agents {number('agents')}   messages {number('messages_total')}   "
         f"errors {number('errors_total')}   waiting {number('mailbox_messages')}",
         f"queues    {number('queues')}   records {number('queue_records')}   max lag {number('queue_max_lag')}   "
         f"topics {number('topics')}   subscribers {number('subscribers')}",
+        f"latency   handled p99 {_p99_ms(overview, 'handle_s')}   waited p99 {_p99_ms(overview, 'wait_s')}",
         f"troubles  restarts {number('restarts_total')}   dead letters {number('dead_letters_total')}",
         *(f"check     {check['name']}: {check['status']}" for check in checks),
     ]
+
+
+def _agreement(agreed: bool | None) -> str:
+    return "" if agreed is None else "   agreed" if agreed else "   views differ"
+
+
+def _p99_ms(overview: dict[str, Any], what: str) -> str:
+    """The 99th percentile of the last minute in milliseconds."""
+    seconds = overview.get("latency", {}).get(what, {}).get("p99")
+    return "-" if seconds is None else f"{seconds * 1000:,.3g} ms"
 
 
 def _pages(

@@ -52,7 +52,8 @@ def test_a_kind_that_does_not_exist_is_a_mistake_of_usage(pulsing: Pulsing) -> N
 
 def test_status_fits_on_one_screen_and_fails_on_a_critical_check(pulsing: Pulsing, server: ScriptedServer) -> None:
     overview = {
-        "cluster": {"name": "pulsing", "size": 2, "by_status": {"alive": 1, "suspect": 1}},
+        "cluster": {"name": "pulsing", "size": 2, "by_status": {"alive": 1, "suspect": 1}, "agreed": False},
+        "latency": {"handle_s": {"p99": 0.0021}},
         "totals": {"actors": 10_000, "errors_total": 3},
         "checks": [{"name": "loop_lag", "status": "critical"}, {"name": "members", "status": "ok"}],
     }
@@ -62,9 +63,10 @@ def test_status_fits_on_one_screen_and_fails_on_a_critical_check(pulsing: Pulsin
 
     assert outcome.exit_code == FAILED
     assert outcome.out.splitlines() == [
-        "cluster pulsing   nodes 2: 1 alive, 1 suspect",
+        "cluster pulsing   nodes 2: 1 alive, 1 suspect   views differ",
         "actors    10,000   agents -   messages -   errors 3   waiting -",
         "queues    -   records -   max lag -   topics -   subscribers -",
+        "latency   handled p99 2.1 ms   waited p99 -",
         "troubles  restarts -   dead letters -",
         "check     loop_lag: critical",
     ]

@@ -6,9 +6,10 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pulsing.settings import Settings, resolve
+if TYPE_CHECKING:
+    from pulsing.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -160,6 +161,9 @@ def config_from(environment: Mapping[str, str] | None = None, **given: Any) -> S
     Raises:
         ValueError: a setting is unknown, of the wrong kind, or makes no sense.
     """
+    # The table is needed by systems, not by programs that only import the package.
+    from pulsing.settings import resolve
+
     chosen = {name: value for name, value in given.items() if value is not None}
     tls = chosen.pop("tls", None)
     arguments = {_FIELDS.get(name, name): value for name, value in chosen.items()}

@@ -13,7 +13,7 @@ OTHER_VERSIONS := 3.10 3.12 3.13
 PORTABLE_TESTS := tests/unit tests/simulation tests/integration
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check format test test-versions simulate demo bench docs clean
+.PHONY: help setup check format test test-versions simulate demo bench docs lock dist clean
 
 help:
 	@echo 'make setup          make the virtual environment and install everything into it'
@@ -24,16 +24,20 @@ help:
 	@echo 'make simulate       10,000 lives of simulated clusters under faults; SEEDS=n for fewer'
 	@echo 'make bench          our figures'
 	@echo 'make docs           build the documentation into site/'
+	@echo 'make lock           choose the newest versions of all that development needs, with their hashes'
+	@echo 'make dist           sdist, wheel and bill of materials into dist/'
 	@echo 'make format         let ruff rewrite what it can'
 	@echo 'make clean          remove what the other targets made'
 
 setup: $(READY)
 
-$(READY): pyproject.toml
+# The lock has what pyproject.toml asks for, by hash; the second line adds this package, and what is not locked yet.
+$(READY): pyproject.toml requirements/dev.txt
 	@test -n '$(PYTHON)' || { echo 'Python 3.10 or newer is needed: apt-get install python3 python3-venv' >&2; exit 1; }
 	@test -x $(BIN)/python || .ci/venv $(PYTHON)
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo 'installing into $(VENV) (the first time takes a minute) ...'
+	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements/dev.txt
 	@$(BIN)/python -m pip install --quiet -e '.[dev]'
 	@touch $@
 
@@ -42,6 +46,8 @@ check: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/hadolint docker/Dockerfile
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.compose-spec compose.yaml
 	@.ci/dashboard check
 
 format: $(READY)
@@ -73,6 +79,20 @@ bench: $(READY)
 docs: $(READY)
 	$(BIN)/mkdocs build --strict --quiet
 	@echo 'open site/index.html'
+
+lock: $(READY)
+	$(BIN)/python -m pip install --quiet -e '.[release]'
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.10 --extra dev --generate-hashes \
+		--no-annotate --custom-compile-command 'make lock' pyproject.toml --output-file requirements/dev.txt
+
+# The bill names what an installation of the wheel brings along; that every extra can be had is seen on the way.
+dist: $(READY)
+	$(BIN)/python -m pip install --quiet -e '.[release]'
+	$(BIN)/uv pip compile --quiet --all-extras --universal --python-version 3.10 pyproject.toml >/dev/null
+	$(BIN)/python -m build --outdir dist .
+	$(BIN)/uv pip compile --quiet --generate-hashes pyproject.toml --output-file dist/requirements.txt >/dev/null
+	$(BIN)/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible --of JSON \
+		--output-file dist/pulsing.cdx.json dist/requirements.txt
 
 clean:
 	rm -rf $(VENV) .venv-* site dist dashboard/dev/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -38,6 +38,7 @@ def own_copy(fd: int) -> int:
 
 _USUAL = {
     "preexec_fn": None,
+    "restore_signals": True,
     "pass_fds": (),
     "process_group": None,
     "startupinfo": None,

@@ -65,7 +65,6 @@ class FarPopen:
         cwd: Any = None,
         env: Mapping[Any, Any] | None = None,
         universal_newlines: bool | None = None,
-        restore_signals: bool = True,
         start_new_session: bool = False,
         encoding: str | None = None,
         errors: str | None = None,
@@ -75,6 +74,8 @@ class FarPopen:
         **nowhere: Any,
     ) -> None:
         refuse(nowhere)
+        if not isinstance(bufsize, int):
+            raise TypeError("bufsize must be an integer")
         self.args = args
         self.stdin: IO[Any] | None = None
         self.stdout: IO[Any] | None = None
@@ -230,8 +231,6 @@ class FarPopen:
             for file in (self.stdout, self.stderr, self.stdin):
                 if file is not None:
                     file.close()
-        except BrokenPipeError:
-            pass
         finally:
             try:
                 if exc[0] is None or not issubclass(cast("type", exc[0]), KeyboardInterrupt):

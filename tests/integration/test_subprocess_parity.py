@@ -166,6 +166,21 @@ def test_a_pipe_without_a_buffer_gives_what_there_is(place: Place) -> None:
         assert process.stdout.read(1) == b"d"
 
 
+def test_what_could_not_be_written_is_said_at_the_end_of_the_block(place: Place) -> None:
+    process = place.Popen(["true"], stdin=PIPE, bufsize=1 << 24)
+    process.stdin.write(b"x" * (1 << 23))
+    with pytest.raises(BrokenPipeError), process:
+        pass
+
+    assert process.returncode == 0
+    assert process.stdin.closed
+
+
+def test_a_size_that_is_no_number_is_a_type_error(place: Place) -> None:
+    with pytest.raises(TypeError):
+        place.Popen(["true"], bufsize="orange")
+
+
 def test_leaving_the_block_closes_the_pipes_and_waits(place: Place) -> None:
     with place.Popen(["cat"], stdin=PIPE, stdout=PIPE) as process:
         pass
@@ -335,7 +350,15 @@ def test_the_shell_runs_commands(place: Place) -> None:
 
 @pytest.mark.parametrize("place", ["here", "elsewhere"], indirect=True)
 @pytest.mark.parametrize(
-    "argument", [{"preexec_fn": print}, {"pass_fds": (0,)}, {"process_group": 0}, {"user": 0}, {"extra_groups": [0]}]
+    "argument",
+    [
+        {"preexec_fn": print},
+        {"pass_fds": (0,)},
+        {"process_group": 0},
+        {"restore_signals": False},
+        {"user": 0},
+        {"extra_groups": [0]},
+    ],
 )
 def test_what_makes_no_sense_through_an_actor_is_refused(place: Place, argument: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=next(iter(argument))):

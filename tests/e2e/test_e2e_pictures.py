@@ -5,6 +5,7 @@ With PULSING_PICTURES=docs/assets/pages in the environment the pictures of the d
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import os
 import re
@@ -23,6 +24,7 @@ pytestmark = [pytest.mark.shared_resources, pytest.mark.timeout(300)]
 
 PICTURES = os.environ.get("PULSING_PICTURES")
 AXE = Path(__file__).parents[2] / "dashboard" / "dev" / "node_modules" / "axe-core" / "axe.min.js"
+QUALITY = 80
 SETTLED_MS = 30_000 if PICTURES else 300
 """how long curves grow before pictures are taken"""
 DETAILS = (
@@ -89,7 +91,10 @@ def picture_of(page: Page, route: str, theme: str) -> None:
         return
     name = re.sub(r"[^a-z0-9]+", "-", route)
     page.mouse.move(0, WIDE[1] - 1)
-    page.screenshot(path=Path(PICTURES) / f"{name}-{theme}.png")
+    browser = page.context.new_cdp_session(page)
+    taken = browser.send("Page.captureScreenshot", {"format": "webp", "quality": QUALITY})
+    browser.detach()
+    (Path(PICTURES) / f"{name}-{theme}.webp").write_bytes(base64.b64decode(taken["data"]))
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

@@ -9,7 +9,7 @@ import { Palette, paletteOpen } from "./lib/palette.js";
 import { Skeleton, nodeNames } from "./lib/parts.js";
 import { go, link, route, startRouter } from "./lib/router.js";
 import { NavigationBar, TopBar, navigationOpen } from "./lib/shell.js";
-import { now, startStream, useLive } from "./lib/stream.js";
+import { channel, now, startStream, useLive } from "./lib/stream.js";
 import { KEYS, PAGES } from "./lib/text.js";
 import { remember } from "./lib/trail-seen.js";
 import { nextTheme, startTheme } from "./lib/theme.js";
@@ -59,18 +59,22 @@ async function introduce() {
 /** @type {Map<string, any>} */
 const loaded = new Map();
 
+/** A page that could not be loaded is tried again as soon as the node answers. */
+const connected = computed(() => channel.value.state === "live");
+
 /** @param {{page: string, id: string, query: Record<string, string>}} props */
 function Page({ page, id, query }) {
   const load = MODULES[page]?.[id ? 1 : 0] ?? MODULES[page]?.[0];
   const name = `${page}${id ? "/" : ""}`;
-  const [, redraw] = useState(0);
+  const [{ missed }, setState] = useState({ missed: "" });
+  const live = connected.value;
   useEffect(() => {
-    if (load && !loaded.has(name)) load().then((module) => (loaded.set(name, module.default), redraw((n) => n + 1)), () => (loaded.set(name, Unloaded), redraw((n) => n + 1)));
+    if (load && !loaded.has(name)) load().then((module) => (loaded.set(name, module.default), setState({ missed: "" })), () => setState({ missed: name }));
     document.title = `${id ? `${id} · ` : ""}${PAGES[page]?.title ?? "Not found"} · Pulsing`;
-  }, [name, id]);
+  }, [name, id, live]);
   if (!load) return html`<${NotFound} />`;
   const Content = loaded.get(name);
-  return Content ? html`<${Content} key=${name + id} id=${id} query=${query} />` : html`<${Skeleton} lines=${10} />`;
+  return Content ? html`<${Content} key=${name + id} id=${id} query=${query} />` : missed === name ? html`<${Unloaded} />` : html`<${Skeleton} lines=${10} />`;
 }
 
 const NotFound = () => html`<div class="empty"><h3>No such page</h3><p><a href=${link("overview")}>Go to the overview</a></p></div>`;

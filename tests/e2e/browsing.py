@@ -17,7 +17,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect
 TOKEN = "a-token-that-only-the-tests-know-1"
 VIEWER_TOKEN = "a-token-of-one-who-only-looks-0001"
 OPERATOR_TOKEN = "a-token-of-one-who-operates-000001"
-PATIENCE_MS = 6_000
+PATIENCE_MS = 15_000
 expect.set_options(timeout=PATIENCE_MS)
 WIDE, NARROW = (1280, 800), (360, 740)
 

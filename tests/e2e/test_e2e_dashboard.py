@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import signal
+import socket
 from pathlib import Path
 
 import pytest
@@ -192,3 +194,33 @@ def test_a_page_whose_node_died_is_dimmed_and_says_so(browser: Browser, tmp_path
         process.kill()
         expect(one.page.get_by_text("no connection")).to_be_visible()
         expect(one.page.locator("html.stale")).to_have_count(1)
+
+
+def test_a_page_whose_node_is_silent_for_a_while_comes_back_by_itself(browser: Browser, tmp_path: Path) -> None:
+    with running_node(tmp_path) as (url, process), visiting(browser, url) as one:
+        one.log_in()
+        expect(one.page.locator(".fresh.good")).to_be_visible()
+        process.send_signal(signal.SIGSTOP)
+        expect(one.page.locator("html.stale")).to_have_count(1, timeout=30_000)
+        process.send_signal(signal.SIGCONT)
+        expect(one.page.locator("html.stale")).to_have_count(0, timeout=30_000)
+        expect(one.page.locator(".fresh.good")).to_be_visible(timeout=30_000)
+
+
+def test_a_node_that_was_started_anew_asks_who_is_there_and_goes_on(browser: Browser, tmp_path: Path) -> None:
+    with socket.socket() as finder:
+        finder.bind(("127.0.0.1", 0))
+        address = f'addr = "127.0.0.1:{finder.getsockname()[1]}"'
+    with visiting(browser, "") as one:
+        with running_node(tmp_path, address) as (one.url, process):
+            one.log_in()
+            process.kill()
+            expect(one.page.get_by_text("no connection")).to_be_visible()
+            # The code of this page has never been loaded, and cannot be now.
+            one.go("actors/counter")
+            expect(one.page.get_by_text("This page could not be loaded")).to_be_visible()
+        with running_node(tmp_path, address):
+            one.page.get_by_label("Admin token").fill(TOKEN, timeout=30_000)
+            one.page.get_by_role("button", name="Log in").click()
+            expect(one.page.get_by_role("heading", name="counter")).to_be_visible()
+            expect(one.page.locator(".fresh.good")).to_be_visible()

@@ -1,0 +1,81 @@
+"""The pages that people read lead where they say, and name settings and tests that there are."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from pulsing.settings.table import SECTIONS
+
+ROOT = Path(__file__).parents[2]
+PAGES = [*ROOT.glob("*.md"), *sorted((ROOT / "docs").rglob("*.md"))]
+_LINK = re.compile(r"\[[^]]*]\(([^)\s]+)\)")
+_FENCE = re.compile(r"^(```|~~~).*?^\1", re.MULTILINE | re.DOTALL)
+_TEST_FILE = re.compile(r"`(tests/[\w/]+\.py)`")
+_VARIABLE = re.compile(r"\bPULSING_[A-Z_]+\b")
+
+
+def anchors(page: Path) -> set[str]:
+    """What a link into a page can name."""
+    headings = re.findall(r"^#+ +(.*)$", _FENCE.sub("", page.read_text()), re.MULTILINE)
+    return {re.sub(r"\s+", "-", re.sub(r"[^\w\s-]", "", heading.lower()).strip()) for heading in headings}
+
+
+def broken_links(page: Path) -> Iterator[str]:
+    """Links of a page that lead to nothing in the checkout."""
+    for target in _LINK.findall(_FENCE.sub("", page.read_text())):
+        if re.match(r"[a-z]+:", target):
+            continue
+        name, _, anchor = target.partition("#")
+        there = (page.parent / name) if name else page
+        if not there.exists() or (anchor and anchor not in anchors(there)):
+            yield target
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_link_of_a_page_leads_somewhere(page: Path) -> None:
+    assert list(broken_links(page)) == []
+
+
+def test_a_link_to_nothing_is_found(tmp_path: Path) -> None:
+    (tmp_path / "there.md").write_text("# Here it is\n")
+    page = tmp_path / "page.md"
+    page.write_text("[a](there.md#here-it-is) [b](there.md#nowhere) [c](gone.md) [d](https://example.org/x)\n")
+    assert list(broken_links(page)) == ["there.md#nowhere", "gone.md"]
+
+
+def test_the_test_files_that_the_security_page_names_exist() -> None:
+    named = _TEST_FILE.findall((ROOT / "SECURITY.md").read_text())
+    assert named
+    assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+@pytest.mark.parametrize("file", ["compose.yaml", "docs/how-to/kubernetes.yaml", "docs/how-to/kubernetes.md"])
+def test_the_settings_that_deployments_give_exist(file: str) -> None:
+    known = {option.env for options in SECTIONS.values() for option in options}
+    # Who runs the containers; the composition's own.
+    known |= {"PULSING_UID", "PULSING_GID"}
+    given = set(_VARIABLE.findall((ROOT / file).read_text()))
+    assert given
+    assert given - known == set()
+
+
+def test_the_probes_and_ports_of_kubernetes_are_those_of_a_node() -> None:
+    documents = list(yaml.safe_load_all((ROOT / "docs/how-to/kubernetes.yaml").read_text()))
+    (stateful,) = [document for document in documents if document["kind"] == "StatefulSet"]
+    (service,) = [document for document in documents if document["kind"] == "Service"]
+    (container,) = stateful["spec"]["template"]["spec"]["containers"]
+    ports = {port["name"]: port["containerPort"] for port in container["ports"]}
+    given = {variable["name"]: variable.get("value", "") for variable in container["env"]}
+
+    assert ports == {port["name"]: port["port"] for port in service["spec"]["ports"]}
+    assert given["PULSING_ADDR"].endswith(f":{ports['link']}")
+    assert given["PULSING_ADMIN_ADDR"].endswith(f":{ports['admin']}")
+    for probe in ("startup", "liveness", "readiness"):
+        asked = container[f"{probe}Probe"]["httpGet"]
+        assert asked["httpHeaders"] == [{"name": "Host", "value": f"localhost:{ports['admin']}"}]
+        assert asked["path"] in {"/health/startup", "/health/live", "/health/ready"}

@@ -13,7 +13,7 @@ OTHER_VERSIONS := 3.10 3.12 3.13
 PORTABLE_TESTS := tests/unit tests/simulation tests/integration
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check format test test-versions simulate demo bench docs lock dist clean
+.PHONY: help setup check format test test-versions test-engines simulate demo bench docs lock dist clean
 
 help:
 	@echo 'make setup          make the virtual environment and install everything into it'
@@ -21,6 +21,7 @@ help:
 	@echo 'make check          lint, formatting, types, layers; the dashboard by tsc and ESLint'
 	@echo 'make test           every test, the browser ones too'
 	@echo 'make test-versions  the portable tests under Python $(OTHER_VERSIONS), where found'
+	@echo 'make test-engines   tests inside Ray, torchrun and LangGraph, which are fetched first'
 	@echo 'make simulate       10,000 lives of simulated clusters under faults; SEEDS=n for fewer'
 	@echo 'make bench          our figures'
 	@echo 'make docs           build the documentation into site/'
@@ -66,6 +67,9 @@ test: $(READY)
 
 test-versions:
 	@.ci/versions '$(OTHER_VERSIONS)' $(PORTABLE_TESTS)
+
+test-engines:
+	@PYTHON='$(PYTHON)' .ci/engines tests/engines
 
 simulate: $(READY)
 	$(BIN)/python -m tests.simulation.cluster_campaign --seeds $(or $(SEEDS),10000)

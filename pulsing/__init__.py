@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 from collections.abc import Awaitable
 from typing import Any
 
@@ -39,6 +40,7 @@ from pulsing.core import (
     StreamMessage,
     as_any,
     current_actor,
+    helpers,
     mount,
     remote,
     resolve,
@@ -77,9 +79,12 @@ __all__ = [
     "__version__",
     "actor_system",
     "as_any",
+    "cleanup_ray",
     "current_actor",
     "get_system",
     "init",
+    "init_inside_ray",
+    "init_inside_torchrun",
     "is_initialized",
     "mount",
     "queue",
@@ -131,6 +136,46 @@ async def refer(actorid: ActorId | str | int) -> ActorRef:
     return ref
 
 
+def init_inside_ray() -> Awaitable[ActorSystem]:
+    """Start the process-wide system in a process of Ray, in one cluster with those of the others.
+
+    Raises:
+        ImportError: Ray is not installed.
+        RuntimeError: `ray.init()` has not been called.
+        AuthFailed: the other processes use another secret.
+    """
+    from pulsing.integrations.ray import async_init_in_ray
+
+    return async_init_in_ray()
+
+
+def cleanup_ray() -> None:
+    """Forget the cluster's entry in Ray; nothing to do when there is none.
+
+    Raises:
+        ImportError: Ray is not installed.
+    """
+    from pulsing.integrations.ray import cleanup
+
+    cleanup()
+
+
+def init_inside_torchrun() -> ActorSystem:
+    """Start the process-wide system in a rank of torchrun, in one cluster with those of the other ranks.
+
+    Call it after `torch.distributed.init_process_group()`, in every rank.
+
+    Raises:
+        ImportError: torch is not installed.
+        RuntimeError: there is no process group.
+        JoinTimeout: rank 0 did not come within 60 s, or does not answer.
+        AuthFailed: rank 0 uses another secret.
+    """
+    from pulsing.integrations.torchrun import init_in_torchrun
+
+    return init_in_torchrun()
+
+
 class _SharedDoor:
     """`pulsing.queue` and `pulsing.topic`: the door of the process-wide system, looked up at each call."""
 
@@ -162,6 +207,16 @@ def _topic_door(system: ActorSystem) -> Any:
     from pulsing.streaming import TopicAPI
 
     return TopicAPI(system)
+
+
+def _start_inside_ray() -> bool:
+    ray = sys.modules.get("ray")
+    if ray is None or not ray.is_initialized():
+        return False
+    from pulsing.integrations.ray import init_in_ray
+
+    init_in_ray()
+    return True
 
 
 async def _offer_placements(system: ActorSystem, config: SystemConfig) -> None:
@@ -203,6 +258,7 @@ async def _start_tracing(system: ActorSystem, config: SystemConfig) -> None:
             logging.getLogger("pulsing").warning("no spans: %s; pip install pulsing[otel]", error)
 
 
+helpers.environments.append(_start_inside_ray)
 runtime.features["queue"] = _queue_door
 runtime.features["topic"] = _topic_door
 runtime.starters += [_offer_placements, _start_streaming, _start_subprocess, _start_tracing, _start_admin]

@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from pulsing.core.actor import CURRENT
@@ -18,6 +18,9 @@ from pulsing.core.system import System
 from pulsing.exceptions import NotInitialized
 
 T = TypeVar("T")
+
+environments: list[Callable[[], bool]] = []
+"""What layers above know of engines inside which a system can be started unasked; each tells whether it has."""
 
 NO_SYSTEM = "Pulsing initialization failed. Please call pul.init() or run in Ray environment."
 
@@ -93,13 +96,11 @@ def mount(instance: Any, *, name: str, public: bool = True) -> None:
         public: whether other nodes may resolve the name.
 
     Raises:
-        NotInitialized: there is no process-wide system.
+        NotInitialized: there is no process-wide system, and this is no process of Ray, where one is started.
         NameTaken: an actor of this node has the name.
         ValueError: the name breaks the grammar.
     """
-    system = _global_system()
-    if system is None:
-        raise NotInitialized(NO_SYSTEM)
+    system = _global_system() or _system_of_environment()
     spec = mounted_spec(type(instance))
 
     def start() -> None:
@@ -181,6 +182,14 @@ def _global_system() -> System | None:
     from pulsing.core import get_system, is_initialized
 
     return get_system().inner if is_initialized() else None
+
+
+def _system_of_environment() -> System:
+    any(start() for start in environments)
+    system = _global_system()
+    if system is None:
+        raise NotInitialized(NO_SYSTEM)
+    return system
 
 
 def _on_loop(loop: asyncio.AbstractEventLoop) -> bool:

@@ -1,0 +1,77 @@
+"""Inside Ray: the processes of a Ray cluster find each other and form a cluster of their own.
+
+Ray places and launches processes. It is never on the way of a call: those go over our own links.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pulsing.core.helpers import run_sync
+from pulsing.integrations.sharing import shared_system
+from pulsing.runtime import ActorSystem
+
+INIT_TIMEOUT_S = 30.0
+
+
+async def async_init_in_ray() -> ActorSystem:
+    """Start the process-wide system on the running loop and join those of the other processes of this Ray cluster.
+
+    The settings are those of `PULSING_…` variables and files. The secret is the passphrase or token file that they
+    name, else one that the processes of this Ray cluster share: whoever can call actors of it can get that.
+
+    Returns:
+        The system; the one that there is, if there is one.
+
+    Raises:
+        ImportError: Ray is not installed.
+        RuntimeError: `ray.init()` has not been called.
+        AuthFailed: the other processes use another secret.
+        PulsingTimeoutError: Ray did not answer within 30 s.
+    """
+    _require_running()
+    from pulsing.integrations.ray.joining import start_in_ray
+
+    return await shared_system(start_in_ray)
+
+
+def init_in_ray() -> ActorSystem:
+    """The same for code that is not asynchronous; the system lives on a background loop.
+
+    May be named as Ray's `worker_process_setup_hook`, which runs it in every worker, needed or not.
+
+    Raises:
+        TimeoutError: not within 30 s; and what `async_init_in_ray` raises.
+    """
+    _require_running()
+    return run_sync(async_init_in_ray(), timeout=INIT_TIMEOUT_S)
+
+
+def cleanup() -> None:
+    """Forget the cluster's entry in Ray, so that whoever starts next begins anew; nothing to do if there is none.
+
+    Systems that run go on.
+
+    Raises:
+        ImportError: Ray is not installed.
+    """
+    if _require_ray().is_initialized():
+        from pulsing.integrations.ray.registry import end_registry
+
+        end_registry()
+
+
+def _require_ray() -> Any:
+    try:
+        import ray
+    except ImportError as error:
+        raise ImportError("pulsing.integrations.ray requires Ray: pip install 'pulsing[ray]'") from error
+    return ray
+
+
+def _require_running() -> None:
+    if not _require_ray().is_initialized():
+        raise RuntimeError("Ray not initialized, call ray.init() first, or run inside a Ray task or actor")
+
+
+__all__ = ["async_init_in_ray", "cleanup", "init_in_ray"]

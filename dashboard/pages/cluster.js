@@ -5,7 +5,7 @@ import { className, count, duration } from "../lib/format.js";
 import { html, useState } from "../lib/html.js";
 import { Ago, Chip, Facts, NodeLink, Panel, Partial, ProblemBox, SearchBox, Skeleton, State, nodeNames } from "../lib/parts.js";
 import { go, link } from "../lib/router.js";
-import { CopyAs } from "../lib/snippets.js";
+import { CopyAs, shellQuoted } from "../lib/snippets.js";
 import { fromList } from "../lib/store.js";
 import { useLive, useRest } from "../lib/stream.js";
 import { Table } from "../lib/table.js";
@@ -34,7 +34,7 @@ function Join() {
     event.preventDefault();
     if (await act("Joined", "POST", "cluster/join", { body }, (answer) => `${answer.size} members`)) setOpen(false);
   };
-  return open ? html`<form class="row" onSubmit=${submit}><input autofocus aria-label="Seeds" placeholder="host:port" value=${seeds} onInput=${(/** @type {any} */ event) => setSeeds(event.target.value)} class="seed" /><${Act} action="cluster.join" type="submit" class="button primary" disabled=${!seeds.trim()}>Join<//><${CopyAs} request=${() => ({ method: "POST", path: "cluster/join", body })} /></form>`
+  return open ? html`<form class="row" onSubmit=${submit}><input autofocus aria-label="Seeds" placeholder="host:port" value=${seeds} onInput=${(/** @type {any} */ event) => setSeeds(event.target.value)} class="seed" /><${Act} action="cluster.join" type="submit" class="button primary" disabled=${!seeds.trim()}>Join<//><${CopyAs} request=${() => ({ method: "POST", path: "cluster/join", body })} cli=${() => `pulsing cluster join ${body.seeds.map(shellQuoted).join(" ")}`} /></form>`
     : html`<${Act} action="cluster.join" icon="links" onClick=${() => setOpen(true)}>Join others<//>`;
 }
 

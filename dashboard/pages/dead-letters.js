@@ -21,7 +21,7 @@ export default function DeadLetters({ query }) {
   const reasons = tally(view.rows.map((row) => row.reason), query.reason);
   const [replaying, setReplaying] = useState(false);
   const clear = async () => {
-    const code = html`<${CopyAs} request=${() => ({ method: "DELETE", path: "dead-letters" })} />`;
+    const code = html`<${CopyAs} request=${() => ({ method: "DELETE", path: "dead-letters" })} cli=${() => "pulsing dead-letters clear"} />`;
     const reason = await confirm({ title: "Forget all dead letters?", object: `${count(view.total)} dead letters`, consequence: "They cannot be replayed after that. The counter stays.", verb: "Clear", code });
     if (reason !== null) await act("Cleared", "DELETE", "dead-letters", { reason }, (answer) => `${answer.cleared} forgotten`);
   };

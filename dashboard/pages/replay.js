@@ -5,7 +5,7 @@ import { Drawer } from "../lib/dialog.js";
 import { count } from "../lib/format.js";
 import { Field } from "../lib/form.js";
 import { html, useState } from "../lib/html.js";
-import { CopyAs } from "../lib/snippets.js";
+import { CopyAs, shellQuoted } from "../lib/snippets.js";
 
 const MOST = 1000;
 
@@ -13,6 +13,12 @@ const MOST = 1000;
 export function replayOf(ids, filter, texts) {
   const choice = ids.length ? { ids } : { filter, limit: MOST };
   return JSON.parse(JSON.stringify({ ...choice, rate: Number(texts.rate) || undefined, to: texts.to.trim() || undefined }));
+}
+
+/** @param {any} body */
+export function replayCommand({ ids = [], filter, limit, rate, to }) {
+  const options = [["--why", filter?.reason], ["--limit", limit], ["--rate", rate], ["--to", to]].filter(([, value]) => value !== undefined);
+  return ["pulsing dead-letters replay", ...ids.map(shellQuoted), ...options.map(([name, value]) => `${name} ${shellQuoted(String(value))}`)].join(" ");
 }
 
 /** @param {any} answer */
@@ -33,7 +39,7 @@ export function ReplayDrawer({ ids, filter, onClose, onDone }) {
     if (done) onDone();
   };
   const what = ids.length ? `${count(ids.length)} selected ${ids.length === 1 ? "letter" : "letters"}` : `every letter${filter.reason ? ` with the reason ${filter.reason}` : ""}`;
-  const footer = html`<${CopyAs} request=${() => ({ method: "POST", path, body })} /><span class="grow"></span>
+  const footer = html`<${CopyAs} request=${() => ({ method: "POST", path, body })} cli=${() => replayCommand(body)} /><span class="grow"></span>
     <${Act} action="dead_letter.replay" type="submit" form="replay" icon="restart" class=${known ? "button danger" : "button primary"}>${known ? "Replay" : "Try without sending"}<//>`;
   return html`<${Drawer} title="Replay" onClose=${onClose} footer=${footer}><form id="replay" class="form" onSubmit=${submit}>
     <p class="object">${what}</p>

@@ -6,7 +6,7 @@ import { pythonRequest } from "../../../dashboard/lib/snippets.js";
 import { branchesOf } from "../../../dashboard/pages/actor-groups.js";
 import { tagsOf } from "../../../dashboard/pages/actor-selection.js";
 import { settingsOf } from "../../../dashboard/pages/create-queue.js";
-import { replayOf } from "../../../dashboard/pages/replay.js";
+import { replayCommand, replayOf } from "../../../dashboard/pages/replay.js";
 import { consequenceOf, trimOf } from "../../../dashboard/pages/trim.js";
 import { filled, skeleton } from "../../../dashboard/pages/try-route.js";
 
@@ -36,6 +36,11 @@ test("only what was filled in is a setting of a queue", () => {
 test("selected letters are named, else the filter is sent", () => {
   assert.deepEqual(replayOf(["a"], { reason: "stopped" }, { to: "", rate: "50" }), { ids: ["a"], rate: 50 });
   assert.deepEqual(replayOf([], { reason: "stopped" }, { to: " other ", rate: "" }), { filter: { reason: "stopped" }, limit: 1000, to: "other" });
+});
+
+test("a replay as a command names letters, or what they died of", () => {
+  assert.equal(replayCommand(replayOf(["n-1", "n-2"], {}, { to: "other", rate: "5" })), "pulsing dead-letters replay n-1 n-2 --rate 5 --to other");
+  assert.equal(replayCommand(replayOf([], { reason: "stopped" }, { to: "", rate: "50" })), "pulsing dead-letters replay --why stopped --limit 1000 --rate 50");
 });
 
 test("a tried route has its parameters in its path and a body with what must be there", () => {

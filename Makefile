@@ -63,6 +63,7 @@ test: $(READY)
 	@.ci/need ip iproute2
 	@.ci/need nft nftables
 	@.ci/need prometheus prometheus
+	@.ci/need nginx nginx-light
 	$(BIN)/pytest
 
 test-versions:

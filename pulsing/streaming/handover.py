@@ -13,7 +13,7 @@ from typing import Any
 
 from pulsing.core import ActorRef
 from pulsing.core.system import System
-from pulsing.exceptions import PulsingError
+from pulsing.exceptions import NodeLeaving, PulsingError
 from pulsing.streaming.backends.bodies import Bodies
 from pulsing.streaming.backends.memory import Record
 from pulsing.streaming.catalogue import bucket_key, topic_key
@@ -56,8 +56,8 @@ class HandOver:
 
     # --- giving ------------------------------------------------------------------------------------------------------
 
-    async def give_bucket(self, topic: str, bucket_id: int, ref: ActorRef) -> int | None:
-        """Hand a bucket over; returns the node that has it now, or None if there is none.
+    async def give_bucket(self, topic: str, bucket_id: int, ref: ActorRef) -> bool:
+        """Hand a bucket over; returns whether that went well, which it also did if all who may take it leave as well.
 
         Args:
             topic: the queue.
@@ -73,10 +73,14 @@ class HandOver:
             # Queued calls are refused, and come back when the bucket has arrived.
             await self._inner.stop(ref, timeout=FINISH_S)
             moved = None if bucket is None else bucket.move_out()
+            leaving = False
             for heir in await self._heirs(topic, bucket_id, key):
-                if await self._try(heir, topic, bucket_id, moved):
-                    return heir
-            return None
+                try:
+                    if await self._try(heir, topic, bucket_id, moved):
+                        return True
+                except NodeLeaving:
+                    leaving = True
+            return leaving
         finally:
             self._under_way.pop(key).set_result(None)
 
@@ -89,6 +93,8 @@ class HandOver:
             for number, part in enumerate(self._parts(records)):
                 await self._ask(heir, "receive_records", topic, bucket_id, part, number == 0)
             await self._ask(heir, "take_bucket", topic, bucket_id, {**about, "count": len(records)})
+        except NodeLeaving:
+            raise
         except (PulsingError, OSError, TypeError) as error:
             logger.warning("queue %s: node %016x did not take bucket %d: %s", topic, heir, bucket_id, error)
             return False
@@ -116,6 +122,8 @@ class HandOver:
             try:
                 await self._ask(heir, "take_topic", topic, broker.subscriptions())
                 return
+            except NodeLeaving:
+                continue
             except (PulsingError, OSError) as error:
                 logger.warning("topic %s: node %016x did not take the broker: %s", topic, heir, error)
 

@@ -198,7 +198,9 @@ class StorageManager:
         if before.node_id != NOBODY:
             self._report_move(topic, bucket_id, before.node_id, holding.epoch)
             if begins_anew:
-                self._report_loss(topic, bucket_id, holding.epoch)
+                self._report_loss(topic, bucket_id, "owner_died")
+                text = "queue %s: bucket %d begins anew as generation %d: its owner is gone"
+                logger.warning(text, topic, bucket_id, holding.epoch)
         return ref
 
     def _later_epoch(self, key: str, seen: int) -> int:
@@ -211,10 +213,9 @@ class StorageManager:
         moved = {"bucket_id": bucket_id, "from": f"{before:016x}", "to": str(self._inner.node_id), "epoch": epoch}
         self._event("queue.bucket_moved", topic, moved)
 
-    def _report_loss(self, topic: str, bucket_id: int, epoch: int) -> None:
-        lost = {"bucket_id": bucket_id, "reason": "owner_died", "first": None, "last": None}
+    def _report_loss(self, topic: str, bucket_id: int, reason: str) -> None:
+        lost = {"bucket_id": bucket_id, "reason": reason, "first": None, "last": None}
         self._event("queue.data_lost", topic, lost)
-        logger.warning("queue %s: bucket %d begins anew as generation %d: its owner is gone", topic, bucket_id, epoch)
 
     async def _owner_of_bucket(
         self,
@@ -326,9 +327,11 @@ class StorageManager:
     async def _give_bucket(self, topic: str, bucket_id: int) -> None:
         ref = self.buckets.pop((topic, bucket_id))
         settings = self.catalogue.settings(topic) or QueueSettings()
-        heir = await self._hand_over.give_bucket(topic, bucket_id, ref)
-        if heir is None and not Takeover.of(settings).is_file_based:
-            self._report_loss(topic, bucket_id, self.catalogue.holding(bucket_key(topic, bucket_id)).epoch)
+        takeover = Takeover.of(settings)
+        went_well = await self._hand_over.give_bucket(topic, bucket_id, ref)
+        if not went_well and takeover.is_fresh and not takeover.is_file_based:
+            self._report_loss(topic, bucket_id, "not_taken")
+            logger.warning("queue %s: bucket %d is lost with this node: no other took it", topic, bucket_id)
 
     async def _heirs(self, topic: str, bucket_id: int, key: str) -> list[int]:
         """Who may take what this node has, the best first: with files, only nodes of the same disk."""

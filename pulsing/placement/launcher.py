@@ -47,6 +47,11 @@ class Process(Protocol):
 class Launcher(Protocol):
     """Starts processes; never starts one again by itself, because the actor's supervisor does."""
 
+    @property
+    def host(self) -> str:
+        """The interface by which its processes reach this one, for a system that has no address yet."""
+        ...
+
     async def launch(self, wanted: Launch) -> Process:
         """Start a process that serves the bootstrap; it need not be ready when this returns.
 

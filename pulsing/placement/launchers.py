@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Mapping
 
 from pulsing.exceptions import PulsingRuntimeError
 from pulsing.placement.launcher import PLACEMENTS, Launcher
 from pulsing.placement.local import LocalLauncher
 
-_INSTALL: Mapping[str, str] = {
-    "ray": "placement='ray' needs Ray: pip install 'pulsing[ray]', and import pulsing.integrations.ray before you spawn"
-}
+_ENGINES: Mapping[str, str] = {"ray": "pulsing.integrations.ray"}
+"""Modules of engines, which stand above this one; each registers its launcher when it is imported."""
 
 _launchers: dict[str, Launcher] = {"process": LocalLauncher()}
 
@@ -30,9 +30,11 @@ def launcher_for(placement: str) -> Launcher:
     """The launcher behind a placement.
 
     Raises:
-        PulsingRuntimeError: there is none; says what to install.
+        PulsingRuntimeError: there is none.
     """
+    if placement not in _launchers and placement in _ENGINES:
+        importlib.import_module(_ENGINES[placement])
     launcher = _launchers.get(placement)
     if launcher is None:
-        raise PulsingRuntimeError(_INSTALL.get(placement, f"nothing launches processes for placement={placement!r}"))
+        raise PulsingRuntimeError(f"nothing launches processes for placement={placement!r}")
     return launcher

@@ -36,6 +36,8 @@ _PROGRAM = (
 class LocalLauncher:
     """Starts interpreters like this one."""
 
+    host = "127.0.0.1"
+
     async def launch(self, wanted: Launch) -> LocalProcess:
         return LocalProcess(*_start(wanted.bootstrap))
 

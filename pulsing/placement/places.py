@@ -30,7 +30,7 @@ from pulsing.placement.origin import origin_of
 from pulsing.placement.outpost import START_TIMEOUT_S, Order, Outpost
 from pulsing.placement.stand_in import StandIn
 from pulsing.tasks import TaskScope
-from pulsing.transport.address import split_address
+from pulsing.transport.address import join_address, split_address
 
 AT_ONCE = max(2, os.cpu_count() or 1)
 """How many processes may be starting: more of them only take longer, all at the same time."""
@@ -89,7 +89,7 @@ class Places:
             dict(actor_class._fixed.get("resources") or {}),
         )
         async with self._opening:
-            await _open_network(self.system, self._config)
+            await _open_network(self.system, self._config, self.launcher)
         self._roots = await self.system.credentials.roots()
         return await self._start(order, _spec(actor_class), name, public)
 
@@ -188,7 +188,7 @@ def _give_up(made: asyncio.Future[None], error: Exception) -> None:
         made.set_exception(error)
 
 
-async def _open_network(system: System, config: SystemConfig) -> None:
+async def _open_network(system: System, config: SystemConfig, launcher: Launcher) -> None:
     """Have links at all: a system without an address gets some of its own, that nobody else can join.
 
     Raises:
@@ -196,7 +196,7 @@ async def _open_network(system: System, config: SystemConfig) -> None:
     """
     if system.router is None:
         system.credentials = Credentials("token", [Secret(secrets.token_bytes(32))], config.cluster)
-        await join_network(system, replace(config, addr="127.0.0.1:0"))
+        await join_network(system, replace(config, addr=join_address(launcher.host, 0)))
     if system.credentials is None:
         raise PulsingRuntimeError("the network of this system is one in memory, which no other process can join")
 

@@ -18,6 +18,7 @@ import pulsing as pul
 from pulsing.integrations.ray.registry import NAMESPACE, find_registry
 from pulsing.testing import wait_until
 from tests.engines.ray_cluster import HOSTS
+from tests.integration.placed import Worker
 
 LIMIT_S = 30.0
 CLUSTER = "pulsing"
@@ -46,6 +47,13 @@ class Member:
         before, began = own_memory(), time.monotonic()
         await pul.init_inside_ray()
         return own_memory() - before, time.monotonic() - began
+
+
+class Plain:
+    """An actor of Ray's, to compare with."""
+
+    def add(self, number: int) -> int:
+        return number
 
 
 class Counter:
@@ -208,6 +216,71 @@ def with_a_passphrase() -> dict[str, Any]:
     except pul.PulsingRuntimeError as error:
         return {"mode": mode, "error": type(error).__name__, "initialised": pul.is_initialized()}
     return {"mode": mode, "error": None}
+
+
+def placed() -> dict[str, Any]:
+    """An actor of ours in a process that Ray places: called, killed, restarted, ended."""
+
+    async def use() -> dict[str, Any]:
+        system = (await pul.init()).inner
+        resources = {"num_cpus": 1, "resources": {"place1": 0.1}}
+        chosen = Worker.with_options(resources=resources, restart_policy="on-failure", min_backoff=0.05)
+        worker = await chosen.spawn(10, name="worker", placement="ray")
+        calls = [await worker.add(1), await worker.add(2)]
+        first = await worker.pid()
+        host = next(member.addr for member in system.members_view() if member.node_id != system.node_id)
+        os.kill(first, signal.SIGKILL)
+        await wait_until(lambda: not Path(f"/proc/{first}").exists(), LIMIT_S)
+        again = await worker.add(1)
+        second = await worker.pid()
+        labelled = await Worker.with_options(resources={"label_selector": {"zone": "z2"}}).spawn(placement="ray")
+        labelled_too = await labelled.add(7)
+        await system.stop("worker")
+        await wait_until(lambda: not Path(f"/proc/{second}").exists(), LIMIT_S)
+        await pul.shutdown()
+        return {
+            "calls": calls,
+            "host": host.rpartition(":")[0],
+            "again": again,
+            "another": first != second,
+            "labelled": labelled_too,
+        }
+
+    return asyncio.run(use())
+
+
+def infeasible() -> list[str]:
+    """What no node of this Ray has is refused at once."""
+
+    async def refused(resources: dict[str, Any]) -> str:
+        try:
+            await Worker.with_options(resources=resources).spawn(placement="ray")
+        except pul.PulsingRuntimeError as error:
+            return str(error)
+        return "placed"
+
+    async def ask() -> list[str]:
+        await pul.init()
+        asked: list[dict[str, Any]] = [{"num_gpus": 1}, {"num_cpus": 1000}, {"colour": "red"}, {"node_id": "f" * 56}]
+        told = [await refused(resources) for resources in asked]
+        await pul.shutdown()
+        return told
+
+    return asyncio.run(ask())
+
+
+def placed_call() -> list[tuple[float, float]]:
+    """Seconds of a call to an actor that Ray placed, and of one to an actor of Ray's, in three rounds."""
+
+    async def compare() -> list[tuple[float, float]]:
+        await pul.init_inside_ray()
+        worker = await Worker.spawn(placement="ray")
+        other = actor(Plain).remote()
+        rounds = [(await timed(lambda: worker.add(1)), await timed(lambda: other.add.remote(1))) for _ in range(3)]
+        await pul.shutdown()
+        return rounds
+
+    return asyncio.run(compare())
 
 
 def figures() -> dict[str, Any]:

@@ -8,7 +8,9 @@ from __future__ import annotations
 from typing import Any
 
 from pulsing.core.helpers import run_sync
+from pulsing.integrations.ray.launcher import RayLauncher
 from pulsing.integrations.sharing import shared_system
+from pulsing.placement import register_launcher
 from pulsing.runtime import ActorSystem
 
 INIT_TIMEOUT_S = 30.0
@@ -59,6 +61,9 @@ def cleanup() -> None:
         from pulsing.integrations.ray.registry import end_registry
 
         end_registry()
+
+
+register_launcher("ray", RayLauncher())
 
 
 def _require_ray() -> Any:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 import pulsing as pul
@@ -115,5 +117,9 @@ def test_a_launcher_stands_behind_a_known_word() -> None:
     assert isinstance(launcher_for("process"), LocalLauncher)
     with pytest.raises(ValueError, match="'cloud'"):
         register_launcher("cloud", LocalLauncher())
+
+
+async def test_ray_is_asked_for_where_it_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(pul.PulsingRuntimeError, match=r"pulsing\[ray\]"):
-        launcher_for("ray")
+        await launcher_for("ray").launch(Launch(b"", "counter", {}))

@@ -1,0 +1,30 @@
+"""Actors of ours in processes that a real Ray places."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.engines.ray_cluster import HOSTS, RayCluster
+
+pytestmark = [pytest.mark.shared_resources, pytest.mark.timeout(200)]
+
+
+def test_ray_chooses_the_node_and_our_supervisor_restarts_the_actor(ray: RayCluster) -> None:
+    expected = {"calls": [11, 13], "host": HOSTS[1], "again": 11, "another": True, "labelled": 7}
+    assert ray.run("placed") == expected
+
+
+def test_what_no_node_has_is_refused_with_what_there_is(ray: RayCluster) -> None:
+    gpus, cpus, colour, node = ray.run("infeasible")
+
+    assert gpus.startswith("no node of this Ray cluster has together: 1 GPU (the most on one node is 0)")
+    assert cpus.startswith("no node of this Ray cluster has together: 1000 CPU (the most on one node is 4)")
+    assert "knows no resource colour; it knows num_cpus" in colour
+    assert "Ray has no live node ffff" in node
+
+
+def test_a_call_to_a_placed_actor_is_three_times_faster_than_one_of_ray(ray: RayCluster) -> None:
+    rounds = ray.run("placed_call")
+    print(rounds)
+
+    assert max(rays / ours for ours, rays in rounds) > 3

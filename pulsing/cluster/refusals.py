@@ -48,7 +48,8 @@ class Refusals:
                 older.refused = True
                 self._trials.bury(older, now, ended=True)
         for older in self._roster.buried_at(addr) if addr else ():
-            self._records.confirm_end(older)
+            if older.member.node_id != node_id:
+                self._records.confirm_end(older)
         if (peer := self._roster.peers.get(node_id)) is not None:
             peer.refused = False
 

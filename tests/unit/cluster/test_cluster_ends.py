@@ -79,6 +79,11 @@ def test_one_in_whose_place_another_process_answers_has_ended_after_all(silent: 
     assert silent.machine.ended() == {2}
 
 
+def test_one_that_answers_at_its_own_address_has_not_ended(silent: Desk) -> None:
+    silent.feed(Connected(2, "h2:1"))
+    assert silent.machine.ended() == frozenset()
+
+
 def test_one_that_comes_back_has_not_ended(silent: Desk) -> None:
     silent.feed(DialFailed("h2:1", refused=True))
     silent.hear(2, Rumour(Member(2, "h2:1", incarnation=1), 2))

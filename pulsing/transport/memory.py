@@ -240,6 +240,9 @@ class MemoryConnection:
     def receive(self, parcel: _Parcel) -> None:
         """Something has arrived from the other end."""
         if self._handler is None:
+            if parcel.kind == "message":
+                # The goodbye was lost on the way: the host answers for a connection that is no more.
+                self._out.put(_Parcel("reset"))
             return
         if parcel.kind == "message":
             self._handler.on_message(parcel.data)

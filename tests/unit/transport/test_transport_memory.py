@@ -269,3 +269,17 @@ async def _history() -> list[tuple[str, bytes]]:
 
 def _in_order(hosts: dict[str, MemoryTransport]) -> list[MemoryTransport]:
     return [hosts[name] for name in sorted(hosts)]
+
+
+async def test_a_connection_whose_goodbye_was_lost_is_reset_when_it_is_written_to() -> None:
+    pair = Pair(Network(limits=FAST))
+    at_a, at_b = await pair.connect()
+    pair.network.partition("b", "a", one_way=True)
+    at_b.connection.send(b"lost")
+    at_b.connection.close()
+    await asyncio.wait_for(at_b.lost, 10.0)
+    await asyncio.sleep(0.2)
+    pair.network.heal()
+
+    at_a.connection.send(b"anybody there?")
+    assert isinstance(await asyncio.wait_for(at_a.lost, 10.0), ConnectionError)

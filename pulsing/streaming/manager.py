@@ -188,7 +188,8 @@ class StorageManager:
             clock=self._inner.clock,
             thread=self._store_thread,
             bury=lambda record: bury(self._inner, topic, settings, record),
-            next_epoch=(lambda seen: self._later_epoch(key, seen)) if before.node_id == NOBODY else None,
+            fenced_off=lambda: self._fenced_off(topic, bucket_id),
+            next_epoch=lambda seen: self._later_epoch(key, seen),
         )
         ref = spawn_any(self._inner, storage, name=f"bucket_{topic}_{bucket_id}", public=True, options={})
         self.buckets[topic, bucket_id] = ref
@@ -204,10 +205,19 @@ class StorageManager:
         return ref
 
     def _later_epoch(self, key: str, seen: int) -> int:
-        """An epoch for a bucket that nobody here had, though its store has seen owners of an earlier cluster."""
+        """An epoch for a bucket whose store has seen an owner of whom nobody here has heard."""
         holding = self.catalogue.take(key, self._me, seen)
         self._exchange.spread(keys=[key])
         return holding.epoch
+
+    def _fenced_off(self, topic: str, bucket_id: int) -> None:
+        """Another owner has written to a bucket of this node: whoever asks next finds that one, or opens it anew.
+
+        Where the other died before its news came, nobody else would ever do so.
+        """
+        ref = self.buckets.pop((topic, bucket_id), None)
+        if ref is not None:
+            self._inner.tasks.start(self._inner.stop(ref), f"close bucket {bucket_id} of {topic}")
 
     def _report_move(self, topic: str, bucket_id: int, before: int, epoch: int) -> None:
         moved = {"bucket_id": bucket_id, "from": f"{before:016x}", "to": str(self._inner.node_id), "epoch": epoch}
@@ -273,6 +283,14 @@ class StorageManager:
         folder = self.folders.of(topic, settings.storage_path)
         store = _store(settings.backend)
         return bool(store.exists(folder, bucket_id) and store.epoch_of(folder, bucket_id) >= epoch)
+
+    def _is_log_of_other(self, topic: str, bucket_id: int) -> bool:
+        """Whether the new owner of a bucket has the log that this node had: a file that both reach, or a server's."""
+        settings = self.catalogue.settings(topic) or QueueSettings()
+        takeover = Takeover.of(settings)
+        if takeover.is_shared or not takeover.is_file_based:
+            return not takeover.is_fresh
+        return self._has_log_of(topic, bucket_id, settings, self.catalogue.holding(bucket_key(topic, bucket_id)).epoch)
 
     # --- partitions --------------------------------------------------------------------------------------------------
 
@@ -543,7 +561,7 @@ class StorageManager:
         for subject, ref in list(self.buckets.items()):
             if bucket_key(*subject) == key:
                 del self.buckets[subject]
-                if Takeover.of(self.catalogue.settings(subject[0]) or QueueSettings()).is_fresh:
+                if not self._is_log_of_other(*subject):
                     lost = {"bucket_id": subject[1], "reason": "owner_died", "first": None, "last": None}
                     self._event("queue.data_lost", subject[0], lost)
                 await self._inner.stop(ref)

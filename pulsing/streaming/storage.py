@@ -59,7 +59,8 @@ class BucketStorage(TrainingRows):
         clock: where time comes from.
         thread: the node's thread for stores that keep files.
         bury: takes records that consumer groups have not acknowledged in too many deliveries.
-        next_epoch: gives an epoch above the one that the store has seen; None where a higher one is another owner's.
+        next_epoch: gives an epoch above the one that the store has seen; without it the store is another owner's.
+        fenced_off: called when the store says that another owner has taken it over.
     """
 
     def __init__(
@@ -79,6 +80,7 @@ class BucketStorage(TrainingRows):
         thread: StoreThread | None = None,
         bury: BuryRecord | None = None,
         next_epoch: Callable[[int], int] | None = None,
+        fenced_off: Callable[[], None] = lambda: None,
     ) -> None:
         super().__init__()
         self.bucket_id = bucket_id
@@ -102,6 +104,7 @@ class BucketStorage(TrainingRows):
         if getattr(self._backend_class, "fenced", False):
             self._backend_options.update(epoch=self.epoch, thread=thread)
         self._next_epoch = next_epoch
+        self._fenced_off = fenced_off
         self._moved = moved
         self._may_write = True
         self._waits_for_room = self._backend_options.get("overflow") == BLOCK
@@ -270,11 +273,13 @@ class BucketStorage(TrainingRows):
         return self._fetch(limit, offset, wait, reader)
 
     async def _append(self, records: list[Record]) -> Appended:
+        self._check_may_write()
         try:
-            self._check_may_write()
             first = await (self._append_with_room(records) if self._waits_for_room else self._log.append(records))
-        except Exception:
+        except Exception as error:
             self.failures["put"] = self.failures.get("put", 0) + 1
+            if isinstance(error, NotOwner):
+                self._fenced_off()
             raise
         self.put_total += len(records)
         return first, self.lineage, self.generation

@@ -51,6 +51,8 @@ class Takeover:
     """the records are on the disk of one node"""
     is_fresh: bool
     """a new owner begins with an empty log, and what was in the old one is lost to readers"""
+    is_shared: bool
+    """a new owner goes on with the files of the old one"""
     by_majority: bool
     """only the side of a partition that has the majority may take over and write"""
 
@@ -61,10 +63,11 @@ class Takeover:
         options = settings.backend_options or {}
         is_file_based = bool(getattr(store, "file_based", False))
         failover = options.get("failover", WAIT) if is_file_based else WAIT
+        is_shared = failover == SHARED
         is_fresh = failover == FRESH or not getattr(store, "durable", False)
         # A server or a lock on a file allows one writer without that anybody counts members.
-        by_majority = (is_fresh or failover == SHARED) and options.get(QUORUM, MAJORITY) == MAJORITY
-        return cls(is_file_based, is_fresh, by_majority)
+        by_majority = (is_fresh or is_shared) and options.get(QUORUM, MAJORITY) == MAJORITY
+        return cls(is_file_based, is_fresh, is_shared, by_majority)
 
 
 def no_majority(topic: str, bucket_id: int, epoch: int) -> NotOwner:

@@ -66,8 +66,8 @@ class SqliteFile:
         self._synced = synced
         self._epoch = epoch
         self._exclusive = exclusive
-        self._owner = 0
-        """drawn at each opening: of two owners of one epoch, the later has the file"""
+        self._owner = secrets.randbits(61) + 1
+        """tells two owners apart who were given the same epoch: the first to open the file has it"""
         self._connection: sqlite3.Connection | None = None
         self._lock: int | None = None
         self._wal: int | None = None
@@ -171,12 +171,12 @@ class SqliteFile:
         try:
             known = self._known(connection)
             epoch = known.get("epoch", 0)
-            if self._epoch < epoch and self._epoch:
+            is_mine = self._owner == known.get("owner")
+            if self._epoch and (self._epoch < epoch or (self._epoch == epoch and not is_mine)):
                 raise NotOwner(str(self.path), None, epoch, f"{self.path} belongs to an owner of epoch {epoch}")
             self._epoch = max(self._epoch, epoch)
             lineage = known.get("lineage") or secrets.randbits(61) + 1
             generation = known.get("generation") or (1 if known else max(1, self._epoch))
-            self._owner = secrets.randbits(61) + 1
             last = connection.execute("SELECT max(off) FROM records").fetchone()[0]
             oldest = connection.execute("SELECT off, at FROM records ORDER BY off LIMIT 1").fetchone()
             following = max(known.get("next", 0), last or 0)

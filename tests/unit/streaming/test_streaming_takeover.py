@@ -141,11 +141,10 @@ async def test_a_shared_takeover_goes_on_with_the_same_log(one_cluster: Any, tmp
         assert await reader.get() == [{"id": 2}]
 
 
-@pytest.mark.parametrize("epoch", [2, 3])
-async def test_an_owner_whose_shared_file_was_taken_over_cannot_append(tmp_path: Path, epoch: int) -> None:
+async def test_an_owner_whose_shared_file_was_taken_over_cannot_append(tmp_path: Path) -> None:
     old = SqliteBackend(0, str(tmp_path), failover="shared", epoch=2)
     await old.put({"n": 1})
-    new = SqliteBackend(0, str(tmp_path), failover="shared", epoch=epoch)
+    new = SqliteBackend(0, str(tmp_path), failover="shared", epoch=3)
     assert await new.append([{"n": 2}]) == 1
 
     with pytest.raises(NotOwner):
@@ -156,11 +155,12 @@ async def test_an_owner_whose_shared_file_was_taken_over_cannot_append(tmp_path:
     await new.close()
 
 
-async def test_a_shared_file_that_has_seen_a_higher_epoch_is_not_opened(tmp_path: Path) -> None:
+@pytest.mark.parametrize("epoch", [2, 3])
+async def test_a_shared_file_that_has_seen_the_epoch_or_a_higher_one_is_not_opened(tmp_path: Path, epoch: int) -> None:
     new = SqliteBackend(0, str(tmp_path), failover="shared", epoch=3)
     await new.put({"n": 1})
     with pytest.raises(NotOwner):
-        await SqliteBackend(0, str(tmp_path), failover="shared", epoch=2).open()
+        await SqliteBackend(0, str(tmp_path), failover="shared", epoch=epoch).open()
     await new.put({"n": 2})
     await new.close()
 
@@ -183,3 +183,18 @@ async def test_without_a_takeover_the_others_are_told_since_when_it_is_away(one_
                 await reader.get()
             since.append(caught.value.since)
         assert since[0] == since[1] > 0
+
+
+# --- epochs ----------------------------------------------------------------------------------------------------------
+
+
+async def test_a_cluster_that_knows_nobody_opens_files_of_an_earlier_one_at_once(
+    one_cluster: Any, tmp_path: Path
+) -> None:
+    for number in (1, 2, 3):
+        async with one_cluster() as cluster:
+            only = await node(cluster, number, tmp_path)
+            queue = await only.queue.write("q", **sqlite("wait"))
+
+            assert (await queue.append({"id": number}))["offset"] == number - 1
+            assert local_manager(only).catalogue.holding("q:bucket_0").epoch == number

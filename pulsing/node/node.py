@@ -17,6 +17,7 @@ from pulsing.node.budget import Budget
 from pulsing.node.link import Link
 from pulsing.node.membership import Membership
 from pulsing.node.peer import Peer
+from pulsing.node.redials import Redials
 from pulsing.node.references import teach
 from pulsing.node.rows import closed_row, link_rows
 from pulsing.node.watching import Watches
@@ -62,6 +63,7 @@ class Node:
         self._dialling: dict[str, list[Peer]] = {}
         self._refusals: dict[str, tuple[float, str]] = {}
         """Until when an address is not dialled, and why."""
+        self._redials = Redials(system.random)
         self._closed: deque[dict[str, Any]] = deque(maxlen=closed_kept)
         self._watches = Watches(self)
         self._stopped = False
@@ -128,11 +130,18 @@ class Node:
         return next((peer for peer in self._peers.values() if peer.dialled_addr == addr and peer.heard_lately), None)
 
     def connect(self, peer: Peer) -> None:
-        """Open a link to a peer for what waits there; if none comes about, what waits fails."""
+        """Open a link to a peer for what waits there; if none comes about, what waits fails.
+
+        An address that could not be reached is left alone for a moment, for which everything waits.
+        """
         try:
             addr = self.membership.address_of(peer.node_id)
         except PulsingRuntimeError as error:
             peer.fail_waiting(error)
+            return
+        pause = self._redials.pause(addr, self.system.now())
+        if pause:
+            peer.redial_in(pause)
         else:
             self._dial(addr, peer)
 
@@ -159,6 +168,7 @@ class Node:
             self._hopes_end(addr, "the address leads to this very node")
             self.membership.connected(self.system.node_id, addr, None)
         except DialFailed as error:
+            self._redials.failed(addr, self.system.now())
             self._hopes_end(addr, error.reason)
             self.membership.dial_failed(addr, error.refused, error.reason)
         except AuthFailed as error:
@@ -169,10 +179,12 @@ class Node:
             self._hopes_end(addr, str(error))
             self.membership.dial_failed(addr, False, str(error))
         except OSError as error:
+            self._redials.failed(addr, self.system.now())
             self._hopes_end(addr, str(error))
             self.membership.dial_failed(addr, False, str(error))
         else:
             self._refusals.pop(addr, None)
+            self._redials.succeeded(addr)
             self._hopes_end(addr, "another node answers there")
             self.membership.connected(connection.peer.node_id, addr, connection.peer.control_port)
 

@@ -50,6 +50,7 @@ class Peer:
         self.holds_back = False
         """Whether messages wait for those that another link may still bring."""
         self._patience: asyncio.TimerHandle | None = None
+        self._redial: asyncio.TimerHandle | None = None
         self._lines = Lines(self.system.deadlines.done)
         self._heard_at = 0.0
 
@@ -159,6 +160,21 @@ class Peer:
             # The link over which an actor was said to be full will not tell when it has room.
             self._lines.release_all()
 
+    def redial_in(self, seconds: float) -> None:
+        """Ask for a link again after a pause, if anything still waits then."""
+        if self._redial is None:
+            self._redial = self.system.loop.call_later(seconds, self._dial_again)
+
+    def _dial_again(self) -> None:
+        self._redial = None
+        if self._lines and self.link is None:
+            self.node.connect(self)
+
+    def _stop_timers(self) -> None:
+        for timer in (self._patience, self._redial):
+            if timer is not None:
+                timer.cancel()
+
     def link_closing(self, link: Link) -> None:
         """A link carries nothing new any more."""
         self._choose()
@@ -182,8 +198,7 @@ class Peer:
             link.connection.abort()
             link.on_lost(error)
         self.fail_waiting(error)
-        if self._patience is not None:
-            self._patience.cancel()
+        self._stop_timers()
 
     @property
     def dialled_addr(self) -> str | None:
@@ -209,8 +224,7 @@ class Peer:
 
     async def close(self) -> None:
         """Close all links."""
-        if self._patience is not None:
-            self._patience.cancel()
+        self._stop_timers()
         self.fail_waiting(LinkLost(self.node_id, False, "this node is shutting down"))
         for link in list(self.links):
             await link.close()

@@ -17,6 +17,7 @@ from pulsing.exceptions import AuthFailed, DeadlineExceeded, LinkLost, PulsingEr
 from pulsing.ids import NodeId
 from pulsing.node.rows import link_row
 from pulsing.testing import cluster, run_virtual, wait_until
+from pulsing.transport import DialFailed
 from pulsing.wire import (
     Ask,
     Cancel,
@@ -614,7 +615,11 @@ def test_streams_that_are_opened_without_end_are_bounded_and_leave_nothing_behin
             for _ in range(OPENED // 100):
                 opened = [next(numbers) for _ in range(100)]
                 hostile.say(*(Ask(n, target, "endless", stream=True, sequence=n) for n in opened))
-                hostile.say(*(Cancel(n) for n in opened))
+                # Half of them are taken back before their turn, the others when their first items are out.
+                hostile.say(*(Cancel(n) for n in opened[:50]))
+                before = counters.streams
+                await wait_until(lambda: counters.streams >= before + 50)  # noqa: B023
+                hostile.say(*(Cancel(n) for n in opened[50:]))
                 await asyncio.sleep(0)
                 assert counters.streams_open <= 400
             assert await notes.note(1) == 1
@@ -716,6 +721,35 @@ def test_an_address_that_refused_our_secret_is_left_alone_for_half_a_minute() ->
             gaps = [later - earlier for earlier, later in itertools.pairwise(attempts)]
             assert 3 <= len(attempts) <= 4
             assert min(gaps) >= 30
+
+    run_virtual(scenario)
+
+
+def test_a_member_that_cannot_be_reached_is_not_dialled_for_every_message() -> None:
+    async def scenario() -> None:
+        async with cluster(2) as systems:
+            notes = await elsewhere(systems, Notes, "notes")
+            node, dials = node_of(systems[1]), []
+
+            class Unreachable:
+                async def dial(self, addr: str, attach: Any) -> Any:
+                    dials.append(systems[1].inner.now())
+                    raise DialFailed(addr, "no way to it")
+
+            reachable, node._transport = node._transport, Unreachable()
+            for link in links(systems[1], systems[0]):
+                link.connection.abort()
+            await wait_until(lambda: not links(systems[1], systems[0]))
+            begun = systems[1].inner.now()
+            errors: list[Any] = []
+            while systems[1].inner.now() < begun + 20 and len(errors) < 10_000:
+                errors += await asyncio.gather(*(notes.note(n) for n in range(10)), return_exceptions=True)
+            assert all(isinstance(error, LinkLost) and not error.maybe_executed for error in errors)
+            assert 4 <= len(dials) <= 15
+            waiting = asyncio.ensure_future(notes.note(1))
+            await asyncio.sleep(0.01)
+            node._transport = reachable
+            assert await waiting == 1
 
     run_virtual(scenario)
 

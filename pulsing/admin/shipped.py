@@ -1,4 +1,4 @@
-"""Files of a checkout that are made from tables: alert rules, runbooks and dashboards for Grafana.
+"""Files of a checkout that are made from tables: alert rules, dashboards for Grafana, and pages of the documentation.
 
 `python -m pulsing.admin.shipped` writes them anew.
 """
@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pulsing.admin.alerts import alert_rules, runbooks
 from pulsing.admin.grafana import DASHBOARDS, grafana_json
+from pulsing.admin.reference import metrics_page, rest_page
 
 NODE_OF_THE_DEMO = "http://127.0.0.1:8700"
 
@@ -18,6 +19,8 @@ def shipped_files() -> dict[str, str]:
     return {
         "docker/alerts.yml": alert_rules(NODE_OF_THE_DEMO),
         "docs/operations/runbooks.md": runbooks(),
+        "docs/reference/metrics.md": metrics_page(),
+        "docs/reference/rest.md": rest_page(),
         **{f"docker/grafana/{name}.json": grafana_json(name, NODE_OF_THE_DEMO) for name in DASHBOARDS},
     }
 

@@ -25,9 +25,10 @@ _DETAILED = """\
 _REST = """\
 # REST
 
-Every node answers for the whole cluster, on its admin listener; `/api/v1/openapi.json` describes bodies and answers, and the
-dashboard's page of routes tries them out. Routes with a role want `Authorization: Bearer` and a token. An operator may
-what a viewer may, and an admin what both may. The word of an action is what `admin.disabled_actions` and the audit call it.
+Every node answers for the whole cluster, on its admin listener. `/api/v1/openapi.json` describes bodies and answers;
+the dashboard tries them out. Routes with a role want `Authorization: Bearer` and a token. An operator
+may what a viewer may, and an admin what both may. The word of an action is what `admin.disabled_actions` and the audit
+call it.
 """
 
 

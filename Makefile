@@ -22,7 +22,7 @@ help:
 	@echo 'make test           every test, the browser ones too'
 	@echo 'make test-versions  the portable tests under Python $(OTHER_VERSIONS), where found'
 	@echo 'make test-engines   tests inside Ray, torchrun and LangGraph, which are fetched first'
-	@echo 'make simulate       10,000 lives of simulated clusters under faults; SEEDS=n for fewer'
+	@echo 'make simulate       10,000 lives of simulated clusters, 2,000 of queues; SEEDS=n QUEUE_SEEDS=n for fewer'
 	@echo 'make bench          our figures'
 	@echo 'make docs           build the documentation into site/'
 	@echo 'make lock           choose the newest versions of all that development needs, with their hashes'
@@ -74,6 +74,7 @@ test-engines:
 
 simulate: $(READY)
 	$(BIN)/python -m tests.simulation.cluster_campaign --seeds $(or $(SEEDS),10000)
+	$(BIN)/python -m tests.simulation.queue_campaign --seeds $(or $(QUEUE_SEEDS),2000)
 
 demo: $(READY)
 	@$(BIN)/pulsing demo $(DEMO_ARGS)

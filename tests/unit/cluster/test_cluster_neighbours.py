@@ -25,6 +25,10 @@ class Wire:
     def send(self, message: Buffer | object) -> None:
         self.sent.append(message)
 
+    def pause_reading(self) -> None: ...
+
+    def resume_reading(self) -> None: ...
+
     def close(self, code: int = 1000, reason: str = "") -> None:
         self.ended = f"closed {code}"
 

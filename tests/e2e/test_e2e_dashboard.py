@@ -122,9 +122,9 @@ def test_a_list_is_searched_and_the_address_holds_the_search(visit: Visit) -> No
     visit.go("actors")
     expect(visit.page.get_by_role("heading", name="Actors")).to_be_visible()
     visit.page.keyboard.press("/")
-    visit.page.keyboard.type("counter")
+    visit.page.keyboard.type("idler-0042")
     expect(visit.page.locator("main tbody tr[data-key]")).to_have_count(1)
-    assert "search=counter" in visit.page.url
+    assert "search=idler-0042" in visit.page.url
 
 
 def test_a_record_is_put_and_seen_without_being_taken(visit: Visit) -> None:

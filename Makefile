@@ -13,7 +13,7 @@ OTHER_VERSIONS := 3.10 3.12 3.13
 PORTABLE_TESTS := tests/unit tests/simulation tests/integration
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check format test test-versions test-engines simulate demo bench docs lock dist clean
+.PHONY: help setup check format test test-versions test-engines simulate demo bench chaos docs lock dist clean
 
 help:
 	@echo 'make setup          make the virtual environment and install everything into it'
@@ -24,6 +24,7 @@ help:
 	@echo 'make test-engines   tests inside Ray, torchrun and LangGraph, which are fetched first'
 	@echo 'make simulate       10,000 lives of simulated clusters, 2,000 of queues; SEEDS=n QUEUE_SEEDS=n for fewer'
 	@echo 'make bench          our figures'
+	@echo 'make chaos          the long forms of all campaigns, some hours; QUICK=1: the short ones'
 	@echo 'make docs           build the documentation into site/'
 	@echo 'make lock           choose the newest versions of all that development needs, with their hashes'
 	@echo 'make dist           sdist, wheel and bill of materials into dist/'
@@ -81,6 +82,9 @@ demo: $(READY)
 
 bench: $(READY)
 	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+chaos: $(READY)
+	@.ci/chaos
 
 docs: $(READY)
 	$(BIN)/mkdocs build --strict --quiet

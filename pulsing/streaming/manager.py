@@ -188,6 +188,7 @@ class StorageManager:
             clock=self._inner.clock,
             thread=self._store_thread,
             bury=lambda record: bury(self._inner, topic, settings, record),
+            may_lack=lambda following: self._report_power_cut(topic, bucket_id, following),
             fenced_off=lambda: self._fenced_off(topic, bucket_id),
             next_epoch=lambda seen: self._later_epoch(key, seen),
         )
@@ -225,6 +226,10 @@ class StorageManager:
 
     def _report_loss(self, topic: str, bucket_id: int, reason: str) -> None:
         lost = {"bucket_id": bucket_id, "reason": reason, "first": None, "last": None}
+        self._event("queue.data_lost", topic, lost)
+
+    def _report_power_cut(self, topic: str, bucket_id: int, following: int) -> None:
+        lost = {"bucket_id": bucket_id, "reason": "owner_died", "first": following, "last": None}
         self._event("queue.data_lost", topic, lost)
 
     async def _owner_of_bucket(

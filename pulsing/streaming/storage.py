@@ -61,6 +61,7 @@ class BucketStorage(TrainingRows):
         bury: takes records that consumer groups have not acknowledged in too many deliveries.
         next_epoch: gives an epoch above the one that the store has seen; without it the store is another owner's.
         fenced_off: called when the store says that another owner has taken it over.
+        may_lack: called with the next offset when the store may have lost its last records to a power cut.
     """
 
     def __init__(
@@ -81,6 +82,7 @@ class BucketStorage(TrainingRows):
         bury: BuryRecord | None = None,
         next_epoch: Callable[[int], int] | None = None,
         fenced_off: Callable[[], None] = lambda: None,
+        may_lack: Callable[[int], None] = lambda _: None,
     ) -> None:
         super().__init__()
         self.bucket_id = bucket_id
@@ -105,6 +107,7 @@ class BucketStorage(TrainingRows):
             self._backend_options.update(epoch=self.epoch, thread=thread)
         self._next_epoch = next_epoch
         self._fenced_off = fenced_off
+        self._may_lack = may_lack
         self._moved = moved
         self._may_write = True
         self._waits_for_room = self._backend_options.get("overflow") == BLOCK
@@ -126,6 +129,8 @@ class BucketStorage(TrainingRows):
             self.epoch = self._next_epoch(refused.epoch)
             self._backend_options["epoch"] = self.epoch
             await self._open_store()
+        if getattr(self._backend, "may_lack", False):
+            self._may_lack(self.next_offset)
         if getattr(self._backend, "durable", False):
             self.lineage = self._backend.lineage
         if type(self._backend) is MemoryBackend:

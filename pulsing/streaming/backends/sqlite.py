@@ -112,7 +112,7 @@ class SqliteBackend:
             return
         self._is_open = False
         try:
-            await self._thread.submit(self._file, self._file.close)
+            await self._thread.submit(self._file, self._file.finish)
         finally:
             self._thread.release()
 
@@ -172,6 +172,11 @@ class SqliteBackend:
     def generation(self) -> int:
         """How many times the bucket began anew, counting this one, as far as the file knows."""
         return self._file.generation
+
+    @property
+    def may_lack(self) -> bool:
+        """Whether the last commits may be gone: the machine went down while they were not on disk."""
+        return self._file.may_lack
 
     @property
     def lineage(self) -> int:

@@ -60,6 +60,8 @@ class SqliteFile:
         self.first = 0
         """the oldest offset that there is"""
         self.bytes = 0
+        self.may_lack = False
+        """whether the machine went down while commits were not on disk, so that the last may be gone"""
         self.oldest_at: float | None = None
         self._bucket_id = bucket_id
         self._bounds = bounds
@@ -182,8 +184,9 @@ class SqliteFile:
             following = max(known.get("next", 0), last or 0)
             first = known.get("first", oldest[0] - 1 if oldest else following)
             size = known.get("bytes", 0)
+            self.may_lack = known.get("boot", 0) not in (0, this_boot())
             rows = {"epoch": self._epoch, "owner": self._owner, "lineage": lineage, "generation": generation}
-            rows |= {"next": following, "first": first, "bytes": size}
+            rows |= {"next": following, "first": first, "bytes": size, "boot": 0 if self._synced else this_boot()}
             connection.executemany("INSERT OR REPLACE INTO meta(name, value) VALUES(?, ?)", rows.items())
             connection.execute("COMMIT")
         except BaseException:
@@ -193,6 +196,8 @@ class SqliteFile:
         self.lineage, self.generation = lineage, generation
         self.next, self.first, self.bytes = following, first, size
         self.oldest_at = oldest[1] if oldest and isinstance(oldest[1], float) else None
+        if self.may_lack:
+            logger.warning("%s: the machine went down, and records from offset %d on may be lost", self.path, following)
 
     def _known(self, connection: sqlite3.Connection) -> dict[str, int]:
         """What the file says of itself; damage may have left anything."""
@@ -200,6 +205,18 @@ class SqliteFile:
         if not all(isinstance(value, int) and 0 <= value < 1 << 62 for value in known.values()):
             raise PulsingRuntimeError(f"{self.path} is damaged: its own figures make no sense")
         return known
+
+    def finish(self) -> None:
+        """Bring everything onto the disk, say so in the file, and close it."""
+        try:
+            if not self._synced and self._connection is not None:
+                with self._owned() as connection:
+                    connection.execute("UPDATE meta SET value=0 WHERE name='boot'")
+                self.sync()
+        except (sqlite3.Error, OSError, NotOwner) as error:
+            logger.info("%s: closed without a last sync: %s", self.path, error)
+        finally:
+            self.close()
 
     def close(self) -> None:
         """Close the file and unlock it."""
@@ -358,6 +375,14 @@ _FENCE = "UPDATE meta SET value=? WHERE name='epoch' AND value<=? AND ?=(SELECT 
 _INSERTS = [
     "INSERT INTO records(off, at, body) VALUES" + ",".join(["(?,?,?)"] * count) for count in range(ROWS_A_STATEMENT + 1)
 ]
+
+
+def this_boot() -> int:
+    """The identity of this run of the machine; 1 where it has none that can be read."""
+    try:
+        return int(Path("/proc/sys/kernel/random/boot_id").read_text().replace("-", "")[:15], 16) or 1
+    except (OSError, ValueError):
+        return 1
 
 
 def last_epoch(path: Path) -> int:

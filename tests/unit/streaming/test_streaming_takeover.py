@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from pulsing.exceptions import BucketUnavailable, DataLost, NotOwner
+from pulsing.streaming.backends import sqlite_file
 from pulsing.streaming.backends.sqlite import SqliteBackend
 from pulsing.streaming.catalogue import QueueSettings
 from pulsing.streaming.folders import Folders
@@ -198,3 +199,50 @@ async def test_a_cluster_that_knows_nobody_opens_files_of_an_earlier_one_at_once
 
             assert (await queue.append({"id": number}))["offset"] == number - 1
             assert local_manager(only).catalogue.holding("q:bucket_0").epoch == number
+
+
+# --- power cuts ------------------------------------------------------------------------------------------------------
+
+
+async def test_a_power_cut_under_normal_durability_is_told_at_the_next_opening(
+    one_system: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = SqliteBackend(0, str(tmp_path / "q"), durability="normal")
+    await before.put_batch([{"id": 1}, {"id": 2}])
+    before._file.close()  # as the end of the machine does: without a last word
+    monkeypatch.setattr(sqlite_file, "this_boot", lambda: 4711)
+    async with one_system() as system:
+        local_manager(system).folders = Folders(str(tmp_path))
+        events = system.inner.events.subscribe(["queue.data_lost"])
+        queue = await system.queue.write("q", num_buckets=1, backend="sqlite", backend_options={"durability": "normal"})
+        await queue.put({"id": 3})
+
+        assert (await anext(events)).data == {"bucket_id": 0, "reason": "owner_died", "first": 2, "last": None}
+    await before.close()
+
+
+@pytest.mark.parametrize(("durability", "killed"), [("normal", False), ("full", True), ("full", False)])
+async def test_what_was_synced_before_the_machine_went_down_is_not_told_as_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, durability: str, killed: bool
+) -> None:
+    before = SqliteBackend(0, str(tmp_path), durability=durability)
+    await before.put({"id": 1})
+    if killed:
+        before._file.close()
+    await before.close()
+    monkeypatch.setattr(sqlite_file, "this_boot", lambda: 4711)
+    after = SqliteBackend(0, str(tmp_path), durability=durability)
+    assert await after.get(10, 0) == [{"id": 1}]
+    assert not after.may_lack
+    await after.close()
+
+
+async def test_a_kill_without_a_power_cut_is_no_loss_under_normal_durability(tmp_path: Path) -> None:
+    before = SqliteBackend(0, str(tmp_path), durability="normal")
+    await before.put({"id": 1})
+    before._file.close()
+    after = SqliteBackend(0, str(tmp_path), durability="normal")
+    assert await after.get(10, 0) == [{"id": 1}]
+    assert not after.may_lack
+    await after.close()
+    await before.close()

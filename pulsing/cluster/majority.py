@@ -52,9 +52,13 @@ class Majority:
     @property
     def holds(self) -> bool:
         """Whether this side goes on: with the majority, or as the half that has the lowest id."""
-        here = len(self._electorate & self._present)
+        return self.holds_with(self._present)
+
+    def holds_with(self, members: Set[int]) -> bool:
+        """Whether a side of these members would go on."""
+        here = len(self._electorate & members)
         if 2 * here == len(self._electorate):
-            return not self._electorate or min(self._electorate) in self._present
+            return not self._electorate or min(self._electorate) in members
         return 2 * here > len(self._electorate)
 
     def _settle(self, now: float) -> None:

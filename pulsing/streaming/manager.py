@@ -300,7 +300,7 @@ class StorageManager:
     # --- partitions --------------------------------------------------------------------------------------------------
 
     def _check_side(self, topic: str, bucket_id: int, settings: QueueSettings) -> None:
-        if Takeover.of(settings).by_majority and not self._side.look():
+        if Takeover.of(settings).by_majority and not self._side.may_take_over():
             raise no_majority(topic, bucket_id, self.catalogue.holding(bucket_key(topic, bucket_id)).epoch)
 
     def _side_changed(self) -> None:

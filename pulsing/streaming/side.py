@@ -32,6 +32,12 @@ class Side:
         self._majority.see(present, {member.node_id.id for member in members if _may_be_cut_off(member)}, self._now())
         return self._note()
 
+    def may_take_over(self) -> bool:
+        """Whether this side goes on without its suspects: a minority sees the others die one after the other."""
+        members = self._inner.members_view()
+        answering = {member.node_id.id for member in members if member.status in ("Alive", "Leaving")}
+        return self.look() and self._majority.holds_with(answering | {self._inner.node_id.id})
+
     def electorate(self) -> list[int]:
         """By whose majority this node decides, for another one to learn."""
         return sorted(self._majority.electorate(self._now()))

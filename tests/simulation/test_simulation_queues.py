@@ -79,7 +79,7 @@ def test_a_store_without_a_fence_is_caught() -> None:
 
 
 def test_a_minority_that_goes_on_is_caught() -> None:
-    with broken(Side, "look", lambda self: True):
+    with broken(Side, "look", lambda self: True), broken(Side, "may_take_over", lambda self: True):
         assert "replay with" in violation_within("memory", 40)
 
 

@@ -117,3 +117,10 @@ def test_two_disjoint_sides_of_one_calm_view_never_both_go_on() -> None:
             one.see(side, members - side, 101.0)
             other.see(members - side, side, 101.0)
             assert one.holds != other.holds
+
+
+def test_a_minority_that_still_counts_its_suspects_would_not_go_on_without_them() -> None:
+    majority = calm(2, {1, 2, 3})
+    majority.see({2, 3}, {1}, 101.0)
+    assert majority.holds
+    assert not majority.holds_with({2})

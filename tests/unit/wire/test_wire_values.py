@@ -11,6 +11,7 @@ import pathlib
 import pickle
 import random
 import threading
+import tracemalloc
 import uuid
 import zoneinfo
 from typing import Any, NamedTuple
@@ -287,6 +288,24 @@ def test_an_array_that_changes_after_encoding_arrives_as_it_was() -> None:
     array[:] = 1
 
     assert not CODEC.decode(encoded).any()
+
+
+def test_an_array_is_copied_once_when_it_is_taken_apart_and_once_when_it_is_built() -> None:
+    array = np.ones(1_000_000)
+
+    tracemalloc.start()
+    packed = CODEC.pack(array)
+    sender_peak = tracemalloc.get_traced_memory()[1]
+    arrived_bytes = [bytearray(attachment) for attachment in packed.attachments]
+    tracemalloc.reset_peak()
+    before = tracemalloc.get_traced_memory()[0]
+    arrived = CODEC.unpack(packed.head, [(memoryview(data),) for data in arrived_bytes])
+    receiver_peak = tracemalloc.get_traced_memory()[1] - before
+    tracemalloc.stop()
+
+    assert np.array_equal(arrived, array)
+    assert sender_peak < 1.1 * array.nbytes
+    assert receiver_peak < 1.1 * array.nbytes
 
 
 @pytest.mark.parametrize(

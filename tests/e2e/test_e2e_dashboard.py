@@ -173,6 +173,7 @@ def test_the_keyboard_goes_everywhere(visit: Visit) -> None:
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name=first, exact=True)).to_be_visible()
     page.keyboard.press("Control+k")
+    expect(page.get_by_role("dialog").locator("input")).to_be_focused()
     page.keyboard.type("scribe")
     expect(page.get_by_role("option", name=re.compile("^scribe"))).to_be_visible()
     page.keyboard.press("Enter")

@@ -18,6 +18,7 @@ from pulsing.core.system import System
 from pulsing.exceptions import PulsingRuntimeError
 from pulsing.streaming.acks import Acks
 from pulsing.streaming.backends.memory import size_of
+from pulsing.streaming.counters import StreamingCounters
 from pulsing.streaming.onlookers import Onlookers
 from pulsing.streaming.subscriber import Subscriber
 
@@ -54,9 +55,10 @@ class TopicBroker:
     Args:
         topic: name of the topic.
         system: the system of the node.
+        counters: the node's figures, which get the times of this broker.
     """
 
-    def __init__(self, topic: str, system: Any) -> None:
+    def __init__(self, topic: str, system: Any, counters: StreamingCounters | None = None) -> None:
         self.topic = topic
         self.subscribers: dict[str, Subscriber] = {}
         self.published = 0
@@ -65,6 +67,7 @@ class TopicBroker:
         self.dropped = 0
         self.by_mode: dict[str, int] = {}
         self.publish_times = LatencyCounters()
+        self._times = (counters or StreamingCounters()).publications
         self.writers: dict[str, float] = {}
         self.last_published_at: float | None = None
         self._inner: System = getattr(system, "inner", system)
@@ -172,15 +175,20 @@ class TopicBroker:
         start = self._now()
         outcome = self._fan_out(payload, mode, sender_id, timeout)
         if isinstance(outcome, dict):
-            self.publish_times.observe(self._now() - start)
+            self._note_time(mode, start)
             return outcome
-        return self._timed(outcome, start)
+        return self._timed(outcome, mode, start)
 
-    async def _timed(self, outcome: Coroutine[Any, Any, Outcome], start: float) -> Outcome:
+    async def _timed(self, outcome: Coroutine[Any, Any, Outcome], mode: str, start: float) -> Outcome:
         try:
             return await outcome
         finally:
-            self.publish_times.observe(self._now() - start)
+            self._note_time(mode, start)
+
+    def _note_time(self, mode: str, start: float) -> None:
+        took = self._now() - start
+        self.publish_times.observe(took)
+        self._times[mode].observe(took)
 
     def _fan_out(
         self, payload: Any, mode: str, sender_id: str | None, timeout: float | None

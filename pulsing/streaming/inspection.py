@@ -11,6 +11,7 @@ from pulsing.core import ActorRef
 from pulsing.core.inspection import percentiles
 from pulsing.core.system import System
 from pulsing.streaming.catalogue import QueueSettings, bucket_key
+from pulsing.streaming.counters import StreamingStatistics
 from pulsing.streaming.manager import local_manager
 from pulsing.streaming.queue import GROUP_FIGURES
 from pulsing.streaming.readers import ReaderTrace
@@ -35,6 +36,12 @@ def register_streaming_inspectors(system: Any) -> None:
         topics=lambda params: topic_rows(inner),
         topic=lambda params: topic_detail(inner, str(params.get("topic", ""))),
     )
+
+
+def streaming_statistics(system: Any) -> StreamingStatistics:
+    """This node's figures of queues and topics that no row of theirs has."""
+    statistics: StreamingStatistics = local_manager(system).counters.snapshot()
+    return statistics
 
 
 # --- queues ----------------------------------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from pulsing.streaming.backends.writer import StoreThread
 from pulsing.streaming.broker import TopicBroker
 from pulsing.streaming.burial import bury
 from pulsing.streaming.catalogue import NOBODY, Catalogue, QueueDiffers, QueueSettings, bucket_key, home_key, topic_key
+from pulsing.streaming.counters import StreamingCounters
 from pulsing.streaming.exchange import MEETING_TIMEOUT_S, Exchange
 from pulsing.streaming.folders import Folders
 from pulsing.streaming.handover import HandOver
@@ -51,6 +52,7 @@ class StorageManager:
         self._inner: System = getattr(system, "inner", system)
         self._me = self._inner.node_id.id
         self.catalogue = Catalogue(_weight)
+        self.counters = StreamingCounters()
         self.buckets: dict[tuple[str, int], ActorRef] = {}
         self.topics: dict[str, ActorRef] = {}
         self._exchange = Exchange(self._inner, self.catalogue, self._ask, self.everything, self.learn)
@@ -148,6 +150,7 @@ class StorageManager:
         }
 
     def _redirect(self, subject: dict[str, Any], key: str, owner: int) -> dict[str, Any]:
+        self.counters.redirects += 1
         addresses = {member.node_id.id: member.addr for member in self._inner.members_view()}
         return {
             "_type": "Redirect",
@@ -191,6 +194,7 @@ class StorageManager:
             may_lack=lambda following: self._report_power_cut(topic, bucket_id, following),
             fenced_off=lambda: self._fenced_off(topic, bucket_id),
             next_epoch=lambda seen: self._later_epoch(key, seen),
+            counters=self.counters,
         )
         ref = spawn_any(self._inner, storage, name=f"bucket_{topic}_{bucket_id}", public=True, options={})
         self.buckets[topic, bucket_id] = ref
@@ -326,7 +330,7 @@ class StorageManager:
 
     def _open_topic(self, topic: str) -> ActorRef:
         key = topic_key(topic)
-        broker = TopicBroker(topic, self._inner)
+        broker = TopicBroker(topic, self._inner, self.counters)
         ref = spawn_any(self._inner, broker, name=f"_topic_broker_{topic}", public=True, options={})
         first = self.catalogue.holding(key).epoch == 0
         self.catalogue.take(key, self._me)

@@ -11,10 +11,11 @@ from typing import Any
 from pulsing.clock import Clock, SystemClock
 from pulsing.core.remote import remote
 from pulsing.exceptions import DataLost, NotOwner, Overloaded, PulsingUnsupportedError
-from pulsing.streaming.backend import ManageableBackend, MemoryBackend, get_backend_class
+from pulsing.streaming.backend import ManageableBackend, MemoryBackend, backend_name, get_backend_class
 from pulsing.streaming.backends.bounds import BLOCK
 from pulsing.streaming.backends.memory import Record, Window
 from pulsing.streaming.backends.writer import StoreThread
+from pulsing.streaming.counters import StreamingCounters
 from pulsing.streaming.groups import BucketGroups, BuryRecord, Caller, Lent, Standing
 from pulsing.streaming.log import log_of
 from pulsing.streaming.readers import ReaderInfo, Readers
@@ -62,6 +63,7 @@ class BucketStorage(TrainingRows):
         next_epoch: gives an epoch above the one that the store has seen; without it the store is another owner's.
         fenced_off: called when the store says that another owner has taken it over.
         may_lack: called with the next offset when the store may have lost its last records to a power cut.
+        counters: the node's figures, which get the times of this bucket.
     """
 
     def __init__(
@@ -83,6 +85,7 @@ class BucketStorage(TrainingRows):
         next_epoch: Callable[[int], int] | None = None,
         fenced_off: Callable[[], None] = lambda: None,
         may_lack: Callable[[int], None] = lambda _: None,
+        counters: StreamingCounters | None = None,
     ) -> None:
         super().__init__()
         self.bucket_id = bucket_id
@@ -96,12 +99,14 @@ class BucketStorage(TrainingRows):
         self.read_total = 0
         self.failures: dict[str, int] = {}
         self._clock = clock or SystemClock()
+        self._now = self._clock.monotonic
         self.readers = Readers(self._clock)
         # Drawn at each opening, unlike the lineage of a store that lasts.
         self._first_loan = lineage
         self._bury = bury or _drop
         self._groups: BucketGroups | None = None
         self._backend_class = get_backend_class(backend)
+        self._times = (counters or StreamingCounters()).operations[backend_name(backend)]
         self._backend_options = store_options(backend_options)
         if getattr(self._backend_class, "fenced", False):
             self._backend_options.update(epoch=self.epoch, thread=thread)
@@ -228,7 +233,9 @@ class BucketStorage(TrainingRows):
 
     async def get(self, limit: int = 100, offset: int = 0) -> list[Record]:
         """Up to `limit` records from `offset` on, without waiting."""
+        start = self._now()
         records: list[Record] = await self._backend.get(limit, offset)
+        self._times.get.observe(self._now() - start)
         self.read_total += len(records)
         return records
 
@@ -246,7 +253,9 @@ class BucketStorage(TrainingRows):
         Returns:
             `{"status": "ok"}`
         """
+        start = self._now()
         await self._backend.flush()
+        self._times.flush.observe(self._now() - start)
         return {"status": "ok"}
 
     async def stats(self) -> dict[str, Any]:
@@ -260,7 +269,9 @@ class BucketStorage(TrainingRows):
         memory = self._memory
         if memory is None or self._asks_before:
             return self._append(records)
+        start = self._now()
         first = memory.append(records)
+        self._times.put.observe(self._now() - start)
         self.put_total += len(records)
         return first, self.lineage, self.generation
 
@@ -272,13 +283,16 @@ class BucketStorage(TrainingRows):
             self.readers.asked(reader, offset)
         memory = self._memory
         if memory is not None:
+            start = self._now()
             window = memory.read(limit, offset)
             if window.records or wait <= 0:
+                self._times.get.observe(self._now() - start)
                 return self._fetched(window)
         return self._fetch(limit, offset, wait, reader)
 
     async def _append(self, records: list[Record]) -> Appended:
         self._check_may_write()
+        start = self._now()
         try:
             first = await (self._append_with_room(records) if self._waits_for_room else self._log.append(records))
         except Exception as error:
@@ -286,6 +300,7 @@ class BucketStorage(TrainingRows):
             if isinstance(error, NotOwner):
                 self._fenced_off()
             raise
+        self._times.put.observe(self._now() - start)
         self.put_total += len(records)
         return first, self.lineage, self.generation
 
@@ -306,7 +321,10 @@ class BucketStorage(TrainingRows):
     async def _fetch(self, limit: int, offset: int, wait: float, reader: ReaderInfo | None) -> Fetched:
         try:
             if wait <= 0:
-                return self._fetched(await self._log.read(limit, offset))
+                start = self._now()
+                window = await self._log.read(limit, offset)
+                self._times.get.observe(self._now() - start)
+                return self._fetched(window)
             with self._waiting(reader):
                 return self._fetched(await self._log.wait(limit, offset, wait))
         except DataLost as loss:

@@ -17,7 +17,7 @@ from pulsing.admin.schemas import (
     TopicRow,
 )
 from pulsing.exceptions import DataLost
-from pulsing.streaming import QueueReader
+from pulsing.streaming import PublishMode, QueueReader, get_storage_manager
 from pulsing.streaming.administration import (
     QueueBusy,
     create_queue,
@@ -32,6 +32,7 @@ from pulsing.streaming.administration import (
     trim_queue,
 )
 from pulsing.streaming.catalogue import QueueDiffers
+from pulsing.streaming.inspection import streaming_statistics
 
 
 async def one_bucket(system: Any, count: int = 10, **options: Any) -> Any:
@@ -257,3 +258,42 @@ async def test_an_evicted_subscriber_is_gone(one_system: Any) -> None:
         assert await evict_subscriber(system, "t", "r") is True
         assert (await anext(events)).data == {"subscriber": "r", "by": "operator"}
         assert (await reader.stats())["subscriber_count"] == 0
+
+
+async def test_the_times_of_buckets_are_told_by_operation_and_store(one_system: Any, tmp_path: Any) -> None:
+    async with one_system() as system:
+        queue = await one_bucket(system, 3)
+        await queue.get(0)
+        kept = await system.queue.write("kept", num_buckets=1, storage_path=str(tmp_path), backend="sqlite")
+        await kept.put({"id": 1})
+        await kept.flush()
+        told = {key: times.count for key, times in streaming_statistics(system).operations.items()}
+        assert told["put", "memory"] >= 1 and told["get", "memory"] == 1 and told["flush", "memory"] == 0
+        assert told["put", "sqlite"] == 1 and told["get", "sqlite"] == 0 and told["flush", "sqlite"] == 1
+
+
+async def test_a_get_that_waits_in_vain_counts_as_no_time_of_the_bucket(one_system: Any) -> None:
+    async with one_system() as system:
+        queue = await one_bucket(system, 1)
+        assert await queue.get(0, offset=1, wait=True, timeout=0.01) == []
+        assert streaming_statistics(system).operations["get", "memory"].maximum_s < 0.01
+
+
+async def test_the_times_of_publications_are_told_by_mode(one_system: Any) -> None:
+    async with one_system() as system:
+        writer = await system.topic.write("news")
+        await writer.publish("a")
+        await writer.publish("b", PublishMode.WAIT_ALL_ACKS)
+        await writer.publish("c", PublishMode.WAIT_ALL_ACKS)
+        told = {mode: times.count for mode, times in streaming_statistics(system).publications.items()}
+        assert told == {"fire_and_forget": 1, "wait_all_acks": 2}
+
+
+async def test_whoever_is_sent_on_to_the_owner_is_counted_where_he_asked(one_cluster: Any) -> None:
+    async with one_cluster() as cluster:
+        nodes = [await cluster.add(number) for number in (1, 2)]
+        queue = await nodes[0].queue.write("q", num_buckets=8)
+        await queue.put([{"id": n} for n in range(100)])
+        sent_on = [streaming_statistics(node).redirects for node in nodes]
+        elsewhere = await (await get_storage_manager(nodes[1])).list_buckets()
+        assert sent_on == [len(elsewhere), 0] and elsewhere

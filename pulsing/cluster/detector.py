@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from random import Random
 
 from pulsing.cluster.profile import Profile
+from pulsing.core.statistics import LatencyCounters
 
 MAX_FAVOURS = 256
 
@@ -105,6 +106,9 @@ class Detector:
         self._seq = 0
         self.health = 0
         self.rtts: dict[int, float] = {}
+        """The last round trip to each member, in seconds."""
+        self.round_trips = LatencyCounters()
+        """All round trips."""
 
     def next_deadline(self) -> float | None:
         """When the next step of a probe or a favour is due."""
@@ -166,6 +170,7 @@ class Detector:
             return []
         if probe.target == sender:
             self.rtts[sender] = now - probe.sent_at
+            self.round_trips.observe(self.rtts[sender])
         return self.heard(probe.target, now)
 
     def nack(self, sender: int, seq: int) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from random import Random
 
@@ -26,10 +26,10 @@ from pulsing.cluster.events import (
     Tick,
 )
 from pulsing.cluster.member import Member
-from pulsing.cluster.messages import BadMessage, decode, encode
+from pulsing.cluster.messages import KINDS, BadMessage, decode, encode
 from pulsing.cluster.profile import Profile
 from pulsing.cluster.protocol import ClusterProtocol
-from pulsing.cluster.report import Observation, Report, observe
+from pulsing.cluster.report import Direction, Observation, Report, observe
 from pulsing.cluster.seeds import Address, Dial, Resolve, Resolver, parse_address
 
 logger = logging.getLogger(__name__)
@@ -68,6 +68,7 @@ class Driver:
         self._protocol = ClusterProtocol(me, random, profile)
         self._resolver = resolver or resolve_host
         self._bad_messages = 0
+        self._messages: Counter[tuple[str, Direction]] = Counter()
         self._inbox: deque[ClusterInput] = deque()
         self._is_busy = False
         self._timer: asyncio.TimerHandle | None = None
@@ -127,7 +128,7 @@ class Driver:
 
     async def observe(self) -> Observation:
         """What has been seen of the others so far."""
-        return observe(self._protocol, self._bad_messages)
+        return observe(self._protocol, self._messages, self._bad_messages)
 
     # -- what the network reports ------------------------------------------------------------------------------------
 
@@ -143,6 +144,7 @@ class Driver:
             self._bad_messages += 1
             logger.debug("dropped a payload of node %016x: %s", node_id, error)
             return
+        self._messages[KINDS[type(message)], "in"] += 1
         self.feed(Received(node_id, message))
 
     def report(self, event: LinkEvent) -> None:
@@ -192,6 +194,7 @@ class Driver:
         match effect:
             case Send(node_id, message):
                 if self._channel is not None:
+                    self._messages[KINDS[type(message)], "out"] += 1
                     self._channel.send(node_id, encode(message))
             case Dial(addr, node_id):
                 self._attempts.add(addr)

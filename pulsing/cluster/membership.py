@@ -48,6 +48,7 @@ from pulsing.cluster.roster import Roster
 from pulsing.cluster.seeds import SeedReport, Seeds
 from pulsing.cluster.spreading import Spreading
 from pulsing.cluster.trials import Trials
+from pulsing.core.statistics import Latency
 
 MAX_LEAP = 1_000_000
 """The most that hearsay may raise an incarnation by; a member counts its refutations one by one."""
@@ -72,6 +73,8 @@ class Membership:
         self._records = Records(self._roster, self._detector, self._spreading, profile, self._out)
         self._trials = Trials(self._roster, self._records, self._detector, self._spreading, random, profile, self._out)
         self._refusals = Refusals(self._roster, self._records, self._trials, self._out)
+        self.refutations = 0
+        """How often this node contradicted what was said about it."""
         self.lag_s = 0.0
         """How late the loop of this node's actors is."""
         self._farewell: set[int] | None = None
@@ -121,6 +124,10 @@ class Membership:
     def rtt(self, node_id: int) -> float | None:
         """The last round trip of a probe, in seconds."""
         return self._detector.rtts.get(node_id)
+
+    def round_trips(self) -> Latency:
+        """The round trips of all probes that were answered directly."""
+        return self._detector.round_trips.snapshot()
 
     def disagreeing(self) -> list[int]:
         """Present members whose view was another one when they last spoke."""
@@ -364,6 +371,7 @@ class Membership:
             return
         if said.status in ("suspect", "dead"):
             self._detector.doubt()
+        self.refutations += 1
         self._roster.me = replace(self.me, incarnation=said.incarnation + 1)
         self._spreading.shout_of_me(now)
 

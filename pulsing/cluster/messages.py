@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import msgpack  # type: ignore[import-untyped]
@@ -114,6 +115,21 @@ class Delta:
 
 
 Message = Ping | Ack | PingReq | Nack | Gossip | Sync | Versions | Pull | Delta
+
+KINDS: Mapping[type[Message], str] = MappingProxyType(
+    {
+        Ping: "ping",
+        Ack: "ack",
+        PingReq: "ping_req",
+        Nack: "nack",
+        Gossip: "gossip",
+        Sync: "sync",
+        Versions: "versions",
+        Pull: "pull",
+        Delta: "delta",
+    }
+)
+"""What operators call each kind of message."""
 
 
 def encode(message: Message) -> bytes:

@@ -10,7 +10,7 @@ from pulsing.cluster.cluster import Cluster
 from pulsing.cluster.control import ControlLinks
 from pulsing.cluster.events import MemberChanged
 from pulsing.cluster.naming import ClusterNames
-from pulsing.cluster.rows import cluster_row, member_rows, name_rows
+from pulsing.cluster.rows import cluster_row, member_rows, name_rows, traffic_row
 from pulsing.core.seams import MemberView
 from pulsing.exceptions import NodeDead, NodeLeaving, NodeNotFound
 from pulsing.ids import NodeId
@@ -43,6 +43,7 @@ class Participation:
         system.inspectors.update(
             members=self._member_rows,
             cluster=self._cluster_row,
+            cluster_traffic=lambda params: traffic_row(cluster),
             names=lambda params: name_rows(cluster, str(params.get("prefix", ""))),
         )
         self.node.begin(self)

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 from pulsing.cluster.events import MemberChanged, NamesChanged
 from pulsing.cluster.member import Member
 from pulsing.cluster.peer import Transition
 from pulsing.cluster.protocol import ClusterProtocol
 from pulsing.cluster.seeds import SeedReport
+from pulsing.core.statistics import Latency
+
+Direction = Literal["in", "out"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +57,15 @@ class Observation:
     sightings: Mapping[int, Sighting] = field(default_factory=dict)
     bad_messages: int = 0
     """How many payloads of members were no messages."""
+    messages: Mapping[tuple[str, Direction], int] = field(default_factory=dict)
+    """How many messages came and went, by kind and direction."""
+    round_trips: Latency | None = None
+    """Of all probes that were answered directly."""
+    refutations: int = 0
+    """How often this node contradicted what was said about it."""
 
 
-def observe(protocol: ClusterProtocol, bad_messages: int) -> Observation:
+def observe(protocol: ClusterProtocol, messages: Mapping[tuple[str, Direction], int], bad_messages: int) -> Observation:
     """Look at a machine; on its own loop only."""
     membership = protocol.membership
     ids = [member.node_id for member in membership.members()[1:]]
@@ -66,6 +76,9 @@ def observe(protocol: ClusterProtocol, bad_messages: int) -> Observation:
         tuple(membership.seed_reports()),
         {node_id: sighting for node_id in ids if (sighting := _sighting(protocol, node_id)) is not None},
         bad_messages,
+        dict(messages),
+        membership.round_trips(),
+        membership.refutations,
     )
 
 

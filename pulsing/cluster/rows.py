@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import asdict
 from datetime import datetime, timezone
 from typing import Any
 
@@ -48,6 +49,25 @@ async def cluster_row(cluster: Cluster) -> Row:
             }
             for s in seen.seeds
         ],
+    }
+
+
+async def traffic_row(cluster: Cluster) -> Row:
+    """What membership has said and heard since the process started.
+
+    `messages` has the counts by kind and by "in" or "out"; payloads that were no messages are `bad_messages`. The round
+    trips of answered probes are the fields of a `pulsing.core.statistics.Latency`.
+    """
+    seen = await cluster.observe()
+    messages: dict[str, dict[str, int]] = {}
+    times = seen.round_trips
+    for (kind, direction), count in sorted(seen.messages.items()):
+        messages.setdefault(kind, {})[direction] = count
+    return {
+        "messages": messages,
+        "bad_messages": seen.bad_messages,
+        "refutations": seen.refutations,
+        "round_trips": None if times is None else {**asdict(times), "counts": list(times.counts)},
     }
 
 

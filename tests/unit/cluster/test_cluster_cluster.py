@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from pulsing.cluster import Cluster, Connected, DialFailed, Entry, JoinPlan, LinkLost, Member, MemberChanged
-from pulsing.cluster.rows import cluster_row, member_rows, name_rows
+from pulsing.cluster.messages import Gossip, Rumour, encode
+from pulsing.cluster.rows import cluster_row, member_rows, name_rows, traffic_row
 from pulsing.testing.virtual import VirtualLoop, run_virtual
 
 DELAY_S = 0.001
@@ -291,6 +292,23 @@ def test_a_standalone_node_has_one_member_its_names_and_no_timer() -> None:
         node.stop()
 
     run_virtual(scenario)
+
+
+def test_messages_round_trips_and_refutations_are_counted() -> None:
+    async def test(network: Network) -> None:
+        nodes = await joined(network, 2)
+        await asyncio.sleep(9.0)
+        lie = Gossip((Rumour(nodes[0].me.with_status("suspect"), 2),))
+        nodes[0].driver.received(2, encode(lie))
+        row = await traffic_row(nodes[0])
+        assert json.loads(json.dumps(row)) == row
+        assert row["refutations"] == 1
+        assert row["messages"]["ping"]["out"] == row["messages"]["ack"]["in"] == 10
+        assert row["messages"]["gossip"]["in"] >= 1
+        assert sum(row["round_trips"]["counts"]) == row["messages"]["ack"]["in"]
+        assert row["round_trips"]["maximum_s"] == pytest.approx(2 * DELAY_S)
+
+    in_network(test)
 
 
 def test_the_rows_for_operators_are_json_and_tell_what_is_known() -> None:

@@ -83,6 +83,8 @@ FAMILIES: Mapping[str, Family] = {
     "link_pending_frames": Family("gauge", (), "Frames that wait on the fullest link"),
     "link_pending_bytes": Family("gauge", (), "Bytes that wait on the fullest link"),
     "link_backpressure_seconds_total": Family("counter", (), "Time that senders waited for a link's window"),
+    "llm_requests_total": Family("counter", ("model", "outcome"), "Requests to language models by this process"),
+    "llm_tokens_total": Family("counter", ("model", "kind"), "Tokens sent to and received from language models"),
     "check_failing": Family("gauge", ("check",), "Whether a check of this node warns or worse"),
     "admin_requests_total": Family("counter", ("route", "code"), "Requests to the admin plane"),
     "admin_request_seconds": Family("histogram", ("route",), "Time to answer a request to the admin plane"),

@@ -31,6 +31,7 @@ from pulsing.admin.loop_lag import LoopLag
 from pulsing.admin.occurrences import Occurrences
 from pulsing.admin.settings import AdminSettings
 from pulsing.admin.traffic import Traffic
+from pulsing.agent.usage import USAGE
 from pulsing.core.statistics import LATENCY_BOUNDS, ClassStatistics, Latency, SystemStatistics
 
 OTHER = "_other"
@@ -311,6 +312,8 @@ class Metrics:
             "admin_auth_failures_total": {(reason,): n for reason, n in traffic.refusals.items()},
             "admin_stream_clients": {(): feed.clients},
             "admin_stream_gaps_total": {(): feed.gaps},
+            "llm_requests_total": USAGE.requests(),
+            "llm_tokens_total": USAGE.tokens(),
             "check_failing": {(name,): int(fails) for name, fails in self.failing().items()},
             "metrics_render_seconds": {(endpoint,): s for endpoint, s in self._render_s.items()},
             "event_loop_lag_seconds": {(): self._own.lag.seconds.snapshot()},

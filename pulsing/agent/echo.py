@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from pulsing.agent.chat import Prompt, Reply, messages_of
+from pulsing.agent.usage import USAGE
 
 ECHO = "echo"
 
@@ -21,6 +22,10 @@ class EchoChat:
     def invoke(self, prompt: Prompt, **request: Any) -> Reply:
         """The user's last message."""
         messages = messages_of(prompt)
+        with USAGE.request(ECHO) as asked:
+            return asked.answered(self._reply(messages))
+
+    def _reply(self, messages: list[dict[str, Any]]) -> Reply:
         said = [str(message.get("content", "")) for message in messages if message.get("role") == "user"]
         text = said[-1] if said else ""
         heard = sum(len(str(message.get("content", "")).split()) for message in messages)

@@ -98,7 +98,11 @@ async def _open_langchain(model: str, temperature: float | None, options: dict[s
         from langchain_openai import ChatOpenAI
     except ModuleNotFoundError as error:
         raise _missing("langchain-openai", "langchain") from error
-    return ChatOpenAI(model=model, temperature=temperature, **options)
+    from pulsing.agent.langchain_usage import UsageCounter
+
+    given = options.get("callbacks") or ()
+    callbacks = [*getattr(given, "handlers", given), UsageCounter(model)]
+    return ChatOpenAI(model=model, temperature=temperature, **{**options, "callbacks": callbacks})
 
 
 def _missing(package: str, extra: str) -> ImportError:

@@ -13,10 +13,12 @@ from typing import Any
 
 import openai
 from openai._legacy_response import LegacyAPIResponse
+from openai.types import CompletionUsage
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from openai.types.chat.chat_completion_chunk import Choice
 
 from pulsing.agent.chat import Prompt, Reply, messages_of
+from pulsing.agent.usage import USAGE
 
 # What configures the client; every other argument is a field of the requests.
 _CLIENT_OPTIONS = frozenset(
@@ -61,31 +63,45 @@ class OpenAIChat:
             openai.APIError: the endpoint cannot be reached, refuses, or does not answer as it should.
             TypeError, ValueError: the prompt is no conversation.
         """
-        creating = self._client.chat.completions.with_raw_response.create(**self._fields(prompt, request))
-        return _reply(await creating)
+        fields = self._fields(prompt, request)
+        with USAGE.request(self._model) as asked:
+            return asked.answered(_reply(await self._client.chat.completions.with_raw_response.create(**fields)))
 
     def invoke(self, prompt: Prompt, **request: Any) -> Reply:
         """The same as `ainvoke` for code without a loop: it blocks the thread, and with it a loop that runs there."""
-        return _reply(self._blocking_client.chat.completions.with_raw_response.create(**self._fields(prompt, request)))
+        fields = self._fields(prompt, request)
+        with USAGE.request(self._model) as asked:
+            return asked.answered(_reply(self._blocking_client.chat.completions.with_raw_response.create(**fields)))
 
     async def astream(self, prompt: Prompt, **request: Any) -> AsyncIterator[Reply]:
         """The reply in pieces, as the model makes them.
+
+        The endpoint is asked to report the tokens at the end; `stream_options=None` leaves that out, for endpoints that
+        do not know the field.
 
         Raises:
             openai.APIError: as for `ainvoke`, and when the stream ends before the model has; the pieces so far stand.
             TypeError, ValueError: the prompt is no conversation.
         """
-        async with await self._client.chat.completions.create(stream=True, **self._fields(prompt, request)) as stream:
-            finished = False
-            async for choice in _choices(stream):
-                finished = finished or choice.finish_reason is not None
-                if choice.delta.content:
-                    yield Reply(choice.delta.content, self._model)
-            if not finished:
-                raise openai.APIConnectionError(
-                    message=f"the stream of {self._model} ended before its reply was complete",
-                    request=stream.response.request,
-                )
+        fields = {"stream_options": {"include_usage": True}, **self._fields(prompt, request)}
+        if fields["stream_options"] is None:
+            del fields["stream_options"]
+        with USAGE.request(self._model) as asked:
+            async with await self._client.chat.completions.create(stream=True, **fields) as stream:
+                finished = False
+                async for choice, usage in _pieces(stream):
+                    if usage is not None:
+                        asked.prompt_tokens, asked.completion_tokens = usage.prompt_tokens, usage.completion_tokens
+                    if choice is None:
+                        continue
+                    finished = finished or choice.finish_reason is not None
+                    if choice.delta.content:
+                        yield Reply(choice.delta.content, self._model)
+                if not finished:
+                    raise openai.APIConnectionError(
+                        message=f"the stream of {self._model} ended before its reply was complete",
+                        request=stream.response.request,
+                    )
 
     def __repr__(self) -> str:
         return f"<llm {self._model}>"
@@ -128,12 +144,13 @@ def _reply(raw: LegacyAPIResponse[ChatCompletion]) -> Reply:
         ) from error
 
 
-async def _choices(stream: openai.AsyncStream[ChatCompletionChunk]) -> AsyncIterator[Choice]:
+async def _pieces(
+    stream: openai.AsyncStream[ChatCompletionChunk],
+) -> AsyncIterator[tuple[Choice | None, CompletionUsage | None]]:
     try:
         async for chunk in stream:
             # The last chunk may hold nothing but the use of tokens.
-            for choice in chunk.choices[:1]:
-                yield choice
+            yield (chunk.choices[0] if chunk.choices else None), chunk.usage
     except (ValueError, AttributeError, TypeError) as error:
         raise openai.APIResponseValidationError(
             stream.response, body=None, message="a piece of the stream is no chunk of a chat completion"

@@ -169,6 +169,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._send_event('{"choices": [')
         if answer.ends == "whole":
             self._send_event(_chunk({}, "stop", body))
+            if (body.get("stream_options") or {}).get("include_usage"):
+                self._send_event(json.dumps({**json.loads(_chunk({}, None, body)), "choices": [], "usage": _USAGE}))
             self._send_event("[DONE]")
         self.wfile.write(b"0\r\n\r\n")
 
@@ -183,6 +185,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(b"%x\r\n%b\r\n" % (len(event), event))
 
 
+_USAGE = {"prompt_tokens": 3, "completion_tokens": 5, "total_tokens": 8}
+
+
 def _completion(answer: FakeAnswer, body: Mapping[str, Any]) -> str:
     message = {"role": "assistant", "content": answer.content}
     completion = {
@@ -191,7 +196,7 @@ def _completion(answer: FakeAnswer, body: Mapping[str, Any]) -> str:
         "created": 0,
         "model": body["model"],
         "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
-        "usage": {"prompt_tokens": 3, "completion_tokens": 5, "total_tokens": 8},
+        "usage": _USAGE,
     }
     text = json.dumps(completion)
     return text[: len(text) // 2] if answer.ends == "garbled" else text

@@ -183,6 +183,8 @@ RARE = {
     "actor_restarts_total",
     "link_backpressure_seconds_total",
     "link_closed_total",
+    "llm_requests_total",
+    "llm_tokens_total",
     "long_turns_total",
     "queue_failures_total",
     "queue_unflushed_records",

@@ -13,6 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from pulsing.admin.artefacts import discovery
 from pulsing.admin.families import DETAILED, FAMILIES, PREFIX
 from pulsing.admin.metrics import OTHER, Cap, Running
+from pulsing.agent import llm
 from tests.unit.admin.admin_world import API, COUNTER, Counter, Site, site
 
 
@@ -55,6 +56,19 @@ async def test_what_was_called_is_counted_by_class_method_and_outcome() -> None:
     assert value(families, "actor_handle_seconds_bucket", **of, method="incr", le="+Inf") == 2
     assert value(families, "node_info", node_id=str(world.system.node_id)) == 1
     assert "process_cpu_seconds" in families
+
+
+async def test_requests_to_language_models_and_their_tokens_are_counted() -> None:
+    async with site() as world:
+        before = await scrape(world)
+        await (await llm(model="echo")).ainvoke("one two three")
+        after = await scrape(world)
+    for name, labels, more in (
+        ("llm_requests_total", {"outcome": "ok"}, 1),
+        ("llm_tokens_total", {"kind": "prompt"}, 3),
+        ("llm_tokens_total", {"kind": "completion"}, 3),
+    ):
+        assert value(after, name, model="echo", **labels) - value(before, name, model="echo", **labels) == more
 
 
 async def test_names_kinds_and_labels_are_those_of_the_table() -> None:

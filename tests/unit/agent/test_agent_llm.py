@@ -14,6 +14,7 @@ import pytest
 
 from pulsing.agent import agent, cleanup, llm, reset_llm
 from pulsing.agent.chat import Reply
+from pulsing.agent.usage import MAX_MODELS, OTHER, USAGE, Usage
 from pulsing.testing import FakeAnswer, FakeLLM, cluster, wait_until
 
 openai = pytest.importorskip("openai")
@@ -403,3 +404,69 @@ async def test_the_langchain_backend_gives_its_own_client(fake: FakeLLM) -> None
     assert (fake.requests[0].body["model"], fake.requests[0].body["temperature"]) == ("m", 0.7)
     assert fake.api_key not in repr(chat)
     await chat.root_async_client.close()
+
+
+def used_of(model: str) -> tuple[dict[str, int], dict[str, int]]:
+    """Requests by outcome and tokens by kind of a model, so far."""
+    requests = {outcome: number for (name, outcome), number in USAGE.requests().items() if name == model}
+    return requests, {kind: number for (name, kind), number in USAGE.tokens().items() if name == model}
+
+
+@on_a_loop
+async def test_requests_and_their_tokens_are_counted_by_model(fake: FakeLLM) -> None:
+    chat = await chat_with(fake, model="counted")
+    await chat.ainvoke("one")
+    await asyncio.to_thread(chat.invoke, "two")
+    assert [str(piece) async for piece in chat.astream("three")] == ["three"]
+
+    assert used_of("counted") == ({"ok": 3}, {"prompt": 9, "completion": 15})
+    assert fake.requests[-1].body["stream_options"] == {"include_usage": True}
+
+
+@on_a_loop
+async def test_requests_that_fail_or_are_left_are_counted_apart() -> None:
+    with FakeLLM(FakeAnswer(status=401), FakeAnswer("one two", ends="cut"), "three four") as fake:
+        chat = await chat_with(fake, model="unlucky")
+        with pytest.raises(openai.AuthenticationError):
+            await chat.ainvoke("Hi")
+        with pytest.raises(openai.APIConnectionError):
+            [piece async for piece in chat.astream("Hi")]
+        stream = chat.astream("Hi")
+        await anext(stream)
+        await stream.aclose()
+
+    assert used_of("unlucky") == ({"error": 2, "cancelled": 1}, {"prompt": 0, "completion": 0})
+
+
+@on_a_loop
+async def test_an_endpoint_that_does_not_know_stream_options_need_not_be_told(fake: FakeLLM) -> None:
+    chat = await chat_with(fake, model="plain", stream_options=None)
+    assert [str(piece) async for piece in chat.astream("three")] == ["three"]
+
+    assert "stream_options" not in fake.requests[0].body
+    assert used_of("plain") == ({"ok": 1}, {"prompt": 0, "completion": 0})
+
+
+@on_a_loop
+async def test_requests_of_langchain_are_counted_too() -> None:
+    pytest.importorskip("langchain_openai")
+    with FakeLLM("one", "two", FakeAnswer(status=401)) as fake:
+        chat: Any = await chat_with(fake, backend="langchain", model="chained", max_retries=0, stream_usage=True)
+        await chat.ainvoke("Hi")
+        assert "".join([piece.content async for piece in chat.astream("Hi")]) == "two"
+        with pytest.raises(openai.AuthenticationError):
+            await chat.ainvoke("Hi")
+        await chat.root_async_client.close()
+
+    assert used_of("chained") == ({"ok": 2, "error": 1}, {"prompt": 6, "completion": 10})
+
+
+def test_of_many_models_the_last_are_counted_together() -> None:
+    usage = Usage()
+    for number in range(MAX_MODELS + 2):
+        usage.count(f"model-{number}", "ok", 1)
+    usage.count("model-0", "ok", 1)
+
+    assert usage.requests()["model-0", "ok"] == 2
+    assert usage.requests()[OTHER, "ok"] == 2
+    assert usage.tokens()[OTHER, "prompt"] == 2

@@ -46,6 +46,9 @@ FAMILIES: Mapping[str, Family] = {
     ),
     "asks_inflight": Family("gauge", (), "Asks of this node that wait for their answer"),
     "streams_open": Family("gauge", ("class",), "Streams that actors produce at the moment"),
+    "stream_first_item_seconds": Family(
+        "histogram", ("class",), "Time from the acceptance of a call to the first item of its stream"
+    ),
     "stream_items_total": Family("counter", ("class", "method"), "Items that streams produced"),
     "dead_letters_total": Family("counter", ("reason",), "Messages that reached nobody"),
     "queues": Family("gauge", ("backend",), "Queues with a bucket on this node"),
@@ -110,6 +113,7 @@ DETAILED: Mapping[str, DetailedFamily] = {
         {
             "messages": ("gauge", "mailbox", "Messages that wait"),
             "oldest_seconds": ("gauge", "mailbox_oldest_s", "Age of the message that waits longest"),
+            "dropped_total": ("counter", "dropped_total", "Messages that the full mailbox refused or lost"),
         },
     ),
     "actor_messages": DetailedFamily(
@@ -124,6 +128,7 @@ DETAILED: Mapping[str, DetailedFamily] = {
         ("actor", "class"),
         {
             "handle_seconds_total": ("counter", "handle_total_s", "Time spent handling"),
+            "wait_seconds_total": ("counter", "wait_total_s", "Time that messages waited for their turn"),
             "handle_max_seconds": ("gauge", "handle_max_s", "Longest handling"),
         },
     ),

@@ -402,6 +402,8 @@ class Metrics:
         sheet.most("actor_mailbox_max_messages", (name,), one.mailbox_max_messages)
         sheet.most("actor_mailbox_oldest_seconds", (name,), one.mailbox_oldest_s)
         sheet.add("streams_open", (name,), one.streams_open)
+        if one.streams:
+            sheet.observe("stream_first_item_seconds", (name,), one.first_item)
 
     def _fill_queues(self, sheet: Sheet, rows: Sequence[Row]) -> None:
         admitted = self._queues.admit((str(row["queue"]),) for row in rows)

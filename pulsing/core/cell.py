@@ -136,16 +136,17 @@ class Cell(Progress):
             return accepted
         error = MailboxFull(self.label, mailbox.capacity)
         if policy == REJECT:
-            self._count_drop(policy)
+            self._count_drop(mailbox, policy)
             self._refuse(envelope, "mailbox_full", error)
             return None
         while not mailbox.accept(envelope) and (oldest := mailbox.take()) is not None:
-            self._count_drop(policy)
+            self._count_drop(mailbox, policy)
             self.system.dead_letters.record(oldest, "mailbox_full", self)
             answers.refuse(self, oldest, error)
         return None
 
-    def _count_drop(self, policy: str) -> None:
+    def _count_drop(self, mailbox: Mailbox, policy: str) -> None:
+        mailbox.dropped += 1
         self.counters.dropped[policy] = self.counters.dropped.get(policy, 0) + 1
 
     def _refuse(self, envelope: Envelope, reason: str, error: Exception) -> None:
@@ -218,12 +219,15 @@ class Cell(Progress):
         self.messages += 1
         self.last_message_at = start
         waited = start - envelope.accepted_at
+        self.wait_s += waited
         wait = self.counters.wait
-        if waited <= QUICK_S and waited <= wait.maximum:
+        if waited <= self.wait_max_s and waited <= QUICK_S:
             wait.quick += 1
             wait.total += waited
         else:
             wait.observe(waited)
+            if waited > self.wait_max_s:
+                self.wait_max_s = waited
         if envelope.trace is not self._trace:
             self._trace = envelope.trace
             TRACE.set(envelope.trace)

@@ -122,6 +122,10 @@ def _waiting(cell: Cell) -> int:
     return len(cell.mailbox) + cell.mailbox.in_line if cell.mailbox is not None else 0
 
 
+def _dropped(cell: Cell) -> int:
+    return cell.mailbox.dropped if cell.mailbox is not None else 0
+
+
 def _oldest_s(cell: Cell) -> float | None:
     oldest = cell.mailbox.oldest if cell.mailbox is not None else None
     return None if oldest is None else cell.system.now() - oldest.accepted_at
@@ -160,6 +164,8 @@ _CELL_FIELDS: Mapping[str, Callable[[Any], Any]] = {
     "handle_total_s": attrgetter("handle_s"),
     "handle_mean_s": _handle_mean_s,
     "handle_max_s": _handle_max_s,
+    "wait_total_s": attrgetter("wait_s"),
+    "dropped_total": _dropped,
     "restarts": attrgetter("restarts"),
     "node": lambda cell: str(cell.system.node_id),
     "created_at": lambda cell: timestamp(cell.created_at),
@@ -194,6 +200,8 @@ def actor_row(cell: Cell) -> dict[str, Any]:
         "handle_total_s": cell.handle_s,
         "handle_mean_s": _handle_mean_s(cell),
         "handle_max_s": _handle_max_s(cell),
+        "wait_total_s": cell.wait_s,
+        "dropped_total": _dropped(cell),
         "restarts": cell.restarts,
         "created_at": timestamp(cell.created_at),
         "age_s": _age_s(cell),
@@ -248,6 +256,10 @@ def actor_detail(system: System, actor: str) -> dict[str, Any] | None:
             "capacity": options.capacity,
             "policy": options.policy,
             "waiting": cell.mailbox.in_line if cell.mailbox is not None else 0,
+            "dropped_total": _dropped(cell),
+            "bytes": cell.mailbox.bytes if cell.mailbox is not None else 0,
+            "wait_mean_s": cell.wait_s / cell.messages if cell.messages else None,
+            "wait_max_s": cell.wait_max_s if cell.messages else None,
         },
         "current": [
             {

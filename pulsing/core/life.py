@@ -59,6 +59,8 @@ class Life:
         "system",
         "tags",
         "thread",
+        "wait_max_s",
+        "wait_s",
     )
 
     def __init__(
@@ -95,6 +97,8 @@ class Life:
         self.restarts = 0
         self.handle_s = 0.0
         self.handle_max_s = 0.0
+        self.wait_s = 0.0
+        self.wait_max_s = 0.0
         self.last_message_at: float | None = None
         self.last_errors: list[tuple[float, str, str, str]] | None = None
         self.tags: dict[str, str] | None = None

@@ -63,13 +63,15 @@ class Mailbox(deque[Envelope]):
     It is a deque, and its length is the number of messages inside.
     """
 
-    __slots__ = ("attended", "bytes", "capacity", "line")
+    __slots__ = ("attended", "bytes", "capacity", "dropped", "line")
 
     def __init__(self, capacity: int) -> None:
         super().__init__()
         self.capacity = capacity
         self.bytes = 0
         """Sizes of the messages inside."""
+        self.dropped = 0
+        """Messages that were refused, or given up, because there was no room."""
         self.line: deque[tuple[Envelope, asyncio.Future[None] | None]] | None = None
         self.attended = False
         """Whether `left` is to be called for what is taken out: bytes are counted, or somebody is in line."""

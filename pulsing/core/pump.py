@@ -44,7 +44,7 @@ def _open_stream(cell: Progress, envelope: Envelope, producer: Any, counters: Me
     channel = Channel()
     cell.add_stream(channel)
     # The pump knows nothing of the envelope: that would keep the reader alive, whose end is the pump's end.
-    pump = _pump(cell, _items_of(cell, producer), channel, envelope.method, counters)
+    pump = _pump(cell, _items_of(cell, producer), channel, envelope.method, counters, envelope.accepted_at)
     cell.system.tasks.start(pump, f"stream of {cell.label}")
     reader = StreamReader(channel)
     answer(cell, envelope, reader if cell.spec.table is not None else Message.streaming("", reader))
@@ -65,10 +65,15 @@ def _give_message(cell: Progress, envelope: Envelope, message: Message, counters
 
 
 async def _pump(
-    cell: Progress, items: AsyncIterator[Any], channel: Channel, method: str | None, counters: MethodCounters
+    cell: Progress,
+    items: AsyncIterator[Any],
+    channel: Channel,
+    method: str | None,
+    counters: MethodCounters,
+    asked_at: float,
 ) -> None:
     try:
-        await in_steps(cell, method, counters, _carry(items, channel, counters))
+        await in_steps(cell, method, counters, _carry(cell, items, channel, counters, asked_at))
         channel.finish()
     except asyncio.CancelledError:
         channel.finish(cell.stopped_error(maybe_executed=True))
@@ -83,8 +88,13 @@ async def _pump(
         await items.aclose()  # type: ignore[attr-defined]
 
 
-async def _carry(items: AsyncIterator[Any], channel: Channel, counters: MethodCounters) -> None:
+async def _carry(
+    cell: Progress, items: AsyncIterator[Any], channel: Channel, counters: MethodCounters, asked_at: float | None
+) -> None:
     async for item in items:
+        if asked_at is not None:
+            cell.counters.first_item.observe(cell.now() - asked_at)
+            asked_at = None
         counters.items += 1
         if not channel.put_nowait(item) and not await channel.wait_writable():
             break

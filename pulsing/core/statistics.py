@@ -94,6 +94,7 @@ class ClassCounters:
 
     __slots__ = (
         "dropped",
+        "first_item",
         "internal",
         "methods",
         "name",
@@ -112,6 +113,7 @@ class ClassCounters:
         self.internal = internal
         self.methods: dict[str, MethodCounters] = {}
         self.wait = LatencyCounters()
+        self.first_item = LatencyCounters()
         self.spawned = 0
         self.states = dict.fromkeys(TRANSITIONS, 0)
         self.tells = 0
@@ -157,6 +159,7 @@ class ClassCounters:
             streams=self.streams,
             streams_open=self.streams_open,
             wait=self.wait.snapshot(),
+            first_item=self.first_item.snapshot(),
             mailbox_messages=backlog.messages,
             mailbox_max_messages=backlog.fullest,
             mailbox_oldest_s=backlog.oldest_s,
@@ -167,12 +170,14 @@ class ClassCounters:
 class AskCounters:
     """How long callers of this node waited, and what for: for answers of other nodes, or in vain."""
 
-    __slots__ = ("error", "lost", "ok", "timeout_here", "timeout_there")
+    __slots__ = ("cancelled", "error", "lost", "ok", "timeout_here", "timeout_there")
 
     def __init__(self) -> None:
         self.ok = LatencyCounters()
         self.error = LatencyCounters()
         self.lost = LatencyCounters()
+        self.cancelled = LatencyCounters()
+        """given up by their callers before there was an answer"""
         self.timeout_there = LatencyCounters()
         self.timeout_here = LatencyCounters()
         """of actors of this node; their answers are not timed at the caller: it would be wait and handling again"""
@@ -182,6 +187,7 @@ class AskCounters:
             ("remote", "ok"): self.ok,
             ("remote", "error"): self.error,
             ("remote", "lost"): self.lost,
+            ("remote", "cancelled"): self.cancelled,
             ("remote", "timeout"): self.timeout_there,
             ("local", "timeout"): self.timeout_here,
         }
@@ -269,6 +275,8 @@ class ClassStatistics:
     streams_open: int
     wait: Latency
     """from acceptance by the mailbox to the start of the turn"""
+    first_item: Latency
+    """from acceptance by the mailbox to the first item of a stream"""
     mailbox_messages: int
     mailbox_max_messages: int
     mailbox_oldest_s: float
@@ -302,7 +310,7 @@ class SystemStatistics:
     stopped: int
     asks_inflight: int
     asks: dict[tuple[str, str], Latency]
-    """time that callers waited, by route (local, remote) and outcome (ok, error, lost, timeout)"""
+    """time that callers waited, by route (local, remote) and outcome (ok, error, lost, cancelled, timeout)"""
     messages_by_kind: dict[str, int]
     """ask, tell, stream, system"""
     dead_letters_by_reason: dict[str, int]

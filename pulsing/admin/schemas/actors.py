@@ -41,6 +41,8 @@ class ActorRow(Row):
     handle_total_s: float | None = None
     handle_mean_s: float | None = None
     handle_max_s: float | None = None
+    wait_total_s: float | None = None
+    dropped_total: int | None = None
     restarts: int = 0
     created_at: str | None = None
     age_s: float | None = None

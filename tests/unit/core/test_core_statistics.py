@@ -81,6 +81,7 @@ async def test_streams_and_given_up_calls_are_counted() -> None:
         found = of_class(system, "Source")
         assert (found.streams, found.streams_open) == (1, 0)
         assert found.methods[0].stream_items == 5
+        assert found.first_item.count == 1
         gate = await spawn(GATE.with_options(max_concurrency=1), system=system)
         running = asyncio.ensure_future(gate.enter(1))
         await turns()
@@ -151,6 +152,24 @@ async def test_counts_and_times_of_one_actor_are_told_in_its_row() -> None:
         assert (row["messages_total"], row["errors_total"], row["state"]) == (2, 1, "running")
         assert 0 < row["handle_max_s"] <= row["handle_total_s"]
         detail = await system.inspect("actor", {"actor": "c"})
+        mailbox = detail["mailbox_detail"]
+        assert 0 < mailbox["wait_mean_s"] <= mailbox["wait_max_s"] <= row["wait_total_s"]
+        assert of_class(system, "acting.Counter").wait.total_s == row["wait_total_s"]
         assert detail["errors"][0]["message"] == "[400] ValueError: bad"
         with pytest.raises(ValueError, match="nothing to inspect"):
             await system.inspect("weather")
+
+
+async def test_what_a_full_mailbox_lost_is_told_of_its_actor() -> None:
+    async with testing.system() as system:
+        bound = pul.MailboxOptions(1, "drop_oldest")
+        gate = await spawn(GATE.with_options(max_concurrency=1, mailbox=bound), name="g", system=system)
+        calls = [asyncio.ensure_future(gate.enter(number)) for number in range(4)]
+        await turns()
+        calls += [asyncio.ensure_future(gate.enter(number)) for number in range(2)]
+        await turns()
+        detail = await system.inspect("actor", {"actor": "g"})
+        lost = sum(of_class(system, "Gate").dropped.values())
+        assert detail["mailbox_detail"]["dropped_total"] == detail["dropped_total"] == lost > 0
+        gate.ref._cell.actor.open.set()
+        await asyncio.gather(*calls, return_exceptions=True)

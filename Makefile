@@ -23,7 +23,7 @@ help:
 	@echo 'make test-versions  the portable tests under Python $(OTHER_VERSIONS), where found'
 	@echo 'make test-engines   tests inside Ray, torchrun and LangGraph, which are fetched first'
 	@echo 'make simulate       10,000 lives of simulated clusters, 2,000 of queues; SEEDS=n QUEUE_SEEDS=n for fewer'
-	@echo 'make bench          our figures'
+	@echo 'make bench          our figures beside the peers and the floors, a quarter of an hour; QUICK=1: 3 minutes'
 	@echo 'make chaos          the long forms of all campaigns, some hours; QUICK=1: the short ones'
 	@echo 'make docs           build the documentation into site/'
 	@echo 'make lock           choose the newest versions of all that development needs, with their hashes'
@@ -81,7 +81,8 @@ demo: $(READY)
 	@$(BIN)/pulsing demo $(DEMO_ARGS)
 
 bench: $(READY)
-	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+	@$(BIN)/python -m pip install --quiet -e '.[bench]'
+	@$(BIN)/python -m benchmarks.beside $(if $(QUICK),--quick)
 
 chaos: $(READY)
 	@.ci/chaos
@@ -105,4 +106,4 @@ dist: $(READY)
 		--output-file dist/pulsing.cdx.json dist/requirements.txt
 
 clean:
-	rm -rf $(VENV) .venv-* site dist dashboard/dev/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .venv-* .bench site dist dashboard/dev/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

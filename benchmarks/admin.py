@@ -1,15 +1,16 @@
 """What the admin plane costs: lists and metrics over many actors, live streams, and the plane at rest.
 
-    python benchmarks/admin.py [ACTORS ...]
+    python benchmarks/admin.py [ACTORS ...] [--json]
 
 Times are of the processor, the middle of several; the longest gap is how long the loop was held at most meanwhile.
 """
 
 from __future__ import annotations
 
+import argparse
 import asyncio
+import json
 import statistics
-import sys
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -77,8 +78,8 @@ class Gaps:
             last = now
 
 
-async def measured(name: str, act: Callable[[], Awaitable[httpx.Response]], pause_s: float = 0.0) -> None:
-    """Print what a request costs: the processor's time, the longest gap, the size of the answer."""
+async def measured(name: str, act: Callable[[], Awaitable[httpx.Response]], pause_s: float = 0.0) -> dict[str, float]:
+    """What a request costs: the processor's time, the longest gap, the size of the answer."""
     costs, gaps, size = [], [], 0
     for _ in range(7):
         await asyncio.sleep(pause_s)
@@ -89,8 +90,11 @@ async def measured(name: str, act: Callable[[], Awaitable[httpx.Response]], paus
             gaps.append(watch.longest_s)
         assert response.status_code == 200, response.text
         size = len(response.content)
-    cost, gap = statistics.median(costs) * 1000, statistics.median(gaps) * 1000
-    print(f"  {name:<44} {cost:8.1f} ms   gap {gap:6.1f} ms   {size / 1000:8.1f} kB")
+    return {
+        f"{name}, ms": statistics.median(costs) * 1000,
+        f"{name}, longest gap, ms": statistics.median(gaps) * 1000,
+        f"{name}, kB": size / 1000,
+    }
 
 
 async def calls_for(actors: list[Any], seconds: float) -> float:
@@ -102,7 +106,7 @@ async def calls_for(actors: list[Any], seconds: float) -> float:
     return done / (time.process_time() - cpu)
 
 
-async def streams(plane: Any, actors: list[Any]) -> None:
+async def streams(plane: Any, actors: list[Any]) -> dict[str, float]:
     """What three dashboards cost a node whose actors are busy."""
     before = await calls_for(actors, WATCHED_S)
     who = Principal("benchmark", "operator")
@@ -119,9 +123,11 @@ async def streams(plane: Any, actors: list[Any]) -> None:
     for client, reader in zip(clients, readers, strict=True):
         plane.feed.leave(client)
         reader.cancel()
-    print(
-        f"  {STREAMS} streams: {share:.1%} of a core; calls {before:,.0f} -> {watched:,.0f} a second of processor time"
-    )
+    return {
+        f"{STREAMS} streams, %": share * 100,
+        "calls a second of processor time": before,
+        f"the same under {STREAMS} streams": watched,
+    }
 
 
 async def drained(client: Any) -> None:
@@ -129,17 +135,18 @@ async def drained(client: Any) -> None:
         pass
 
 
-async def at_rest(plane: Any) -> None:
+async def at_rest(plane: Any) -> dict[str, float]:
     """What the plane costs while nobody looks."""
     plane.history.start()
     await asyncio.sleep(1.0)
     cpu, began = time.process_time(), time.perf_counter()
     await asyncio.sleep(WATCHED_S)
-    print(f"  at rest: {(time.process_time() - cpu) / (time.perf_counter() - began):.2%} of a core")
+    return {"at rest, %": (time.process_time() - cpu) / (time.perf_counter() - began) * 100}
 
 
-async def run(count: int) -> None:
-    print(f"{count:,} actors of {CLASSES} classes")
+async def run(count: int) -> dict[str, float]:
+    """All figures with so many actors."""
+    figures: dict[str, float] = {}
     async with await pul.actor_system() as system:
         app = create_admin_app(system, AdminSettings(token=TOKEN))
         plane = app.state.plane
@@ -149,15 +156,30 @@ async def run(count: int) -> None:
         async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8700", headers=headers) as client:
             for sort in ("-rate", "-mailbox", "name", "-messages_total,name"):
                 path = f"/api/v1/actors?limit=100&sort={sort}"
-                await measured(f"actors by {sort}", lambda path=path: client.get(path))
-            await measured("actors by name, with a search", lambda: client.get("/api/v1/actors?search=w99"))
-            await measured("overview", lambda: client.get("/api/v1/overview"))
-            await measured("metrics", lambda: client.get("/metrics"), pause_s=1.05)
-        await at_rest(plane)
-        await streams(plane, actors)
+                figures |= await measured(f"actors by {sort}", lambda path=path: client.get(path))
+            figures |= await measured("actors by name, searched", lambda: client.get("/api/v1/actors?search=w99"))
+            figures |= await measured("overview", lambda: client.get("/api/v1/overview"))
+            figures |= await measured("metrics", lambda: client.get("/metrics"), pause_s=1.05)
+        figures |= await at_rest(plane)
+        figures |= await streams(plane, actors)
         await plane.close()
+    return figures
+
+
+def main() -> None:
+    """Measure, and print what came out."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("actors", type=int, nargs="*", default=[10_000])
+    parser.add_argument("--json", action="store_true", help="of the last number of actors")
+    chosen = parser.parse_args()
+    for wanted in chosen.actors:
+        figures = asyncio.run(run(wanted))
+        if not chosen.json:
+            print(f"{wanted:,} actors of {CLASSES} classes")
+            print("\n".join(f"  {name:<44} {value:10,.2f}" for name, value in figures.items()))
+    if chosen.json:
+        print(json.dumps(figures))
 
 
 if __name__ == "__main__":
-    for wanted in [int(text) for text in sys.argv[1:]] or [10_000]:
-        asyncio.run(run(wanted))
+    main()

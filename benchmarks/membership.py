@@ -1,6 +1,6 @@
 """How fast a cluster notices: deaths, freezes and partitions, simulated and with real processes.
 
-    python benchmarks/membership.py [--rounds N] [--seeds N]
+    python benchmarks/membership.py [--rounds N] [--seeds N] [--json]
 
 The simulated figures are those of the machines that real nodes run, in virtual time: they do not depend on the machine.
 """
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -31,38 +32,46 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=10, help="kills of a real process")
     parser.add_argument("--seeds", type=int, default=100, help="simulated clusters for each figure")
+    parser.add_argument("--json", action="store_true")
     chosen = parser.parse_args()
-    simulated(chosen.seeds)
-    asyncio.run(real(chosen.rounds))
+    figures = simulated(chosen.seeds) | asyncio.run(real(chosen.rounds))
+    if chosen.json:
+        print(json.dumps(figures))
+        return
+    for name, value in figures.items():
+        print(f"{name:45} {value:10,.3f}")
 
 
-def simulated(seeds: int) -> None:
-    """Figures in virtual time."""
+def simulated(seeds: int) -> dict[str, float]:
+    """Figures in virtual time, in seconds where nothing else is said."""
+    figures: dict[str, float] = {}
     for size in (5, 50):
-        show(f"silent death seen by all, {size} nodes", silent_deaths(size, seeds))
+        figures |= quantiles(f"silent death seen by all {size} nodes", silent_deaths(size, seeds))
     for size in (5, 16):
-        show(f"partition of 60 s healed, {size} nodes", reunions(size, seeds))
-    print(f"{'frozen for 5 s, called dead':42} {deaths_by_freezing(10 * seeds, 5.0)} of {10 * seeds}")
+        figures |= quantiles(f"partition of 60 s healed, {size} nodes", reunions(size, seeds))
+    figures[f"called dead of {10 * seeds} frozen for 5 s"] = deaths_by_freezing(10 * seeds, 5.0)
     for size in (5, 50):
-        print(f"{f'messages a node and second at rest, {size}':42} {messages_at_rest(size):.2f}")
+        figures[f"messages a node and second at rest, {size} nodes"] = messages_at_rest(size)
+    return figures
 
 
-async def real(rounds: int) -> None:
+async def real(rounds: int) -> dict[str, float]:
     """Figures of five processes on this machine."""
     async with processes(5) as nodes:
-        show("kill -9 seen by all, 5 processes", await kill_rounds(nodes, rounds, Random(1)))
+        figures = quantiles("killed", await kill_rounds(nodes, rounds, Random(1)))
     async with processes(5) as nodes:
-        dead = await stop_rounds(nodes, max(1, rounds // 2), 5.0, Random(2))
-        print(f"{'stopped for 5 s, called dead':42} {dead} of {max(1, rounds // 2)}")
+        stops = max(1, rounds // 2)
+        figures[f"called dead of {stops} stopped for 5 s"] = await stop_rounds(nodes, stops, 5.0, Random(2))
+    return figures
 
 
-def show(what: str, seconds: Iterable[float]) -> None:
-    """Print a median, a 99th percentile and the longest."""
+def quantiles(what: str, seconds: Iterable[float]) -> dict[str, float]:
+    """The median, the 99th percentile and the longest."""
     ordered = sorted(seconds)
-    median, high = (ordered[min(len(ordered) - 1, int(len(ordered) * share))] for share in (0.5, 0.99))
-    print(
-        f"{what:42} p50 {median:6.3f} s   p99 {high:6.3f} s   max {ordered[-1]:6.3f} s   of {len(ordered)}", flush=True
-    )
+    shares = {"p50": 0.5, "p99": 0.99, "longest": 1.0}
+    return {
+        f"{what}, {name}": ordered[min(len(ordered) - 1, int(len(ordered) * share))] for name, share in shares.items()
+    }
 
 
 if __name__ == "__main__":

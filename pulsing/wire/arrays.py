@@ -53,7 +53,7 @@ def take_apart(array: Any) -> ArrayParts:
     return ArrayParts(_describe(array.dtype), list(array.shape), order, data)
 
 
-def build_array(descr: Any, shape: Any, order: Any, data: bytearray) -> Any:
+def build_array(descr: Any, shape: Any, order: Any, data: bytearray | memoryview) -> Any:
     """Make an array over `data`, which it keeps and writes to.
 
     Raises:
@@ -72,7 +72,7 @@ def build_array(descr: Any, shape: Any, order: Any, data: bytearray) -> Any:
     return numpy.ndarray(shape, dtype, data, order=order)
 
 
-def build_scalar(descr: Any, data: bytearray) -> Any:
+def build_scalar(descr: Any, data: bytearray | memoryview) -> Any:
     """Make a scalar.
 
     Raises:

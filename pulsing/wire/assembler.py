@@ -7,15 +7,14 @@ one actor for messages to it, one request for answers to it.
 
 from __future__ import annotations
 
-import io
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
+from pulsing.wire.attachment import Attachment
 from pulsing.wire.errors import ProtocolError
 from pulsing.wire.frames import Ask, Cancel, Credit, End, Failure, Frame, Reply, StreamItem, Tell
 from pulsing.wire.limits import Limits
-from pulsing.wire.tags import Attachment
 
 Lane: TypeAlias = tuple[str, int]
 Finish: TypeAlias = Callable[[Sequence[Attachment]], Frame]
@@ -25,11 +24,7 @@ TRANSFERS_LIMIT = 65_536
 
 
 class _Transfer:
-    """One frame that waits for its attachments.
-
-    What comes in several pieces is written to its place at once: joining eight megabytes at the end would hold the loop
-    for as long as a small call may wait in all.
-    """
+    """One frame that waits for its attachments."""
 
     def __init__(self, sizes: Sequence[int], head_size: int, finish: Finish) -> None:
         self.head_size = head_size
@@ -41,7 +36,7 @@ class _Transfer:
         self.attachments: list[Attachment] = []
         """Those that are complete."""
         self._sizes = sizes
-        self._begun: io.BytesIO | None = None
+        self._begun: Attachment | None = None
 
     @property
     def is_complete(self) -> bool:
@@ -51,20 +46,17 @@ class _Transfer:
         """Add a chunk; `reserve` sets memory aside for the whole of each attachment that it begins."""
         self.received += len(piece)
         while piece:
-            size = self._sizes[len(self.attachments)]
             if self._begun is None:
+                size = self._sizes[len(self.attachments)]
                 if len(piece) >= size:
-                    self.attachments.append((piece[:size],))
+                    self.attachments.append(Attachment.whole(piece[:size]))
                     piece = piece[size:]
                     continue
-                # The buffer keeps these zeros as its own, and gives them away in the end, both without a copy.
-                self._begun = io.BytesIO(bytes(size)) if reserve else io.BytesIO()
+                self._begun = Attachment(size, reserve=reserve)
                 self.reserved += size if reserve else 0
-            missing = size - self._begun.tell()
-            self._begun.write(piece[:missing])
-            piece = piece[missing:]
-            if self._begun.tell() == size:
-                self.attachments.append((self._begun.getvalue(),))
+            piece = self._begun.write(piece)
+            if self._begun.is_complete:
+                self.attachments.append(self._begun)
                 self._begun = None
 
 

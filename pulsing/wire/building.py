@@ -20,11 +20,12 @@ import msgpack  # type: ignore[import-untyped]
 
 from pulsing.ids import ActorId, NodeId
 from pulsing.wire import arrays
+from pulsing.wire.attachment import Attachment
 from pulsing.wire.errors import DecodeError, ProtocolError
 from pulsing.wire.failures import failure_from_fields, from_failure
 from pulsing.wire.limits import Limits
 from pulsing.wire.registry import FIRST_EXTENSION, LAST_EXTENSION, TypeRegistry
-from pulsing.wire.tags import COMPLEX, CONTAINER_OPENERS, MICROSECOND, PATHS, ZONE_KEY, Attachment, Tag, openers
+from pulsing.wire.tags import COMPLEX, CONTAINER_OPENERS, MICROSECOND, PATHS, ZONE_KEY, Tag, openers
 
 TIMESTAMP_AS_INT = 2
 """msgpack builds its own timestamp type without asking the hook; as a number it can do no harm."""
@@ -51,8 +52,8 @@ class Builder:
         """Decode a payload that is itself a value."""
         return self._read_shallow(data)
 
-    def attachment(self, payload: bytes) -> Attachment:
-        """The attachment that an extension refers to; it has no second owner."""
+    def attachment(self, number: int) -> Attachment:
+        """The attachment that a value refers to; it has no second owner."""
         raise ProtocolError("a value refers to an attachment that it does not have")
 
     def build(self, tag: int, payload: bytes) -> Any:
@@ -129,10 +130,15 @@ class Builder:
         return _constructed(entry.name, entry.decode, content)
 
     def build_array(self, payload: bytes) -> Any:
-        return _constructed("array", lambda parts: arrays.build_array(*parts), self.read(payload))
+        return _constructed("array", lambda parts: arrays.build_array(*parts), self._array_parts(payload))
 
     def build_scalar(self, payload: bytes) -> Any:
-        return _constructed("scalar", lambda parts: arrays.build_scalar(*parts), self.read(payload))
+        return _constructed("scalar", lambda parts: arrays.build_scalar(*parts), self._array_parts(payload))
+
+    def _array_parts(self, payload: bytes) -> list[Any]:
+        """What an array or scalar is made of; large bytes, which stand beside, are the memory that it will be over."""
+        *description, data = self.read(payload)
+        return [*description, self.attachment(data).take_buffer() if type(data) is int else data]
 
     def build_pickled(self, payload: bytes) -> Any:
         if not self._allow_pickle:
@@ -145,11 +151,10 @@ class Builder:
         return from_failure(failure_from_fields(fields))
 
     def attached_bytes(self, payload: bytes) -> bytes:
-        pieces = self.attachment(payload)
-        return bytes(pieces[0]) if len(pieces) == 1 else b"".join(pieces)
+        return self.attachment(int.from_bytes(payload, "big")).take_bytes()
 
     def attached_bytearray(self, payload: bytes) -> bytearray:
-        return bytearray().join(self.attachment(payload))
+        return bytearray(self.attached_bytes(payload))
 
     def attached_str(self, payload: bytes) -> str:
         return self.attached_bytes(payload).decode("utf-8", "surrogatepass")
@@ -222,13 +227,12 @@ class DeepBuilder(Builder):
             self._heights[id(value)] = height
         return value
 
-    def attachment(self, payload: bytes) -> Attachment:
-        index = int.from_bytes(payload, "big")
-        pieces = self._attachments[index] if index < len(self._attachments) else None
-        if pieces is None:
+    def attachment(self, number: int) -> Attachment:
+        attachment = self._attachments[number] if 0 <= number < len(self._attachments) else None
+        if attachment is None:
             raise ProtocolError("a value refers to an attachment that it does not have, or twice to one")
-        self._attachments[index] = None
-        return pieces
+        self._attachments[number] = None
+        return attachment
 
 
 def _height(value: Any, heights: dict[int, int], limit: int) -> int:

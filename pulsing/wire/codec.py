@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from pulsing.wire.assembler import Assembler, lane_of
+from pulsing.wire.attachment import Attachment
 from pulsing.wire.errors import DecodeError, ProtocolError
 from pulsing.wire.failures import FailureRecord, failure_from_fields
 from pulsing.wire.flat import FLAT_BYTES
@@ -46,7 +47,7 @@ from pulsing.wire.frames import (
     Undecodable,
 )
 from pulsing.wire.limits import CHUNK, KIB, PORTION, PORTION_FRAMES, Limits
-from pulsing.wire.tags import Attachment, Buffer
+from pulsing.wire.tags import Buffer
 from pulsing.wire.values import Codec
 from pulsing.wire.weight import LIGHT, weighed
 
@@ -232,11 +233,7 @@ class FrameCodec:
 
     def _take_chunk(self, message: bytes, start: int, end: int) -> list[Frame]:
         (transfer_id,) = struct.unpack_from(">I", message, start)
-        piece = memoryview(message)[start + 4 : end]
-        if 2 * len(piece) < len(message):
-            # A view would keep the whole message in memory.
-            piece = memoryview(bytes(piece))
-        return self.assembler.add(transfer_id, piece)
+        return self.assembler.add(transfer_id, memoryview(message)[start + 4 : end])
 
     # Values in frames.
 

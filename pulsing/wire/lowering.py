@@ -140,10 +140,14 @@ class Lowering:
         """Bytes, beside the structure where they are large."""
         if len(value) <= self._inline:
             return value if inline_tag is None else _extension((inline_tag, value))
+        return _extension((attached_tag, self.attach(value).to_bytes(4, "big")))
+
+    def attach(self, value: bytes) -> int:
+        """Let bytes stand beside the structure; returns the number by which it refers to them."""
         if len(self._attachments) >= self._limits.entries:
             raise NotSendable("value", detail=f"it has more than {self._limits.entries} attachments")
         self._attachments.append(value)
-        return _extension((attached_tag, (len(self._attachments) - 1).to_bytes(4, "big")))
+        return len(self._attachments) - 1
 
     def lower_int(self, value: int, depth: int) -> Any:
         if -(1 << 63) <= value < 1 << 64:
@@ -266,7 +270,8 @@ class Lowering:
             parts = arrays.take_apart(value)
         except NotSendable:
             return self._lower_pickled(value, depth)
-        data = self.data(parts.data, Tag.BYTEARRAY, Tag.ATTACHED_BYTEARRAY)
+        large = len(parts.data) > self._inline
+        data = self.attach(parts.data) if large else _extension((Tag.BYTEARRAY, parts.data))
         descr = self.lower(parts.descr, depth + 1)
         if arrays.is_scalar(type(value)):
             return _extension((Tag.SCALAR, self._pack([descr, data])))

@@ -6,13 +6,10 @@ import datetime as dt
 import pathlib
 import re
 import struct
-from collections.abc import Sequence
 from enum import IntEnum
 from typing import NamedTuple, TypeAlias
 
 Buffer: TypeAlias = bytes | bytearray | memoryview
-Attachment: TypeAlias = Sequence[Buffer]
-"""The pieces of one attachment in the order in which they arrived; joined only when their final type is known."""
 
 
 class Tag(IntEnum):

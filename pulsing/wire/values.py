@@ -16,13 +16,14 @@ from typing import Any
 
 import msgpack  # type: ignore[import-untyped]
 
+from pulsing.wire.attachment import Attachment
 from pulsing.wire.building import TIMESTAMP_AS_INT, Builder, DeepBuilder
 from pulsing.wire.errors import DecodeError, ProtocolError
 from pulsing.wire.flat import ELEMENTS, are_scalars, is_flat
 from pulsing.wire.limits import Limits
 from pulsing.wire.lowering import LOWERERS, PLAIN, QUICK_LOWERERS, Lowerer, Lowering, is_plain, too_much
 from pulsing.wire.registry import TypeRegistry, default_registry
-from pulsing.wire.tags import Attachment, Buffer, Packed, openers
+from pulsing.wire.tags import Buffer, Packed, openers
 
 # Below this size the overhead of an attachment exceeds what it saves.
 _SMALLEST_ATTACHMENT = 512
@@ -112,7 +113,7 @@ class Codec:
             raise ProtocolError("the attachments of a value have other sizes than it says")
         attachments: list[Attachment] = []
         for size in sizes:
-            attachments.append((buffer[offset : offset + size],))
+            attachments.append(Attachment.whole(buffer[offset : offset + size]))
             offset += size
         return head, attachments
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from pulsing.wire.attachment import Attachment
 from pulsing.wire.flat import is_flat
 from pulsing.wire.limits import KIB
-from pulsing.wire.tags import Attachment, openers
+from pulsing.wire.tags import openers
 
 LIGHT = 64
 """So short a head is not looked at: what it holds takes"""
@@ -29,7 +30,7 @@ class Weighed(tuple[Any, ...]):
 def weighed(arguments: Iterable[Any], head: bytes, attachments: Sequence[Attachment]) -> Weighed:
     """The arguments with their weight, given the bytes from which they were decoded."""
     args = Weighed(arguments)
-    args.weight = weight_of(head) + sum(len(piece) for pieces in attachments for piece in pieces)
+    args.weight = weight_of(head) + sum(attachment.size for attachment in attachments)
     return args
 
 

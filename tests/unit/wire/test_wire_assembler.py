@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import tracemalloc
+from typing import Any
+
+import numpy as np
+import pytest
 
 from pulsing.wire import Codec, FrameCodec, Limits, Reply
 from pulsing.wire.assembler import Assembler
@@ -10,18 +14,21 @@ from pulsing.wire.assembler import Assembler
 MIB = 1024 * 1024
 
 
-def test_a_large_value_takes_its_own_size_of_memory_and_no_second_copy_at_its_end() -> None:
-    encoded = FrameCodec(Codec()).encode(Reply(1, bytes(8 * MIB)))
+@pytest.mark.parametrize("value", [bytes(8 * MIB), np.zeros(MIB)], ids=["bytes", "array"])
+def test_a_large_value_takes_its_own_size_of_memory_and_no_second_copy_at_its_end(value: Any) -> None:
+    encoded = FrameCodec(Codec()).encode(Reply(1, value))
     receiver = FrameCodec(Codec())
     assert encoded.chunks is not None
     receiver.decode(encoded.head)
     tracemalloc.start()
     try:
-        frames = [frame for parts in encoded.chunks for frame in receiver.decode(b"".join(parts))]
+        frames: list[Any] = [frame for parts in encoded.chunks for frame in receiver.decode(b"".join(parts))]
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert frames == [Reply(1, bytes(8 * MIB))]
+    (reply,) = frames
+    assert type(reply.value) is type(value)
+    assert bytes(reply.value) == bytes(value)
     assert peak < 10 * MIB
 
 

@@ -27,6 +27,7 @@ from hypothesis import strategies as st
 from pulsing.exceptions import LinkLost, NotSendable, PulsingBusinessError, PulsingError
 from pulsing.ids import ActorId, NodeId
 from pulsing.wire import Codec, DecodeError, Limits, ProtocolError, TypeRegistry, default_registry
+from pulsing.wire.attachment import Attachment
 
 REGISTRY = default_registry.child()
 
@@ -290,22 +291,23 @@ def test_an_array_that_changes_after_encoding_arrives_as_it_was() -> None:
     assert not CODEC.decode(encoded).any()
 
 
-def test_an_array_is_copied_once_when_it_is_taken_apart_and_once_when_it_is_built() -> None:
+def test_an_array_is_copied_once_when_it_is_taken_apart_and_built_over_what_has_arrived() -> None:
     array = np.ones(1_000_000)
 
     tracemalloc.start()
     packed = CODEC.pack(array)
     sender_peak = tracemalloc.get_traced_memory()[1]
-    arrived_bytes = [bytearray(attachment) for attachment in packed.attachments]
+    attachments = [Attachment.whole(memoryview(attachment)) for attachment in packed.attachments]
     tracemalloc.reset_peak()
     before = tracemalloc.get_traced_memory()[0]
-    arrived = CODEC.unpack(packed.head, [(memoryview(data),) for data in arrived_bytes])
+    arrived = CODEC.unpack(packed.head, attachments)
+    arrived += 1
     receiver_peak = tracemalloc.get_traced_memory()[1] - before
     tracemalloc.stop()
 
-    assert np.array_equal(arrived, array)
+    assert np.array_equal(arrived, array + 1)
     assert sender_peak < 1.1 * array.nbytes
-    assert receiver_peak < 1.1 * array.nbytes
+    assert receiver_peak < 0.1 * array.nbytes
 
 
 @pytest.mark.parametrize(
@@ -527,7 +529,7 @@ def test_an_attachment_is_used_once() -> None:
     head = msgpack.packb([msgpack.ExtType(32, b"\0\0\0\0")] * 2)
 
     with pytest.raises(ProtocolError, match="twice"):
-        CODEC.unpack(head, [(b"x",)])
+        CODEC.unpack(head, [Attachment.whole(memoryview(b"x"))])
 
 
 def test_a_peer_cannot_smuggle_in_types_that_the_codec_does_not_send() -> None:

@@ -69,7 +69,7 @@ async def join_network(
     system.closing.append(lambda: crossing.run(control.close()))
     transport = make(system.node_id, control_port)
     node = Node(system, transport, allow_pickle=config.allow_pickle, closed_kept=config.links_kept)
-    listener = await transport.listen(bind, node.attach_accepted)
+    listener = node.listener = await transport.listen(bind, node.attach_accepted)
     system.closing.append(listener.close)
     system.addr = config.advertise or _dialable(listener.addr, plan)
     part = Participation(node, _cluster(system, config, plan, control, control_port, crossing), control)

@@ -24,6 +24,11 @@ CREDIT_EVERY = WINDOW_FRAMES // 4
 CREDIT_EVERY_BYTES = WINDOW_BYTES // 8
 """or as soon as so many bytes have come since the last time: two large values fill the window."""
 
+AT_ONCE = 64
+"""So many are delivered in one turn of the loop: their answers show whether more of them should be asked for."""
+HELD_BYTES = 8 * WINDOW_BYTES
+"""Above this nothing is held back by the size of answers; the budget of the node is what counts then."""
+
 IDS_KEPT = 1024
 
 
@@ -39,10 +44,14 @@ class Arrivals:
         "_credited_bytes",
         "_first",
         "_held",
+        "_held_bytes",
         "_ids",
         "_in_line",
+        "_left",
         "_link",
         "_node_number",
+        "_paused",
+        "_scheduled",
         "_system",
         "_taken",
         "in_turn",
@@ -56,6 +65,9 @@ class Arrivals:
         self._ids: dict[int, ActorId] = {}
         self._first: int | None = None
         self._held: deque[tuple[Ask | Tell, Request[Any] | None]] = deque()
+        self._held_bytes = 0
+        self._left = 0
+        self._scheduled = self._paused = False
         self._in_line: dict[int, int] = {}
         self._taken = 0
         self._credited_bytes = 0
@@ -63,13 +75,18 @@ class Arrivals:
         """Whether nothing that was sent earlier can come over another link any more."""
 
     def take(self, frame: Ask | Tell, request: Request[Any] | None) -> None:
-        """Deliver a message, or hold it back until it is the link's turn."""
-        if self.in_turn:
+        """Deliver a message, or hold it back until it is the link's turn, and there is room for what it will bring."""
+        if self._left:
+            self._left -= 1
             self._deliver(frame, request)
+            return
+        self._held.append((frame, request))
+        if self.in_turn:
+            self._held_bytes += _weight(frame)
+            self._go_on_later()
             return
         if self._first is None:
             self._first = frame.sequence
-        self._held.append((frame, request))
         self._link.peer.holds_back = True
 
     @property
@@ -80,17 +97,54 @@ class Arrivals:
     @property
     def holds_back(self) -> bool:
         """Whether messages wait for the link's turn."""
-        return bool(self._held)
+        return bool(self._held) and not self.in_turn
+
+    @property
+    def in_hand(self) -> bool:
+        """Whether messages wait although it is the link's turn."""
+        return bool(self._held) and self.in_turn
 
     def take_turn(self) -> None:
-        """Deliver what was held back; what comes from now on need not wait."""
+        """Deliver what was held back; what comes from now on need not wait for other links."""
         self.in_turn = True
-        while self._held:
-            self._deliver(*self._held.popleft())
+        self._held_bytes = sum(_weight(frame) for frame, _ in self._held)
+        self._go_on()
+
+    def pause(self) -> None:
+        """Deliver nothing for now: answers have piled up that the other side does not take."""
+        if not self._paused:
+            self._paused = True
+            self._left = 0
+            self._link.outbox.when_smaller(self._resume)
+
+    def _resume(self) -> None:
+        self._paused = False
+        self._go_on_later()
+
+    def _go_on_later(self) -> None:
+        if not self._scheduled and (not self._paused or self._held_bytes > HELD_BYTES):
+            self._scheduled = True
+            self._system.loop.call_soon(self._go_on)
+
+    def _go_on(self) -> None:
+        """Deliver the next messages."""
+        self._scheduled = False
+        left = AT_ONCE
+        while self._held and left and (not self._paused or self._held_bytes > HELD_BYTES):
+            frame, request = self._held.popleft()
+            self._held_bytes -= _weight(frame)
+            left -= 1
+            self._deliver(frame, request)
+        if self._held:
+            self._go_on_later()
+        else:
+            self._left = 0 if self._paused else left
+            self._link.look_around()
 
     def clear(self) -> None:
         """The link is lost: what was held back counts as lost with it."""
         self._held.clear()
+        self._held_bytes = 0
 
     def _deliver(self, frame: Ask | Tell, request: Request[Any] | None) -> None:
         peer = self._link.peer
@@ -181,6 +235,7 @@ class Arrivals:
 
     def _refuse(self, envelope: Envelope, args: object) -> None:
         if isinstance(args, Undecodable):
+            self._link.totals.errors["decode"] += 1
             self._system.dead_letters.record(envelope, "decode")
             envelope.fail(PulsingRuntimeError(f"arguments cannot be read by the other node: {args.error}"))
         else:
@@ -191,3 +246,8 @@ class Arrivals:
         self._link.send(Credit(0, self._taken))
         self._taken = 0
         self._credited_bytes = self._link.bytes_in
+
+
+def _weight(frame: Ask | Tell) -> int:
+    """About how many bytes the arguments of a message take; one object has them both times."""
+    return frame.args.weight if type(frame.args) is Weighed else LIGHT_WEIGHT

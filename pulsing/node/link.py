@@ -6,19 +6,20 @@ import asyncio
 import logging
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from pulsing.core.envelope import Envelope
 from pulsing.core.messages import Message, StreamMessage
 from pulsing.core.streams import StreamReader
-from pulsing.exceptions import LinkLost, NotSendable, PulsingRuntimeError
+from pulsing.exceptions import LinkLost, NodeDead, NodeLeaving, NotSendable, PulsingRuntimeError
 from pulsing.node.arrivals import Arrivals
 from pulsing.node.outbox import Outbox
 from pulsing.node.portions import Portions
 from pulsing.node.stopwatch import Stopwatch
 from pulsing.node.streaming import IncomingStream, OutgoingStream
+from pulsing.node.totals import GOODBYES, Ending, Goodbyes
 from pulsing.tasks import TaskScope
-from pulsing.transport.base import Connection
+from pulsing.transport.base import Connection, ConnectionFault
 from pulsing.wire.codec import FrameCodec
 from pulsing.wire.errors import ProtocolError
 from pulsing.wire.failures import FailureRecord, from_failure, to_failure
@@ -72,6 +73,7 @@ class Link:
         self.connection = connection
         self.dialled = dialled
         self.system: System = peer.system
+        self.totals = peer.node.totals
         self.session: Session[Any] = Session()
         self.frames_in = self.bytes_in = 0
         self.opened_at = self.system.clock.wall()
@@ -82,11 +84,14 @@ class Link:
         """Done when the connection is gone."""
         self.closing = False
         """Whether nothing new goes over this link any more."""
+        self.ending: Ending = "closed"
+        """Why it ended, or will."""
         self._watching: asyncio.TimerHandle | None = None
         self._watched = 0
         """The last of our requests whose caller is watched, or had its answer soon."""
         self.outbox = Outbox(connection, self.system.loop, self._close_if_done)
         self.arrivals = Arrivals(self)
+        self.values = codec
         self._codec = FrameCodec(codec, self.outbox.room)
         self._portions = Portions(connection, self.system.loop, self._read)
         self._tasks = TaskScope(f"link {peer.node_id}")
@@ -169,6 +174,8 @@ class Link:
         envelope = self.session.waiting(request_id)
         if envelope is not None:
             self.system.deadlines.done(envelope)
+            if envelope.reply.cancelled():
+                self.system.asks.cancelled.observe(self.system.now() - envelope.accepted_at)
             self.send(Cancel(request_id))
             self.peer.room_again()
 
@@ -273,6 +280,8 @@ class Link:
             if self.system.log_seldom.due("protocol"):
                 logger.warning("node %s broke the protocol: %s", self.peer.node_id, error)
             self._portions.clear()
+            self.totals.errors["protocol"] += 1
+            self.ending = "protocol"
             self.connection.close(PROTOCOL_ERROR, "protocol error")
             offset = len(data)
         if self.peer.waiting:
@@ -293,12 +302,15 @@ class Link:
         system = self.system
         system.deadlines.done(envelope)
         if type(value) is Undecodable:
+            self.totals.errors["decode"] += 1
             envelope.fail(PulsingRuntimeError(f"the answer cannot be read by this node: {value.error}"))
             return
         reply = envelope.reply
         if reply is not None and not reply.done():
             system.asks.ok.observe(system.now() - envelope.accepted_at)
             reply.set_result(value)
+        elif reply is not None and reply.cancelled():
+            system.asks.cancelled.observe(system.now() - envelope.accepted_at)
 
     def _begin_reading(self, request: Request[Any], msg_type: Any, abandoned: bool) -> StreamReader | Message:
         stream = request.context = IncomingStream(self, request)
@@ -323,6 +335,7 @@ class Link:
             return
         stream: IncomingStream = request.context
         if isinstance(frame.items, Undecodable):
+            self.totals.errors["decode"] += 1
             stream.finish(PulsingRuntimeError(f"an item cannot be read by this node: {frame.items.error}"))
             self.send(Cancel(request.id))
         else:
@@ -348,15 +361,19 @@ class Link:
         self.send(Pong(frame.nonce))
 
     def _on_goodbye(self, frame: Goodbye, _: Any) -> None:
+        if frame.reason in GOODBYES and not self.session.said_goodbye:
+            self.ending = cast(Ending, frame.reason)
         self.retire()
         self.peer.link_closing(self)
 
     # --- the end ---------------------------------------------------------------------------------------------------
 
-    def retire(self, reason: str = "replaced") -> None:
+    def retire(self, reason: Goodbyes = "replaced") -> None:
         """Carry nothing new; the link ends when all that is open has ended."""
         if not self.session.said_goodbye:
             self.closing = True
+            if self.ending == "closed":
+                self.ending = reason
             self.send(Goodbye(reason))
         self._close_if_done()
 
@@ -381,6 +398,7 @@ class Link:
         self.backpressure.stop(self.system.now())
         self.ended.set_result(None)
         detail = "" if error is None else str(error)
+        self._judge(error)
         for request in self.session.end():
             if isinstance(request.context, Envelope):
                 self.system.deadlines.done(request.context)
@@ -394,6 +412,21 @@ class Link:
         self.arrivals.clear()
         self.outbox.clear()
         self.peer.link_lost(self, detail)
+
+    def _judge(self, error: Exception | None) -> None:
+        """Count the end of the link, and what was wrong with it."""
+        if isinstance(error, ConnectionFault):
+            self.totals.errors[error.kind] += 1
+            self.ending = "protocol" if error.kind == "protocol" else "lost"
+        elif isinstance(error, NodeDead):
+            self.ending = "dead"
+        elif isinstance(error, NodeLeaving):
+            self.ending = "leaving"
+        elif error is not None:
+            self.ending = "lost"
+        self.totals.closed[self.ending] += 1
+        self.totals.pickled["in"] += self.values.pickled_in
+        self.totals.pickled["out"] += self.values.pickled_out
 
     async def close(self) -> None:
         """Say goodbye, send what is queued, and wait for the streams' tasks."""

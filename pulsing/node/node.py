@@ -19,10 +19,11 @@ from pulsing.node.membership import Membership
 from pulsing.node.peer import Peer
 from pulsing.node.redials import Redials
 from pulsing.node.references import teach
-from pulsing.node.rows import closed_row, link_rows
+from pulsing.node.rows import closed_row, link_rows, totals_row
+from pulsing.node.totals import LinkTotals
 from pulsing.node.watching import Watches
 from pulsing.tasks import TaskScope
-from pulsing.transport.base import Connection, ConnectionHandler, DialFailed, DialledSelf, Transport
+from pulsing.transport.base import Connection, ConnectionHandler, DialFailed, DialledSelf, Listener, Transport
 from pulsing.wire.registry import default_registry
 from pulsing.wire.values import Codec
 
@@ -55,6 +56,9 @@ class Node:
         self._transport = transport
         self._allow_pickle = allow_pickle
         self.budget = Budget()
+        self.totals = LinkTotals()
+        self.listener: Listener | None = None
+        """Where other nodes knock, once it is open."""
         self._registry = default_registry.child()
         self._tasks = TaskScope(f"node {system.node_id}")
         self._peers: dict[int, Peer] = {}
@@ -75,6 +79,7 @@ class Node:
         self.membership = membership
         self.system.router = self
         self.system.inspectors["links"] = self._link_rows
+        self.system.inspectors["link_totals"] = lambda params: totals_row(self)
 
     # --- routing (pulsing.core.system.Router) ----------------------------------------------------------------------
 
@@ -168,10 +173,13 @@ class Node:
             self._hopes_end(addr, "the address leads to this very node")
             self.membership.connected(self.system.node_id, addr, None)
         except DialFailed as error:
+            self.totals.connects["refused" if error.refused else "timeout" if error.timed_out else "failed"] += 1
             self._redials.failed(addr, self.system.now())
             self._hopes_end(addr, error.reason)
             self.membership.dial_failed(addr, error.refused, error.reason)
         except AuthFailed as error:
+            self.totals.connects["auth"] += 1
+            self.totals.errors["auth"] += 1
             if self.auth_failure is None:
                 logger.warning("%s", error)
             self.auth_failure = error
@@ -179,6 +187,7 @@ class Node:
             self._hopes_end(addr, str(error))
             self.membership.dial_failed(addr, False, str(error))
         except OSError as error:
+            self.totals.connects["failed"] += 1
             self._redials.failed(addr, self.system.now())
             self._hopes_end(addr, str(error))
             self.membership.dial_failed(addr, False, str(error))
@@ -231,6 +240,7 @@ class Node:
 
     def link_opened(self, link: Link) -> None:
         """A link is in use."""
+        self.totals.connects["ok"] += 1
         self._publish("link.opened", link.peer.node_id, {"direction": "out" if link.dialled else "in"})
 
     def link_closed(self, link: Link, reason: str) -> None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pulsing.core.inspection import timestamp
 from pulsing.node.link import Link
+
+if TYPE_CHECKING:
+    from pulsing.node.node import Node
 
 
 def link_row(link: Link) -> dict[str, Any]:
@@ -56,3 +59,18 @@ def closed_row(link: Link, reason: str, at: float) -> dict[str, Any]:
 def link_rows(links: Iterable[Link], closed: Iterable[dict[str, Any]], wants_closed: bool) -> list[dict[str, Any]]:
     """The open links, or with `wants_closed` those that were closed of late."""
     return list(closed) if wants_closed else [link_row(link) for link in links]
+
+
+def totals_row(node: Node) -> dict[str, Any]:
+    """What was counted of all links since the node began: attempts, ends, errors and pickled values, by kind."""
+    totals, links = node.totals, node.links()
+    refused_here = 0 if node.listener is None else node.listener.refused
+    return {
+        "connects": dict(totals.connects),
+        "closed": dict(totals.closed),
+        "errors": {**totals.errors, "auth": totals.errors["auth"] + refused_here},
+        "pickled": {
+            "in": totals.pickled["in"] + sum(link.values.pickled_in for link in links),
+            "out": totals.pickled["out"] + sum(link.values.pickled_out for link in links),
+        },
+    }

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from typing import Literal, Protocol, TypeAlias
 
 from pulsing.ids import NodeId
 
@@ -103,6 +103,11 @@ class Listener(Protocol):
         """The bound `host:port`, with the real port."""
         ...
 
+    @property
+    def refused(self) -> int:
+        """How many strangers could not prove themselves here."""
+        ...
+
     async def close(self) -> None:
         """Close the door; connections that came through it stay. Idempotent."""
         ...
@@ -134,17 +139,34 @@ class DialFailed(ConnectionError):
     """No connection to an address came about; credentials had no part in it.
 
     `refused` is True where the machine answered that nobody listens there, which is a much stronger sign of a
-    dead process than silence is.
+    dead process than silence is; `timed_out` where nothing was heard in time.
     """
 
-    def __init__(self, addr: str, reason: str, *, refused: bool = False) -> None:
+    def __init__(self, addr: str, reason: str, *, refused: bool = False, timed_out: bool = False) -> None:
         super().__init__(addr, reason)
         self.addr = addr
         self.reason = reason
         self.refused = refused
+        self.timed_out = timed_out
 
     def __str__(self) -> str:
         return f"cannot connect to {self.addr}: {self.reason}"
+
+
+FaultKind: TypeAlias = Literal["protocol", "oversize", "timeout"]
+
+
+class ConnectionFault(ConnectionError):
+    """A connection ended because one of its ends did what a node does not.
+
+    Args:
+        kind: the protocol was broken, a message was over its limit, or the other end took nothing in time.
+        text: the same in a sentence.
+    """
+
+    def __init__(self, kind: FaultKind, text: str) -> None:
+        super().__init__(text)
+        self.kind: FaultKind = kind
 
 
 class DialledSelf(DialFailed):

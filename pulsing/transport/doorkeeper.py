@@ -36,6 +36,8 @@ class Doorkeeper(Generic[Guest]):
         self._busy: set[Guest] = set()
         self._held: set[Guest] = set()
         self._failures: dict[str, deque[float]] = {}
+        self.failed_total = 0
+        """How many proofs were refused."""
 
     def enter(self, guest: Guest, host: str) -> Guest | None:
         """Take in an unproven connection.
@@ -71,6 +73,7 @@ class Doorkeeper(Generic[Guest]):
 
     def failed(self, host: str, now: float) -> None:
         """A proof from `host` was refused."""
+        self.failed_total += 1
         self._forget_old(now)
         if len(self._failures) < _MAX_ORIGINS or origin_of(host) in self._failures:
             self._failures.setdefault(origin_of(host), deque(maxlen=self._max_failures + 1)).append(now)

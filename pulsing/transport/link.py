@@ -12,13 +12,14 @@ import sys
 from collections.abc import Sequence
 from typing import Protocol, cast
 
-from websockets.frames import CloseCode, Frame, Opcode
+from websockets.exceptions import PayloadTooBig
+from websockets.frames import Close, CloseCode, Frame, Opcode
 from websockets.http11 import Request, Response
 from websockets.protocol import OPEN, SEND_EOF, Side
 from websockets.protocol import Protocol as WebSocketCore
 
 from pulsing.transport.address import is_loopback, join_address
-from pulsing.transport.base import Attach, Buffer, ConnectionHandler, PeerInfo
+from pulsing.transport.base import Attach, Buffer, ConnectionFault, ConnectionHandler, FaultKind, PeerInfo
 from pulsing.transport.framing import FrameReader, frame_parts
 from pulsing.transport.limits import Limits
 
@@ -254,7 +255,8 @@ class WebSocketLink(asyncio.Protocol):
             self._handler.on_message(message)
 
     def _fail(self, code: CloseCode, reason: str) -> None:
-        self._fault = ConnectionError(f"the other end sent a {reason}")
+        kind: FaultKind = "oversize" if code is CloseCode.MESSAGE_TOO_BIG else "protocol"
+        self._fault = ConnectionFault(kind, f"the other end sent a {reason}")
         self._closing = self._deaf = True
         self._takes_messages = False
         self.core.fail(code, reason)
@@ -277,7 +279,7 @@ class WebSocketLink(asyncio.Protocol):
             self._expect_progress(seconds)
             return
         if not self._closing and self.core.state is OPEN:
-            self._fault = ConnectionError(f"the other end took nothing for {seconds:g} s")
+            self._fault = ConnectionFault("timeout", f"the other end took nothing for {seconds:g} s")
         self.abort()
 
     def _ending(self, error: Exception | None) -> Exception | None:
@@ -286,12 +288,20 @@ class WebSocketLink(asyncio.Protocol):
             return self._fault
         received = self.core.close_rcvd
         if received is not None:
-            good = received.code in _ENDS
-            return None if good else ConnectionError(f"the other end closed with {received.code} {received.reason!r}")
+            return None if received.code in _ENDS else _closed_for(received)
         fault = self.core.parser_exc
         if fault is not None and not isinstance(fault, EOFError):
-            return ConnectionError(f"the other end broke the protocol: {fault}")
+            kind: FaultKind = "oversize" if isinstance(fault, PayloadTooBig) else "protocol"
+            return ConnectionFault(kind, f"the other end broke the protocol: {fault}")
         return error or ConnectionResetError("the other end is gone without a goodbye")
+
+
+def _closed_for(received: Close) -> ConnectionError:
+    """What the other end holds against this one."""
+    text = f"the other end closed with {received.code} {received.reason!r}"
+    if received.code == CloseCode.MESSAGE_TOO_BIG:
+        return ConnectionFault("oversize", text)
+    return ConnectionFault("protocol", text) if received.code == CloseCode.PROTOCOL_ERROR else ConnectionError(text)
 
 
 def _tune(sock: socket.socket | None, peer: tuple[str, int] | None, unacknowledged_s: float) -> None:

@@ -88,7 +88,7 @@ class WebSocketTransport:
         try:
             return await asyncio.wait_for(self._dial(addr, attach), self._limits.dial_timeout)
         except asyncio.TimeoutError:
-            raise DialFailed(addr, f"no answer within {self._limits.dial_timeout:g} s") from None
+            raise DialFailed(addr, f"no answer within {self._limits.dial_timeout:g} s", timed_out=True) from None
 
     async def _dial(self, addr: str, attach: Attach) -> WebSocketLink:
         host, port = split_address(addr)
@@ -182,6 +182,11 @@ class WebSocketListener:
     def addr(self) -> str:
         """The bound `host:port`, with the real port."""
         return self._addr
+
+    @property
+    def refused(self) -> int:
+        """How many strangers could not prove themselves here."""
+        return self._keeper.failed_total
 
     @property
     def unproven(self) -> int:

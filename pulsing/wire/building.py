@@ -35,7 +35,7 @@ _FEW_KEYS = 256
 
 
 class Builder:
-    """Builds what extension values stand for; keeps nothing, and so serves all shallow values of a codec.
+    """Builds what extension values stand for; keeps nothing of them, and so serves all shallow values of a codec.
 
     Args:
         registry: the classes that may be built.
@@ -47,6 +47,8 @@ class Builder:
         self._registry = registry
         self._allow_pickle = allow_pickle
         self._read_shallow = read_shallow
+        self.pickled = 0
+        """Values that came by pickle."""
 
     def read(self, data: bytes) -> Any:
         """Decode a payload that is itself a value."""
@@ -144,6 +146,7 @@ class Builder:
         if not self._allow_pickle:
             raise DecodeError("a value was sent by pickle, which this node does not allow (allow_pickle)")
         stream, *buffers = self.read(payload)
+        self.pickled += 1
         return _constructed("pickle", lambda data: pickle.loads(data, buffers=buffers), stream)  # noqa: S301
 
     def build_error(self, payload: bytes) -> Any:

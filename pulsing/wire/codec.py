@@ -242,7 +242,7 @@ class FrameCodec:
         plain = self.codec.pack_plain(value)
         if plain is not None:
             return plain, 0, ()
-        head, attachments = self.codec.pack_lowered(value, outer)
+        head, attachments, _ = self.codec.pack_lowered(value, outer)
         if not attachments:
             return head, 0, ()
         self._transfers = (self._transfers + 1) & 0xFFFFFFFF

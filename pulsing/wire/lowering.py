@@ -93,6 +93,7 @@ class Lowering:
         self._lowerers = lowerers
         self._attachments: list[bytes] = []
         self._nodes = 0
+        self._pickled = 0
 
     def run(self, value: Any, outer: int) -> Packed:
         """Encode the value, whose `outer` outermost containers do not count as depth."""
@@ -100,7 +101,7 @@ class Lowering:
             head = self._pack(self.lower(value, -outer))
         except RecursionError as error:
             raise too_much(value, "it is taken apart without end") from error
-        return Packed(head, tuple(self._attachments))
+        return Packed(head, tuple(self._attachments), self._pickled)
 
     def lower(self, value: Any, depth: int) -> Any:
         """A value that msgpack packs exactly, inside of `depth` containers."""
@@ -287,6 +288,7 @@ class Lowering:
         except Exception as error:
             # Any class may have its own way of refusing to be pickled.
             raise NotSendable(_type_name(value), detail=f"pickle: {error}") from error
+        self._pickled += 1
         return self.parts(Tag.PICKLE, stream, *data)
 
 

@@ -52,6 +52,8 @@ class Packed(NamedTuple):
     """The msgpack part."""
 
     attachments: tuple[bytes, ...] = ()
+    pickled: int = 0
+    """How many values in it are sent by pickle."""
 
 
 COMPLEX = struct.Struct(">dd")

@@ -67,6 +67,9 @@ class Codec:
         self._builder = Builder(registry, allow_pickle, self._read_shallow)
         self._build = self._builder.build
         self._entries = limits.entries
+        self.pickled_out = 0
+        """Values that were sent by pickle."""
+        self._pickled_deep = 0
 
     def encode(self, value: Any) -> bytes:
         """Encode a value with its attachments into one byte string.
@@ -77,7 +80,7 @@ class Codec:
         plain = self.pack_plain(value)
         if plain is not None:
             return plain
-        head, attachments = self.pack_lowered(value)
+        head, attachments, _ = self.pack_lowered(value)
         if not attachments:
             return head
         sizes = struct.pack(f">{len(attachments)}I", *map(len, attachments))
@@ -176,6 +179,7 @@ class Codec:
         if len(packed.head) > self.limits.structured:
             packed = self._lowering(_SMALLEST_ATTACHMENT, LOWERERS).run(value, outer)
         self._check_size(value, packed)
+        self.pickled_out += packed.pickled
         return packed
 
     def _lowered_quickly(self, value: Any, outer: int) -> Packed | None:
@@ -194,6 +198,11 @@ class Codec:
         total = len(packed.head) + sum(map(len, packed.attachments))
         if total > self.limits.message:
             raise too_much(value, f"it takes {total} bytes, {self.limits.message} at most")
+
+    @property
+    def pickled_in(self) -> int:
+        """Values that came by pickle."""
+        return self._builder.pickled + self._pickled_deep
 
     def unpack(self, head: bytes, attachments: Sequence[Attachment] = (), outer: int = 0) -> Any:
         """Decode what `pack` made, given the same `outer`.
@@ -222,7 +231,11 @@ class Codec:
         if len(head) > self.limits.structured:
             raise ProtocolError(f"the structure of a value takes {len(head)} bytes, over {self.limits.structured}")
         if attachments or openers(head) > self.limits.depth:
-            return self._deep_builder(attachments, self.limits.depth + outer).read(head)
+            builder = self._deep_builder(attachments, self.limits.depth + outer)
+            try:
+                return builder.read(head)
+            finally:
+                self._pickled_deep += builder.pickled
         return self._read_shallow(head)
 
     def _deep_builder(self, attachments: Sequence[Attachment], depth: int) -> DeepBuilder:

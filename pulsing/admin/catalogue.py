@@ -231,6 +231,7 @@ AGENTS = Listing(
         search=("role", "goal", "name"),
     ),
     href=lambda row: f"agents/{row['id']}",
+    secret=("last_message",),
 )  # fmt: skip
 QUEUES = Listing(
     "queues",

@@ -55,6 +55,8 @@ class Plane:
         self.fanout = Fanout(system, settings.fanout_s)
         self.dead_letters = Replayer(system, self.fanout, clock)
         self.payloads = Payloads(settings)
+        for preview in (system.preview, system.dead_letters.preview):
+            preview.hide(settings.redact)
         self.relay = Relay(system, self.fanout)
         self.feed = Feed(self.fanout, settings, clock, self.epoch, self.payloads)
         lag = LoopLag(clock)

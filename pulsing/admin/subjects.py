@@ -93,7 +93,9 @@ def shown_actor(row: Row, *, operator: bool) -> Row:
     exit_ = row.get("exit")
     if exit_:
         exit_ = {**exit_, "error": None, "traceback": None}
-    return {**hidden(shown, SECRET_FIELDS), "errors": errors, "exit": exit_, "redacted": True}
+    said = row.get("last_messages") and [{**each, "said": None, "answer": None} for each in row["last_messages"]]
+    closed = {"errors": errors, "exit": exit_, "last_messages": said, "redacted": True}
+    return {**hidden(shown, SECRET_FIELDS), **closed}
 
 
 def commands(row: Row) -> dict[str, str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import reprlib
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from pulsing.clock import Clock
 from pulsing.core.envelope import ATTRIBUTE, Envelope
 from pulsing.core.following import Following
 from pulsing.core.keeping import KeptMessages
+from pulsing.core.preview import Preview
 from pulsing.core.seldom import Seldom
 
 if TYPE_CHECKING:
@@ -58,6 +58,8 @@ class DeadLetters:
         self._on_letter = on_letter
         self._subscriptions: list[Following[DeadLetter]] = []
         self._next = 1
+        self.preview = Preview(PREVIEW_LIMIT)
+        """What is shown of a message."""
         self.kept: KeptMessages | None = None
         """The messages themselves; None where nobody knows how to keep them."""
 
@@ -117,7 +119,7 @@ class DeadLetters:
             recipient_class=None if cell is None else cell.spec.class_name,
             sender=None if envelope.sender is None else str(envelope.sender),
             method=envelope.method,
-            preview=_preview(envelope),
+            preview=self.preview.call(envelope.args, envelope.kwargs),
             trace_id=None if envelope.trace is None else envelope.trace[:16].hex(),
             # What could not be read here has no arguments, and must not be sent again without them.
             size=None if reason == "decode" else self._keep(envelope),
@@ -145,16 +147,3 @@ class DeadLetters:
                 letter.reason,
                 self._counts[letter.reason],
             )
-
-
-_short = reprlib.Repr()
-_short.maxstring = _short.maxother = 120
-
-
-def _preview(envelope: Envelope) -> str:
-    try:
-        arguments = [_short.repr(argument) for argument in envelope.args]
-        arguments += [f"{name}={_short.repr(value)}" for name, value in (envelope.kwargs or {}).items()]
-    except Exception:
-        return "<cannot be shown>"
-    return ", ".join(arguments).encode("utf-8", "replace")[:PREVIEW_LIMIT].decode("utf-8", "ignore")

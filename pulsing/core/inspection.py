@@ -12,6 +12,7 @@ from typing import Any
 from pulsing.core.actor_class import ActorClass
 from pulsing.core.cell import Cell
 from pulsing.core.classes import registered_classes
+from pulsing.core.conversation import AgentCell, Exchange
 from pulsing.core.dead_letters import DeadLetter
 from pulsing.core.events import Event
 from pulsing.core.lifecycle import Ended
@@ -269,6 +270,7 @@ def actor_detail(system: System, actor: str) -> dict[str, Any] | None:
             }
             for envelope in cell.in_progress[:20]
         ],
+        "last_messages": _last_messages(cell),
         "by_method": _by_method(cell),
         "errors": [
             {"at": timestamp(at), "method": method, "type": type_name, "message": text}
@@ -280,6 +282,16 @@ def actor_detail(system: System, actor: str) -> dict[str, Any] | None:
             if one.actor_id != cell.actor_id
         ],
     }
+
+
+def _last_messages(cell: Cell) -> list[dict[str, Any]] | None:
+    """What an agent was told of late, newest first; None for other actors, which do not remember."""
+    return [_exchange(each) for each in reversed(cell.exchanges)] if isinstance(cell, AgentCell) else None
+
+
+def _exchange(exchange: Exchange) -> dict[str, Any]:
+    shown = {name: getattr(exchange, name) for name in ("method", "sender", "said", "outcome", "answer", "took_s")}
+    return {"at": timestamp(exchange.at), **shown}
 
 
 def _by_method(cell: Cell) -> list[dict[str, Any]] | None:
@@ -417,6 +429,7 @@ def _agent_row(cell: Cell) -> dict[str, Any]:
         "tags": {**card.get("tags", {}), **(cell.tags or {})},
         "current": current,
         "last_message_at": row["last_message_at"],
+        "last_message": next(iter(_last_messages(cell) or ()), None),
     }
 
 

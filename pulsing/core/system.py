@@ -19,6 +19,7 @@ from typing import Any
 import pulsing.core.elsewhere as elsewhere
 from pulsing.clock import Clock, SystemClock, system_random
 from pulsing.core.cell import Cell
+from pulsing.core.conversation import AgentCell
 from pulsing.core.dead_letters import DeadLetter, DeadLetters
 from pulsing.core.envelope import Envelope
 from pulsing.core.events import EventStream
@@ -28,6 +29,7 @@ from pulsing.core.lifecycle import Ended, Terminated
 from pulsing.core.listing import describe_class, figures_of, named_actors, named_instances
 from pulsing.core.lookup import Lookup, actor_id_of, as_actor_id, as_node_id
 from pulsing.core.methods import MethodTable
+from pulsing.core.preview import Preview
 from pulsing.core.ref import ActorRef
 from pulsing.core.registry import Instance, LocalNames, NameService, Registry, actor_path, lookup_path
 from pulsing.core.seams import SYSTEM_ACTOR, SYSTEM_ACTOR_NUMBER, MemberView, Placement, Router
@@ -43,6 +45,7 @@ from pulsing.tasks import TaskScope
 
 ENDED_KEPT = 1_000
 EVENT_EVERY_S = 1.0
+PREVIEW_BYTES = 512
 FIRST_NUMBER = 16
 """Numbers below are for actors whose id must be known beforehand."""
 
@@ -102,6 +105,8 @@ class System:
         self.deadlines = Deadlines(self.loop, self.now, self._count_timeout)
         self.events = EventStream(self.clock)
         self.dead_letters = DeadLetters(self.clock, self._report_dead_letter)
+        self.preview = Preview(PREVIEW_BYTES)
+        """What is shown of the messages of agents."""
         self.ended: deque[Ended] = deque(maxlen=ENDED_KEPT)
         self.started_wall = self.clock.wall()
         self._started = self.now()
@@ -129,7 +134,7 @@ class System:
         factory: Callable[[], Any] | None = None,
         number: int | None = None,
         actor_id: ActorId | None = None,
-        make_cell: Callable[..., Cell] = Cell,
+        make_cell: Callable[..., Cell] | None = None,
     ) -> Cell:
         """Register an actor and make it ready; what every way to spawn ends in.
 
@@ -141,7 +146,7 @@ class System:
             factory: makes a fresh instance for a restart; None where there cannot be one.
             number: the actor's number on this node; the next free one if None.
             actor_id: an id of another node, for an actor that runs here in the place of one there.
-            make_cell: what runs the actor.
+            make_cell: what runs the actor; by default a cell, which of an agent remembers what it was told.
 
         Raises:
             NameTaken, ValueError, SystemStopped, WrongLoop
@@ -154,7 +159,7 @@ class System:
             raise NodeLeaving(self.node_id)
         path = self.check_name(name, public, internal=spec.kind == "system")
         counters = self.counters_of(spec)
-        cell = make_cell(
+        cell = (make_cell or (Cell if spec.card is None else AgentCell))(
             self,
             actor_id or ActorId.of(self.node_id.id, next(self._numbers) if number is None else number),
             actor,

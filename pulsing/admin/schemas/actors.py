@@ -102,6 +102,20 @@ class ActorError(Row):
     message: str | None = None
 
 
+class Exchange(Row):
+    """A message to an agent, and what became of it."""
+
+    at: str
+    method: str
+    sender: str | None = None
+    said: str | None = None
+    """its arguments, at most 512 bytes of them"""
+    outcome: str
+    """running, ok, stream, told where no answer is wanted, or the type of the error"""
+    answer: str | None = None
+    took_s: float | None = None
+
+
 class ActorExit(Row):
     """How an actor ended."""
 
@@ -127,6 +141,8 @@ class ActorDetail(ActorRow):
     policy: ActorPolicy | None = None
     mailbox_detail: MailboxDetail | None = None
     current: list[CurrentCall] | None = None
+    last_messages: list[Exchange] | None = None
+    """of an agent: what others said to it of late, newest first"""
     by_method: list[dict[str, Any]] | None = None
     errors: list[ActorError] | None = None
     watchers: list[str] | None = None
@@ -221,4 +237,5 @@ class AgentRow(Row):
     errors_total: int = 0
     handle_mean_s: float | None = None
     last_message_at: str | None = None
+    last_message: Exchange | None = None
     href: str | None = None

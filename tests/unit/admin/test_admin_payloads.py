@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
+from pulsing.agent import agent
 from tests.unit.admin.admin_world import API, Counter, site
 
 SECRET = {"id": "1", "password": "hunter2"}
+
+
+@agent(role="Scribe", goal="Write")
+class Scribe:
+    def note(self, text: Any) -> Any:
+        return text
 
 
 @pytest.mark.parametrize(
@@ -57,3 +64,34 @@ async def test_a_list_that_has_not_changed_is_not_sent_again() -> None:
         changed = await client.get(f"{API}/classes", headers={"If-None-Match": first.headers["etag"]})
     assert (again.status_code, again.content) == (304, b"")
     assert changed.status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("mode", "role", "said"),
+    [
+        ("full", "operator", "'hello'"),
+        ("preview", "operator", "'hello'"),
+        ("off", "operator", None),
+        ("full", "viewer", None),
+    ],
+)
+async def test_what_an_agent_was_told_is_a_payload(
+    mode: str, role: Literal["viewer", "operator"], said: str | None
+) -> None:
+    async with site(payloads=mode) as world:
+        scribe = await Scribe.spawn(name="scribe", system=world.system)
+        await scribe.note("hello")
+        client = await world.client(role)
+        detail = (await client.get(f"{API}/actors/scribe")).json()
+        [card] = (await client.get(f"{API}/agents")).json()["items"]
+    [exchange] = detail["last_messages"]
+    assert (exchange["method"], exchange["outcome"], exchange["said"]) == ("note", "ok", said)
+    assert (card["last_message"] is None) is (said is None)
+
+
+async def test_keys_that_the_settings_hide_are_hidden_from_what_an_agent_was_told() -> None:
+    async with site(redact=("pin",)) as world:
+        scribe = await Scribe.spawn(name="scribe", system=world.system)
+        await scribe.note({"pin": 1234})
+        detail = (await (await world.client("operator")).get(f"{API}/actors/scribe")).json()
+    assert detail["last_messages"][0]["said"] == "{'pin': •••}"

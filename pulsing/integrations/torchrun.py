@@ -9,6 +9,7 @@ import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any
 
 from pulsing.cluster.joining import interface_to
@@ -74,8 +75,8 @@ class Ranks:
         run = environment.get("TORCHELASTIC_RUN_ID", "none")
         restart = environment.get("TORCHELASTIC_RESTART_COUNT", "0")
         master = join_address(environment.get("MASTER_ADDR", "127.0.0.1"), int(environment.get("MASTER_PORT", "9")))
-        store = dist.group.WORLD.get_group_store()
-        return cls(store, f"{run}/{restart}", dist.get_rank(), dist.get_world_size(), interface_to(master))
+        life = f"{run}/{restart}"
+        return cls(_store_of(dist, environment), life, dist.get_rank(), dist.get_world_size(), interface_to(master))
 
     def publish(self, addr: str) -> None:
         """Tell the others where this rank listens."""
@@ -102,6 +103,24 @@ class Ranks:
 
     def _key(self, rank: int) -> str:
         return f"pulsing/{self.life}/{rank}"
+
+
+def _store_of(dist: Any, environment: Mapping[str, str]) -> Any:
+    """The store of the process group; where torch is too old to give it, that of torchrun by a connection of our own.
+
+    Raises:
+        RuntimeError: there is neither.
+    """
+    group = dist.group.WORLD
+    if hasattr(group, "get_group_store"):
+        return group.get_group_store()
+    try:
+        host, port = environment["MASTER_ADDR"], int(environment["MASTER_PORT"])
+    except KeyError as missing:
+        raise RuntimeError(
+            f"this torch does not give the store of a process group, and {missing} does not say where torchrun has one"
+        ) from None
+    return dist.TCPStore(host, port, is_master=False, timeout=timedelta(seconds=INIT_TIMEOUT_S))
 
 
 def _start_and_join(ranks: Ranks) -> ActorSystem:

@@ -16,12 +16,12 @@ from tests.engines.ray_cluster import ROOT
 pytestmark = [pytest.mark.shared_resources, pytest.mark.timeout(150)]
 
 
-def torchrun(mode: str, folder: Path, *options: str) -> dict[str, Any]:
-    """Run two ranks; returns what each wrote, by restart and rank."""
+def torchrun(mode: str, folder: Path, *options: str, without: str = "") -> dict[str, Any]:
+    """Run two ranks, `without` a method of process groups; returns what each wrote, by restart and rank."""
     command = [
         *(sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2"),
         *("--rdzv-backend=c10d", "--rdzv-endpoint=127.0.0.1:0", "--rdzv-id=trial", *options),
-        *("-m", "tests.engines.torch_rank", mode, str(folder)),
+        *("-m", "tests.engines.torch_rank", mode, str(folder), *without.split()),
     ]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo"}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120)
@@ -37,13 +37,11 @@ def test_two_ranks_form_one_cluster_and_call_each_other(tmp_path: Path) -> None:
     assert torchrun("plain", tmp_path) == {"0-0": seen_by(0), "0-1": seen_by(1)}
 
 
-def test_after_an_elastic_restart_the_ranks_meet_anew(tmp_path: Path) -> None:
-    # More than one restart, because gloo itself may fail to connect the ranks of a new life.
-    lives = torchrun("restart", tmp_path, "--max-restarts=3")
+@pytest.mark.parametrize("without", ["", "get_group_store"], ids=["store_of_the_group", "store_of_torchrun"])
+def test_after_an_elastic_restart_the_ranks_meet_anew(tmp_path: Path, without: str) -> None:
+    lives = torchrun("restart", tmp_path, "--max-restarts=1", without=without)
 
-    last = max(int(name.partition("-")[0]) for name in lives)
-    assert last > 0
-    assert (lives[f"{last}-0"], lives[f"{last}-1"]) == (seen_by(0), seen_by(1))
+    assert lives == {f"{life}-{rank}": seen_by(rank) for life in (0, 1) for rank in (0, 1)}
 
 
 def test_a_rank_zero_that_does_not_come_is_named_at_the_deadline(tmp_path: Path) -> None:

@@ -41,9 +41,21 @@ async def call_all(rank: int, size: int) -> list[str]:
     return list(await asyncio.gather(*(greeter.as_any().greet(rank) for greeter in greeters)))
 
 
-def main(mode: str, folder: str) -> None:
-    dist.init_process_group("gloo")
-    rank, size = dist.get_rank(), dist.get_world_size()
+def store_of_this_life() -> dist.Store:
+    """What the process group keeps, apart from what it kept in an earlier life.
+
+    torchrun keeps its store over restarts, and torch writes into it under the same names again: a rank that is early
+    would take the address at which another one listened before.
+    """
+    store = dist.TCPStore(os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"]), is_master=False)
+    return dist.PrefixStore(f"life-{life()}", store)
+
+
+def main(mode: str, folder: str, *without: str) -> None:
+    rank, size = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
+    dist.init_process_group("gloo", store=store_of_this_life(), rank=rank, world_size=size)
+    for name in without:
+        delattr(type(dist.group.WORLD), name)
     if mode == "absent":
         torchrun.INIT_TIMEOUT_S = 2.0
         if rank == 0:

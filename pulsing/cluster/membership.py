@@ -273,7 +273,7 @@ class Membership:
                 self._hear_all(rumours, sender, now)
                 self._out.put(Compare(sender))
                 if reply:
-                    self._spreading.sync(sender, reply=False)
+                    self._spreading.sync(sender, now, reply=False)
                 else:
                     self._out.put(Synced(sender))
         self._hear_from(sender, now)
@@ -283,7 +283,7 @@ class Membership:
         peer = self._roster.peers.get(node_id)
         if peer is None:
             if node_id != self.me.node_id and self._roster.has_room:
-                self._spreading.sync(node_id, reply=True)
+                self._spreading.sync(node_id, now, reply=True)
             return
         peer.hear(now)
         if peer.member.status == "left":
@@ -336,7 +336,7 @@ class Membership:
             return
         peer = self._roster.peers.get(node_id)
         if peer is None or not peer.member.is_present:
-            self._spreading.sync(node_id, reply=True)
+            self._spreading.sync(node_id, now, reply=True)
 
     # -- what is said about members ----------------------------------------------------------------------------------
 

@@ -37,6 +37,9 @@ class Profile:
     flap_probation: float = 10.0
     leave_timeout: float = 1.0
     tombstone_age: float = 24 * 3600.0
+    tombstone_told: float = 3600.0
+    """For how long push-pulls speak of one that is gone. Much shorter than its memory lasts: who has forgotten it would
+    else hear of it from one who is about to, and so on for ever."""
     tombstones: int = 1024
     max_members: int = 1024
     max_known: int = 4096

@@ -73,9 +73,9 @@ class Spreading:
         """Tell everybody what this node's own record says now."""
         self.shout(Rumour(self._roster.me, self._roster.me.node_id), now)
 
-    def sync(self, node_id: int, *, reply: bool) -> None:
+    def sync(self, node_id: int, now: float, *, reply: bool) -> None:
         """Send one member everything that is held; with `reply`, to get the same from it."""
-        rumours = self._all_rumours()
+        rumours = self._all_rumours(node_id, now)
         for start in range(0, len(rumours), SYNC_RUMOURS):
             part = tuple(rumours[start : start + SYNC_RUMOURS])
             is_last = start + SYNC_RUMOURS >= len(rumours)
@@ -97,7 +97,7 @@ class Spreading:
         self._sync_at = now + self._sync_interval() if self._roster.peers else None
         live = [p.member.node_id for p in self._roster.present()]
         for node_id in self._random.sample(live, min(1, len(live))) + self._lost_friends(bool(live), now):
-            self.sync(node_id, reply=True)
+            self.sync(node_id, now, reply=True)
 
     def _sync_interval(self) -> float:
         jitter = self._profile.sync_jitter
@@ -115,10 +115,13 @@ class Spreading:
         limit = REUNION_FANOUT if has_company else SHOUT_TO
         return [p.member.node_id for p in self._random.sample(gone, min(limit, len(gone)))]
 
-    def _all_rumours(self) -> list[Rumour]:
+    def _all_rumours(self, listener: int, now: float) -> list[Rumour]:
         roster = self._roster
-        gone = sorted((p for p in roster.peers.values() if not p.member.is_present), key=lambda p: -p.since)
-        peers = [*roster.present(), *gone[:SYNC_DEAD]]
+        told = now - self._profile.tombstone_told
+        gone = [p for p in roster.peers.values() if not p.member.is_present]
+        recent = [p for p in gone if p.since > told or p.member.node_id == listener]
+        recent.sort(key=lambda p: (p.member.node_id != listener, -p.since))
+        peers = [*roster.present(), *recent[:SYNC_DEAD]]
         return [Rumour(roster.me, roster.me.node_id), *(self._testimony(p) for p in peers)]
 
     def _testimony(self, peer: Peer) -> Rumour:

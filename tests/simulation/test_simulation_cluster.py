@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,9 +16,10 @@ from pulsing.cluster.member import GRAVITY, Member
 from pulsing.cluster.membership import Membership
 from pulsing.cluster.messages import Rumour
 from pulsing.cluster.peer import Peer
-from pulsing.cluster.profile import Profile
+from pulsing.cluster.profile import LAN, Profile
 from pulsing.cluster.replication import Replication
 from pulsing.cluster.trials import Trials
+from tests.simulation.cluster_day import Day
 from tests.simulation.cluster_scenario import Scenario, Violation
 from tests.simulation.cluster_world import Node, World, address_of
 
@@ -163,3 +165,35 @@ def test_traffic_at_rest_does_not_grow_with_the_cluster() -> None:
         return (world.sent - before) / size / 20.0
 
     assert messages_a_node_and_second(50) < 1.2 * messages_a_node_and_second(5) < 5.0
+
+
+def test_over_a_long_time_with_a_change_a_minute_views_are_right_and_machines_do_not_grow() -> None:
+    assert [stretch.changes for stretch in Day(1).stretches(3, 10)] == [10, 20, 30]
+
+
+def test_one_that_is_gone_for_long_is_forgotten_by_all_for_good() -> None:
+    world = World(3, 5, replace(LAN, tombstone_age=120.0, tombstone_told=60.0))
+    for host in range(3):
+        world.start(host, (address_of(0),))
+    world.run_until(10.0)
+    gone = world.by_host[2].member_id
+    world.kill(world.by_host[2])
+    world.run_until(100.0)
+    assert all(node.protocol.membership.member(gone) for node in world.running())
+    world.run_until(150.0)
+    assert not any(node.protocol.membership.member(gone) for node in world.running())
+
+
+def test_a_partition_heals_after_nobody_speaks_of_the_lost_any_more() -> None:
+    world = World(4, 6, replace(LAN, tombstone_told=20.0))
+    for host in range(4):
+        world.start(host, (address_of(0),))
+    world.run_until(10.0)
+    for one, other in ((0, 2), (0, 3), (1, 2), (1, 3)):
+        world.cut(one, other)
+        world.cut(other, one)
+    world.run_until(100.0)
+    assert all(sum(m.is_present for m in n.protocol.membership.members()) == 2 for n in world.running())
+    world.heal()
+    world.run_until(115.0)
+    assert all(sum(m.is_present for m in n.protocol.membership.members()) == 4 for n in world.running())

@@ -21,6 +21,15 @@ class Budget:
         self.held = 0
         """Bytes that messages take now: those that wait, and those that methods are at work on."""
 
+    def takes_answer(self, waiting: int, waiting_in_all: int) -> bool:
+        """Whether answers may wait for the other nodes to take them.
+
+        Args:
+            waiting: bytes of those for one node; so that it leaves room for others, half of the limit at most.
+            waiting_in_all: bytes of those for all.
+        """
+        return waiting <= self.limit // 2 and self.held + waiting_in_all <= self.limit
+
 
 class Arrival(Envelope):
     """A message of another node: counted as long as it lives, whoever holds it.

@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Any, cast
 from pulsing.core.envelope import Envelope
 from pulsing.core.messages import Message, StreamMessage
 from pulsing.core.streams import StreamReader
-from pulsing.exceptions import LinkLost, NodeDead, NodeLeaving, NotSendable, PulsingRuntimeError
+from pulsing.exceptions import LinkLost, NodeDead, NodeLeaving, NotSendable, Overloaded, PulsingRuntimeError
 from pulsing.node.arrivals import Arrivals
-from pulsing.node.outbox import Outbox
+from pulsing.node.outbox import PILE, Outbox
 from pulsing.node.portions import Portions
 from pulsing.node.stopwatch import Stopwatch
 from pulsing.node.streaming import IncomingStream, OutgoingStream
 from pulsing.node.totals import GOODBYES, Ending, Goodbyes
 from pulsing.tasks import TaskScope
 from pulsing.transport.base import Connection, ConnectionFault
-from pulsing.wire.codec import FrameCodec
+from pulsing.wire.codec import EncodedFrame, FrameCodec
 from pulsing.wire.errors import ProtocolError
 from pulsing.wire.failures import FailureRecord, from_failure, to_failure
 from pulsing.wire.frames import (
@@ -212,12 +212,33 @@ class Link:
             refusal = error if isinstance(error, NotSendable) else NotSendable(type(value).__name__, detail=str(error))
             refusal.maybe_executed = True
             self.answer_error(request, refusal)
-        else:
-            if self.session.reply(request) and not self.lost:
-                self.outbox.put(encoded)
+            return
+        if self.outbox.waiting > PILE and not self._may_wait(encoded):
+            self._refuse_to_answer(request)
+        elif self.session.reply(request) and not self.lost:
+            self.outbox.put(encoded)
 
     def answer_error(self, request: Request[Any], error: BaseException) -> None:
         """Send the error of a request."""
+        failure = Failure(request.id, self._failure(error))
+        if self.outbox.waiting > PILE and not self._may_wait(self._codec.encode(failure)):
+            self._refuse_to_answer(request)
+        else:
+            self.send(failure)
+
+    def _may_wait(self, answer: bytes | EncodedFrame) -> bool:
+        """Answers have piled up: nothing more is begun for the other side, and there is an end to what is kept."""
+        self.arrivals.pause()
+        size = len(answer) if isinstance(answer, bytes) else answer.size
+        node = self.peer.node
+        in_all = sum(link.outbox.waiting for link in node.links())
+        return node.budget.takes_answer(self.outbox.waiting + size, in_all + size)
+
+    def _refuse_to_answer(self, request: Request[Any]) -> None:
+        if self.system.log_seldom.due("answers"):
+            logger.warning("node %s does not take its answers: some are replaced by errors", self.peer.node_id)
+        error = Overloaded("memory for answers that other nodes have not taken, in bytes,", self.peer.node.budget.limit)
+        error.maybe_executed = True
         self.send(Failure(request.id, self._failure(error)))
 
     def _failure(self, error: BaseException) -> FailureRecord:
@@ -254,7 +275,7 @@ class Link:
     @property
     def is_drained(self) -> bool:
         """Whether no message waits for the rest of a large value, or to be taken in."""
-        return not (self._codec.assembler.holds_messages or self._portions.waiting)
+        return not (self._codec.assembler.holds_messages or self._portions.waiting or self.arrivals.in_hand)
 
     def on_message(self, data: bytes | bytearray) -> None:
         self.bytes_in += len(data)
@@ -284,13 +305,17 @@ class Link:
             self.ending = "protocol"
             self.connection.close(PROTOCOL_ERROR, "protocol error")
             offset = len(data)
+        self.look_around()
+        return offset
+
+    def look_around(self) -> None:
+        """See what can go on, now that frames were taken in."""
         if self.peer.waiting:
             self.peer.room_again()
         if self.peer.holds_back:
             self.peer.release()
         if self.closing:
             self._close_if_done()
-        return offset
 
     def _on_reply(self, frame: Reply, request: Request[Any] | None) -> None:
         if request is None:

@@ -13,7 +13,7 @@ from typing import Any
 from pulsing.transport.base import Connection
 from pulsing.wire.codec import EncodedFrame
 from pulsing.wire.limits import ACTIVE_TRANSFERS, CHUNK
-from pulsing.wire.session import SMALL
+from pulsing.wire.session import SMALL, WINDOW_BYTES
 
 EARLY = 24
 """So many frames go out before the turn is over: the other end begins with them while this one makes the rest."""
@@ -22,6 +22,9 @@ EARLY_AT_MOST = 64
 MESSAGE_TARGET = 512 * 1024
 """A WebSocket message is closed when it has grown to so many bytes; the other end takes a megabyte at most, chunks
 apart."""
+PILE = 4 * WINDOW_BYTES
+"""When so many bytes wait, answers have piled up: messages take no more than a window. Nothing is begun then that would
+be answered, until half of it is gone."""
 
 
 class Outbox:
@@ -38,6 +41,7 @@ class Outbox:
         "_beside_heads",
         "_blocked",
         "_bulk",
+        "_bulk_bytes",
         "_connection",
         "_early",
         "_heads",
@@ -45,6 +49,7 @@ class Outbox:
         "_on_empty",
         "_scheduled",
         "_size",
+        "_wanting",
         "bytes",
         "frames",
     )
@@ -57,6 +62,8 @@ class Outbox:
         self._size = 0
         self._beside_heads = 0
         self._bulk: deque[Iterator[Sequence[Any]]] = deque()
+        self._bulk_bytes = 0
+        self._wanting: list[Callable[[], None]] = []
         self._scheduled = False
         self._blocked = False
         # A connection takes nothing before the call is over in which its handler was made.
@@ -101,6 +108,16 @@ class Outbox:
             self._size += sum(map(len, joined))
         else:
             self._bulk.append(encoded.chunks)
+            self._bulk_bytes += encoded.attached
+
+    @property
+    def waiting(self) -> int:
+        """Bytes that have not been handed to the connection."""
+        return self._size + self._bulk_bytes
+
+    def when_smaller(self, tell: Callable[[], None]) -> None:
+        """Call back once when half of a `PILE` is left, or nothing will be sent any more."""
+        self._wanting.append(tell)
 
     def room(self) -> int:
         """Bytes of large values that may go out with the next frames, before others have their turn."""
@@ -137,6 +154,8 @@ class Outbox:
         self._blocked = True
         self._heads.clear()
         self._bulk.clear()
+        self._size = self._bulk_bytes = 0
+        self._look_smaller()
 
     def _schedule(self) -> None:
         if not self._blocked:
@@ -159,16 +178,28 @@ class Outbox:
         else:
             for parts in _portions(heads):
                 self._connection.send(parts)
+        if self._wanting:
+            self._look_smaller()
 
     def _send_chunk(self) -> None:
         """One chunk of the large value whose turn it is."""
         chunks = self._bulk.popleft()
         parts = next(chunks, None)
         if parts is not None:
-            self.bytes += sum(map(len, parts))
+            size = sum(map(len, parts))
+            self.bytes += size
+            self._bulk_bytes -= size - len(parts[0])
             self._connection.send(parts)
             # The first few take turns; had all begun, the receiver would hold a part of each.
             self._bulk.insert(ACTIVE_TRANSFERS - 1, chunks)
+        if self._wanting:
+            self._look_smaller()
+
+    def _look_smaller(self) -> None:
+        if self.waiting <= PILE // 2:
+            wanting, self._wanting = self._wanting, []
+            for tell in wanting:
+                tell()
 
 
 def _portions(heads: list[bytes]) -> Iterator[Sequence[bytes]]:

@@ -6,6 +6,8 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from pulsing.core.streams import Channel
+from pulsing.exceptions import NotSendable
+from pulsing.node.outbox import PILE
 from pulsing.wire.frames import Cancel, Credit, StreamItem
 from pulsing.wire.session import STREAM_CREDIT, Request
 
@@ -23,13 +25,15 @@ class OutgoingStream:
         self._request = request
         self._channel = channel
         self._more: asyncio.Future[None] | None = None
+        self._together = STREAM_CREDIT
+        """So many items go in one frame at most."""
 
     async def run(self) -> None:
         """Send until the producer or the reader ends it."""
         error: BaseException | None = None
         try:
-            while await self._has_credit():
-                self._link.send(StreamItem(self._request.id, await self._next_items()))
+            while await self._may_go_on():
+                self._send(await self._next_items())
         except StopAsyncIteration:
             pass
         except asyncio.CancelledError:
@@ -49,18 +53,33 @@ class OutgoingStream:
         self._channel.close()
         self._wake()
 
-    async def _has_credit(self) -> bool:
-        while self._request.credit <= 0 and not self._channel.closed:
+    async def _may_go_on(self) -> bool:
+        """Wait for credit, and for what is on its way to the reader's node to be taken there."""
+        outbox = self._link.outbox
+        while (self._request.credit <= 0 or outbox.waiting > PILE) and not self._channel.closed:
             self._more = asyncio.get_running_loop().create_future()
+            if outbox.waiting > PILE:
+                outbox.when_smaller(self._wake)
             await self._more
         return not self._channel.closed
 
     async def _next_items(self) -> tuple[Any, ...]:
         """Whatever is there, at least one item: a frame costs more than the items in it."""
         items = [await self._channel.next()]
-        while len(self._channel) and len(items) < self._request.credit:
+        while len(self._channel) and len(items) < min(self._request.credit, self._together):
             items.append(await self._channel.next())
         return tuple(items)
+
+    def _send(self, items: tuple[Any, ...]) -> None:
+        """Send items, in as many frames as they take: together they may be too large, and one may have no encoding."""
+        try:
+            self._link.send(StreamItem(self._request.id, items))
+        except (NotSendable, ValueError):
+            if len(items) == 1:
+                raise
+            half = self._together = len(items) // 2
+            self._send(items[:half])
+            self._send(items[half:])
 
     def _wake(self) -> None:
         if self._more is not None and not self._more.done():

@@ -78,6 +78,13 @@ class Work:
         finally:
             self.closed += 1
 
+    def large(self, n: int) -> Iterator[bytes]:
+        for i in range(n):
+            yield bytes([i]) * (1 << 20)
+
+    def unsendable_in_the_end(self) -> Iterator[Any]:
+        yield from (1, 2, object())
+
     async def failing(self) -> AsyncIterator[int]:
         yield 1
         yield 2
@@ -152,6 +159,28 @@ def test_streams_of_both_kinds_arrive_in_order(virtual: Run) -> None:
             got = []
             with pytest.raises(ValueError, match="no more"):
                 async for n in worker.failing():
+                    got.append(n)  # noqa: PERF401 - what came before the error counts
+            assert got == [1, 2]
+
+    virtual(scenario)
+
+
+def test_large_items_of_a_stream_arrive_although_those_that_wait_are_too_large_together(virtual: Run) -> None:
+    async def scenario() -> None:
+        async with cluster(2) as systems:
+            worker = await worker_elsewhere(systems)
+            assert [(item[0], len(item)) async for item in worker.large(40)] == [(n, 1 << 20) for n in range(40)]
+
+    virtual(scenario)
+
+
+def test_items_before_one_that_cannot_travel_arrive(virtual: Run) -> None:
+    async def scenario() -> None:
+        async with cluster(2) as systems:
+            worker = await worker_elsewhere(systems)
+            got = []
+            with pytest.raises(NotSendable, match="object"):
+                async for n in worker.unsendable_in_the_end():
                     got.append(n)  # noqa: PERF401 - what came before the error counts
             assert got == [1, 2]
 

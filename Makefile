@@ -24,7 +24,7 @@ help:
 	@echo 'make test-engines   tests inside Ray, torchrun and LangGraph, which are fetched first'
 	@echo 'make simulate       10,000 lives of simulated clusters, 2,000 of queues; SEEDS=n QUEUE_SEEDS=n for fewer'
 	@echo 'make bench          our figures beside the peers and the floors, a quarter of an hour; QUICK=1: 3 minutes'
-	@echo 'make chaos          the long forms of all campaigns, some hours; QUICK=1: the short ones'
+	@echo 'make chaos          the long forms of all campaigns, some hours; QUICK=1: the short ones; ONLY=ids: some'
 	@echo 'make docs           build the documentation into site/'
 	@echo 'make lock           choose the newest versions of all that development needs, with their hashes'
 	@echo 'make dist           sdist, wheel and bill of materials into dist/'
@@ -85,7 +85,7 @@ bench: $(READY)
 	@$(BIN)/python -m benchmarks.beside $(if $(QUICK),--quick)
 
 chaos: $(READY)
-	@.ci/chaos
+	@$(BIN)/python -m tests.campaigns $(if $(QUICK),--quick) $(ONLY)
 
 docs: $(READY)
 	$(BIN)/mkdocs build --strict --quiet

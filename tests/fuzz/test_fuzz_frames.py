@@ -12,6 +12,7 @@ import time
 
 import pytest
 
+from tests.campaigns.noted import note
 from tests.fuzz.inputs import Spoiler, feed, messages
 from tests.integration.hostile import rogue, siege
 
@@ -37,6 +38,7 @@ def test_spoilt_messages_are_taken_or_refused_with_the_one_error() -> None:
         except Exception as error:
             raise AssertionError(f"seed {SEED}, input {number}: {message[:400].hex()}") from error
         slowest = max(slowest, time.process_time() - before)
+    note(changed_frames=INPUTS, slowest_ms=slowest * 1000)
     assert slowest < TOO_LONG_S
     assert 0 < taken < INPUTS
 
@@ -54,3 +56,4 @@ async def test_a_node_that_gets_spoilt_messages_goes_on_answering_others() -> No
             if sent % 200 == 0:
                 await under.check()
         await under.check()
+        note(frames_to_a_live_node=sent, honest_calls_meanwhile=under.calls)

@@ -14,6 +14,7 @@ from pathlib import Path
 import pulsing as pul
 from pulsing.exceptions import NodeLeaving
 from pulsing.testing import wait_until
+from tests.campaigns.noted import note
 
 NODES = int(os.environ.get("PULSING_ROLLING_NODES", "3"))
 CALLERS = 16
@@ -101,6 +102,7 @@ async def test_a_rolling_restart_shows_no_error_but_that_nodes_leave() -> None:
             await all_known(system, NODES)
         await load.more(200)
         await load.end()
+        note(restarts=NODES, answers=load.answers, refusals_tried_again=load.refusals, errors=len(load.errors))
         assert load.errors == []
 
 

@@ -14,6 +14,7 @@ import pytest
 import pulsing as pul
 from pulsing.exceptions import LinkLost
 from pulsing.testing import cluster
+from tests.campaigns.noted import note
 
 MESSAGES = int(os.environ.get("PULSING_ORDER", "60000"))
 SENDERS = 8
@@ -86,7 +87,8 @@ async def test_no_message_overtakes_an_earlier_one_however_often_links_break() -
         arrived = sum(count for count, _ in heard)
         assert storm.answered <= arrived <= storm.answered + storm.perhaps_lost
         assert breaks >= 3
-        print(f"{storm.sent} sent, {arrived} arrived, {storm.certainly_lost} refused, {breaks} breaks")
+        lost = storm.certainly_lost + storm.perhaps_lost
+        note(messages=storm.sent, arrived=arrived, reported_lost=lost, breaks=breaks, inversions=0)
 
 
 async def break_links(here: Any, there: Any, storm: Storm, sending: Any) -> int:

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from pulsing.streaming.backends.sqlite import SqliteBackend
+from tests.campaigns.noted import note
 
 KILLS = int(os.environ.get("PULSING_KILLS", "5"))
 BUCKETS = 2
@@ -80,3 +81,4 @@ async def test_kills_of_the_owner_lose_nothing_acknowledged_and_give_no_offset_t
         assert all(names[offset] == name for offset, name in mine)
         assert len(set(names)) == len(names) == store.total_count()
         await store.close()
+    note(kills=KILLS, acknowledged=len(acked), lost=0)

@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Iterator
 
+from tests.campaigns.noted import note
 from tests.simulation.cluster_scenario import Scenario, Violation
 
 SIZES = (2, 3, 5, 5, 8, 16)
@@ -60,6 +61,7 @@ def main() -> int:
             print(failure, flush=True)
         if done % REPORT_EVERY == 0 or done == chosen.seeds:
             print(f"{done} lives, {broken} broken promises, {time.monotonic() - began:.0f} s", flush=True)
+    note(lives=chosen.seeds, broken_promises=broken)
     return 1 if broken else 0
 
 

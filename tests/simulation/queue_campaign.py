@@ -14,6 +14,7 @@ import sys
 import time
 import traceback
 
+from tests.campaigns.noted import note
 from tests.simulation.queue_life import KINDS, Life, Violation
 
 SIZES = (2, 3, 5)
@@ -61,6 +62,7 @@ def main() -> int:
                 print(failure, flush=True)
             if done % REPORT_EVERY == 0 or done == chosen.seeds:
                 print(f"{done} lives, {broken} broken promises, {time.monotonic() - began:.0f} s", flush=True)
+    note(lives=chosen.seeds, broken_promises=broken)
     return 1 if broken else 0
 
 

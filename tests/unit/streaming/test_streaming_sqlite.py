@@ -19,6 +19,7 @@ from pulsing.streaming import QueueReader
 from pulsing.streaming.backends.sqlite import SqliteBackend, file_of
 from pulsing.streaming.backends.writer import StoreThread
 from pulsing.streaming.manager import local_manager
+from tests.campaigns.noted import note
 
 
 def rows(*numbers: int) -> list[dict[str, Any]]:
@@ -262,6 +263,7 @@ async def test_random_damage_gives_right_records_or_an_error_of_ours(tmp_path: P
             log_of(path).write_bytes(log)
         await read_all_and_write(SqliteBackend(0, str(path.parent)), expected)
         shutil.rmtree(path.parent)
+    note(damaged_files=DAMAGES, wrong_records=0)
 
 
 async def read_all_and_write(store: SqliteBackend, expected: list[dict[str, Any]]) -> None:

@@ -1,0 +1,91 @@
+"""Run the campaigns one after the other, keep how each ended, and write the page of them.
+
+python -m tests.campaigns [--quick] [--page] [ID ...]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from tests.campaigns.noted import VARIABLE, noted
+from tests.campaigns.page import reliability_page
+from tests.campaigns.table import CAMPAIGNS, Campaign
+
+ROOT = Path(__file__).parents[2]
+RESULTS = Path(__file__).with_name("results.json")
+PAGE = ROOT / "docs/reliability.md"
+
+
+def main() -> int:
+    """Run what the command line names, all if it names none; returns 1 if a promise was broken."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("ids", nargs="*", metavar="ID", help="of campaigns; all when none is given")
+    parser.add_argument("--quick", action="store_true", help="the short forms")
+    parser.add_argument("--page", action="store_true", help="run nothing, write the page")
+    chosen = parser.parse_args()
+    known = {campaign.id.partition(",")[0]: campaign for campaign in CAMPAIGNS}
+    wanted = [known[one] for one in chosen.ids] or list(CAMPAIGNS)
+    ended = [] if chosen.page else [_ended(campaign, is_long=not chosen.quick) for campaign in wanted]
+    PAGE.write_text(reliability_page(read_results()))
+    for result in ended:
+        print(f"{'held  ' if result['pass'] else 'BROKEN'} {result['seconds']:8,.0f} s  {result['id']}")
+    return 0 if all(result["pass"] for result in ended) else 1
+
+
+def read_results() -> dict[str, dict[str, Any]]:
+    """What is kept, by id."""
+    return dict(json.loads(RESULTS.read_text())) if RESULTS.exists() else {}
+
+
+def kept(before: dict[str, dict[str, Any]], result: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The results with another one: a short run that held does not take the place of a long one."""
+    last = before.get(result["id"])
+    if last is not None and last["form"] == "long" and result["form"] == "short" and result["pass"]:
+        return before
+    return before | {result["id"]: result}
+
+
+def _ended(campaign: Campaign, *, is_long: bool) -> dict[str, Any]:
+    print(f"== {campaign.id}: {campaign.what}", flush=True)
+    result = run(campaign, is_long=is_long)
+    results = kept(read_results(), result)
+    RESULTS.write_text(json.dumps(results, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
+    if not result["pass"]:
+        print(f"BROKEN; again: {campaign.replay(is_long=is_long)}", flush=True)
+    return result
+
+
+def run(campaign: Campaign, *, is_long: bool) -> dict[str, Any]:
+    """Run one, and say how it ended."""
+    with tempfile.NamedTemporaryFile() as figures:
+        settings = {**(campaign.long if is_long else {}), VARIABLE: figures.name}
+        command = [sys.executable, *campaign.arguments(is_long=is_long)]
+        began = time.monotonic()
+        code = subprocess.run(command, cwd=ROOT, env={**os.environ, **settings}).returncode
+        return {
+            "id": campaign.id,
+            "form": "long" if is_long else "short",
+            "seed": campaign.seed,
+            "commit": _commit(),
+            "figure": noted(Path(figures.name)),
+            "limit": campaign.limit,
+            "pass": code == 0,
+            "seconds": round(time.monotonic() - began, 1),
+        }
+
+
+def _commit() -> str:
+    done = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True)
+    return done.stdout.strip() or "unknown"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,178 @@
+"""The campaigns: what each does to a system, what has to hold meanwhile, and how it is run, long or short."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+LIMIT_S = 7200
+
+
+@dataclass(frozen=True)
+class Campaign:
+    """One campaign.
+
+    Its short form is the same command without the settings of the long one; it is part of `make test`.
+    """
+
+    id: str
+    what: str
+    limit: str
+    """what has to hold, in words"""
+    command: tuple[str, ...]
+    """a module to run, with its arguments, or paths of tests"""
+    long: Mapping[str, str] = field(default_factory=dict)
+    """variables of the long form"""
+    seed: int | None = None
+    """from which its chances come"""
+    long_arguments: tuple[str, ...] = ()
+    short_arguments: tuple[str, ...] = ()
+
+    def arguments(self, *, is_long: bool) -> list[str]:
+        """What to give to a Python."""
+        command = [*self.command, *(self.long_arguments if is_long else self.short_arguments)]
+        if self.command[0].startswith("tests."):
+            return ["-m", *command]
+        return ["-m", "pytest", "-q", "--timeout", str(LIMIT_S), *command]
+
+    def replay(self, *, is_long: bool) -> str:
+        """The one line that runs it again."""
+        settings = "".join(f"{name}={value} " for name, value in self.long.items()) if is_long else ""
+        return f"{settings}.venv/bin/python {' '.join(self.arguments(is_long=is_long))}"
+
+
+_INTEGRATION = "tests/integration/"
+_SIMULATION = "tests/simulation/"
+
+CAMPAIGNS = (
+    Campaign(
+        "T-SIM-1",
+        "lives of simulated clusters of 2 to 50 nodes: crashes, restarts, freezes, cuts of all kinds, loss, odd clocks",
+        "every dead node is seen dead within 15 s, none for a freeze of 5 s; nobody comes back without a new "
+        "incarnation; all views are equal 15 s after the last fault",
+        ("tests.simulation.cluster_campaign",),
+        seed=0,
+        long_arguments=("--seeds", "10000"),
+        short_arguments=("--seeds", "100"),
+    ),
+    Campaign(
+        "T-SIM-2, 4, 6",
+        "the same seed twice under other hash orders; members that lie; known faults put back into the code",
+        "equal histories; honest nodes agree, in bounded memory; every fault is found",
+        (_SIMULATION + "test_simulation_cluster.py", _SIMULATION + "test_simulation_hostile.py"),
+        seed=0,
+    ),
+    Campaign(
+        "T-SIM-3",
+        "lives of queues under the same faults",
+        "no acknowledged record is lost in silence, no offset given twice, one owner in an epoch",
+        ("tests.simulation.queue_campaign",),
+        seed=0,
+        long_arguments=("--seeds", "2000"),
+        short_arguments=("--seeds", "36"),
+    ),
+    Campaign(
+        "T-FUZ-2, 3",
+        "frames changed in their structure, for the decoder and for a node that lives",
+        "one kind of error and no other; honest calls go on; memory and loop within bounds",
+        ("tests/fuzz",),
+        {"PULSING_FUZZ": "1000000", "PULSING_FUZZ_LIVE": "100000"},
+        seed=1,
+    ),
+    Campaign(
+        "T-FUZ-4",
+        "openings by strangers, at random and in silence, and a matrix of wrong proofs",
+        "nothing is decoded without a proof; honest nodes join meanwhile",
+        (_INTEGRATION + "test_security_outsider.py",),
+    ),
+    Campaign(
+        "T-FUZ-5",
+        "files of queues with flipped bits, stretches of zeros and torn ends",
+        "right records, or an error that says which are lost",
+        ("tests/unit/streaming/test_streaming_sqlite.py", "-k", "damage"),
+        {"PULSING_DAMAGES": "5000"},
+        seed=7,
+    ),
+    Campaign(
+        "T-FUZ-6",
+        "requests made up from the specification of the admin plane, by schemathesis",
+        "no answer that the specification does not allow, none of 500 and above",
+        (_INTEGRATION + "test_admin_schema.py",),
+    ),
+    Campaign(
+        "T-KILL-1, 2",
+        "five processes, killed in turn, then stopped for three seconds in turn",
+        "a death is seen by all within 1 s (p99), nobody else is called dead, no name of the dead resolves",
+        (_INTEGRATION + "test_cluster_rounds.py",),
+        {"PULSING_ROUNDS": "50"},
+        seed=1,
+    ),
+    Campaign(
+        "T-KILL-3",
+        "the owner of a durable queue killed while 64 producers write",
+        "every acknowledged record is there, in its place; no offset is given twice",
+        (_INTEGRATION + "test_streaming_kills.py",),
+        {"PULSING_KILLS": "200"},
+        seed=11,
+    ),
+    Campaign(
+        "T-NET-1",
+        "five hosts in network namespaces: cut into halves, silenced, heard one way only, cut by pairs",
+        "views part and become one again without help; nobody whom somebody reaches is called dead",
+        (_INTEGRATION + "test_hosts_partition.py",),
+    ),
+    Campaign(
+        "T-ORD-1",
+        "eight senders to four actors over links that are broken all the time",
+        "no message overtakes another, none arrives twice, gaps are those that were reported",
+        (_INTEGRATION + "test_node_order_broken.py",),
+        {"PULSING_ORDER": "10000000"},
+    ),
+    Campaign(
+        "T-DRAIN-1",
+        "a rolling restart of five nodes under calls",
+        "no error but that a node leaves",
+        (_INTEGRATION + "test_drain_processes.py",),
+        {"PULSING_ROLLING_NODES": "5"},
+    ),
+    Campaign(
+        "T-OVL-1",
+        "ten times as many calls as an actor can take, in a memory cgroup of 512 MiB",
+        "the process lives; at least 80 % of the calls it can do are done; health is answered within 250 ms (p99); "
+        "calls are quick again within 5 s",
+        (_INTEGRATION + "test_node_overload.py",),
+        {"PULSING_OVERLOAD_S": "600"},
+    ),
+    Campaign(
+        "T-OVL-2, 3",
+        "peers that do not read, values that explode when decoded, floods within the rules",
+        "each is refused or cut off, others go on, memory and loop within bounds",
+        (
+            _INTEGRATION + "test_node_stalled.py",
+            _INTEGRATION + "test_node_hostile.py",
+            _INTEGRATION + "test_node_budget.py",
+        ),
+    ),
+    Campaign(
+        "T-SOAK-1",
+        "calls, streams, queues and topics between five processes, one of which is killed every minute",
+        "no error that the contract does not allow; memory rises by at most 1 MiB in 10 minutes; files, threads and "
+        "tasks stay as many",
+        (_INTEGRATION + "test_soak.py",),
+        {"PULSING_SOAK_S": "1200"},
+        seed=5,
+    ),
+    Campaign(
+        "T-SEC",
+        "pickles, secrets in whatever is written, settings, the matrix of the admin plane's gate, places that import",
+        "as SECURITY.md says",
+        (
+            _INTEGRATION + "test_security_pickle.py",
+            _INTEGRATION + "test_security_secrets.py",
+            _INTEGRATION + "test_security_settings.py",
+            _INTEGRATION + "test_subprocess_security.py",
+            "tests/unit/admin/test_admin_gate.py",
+            "tests/unit/test_package_gates.py",
+        ),
+    ),
+)

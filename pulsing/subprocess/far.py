@@ -21,6 +21,7 @@ from pulsing.subprocess.files import FarInput, FarOutput, Inbox, Pump, pump_from
 from pulsing.subprocess.home import check_thread, system_for, wait_for
 from pulsing.subprocess.ledger import check_needs
 from pulsing.subprocess.order import Order
+from pulsing.subprocess.outlet import is_placed_by_ray
 from pulsing.subprocess.places import Started, start
 from pulsing.subprocess.talk import Talk
 from pulsing.subprocess.text import Text
@@ -94,13 +95,14 @@ class FarPopen:
             env=None if env is None else {os.fspath(key): os.fspath(value) for key, value in env.items()},
             shell=bool(shell),
             umask=umask,
-            needs=check_needs(resources),
+            # Ray counts what it gives away itself, and in words of its own.
+            needs=None if is_placed_by_ray(placement) else check_needs(resources),
             name=name,
         )
         self._system = system_for(system)
         # What blocks is not to be found out when the process runs.
         check_thread(self._system)
-        self._open(wait_for(self._system, start(self._system, placement, order)))
+        self._open(wait_for(self._system, start(self._system, placement, order, resources)))
         try:
             self._plumb(order, files, bufsize)
         except BaseException:

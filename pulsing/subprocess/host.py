@@ -67,13 +67,13 @@ class Host:
                 raise NodeLeaving(self._system.node_id)
             answer = _answer(lambda: self._begin(self._policy.approve(order)))
         except Forbidden as refusal:
-            self._note(order, "refused", reason=str(refusal))
+            self.note(order, "refused", str(_calling_node()), reason=str(refusal))
             raise
-        self._note(order, "started" if isinstance(answer, Message) else "failed")
+        self.note(order, "started" if isinstance(answer, Message) else "failed", str(_calling_node()))
         return answer
 
-    def _start_here(self, order: Order) -> Any:
-        """Start a process for this node itself, where its own user decides; answers as `start` does."""
+    def start_here(self, order: Order) -> Any:
+        """Start a process for whoever may do here what he likes; answers as `start` does."""
         return _answer(lambda: self._begin(order))
 
     def _begin(self, order: Order) -> Any:
@@ -102,12 +102,12 @@ class Host:
             self._system.tasks.start(actor.on_stop(), "end of a process without an actor")
             raise
 
-    def _note(self, order: Order, outcome: str, **more: str) -> None:
-        """Tell operators, without the arguments: they may hold secrets."""
+    def note(self, order: Order, outcome: str, node: str, **more: str) -> None:
+        """Tell operators what a node has asked for, without the arguments: they may hold secrets."""
         row = {
             "action": "subprocess.start",
             "outcome": outcome,
-            "node": str(_calling_node()),
+            "node": node,
             "program": os.fsdecode(order.program),
             "shell": order.shell,
             **more,

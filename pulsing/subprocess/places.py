@@ -17,6 +17,7 @@ from pulsing.exceptions import Forbidden, LinkLost, NodeDead, NodeLeaving, Pulsi
 from pulsing.ids import ActorId, NodeId
 from pulsing.subprocess.host import HOST, HOST_NUMBER, host_of
 from pulsing.subprocess.order import Order
+from pulsing.subprocess.outlet import RAY, end, is_placed_by_ray, place
 
 logger = logging.getLogger("pulsing.subprocess")
 
@@ -35,8 +36,14 @@ class Started:
     stream: StreamReader
 
 
-async def start(system: System, placement: Any, order: Order) -> Started:
+async def start(system: System, placement: Any, order: Order, resources: Mapping[str, Any]) -> Started:
     """Start a process where there is room for it.
+
+    Args:
+        system: the caller's.
+        placement: as of `Popen`.
+        order: what is to be started.
+        resources: what it needs, in the words of Ray, where that finds the place.
 
     Raises:
         Forbidden: no node that has room allows it.
@@ -44,6 +51,8 @@ async def start(system: System, placement: Any, order: Order) -> Started:
         PulsingRuntimeError: there is no place.
         ValueError: there is no such placement.
     """
+    if is_placed_by_ray(placement):
+        return await _start_by_ray(system, order, resources)
     deadline = system.now() + PLACE_S
     while True:
         outcomes = []
@@ -73,8 +82,6 @@ def _candidates(system: System, placement: Any) -> list[NodeId]:
         node_id = placement if isinstance(placement, NodeId) else NodeId(placement)
         system.check_node(node_id)
         return [node_id]
-    if placement == "ray":
-        raise PulsingRuntimeError("nothing starts processes by Ray here: choose a node, or 'local'")
     raise ValueError(f"Invalid placement {placement!r}. Use 'local', 'remote', 'process', 'ray', or an int node_id.")
 
 
@@ -89,17 +96,43 @@ async def _try(system: System, node_id: NodeId, order: Order) -> Started | bool 
             raise
         return error
     if isinstance(answer, Message):
-        stream = answer.stream_reader()
-        actor_id, pid = await stream.__anext__()
-        return Started(node_id, system.bind(ActorId.from_str(actor_id)), pid, stream)
+        return await _started(system, answer)
     if "later" in answer:
         return bool(answer["later"])
-    raise OSError(answer["errno"], answer["strerror"], answer["filename"])
+    raise _os_error(answer)
+
+
+async def _start_by_ray(system: System, order: Order, resources: Mapping[str, Any]) -> Started:
+    outlet = await place(system, resources)
+    note = host_of(system).note
+    try:
+        answer = await outlet.request("start", (order.to_values(),), None, PLACE_S)
+        if not isinstance(answer, Message):
+            raise _os_error(answer)
+        started = await _started(system, answer)
+    except BaseException:
+        note(order, "failed", str(system.node_id), by=RAY)
+        end(system, outlet)
+        raise
+    note(order, "started", str(system.node_id), by=RAY)
+    system.watch(started.ref, lambda _: end(system, outlet))
+    return started
+
+
+async def _started(system: System, answer: Message) -> Started:
+    stream = answer.stream_reader()
+    text, pid = await stream.__anext__()
+    actor_id = ActorId.from_str(text)
+    return Started(actor_id.node_id, system.bind(actor_id), pid, stream)
+
+
+def _os_error(answer: Mapping[str, Any]) -> OSError:
+    return OSError(answer["errno"], answer["strerror"], answer["filename"])
 
 
 async def _ask(system: System, node_id: NodeId, order: Order) -> Any:
     if node_id == system.node_id:
-        return host_of(system)._start_here(order)
+        return host_of(system).start_here(order)
     host = system.bind(ActorId.of(node_id.id, HOST_NUMBER), HOST)
     return await host.request("start", (order.to_values(),), None, PLACE_S)
 

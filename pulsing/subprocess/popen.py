@@ -21,11 +21,11 @@ class Popen:
 
     Args:
         args: the program with its arguments.
-        placement: "local" for the first node that has what is needed, this one first; "remote", "process", or a node's
-            id.
+        placement: "local" for the first node that has what is needed, this one first, or inside Ray for "ray"; "ray"
+            for where Ray finds a place; "remote", "process", or a node's id.
         system: by default that of the actor in whose thread this is, else the process-wide one, else one of its own.
         name: of the actor.
-        resources: `num_cpus`, `num_gpus` and `memory` in bytes that the process needs.
+        resources: `num_cpus`, `num_gpus` and `memory` in bytes that the process needs; with Ray, what that knows.
         kwargs: further arguments of `subprocess.Popen`.
 
     Raises:

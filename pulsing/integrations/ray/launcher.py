@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pulsing.exceptions import PulsingRuntimeError
-from pulsing.integrations.ray.resources import check_feasible, check_words
+from pulsing.integrations.ray.resources import check_feasible, in_words_of_ray
 from pulsing.placement import Launch
 from pulsing.transport.threads import in_own_thread
 
@@ -31,16 +31,16 @@ class RayLauncher:
             PulsingRuntimeError: Ray is not running here, no node could ever have them, or none has within 25 s.
         """
         ray = _running_ray()
-        check_words(wanted.resources)
-        await in_own_thread("pulsing-ray", lambda: check_feasible(wanted.resources, ray.nodes()))
-        host = await in_own_thread("pulsing-ray", lambda: _start_host(wanted.resources))
+        resources = in_words_of_ray(wanted.resources)
+        await in_own_thread("pulsing-ray", lambda: check_feasible(resources, ray.nodes()))
+        host = await in_own_thread("pulsing-ray", lambda: _start_host(resources))
         try:
             pid = await asyncio.wait_for(host.pid.remote(), PLACE_TIMEOUT_S)
         except asyncio.TimeoutError:
             ray.kill(host, no_restart=True)
             raise PulsingRuntimeError(
                 f"Ray has found no place for {wanted.label} within {PLACE_TIMEOUT_S:g} s: wanted "
-                f"{_in_words(wanted.resources)}, free {_in_words(ray.available_resources())}"
+                f"{_in_words(resources)}, free {_in_words(ray.available_resources())}"
             ) from None
         except asyncio.CancelledError:
             ray.kill(host, no_restart=True)

@@ -14,17 +14,21 @@ _TOTALS = {"num_cpus": "CPU", "num_gpus": "GPU", "memory": "memory"}
 """How Ray calls in its totals what it calls otherwise in requests."""
 
 
-def check_words(wanted: Mapping[str, Any]) -> None:
-    """Refuse what Ray would not understand, or what would change who restarts the process.
+def in_words_of_ray(wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """What is wanted as Ray says it: an amount of anything else is one of its custom resources.
 
     Raises:
-        PulsingRuntimeError: says which words there are.
+        PulsingRuntimeError: Ray would not understand it, or it would change who restarts the process; says which words
+            there are.
     """
-    unknown = sorted(set(wanted) - set(KNOWN))
+    others = {name: amount for name, amount in wanted.items() if name not in KNOWN}
+    unknown = sorted(name for name, amount in others.items() if not _is_amount(amount))
     if unknown:
         raise PulsingRuntimeError(
-            f"placement='ray' knows no resource {', '.join(unknown)}; it knows {', '.join(KNOWN)}"
+            f"placement='ray' knows no resource {', '.join(unknown)}; it knows {', '.join(KNOWN)}, and other amounts"
         )
+    known = {word: value for word, value in wanted.items() if word in KNOWN}
+    return {**known, "resources": {**others, **(known.get("resources") or {})}} if others else known
 
 
 def check_feasible(wanted: Mapping[str, Any], nodes: Sequence[Mapping[str, Any]]) -> None:
@@ -54,6 +58,10 @@ def check_feasible(wanted: Mapping[str, Any], nodes: Sequence[Mapping[str, Any]]
 
 def _may_be(node: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
     return wanted.get("node_id") in (None, node.get("NodeID"))
+
+
+def _is_amount(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def _amounts(wanted: Mapping[str, Any]) -> dict[str, float]:

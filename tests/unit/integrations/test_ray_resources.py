@@ -8,7 +8,7 @@ import pytest
 
 from pulsing.exceptions import PulsingRuntimeError
 from pulsing.integrations.ray.host import interface_of
-from pulsing.integrations.ray.resources import check_feasible, check_words
+from pulsing.integrations.ray.resources import check_feasible, in_words_of_ray
 
 NODES: list[dict[str, Any]] = [
     {"NodeID": "a", "Alive": True, "Resources": {"CPU": 8.0, "memory": 1e9}},
@@ -18,11 +18,11 @@ NODES: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize(
-    "wanted", [{}, {"num_cpus": 8}, {"num_cpus": 2, "num_gpus": 1}, {"resources": {"big": 0.5}}, {"node_id": "b"}]
+    "wanted",
+    [{}, {"num_cpus": 8}, {"num_cpus": 2, "num_gpus": 1}, {"resources": {"big": 0.5}}, {"big": 1}, {"node_id": "b"}],
 )
 def test_what_one_live_node_has_may_be_asked_for(wanted: dict[str, Any]) -> None:
-    check_words(wanted)
-    check_feasible(wanted, NODES)
+    check_feasible(in_words_of_ray(wanted), NODES)
 
 
 @pytest.mark.parametrize(
@@ -40,9 +40,17 @@ def test_what_none_has_is_refused_with_what_there_is(wanted: dict[str, Any], tol
         check_feasible(wanted, NODES)
 
 
-def test_words_that_ray_does_not_know_are_refused() -> None:
-    with pytest.raises(PulsingRuntimeError, match="knows no resource max_restarts"):
-        check_words({"num_cpus": 1, "max_restarts": 3})
+def test_an_amount_of_something_else_is_a_custom_resource_of_ray() -> None:
+    assert in_words_of_ray({"num_cpus": 1, "big": 0.5, "resources": {"huge": 1}}) == {
+        "num_cpus": 1,
+        "resources": {"big": 0.5, "huge": 1},
+    }
+
+
+@pytest.mark.parametrize("value", ["detached", True, None])
+def test_words_that_ray_does_not_know_are_refused(value: Any) -> None:
+    with pytest.raises(PulsingRuntimeError, match="knows no resource lifetime; it knows num_cpus"):
+        in_words_of_ray({"num_cpus": 1, "lifetime": value})
 
 
 @pytest.mark.parametrize(

@@ -74,6 +74,11 @@ class ControlLinks:
         self._listener = await self._transport.listen(join_address(host, port), self._accepted)
         return split_address(self._listener.addr)[1]
 
+    @property
+    def refused(self) -> int:
+        """How many the control port has turned away."""
+        return self._listener.refused
+
     def begin(self, receiver: Receiver, ask_node: Callable[[str], None]) -> None:
         """Start to report.
 

@@ -43,7 +43,7 @@ class Participation:
         system.inspectors.update(
             members=self._member_rows,
             cluster=self._cluster_row,
-            cluster_traffic=lambda params: traffic_row(cluster),
+            cluster_traffic=self._traffic_row,
             names=lambda params: name_rows(cluster, str(params.get("prefix", ""))),
         )
         self.node.begin(self)
@@ -146,6 +146,9 @@ class Participation:
 
     async def _cluster_row(self, params: Mapping[str, Any]) -> dict[str, Any]:
         return {**await cluster_row(self.cluster), "tls": self.node.encrypted}
+
+    async def _traffic_row(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        return {**await traffic_row(self.cluster), "refused": self._control.refused}
 
     async def _member_rows(self, params: Mapping[str, Any]) -> list[dict[str, Any]]:
         return await member_rows(self.cluster, detail=bool(params.get("detail")))

@@ -170,6 +170,8 @@ class Accepting:
         for name, value in verdict.headers:
             response.headers[name] = value
         if not verdict.counts:
+            if verdict.fault == "version":
+                self._keeper.speaks_otherwise()
             self._respond(response)
             return
         slowly = self._limited()

@@ -105,7 +105,7 @@ class Listener(Protocol):
 
     @property
     def refused(self) -> int:
-        """How many strangers could not prove themselves here."""
+        """How many could not prove themselves here, or speak no version of this node."""
         ...
 
     async def close(self) -> None:

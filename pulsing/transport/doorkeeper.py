@@ -37,7 +37,7 @@ class Doorkeeper(Generic[Guest]):
         self._held: set[Guest] = set()
         self._failures: dict[str, deque[float]] = {}
         self.failed_total = 0
-        """How many proofs were refused."""
+        """How many were refused: for their proof, or because they speak no version of ours."""
 
     def enter(self, guest: Guest, host: str) -> Guest | None:
         """Take in an unproven connection.
@@ -77,6 +77,10 @@ class Doorkeeper(Generic[Guest]):
         self._forget_old(now)
         if len(self._failures) < _MAX_ORIGINS or origin_of(host) in self._failures:
             self._failures.setdefault(origin_of(host), deque(maxlen=self._max_failures + 1)).append(now)
+
+    def speaks_otherwise(self) -> None:
+        """A guest has proved itself, but there is no common version: it is counted, and has guessed nothing."""
+        self.failed_total += 1
 
     def limits(self, host: str, now: float) -> bool:
         """Whether `host` has failed too often within the last minute."""

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from random import Random
 
 import pytest
 
 import pulsing as pul
+from pulsing.cluster import joining
 from pulsing.cluster.control import CONTROL_LIMITS, CONTROL_PATH
 from pulsing.cluster.member import Member
 from pulsing.cluster.messages import Gossip, Rumour, Sync, encode
@@ -101,6 +103,31 @@ async def test_strangers_and_browsers_are_refused_as_at_the_node_port() -> None:
     assert b" 401 " in await answer(port, f"Authorization: Pulsing {'0' * 16}.{'0' * 64}.{'0' * 64}")
     assert b" 403 " in await answer(port, "Origin: http://127.0.0.1")
     assert b" 404 " in await answer(port, path="/v1/link")
+    await first.shutdown(drain=0)
+
+
+async def test_who_speaks_another_version_is_told_so_at_both_ports_and_counted() -> None:
+    first = await node()
+    newer = LinkGate(find_credentials(), SILENT_ID, Terms(versions=(8, 9)))
+    control_addr = f"127.0.0.1:{await control_port_of(first)}"
+    for transport, addr in (
+        (WebSocketTransport(newer), first.addr),
+        (WebSocketTransport(newer, path=CONTROL_PATH), control_addr),
+    ):
+        with pytest.raises(AuthFailed, match="no common version: this node speaks 8-9, the other 1-1"):
+            await transport.dial(addr, Silent)
+    assert (await first.inner.inspect("cluster_traffic"))["refused"] == 1
+    assert (await first.inner.inspect("link_totals"))["errors"]["auth"] == 1
+    assert len(await first.members()) == 1
+    await first.shutdown(drain=0)
+
+
+async def test_a_node_of_another_version_does_not_join(monkeypatch: pytest.MonkeyPatch) -> None:
+    first = await node()
+    monkeypatch.setattr(joining, "Terms", partial(Terms, versions=(8, 9)))
+    with pytest.raises(AuthFailed, match="no common version: this node speaks 8-9, the other 1-1"):
+        await node(seeds=[first.addr], join_timeout=5.0)
+    assert len(await first.members()) == 1
     await first.shutdown(drain=0)
 
 

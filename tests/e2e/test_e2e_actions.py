@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.e2e.browsing import Visit, visiting
+from tests.e2e.browsing import VIEWER_TOKEN, Visit, visiting
 
 pytestmark = [pytest.mark.shared_resources, pytest.mark.timeout(120)]
 
@@ -189,6 +189,25 @@ def test_a_talk_with_an_agent_shows_what_was_said_and_answered(visit: Visit) -> 
         expect(page.get_by_label("Conversation")).to_contain_text(f"noted: {text}")
     expect(page.locator(".said")).to_have_count(2)
     assert "talk=" in page.url
+
+
+def test_what_others_say_to_an_agent_is_on_its_card_and_a_viewer_does_not_read_it(
+    visit: Visit, browser: Browser, node: str
+) -> None:
+    page = visit.page
+    rest(page, "POST", "actors/scribe/call", {"method": "note", "args": ["<i>by others</i>"]})
+    visit.go("agents")
+    expect(page.locator(".last .told")).to_have_text("note('<i>by others</i>')")
+    expect(page.locator(".last .reply")).to_have_text("'noted: <i>by others</i>'")
+    visit.go("actors/scribe")
+    expect(page.locator(".exchanges li").first).to_contain_text("note('<i>by others</i>')")
+    with visiting(browser, node) as viewer:
+        viewer.log_in(VIEWER_TOKEN)
+        viewer.go("actors/scribe")
+        expect(viewer.page.locator(".exchanges li").first).to_contain_text("note(hidden)")
+        viewer.go("agents")
+        expect(viewer.page.locator("article")).to_contain_text("Scribe")
+        expect(viewer.page.locator(".last")).to_have_count(0)
 
 
 def test_a_route_is_tried_from_its_own_description(visit: Visit) -> None:

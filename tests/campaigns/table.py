@@ -72,6 +72,16 @@ CAMPAIGNS = (
         short_arguments=("--seeds", "36"),
     ),
     Campaign(
+        "T-SIM-5",
+        "24 simulated hours of five nodes, with a change a minute: deaths, leavings, freezes, odd clocks, names",
+        "a minute after each change all views are right; nobody who lives is called dead; what the machines hold stays "
+        "level",
+        ("tests.simulation.cluster_day",),
+        seed=0,
+        long_arguments=("--hours", "24"),
+        short_arguments=("--hours", "1"),
+    ),
+    Campaign(
         "T-FUZ-2, 3",
         "frames changed in their structure, for the decoder and for a node that lives",
         "one kind of error and no other; honest calls go on; memory and loop within bounds",

@@ -18,6 +18,7 @@ from types import MappingProxyType
 
 from pulsing.cluster.events import MemberChanged
 from pulsing.cluster.profile import LAN, Profile
+from tests.campaigns.noted import note
 from tests.simulation.cluster_scenario import SHORT_FREEZE_S, Violation
 from tests.simulation.cluster_world import Node, World, address_of
 
@@ -149,6 +150,7 @@ def main() -> int:
     try:
         for hour in Day(chosen.seed).stretches(chosen.hours, 60):
             print(hour, flush=True)
+            note(hours=hour.number, changes=hour.changes, bytes_held=hour.state_bytes)
     except Violation as violation:
         print(violation, flush=True)
         return 1

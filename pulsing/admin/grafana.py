@@ -106,7 +106,11 @@ DASHBOARDS: Mapping[str, Dashboard] = {
             Panel("Lag of the slowest reader", "short", {"{{queue}}": _most("queue_reader_lag_records", "queue")}),
             Panel("Age of the oldest record", "s", {"{{queue}}": _most("queue_oldest_record_seconds", "queue")}),
             Panel("Buckets that cannot be used", "short", {"{{queue}}": _sum("queue_unavailable_buckets", "queue")}),
-            Panel("Bucket operations, p99", "s", {"{{op}}": _quantile(0.99, "queue_operation_seconds", "op")}),
+            Panel(
+                "Bucket operations, p99",
+                "s",
+                {"{{backend}} {{op}}": _quantile(0.99, "queue_operation_seconds", "backend, op")},
+            ),
             Panel("Failed operations", "ops", {"{{queue}} {{op}}": _rate("queue_failures_total", "queue, op")}),
             Panel(
                 "Messages published",
@@ -115,7 +119,7 @@ DASHBOARDS: Mapping[str, Dashboard] = {
             ),
             Panel("Deliveries", "ops", {"{{topic}} {{outcome}}": _rate("topic_deliveries_total", "topic, outcome")}),
             Panel("Slow subscribers", "short", {"{{topic}}": _sum("topic_slow_subscribers", "topic")}),
-            Panel("Publishing, p99", "s", {"p99": _quantile(0.99, "topic_publish_seconds")}),
+            Panel("Publishing, p99", "s", {"{{mode}}": _quantile(0.99, "topic_publish_seconds", "mode")}),
         ),
     ),
     "cluster": Dashboard(
@@ -147,6 +151,9 @@ DASHBOARDS: Mapping[str, Dashboard] = {
                 {"{{instance}}": _rate("link_backpressure_seconds_total", "instance")},
             ),
             Panel("Links closed", "ops", {"{{reason}}": _rate("link_closed_total", "reason")}),
+            Panel("Errors on links", "ops", {"{{error}}": _rate("link_errors_total", "error")}),
+            Panel("Probes of membership, p99", "s", {"p99": _quantile(0.99, "cluster_probe_rtt_seconds")}),
+            Panel("Messages of membership", "ops", {"{{type}}": _rate("cluster_messages_total", "type")}),
             Panel("Admin requests", "ops", {"{{code}}": _rate("admin_requests_total", "code")}),
             Panel("Refused at the admin door", "ops", {"{{reason}}": _rate("admin_auth_failures_total", "reason")}),
             Panel("Rendering of metrics", "s", {"{{instance}} {{endpoint}}": f"{PREFIX}metrics_render_seconds"}),

@@ -33,6 +33,8 @@ from pulsing.admin.settings import AdminSettings
 from pulsing.admin.traffic import Traffic
 from pulsing.agent.usage import USAGE
 from pulsing.core.statistics import LATENCY_BOUNDS, ClassStatistics, Latency, SystemStatistics
+from pulsing.streaming.counters import StreamingStatistics
+from pulsing.streaming.inspection import streaming_statistics
 
 OTHER = "_other"
 INTERNAL = "_system"
@@ -40,17 +42,6 @@ TEXT = "text/plain; version=0.0.4; charset=utf-8"
 OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 SHARED_S = 1.0
 MAX_OBJECTS = 1_000
-
-BUCKET_CLASS = "pulsing.streaming.storage.BucketStorage"
-BUCKET_OPERATIONS: Mapping[str, str] = {
-    "append": "put",
-    "put": "put",
-    "put_batch": "put",
-    "fetch": "get",
-    "get": "get",
-    "flush": "flush",
-}
-BROKER_CLASS = "pulsing.streaming.broker.TopicBroker"
 
 Row = Mapping[str, Any]
 Labels = tuple[str, ...]
@@ -77,6 +68,11 @@ class Figures:
     members: Sequence[Row]
     names: int
     links: Sequence[Row]
+    link_totals: Mapping[str, Mapping[str, int]]
+    """attempts, ends, errors and pickled values of all links so far, by kind; empty without a network"""
+    traffic: Row
+    """what membership said and heard so far; empty without a network"""
+    streaming: StreamingStatistics
     tasks: int
     own: Mapping[str, Mapping[Labels, Any]]
 
@@ -285,8 +281,9 @@ class Metrics:
 
     async def _gather(self) -> Figures:
         links = [*await self._ask("links", {}), *await self._ask("links", {"closed": True})]
-        queues, topics, members, node, cluster = [
-            await self._ask(kind, {}) for kind in ("queues", "topics", "members", "node", "cluster")
+        queues, topics, members, node, cluster, link_totals, traffic = [
+            await self._ask(kind, {})
+            for kind in ("queues", "topics", "members", "node", "cluster", "link_totals", "cluster_traffic")
         ]
         return Figures(
             statistics=self._system.statistics(),
@@ -296,6 +293,9 @@ class Metrics:
             members=members,
             names=len(self._system.names.paths()),
             links=links,
+            link_totals=link_totals or {},
+            traffic=traffic or {},
+            streaming=streaming_statistics(self._system),
             tasks=len(self._system.tasks),
             own=self._own_figures(),
         )
@@ -334,7 +334,8 @@ class Metrics:
         self._fill_queues(sheet, figures.queues)
         self._fill_topics(sheet, figures.topics)
         self._fill_cluster(sheet, figures)
-        self._fill_streaming_times(sheet, figures.statistics.classes)
+        self._fill_streaming_times(sheet, figures.streaming)
+        self._fill_network(sheet, figures.link_totals, figures.traffic)
         self._fill_occurrences(sheet)
         for name, values in figures.own.items():
             for labels, value in values.items():
@@ -424,14 +425,29 @@ class Metrics:
                 sheet.add("queue_failures_total", (*labels, str(op)), n)
 
     @staticmethod
-    def _fill_streaming_times(sheet: Sheet, classes: Sequence[ClassStatistics]) -> None:
-        # Buckets and brokers are actors: how long they take is counted already.
-        for one in classes:
-            for method in one.methods:
-                if one.name == BUCKET_CLASS and method.method in BUCKET_OPERATIONS:
-                    sheet.observe("queue_operation_seconds", (BUCKET_OPERATIONS[method.method],), method.handle)
-                elif one.name == BROKER_CLASS and method.method in ("publish", "fan_out"):
-                    sheet.observe("topic_publish_seconds", (), method.handle)
+    def _fill_streaming_times(sheet: Sheet, statistics: StreamingStatistics) -> None:
+        for labels, latency in statistics.operations.items():
+            sheet.observe("queue_operation_seconds", labels, latency)
+        for mode, latency in statistics.publications.items():
+            sheet.observe("topic_publish_seconds", (mode,), latency)
+        sheet.add("queue_redirects_total", (), statistics.redirects)
+
+    @staticmethod
+    def _fill_network(sheet: Sheet, links: Mapping[str, Mapping[str, int]], traffic: Row) -> None:
+        for name, counted in (
+            ("link_connects_total", "connects"),
+            ("link_closed_total", "closed"),
+            ("link_errors_total", "errors"),
+            ("pickle_payloads_total", "pickled"),
+        ):
+            for label, n in links.get(counted, {}).items():
+                sheet.add(name, (label,), n)
+        for kind, by_direction in traffic.get("messages", {}).items():
+            for direction, n in by_direction.items():
+                sheet.add("cluster_messages_total", (kind, direction), n)
+        if round_trips := traffic.get("round_trips"):
+            sheet.observe("cluster_probe_rtt_seconds", (), Latency(**round_trips))
+        sheet.add("cluster_refutations_total", (), traffic.get("refutations"))
 
     def _fill_topics(self, sheet: Sheet, rows: Sequence[Row]) -> None:
         if self._fanout.offers("topics"):

@@ -34,10 +34,6 @@ class Occurrences:
         kind, _, what = event.type.partition(".")
         if kind == "member":
             self._member(event.subject_id, STATUS_OF.get(what, what))
-        elif event.type == "link.opened":
-            self._count("link_connects_total", ("ok",))
-        elif event.type == "link.closed":
-            self._count("link_closed_total", ("closed" if event.data.get("reason") == "closed" else "lost",))
         elif event.type == "topic.subscriber_evicted":
             self._count("topic_evictions_total", (event.subject_name,))
         elif event.type in ("queue.trimmed", "queue.purged"):

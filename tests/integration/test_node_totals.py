@@ -75,7 +75,7 @@ async def test_a_dead_address_is_counted_as_refused() -> None:
 async def test_a_caller_who_leaves_is_counted_with_its_wait() -> None:
     async with cluster(2) as nodes:
         await Mirror.spawn(name="mirror", system=nodes[1])
-        mirror = await Mirror.resolve("mirror", system=nodes[0], timeout=5)
+        mirror = await Mirror.resolve("mirror", system=nodes[0], timeout=20)
         call = asyncio.ensure_future(mirror.late())
         await wait_until(lambda: nodes[0].statistics().asks_inflight > 0)
         call.cancel()
@@ -87,12 +87,12 @@ async def test_pickled_values_are_counted_and_stay_so_when_their_link_has_gone()
     user = await pul.actor_system("127.0.0.1:0", admin=False, allow_pickle=True, seeds=[owner.addr])
     try:
         await Mirror.spawn(name="mirror", system=owner)
-        mirror = await Mirror.resolve("mirror", system=user, timeout=5)
+        mirror = await Mirror.resolve("mirror", system=user, timeout=20)
         await mirror.echo([Unknown(), Unknown(), 1])
         await mirror.echo({"large": bytes(100_000), "odd": Unknown()})
         counted = [(await totals(system))["pickled"] for system in (owner, user)]
         await user.shutdown()
-        await wait_until(lambda: not links(owner))
+        await wait_until(lambda: not links(owner), timeout=20)
         after = (await totals(owner))["pickled"]
     finally:
         await user.shutdown()

@@ -55,7 +55,7 @@ def performance_page(results: Results) -> str:
     return "\n".join(
         [
             _HEAD,
-            *_quick(results),
+            *_warnings(results),
             "## Figures to reach\n",
             *_figures(outcomes(results.samples)),
             f"\n![{PLOTS['figures']}]({FOLDER}/figures.svg)\n",
@@ -73,9 +73,14 @@ def performance_page(results: Results) -> str:
     )
 
 
-def _quick(results: Results) -> Iterator[str]:
+def _warnings(results: Results) -> Iterator[str]:
     if results.machine["rounds"] < 5:
         yield f"**A quick run, {results.machine['rounds']} round of each: the figures are rough.**\n"
+    if results.load > results.machine["cores"] / 2:
+        yield (
+            f"**The machine was busy with something else: {results.load:.1f} processes wanted to run on its "
+            f"{results.machine['cores']} cores before anything was measured. Rates are low; trust the ratios.**\n"
+        )
 
 
 def _figures(found: Sequence[Outcome]) -> Iterator[str]:

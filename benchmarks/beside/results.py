@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ class Results:
     """Samples and failures, and on what they were measured."""
 
     machine: dict[str, Any]
+    load: float = 0.0
+    """of the machine before anything was measured: how many processes wanted to run"""
     samples: dict[str, dict[str, list[float]]] = field(default_factory=dict)
     failures: dict[str, str] = field(default_factory=dict)
     """the last failure of a program, or of a case of it"""
@@ -48,4 +51,4 @@ def resumed(path: Path, machine: dict[str, Any]) -> Results:
     """Results to add to: those of the file, if they are of the same machine, versions and effort."""
     if path.exists() and (before := read(path)).machine == machine:
         return before
-    return Results(machine)
+    return Results(machine, round(os.getloadavg()[0], 1))

@@ -49,7 +49,8 @@ async def remote(course: Course) -> None:
         await other.stdout.readline()
         await pul.init(addr=f"127.0.0.1:{free_port()}", seeds=[f"127.0.0.1:{port}"])
         echo = await asyncio.wait_for(resolved("echo"), RESOLVED_S)
-        await course.time("4 MiB echo", one_by_one(lambda: echo.say(LARGE)), 1)
+        # Our nodes load their admin plane behind their start, which is not what is measured.
+        await asyncio.sleep(2)
         await calls(echo, course)
     finally:
         other.kill()
@@ -63,6 +64,7 @@ async def calls(echo: Any, course: Course) -> None:
 
     await course.time("call", one_by_one(lambda: echo.say(SMALL)), 100)
     await course.time("stream item", stream, 500)
+    await course.time("4 MiB echo", one_by_one(lambda: echo.say(LARGE)), 1)
     # The last, since it leaves nothing behind that works in the release in Rust, whose pool of connections it exhausts.
     await course.time("64 at once", at_once(lambda: echo.say(SMALL)), 4 * WIDTH)
 

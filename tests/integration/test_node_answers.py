@@ -52,7 +52,7 @@ def link_between(system: Any, other: Any) -> Any:
 
 
 async def sources(systems: Any) -> tuple[Source, list[Any]]:
-    """An actor of the first system, and proxies of it on the others, whose links outlive the stall of a busy machine."""
+    """An actor of the first system, and its proxies on the others, whose links outlive a stall on a busy machine."""
     for system in systems:
         node_of(system)._transport._limits = dataclasses.replace(Limits(), write_timeout=60.0)
         for link in node_of(system).links():

@@ -68,8 +68,8 @@ class Figures:
     members: Sequence[Row]
     names: int
     links: Sequence[Row]
-    link_totals: Mapping[str, Mapping[str, int]]
-    """attempts, ends, errors and pickled values of all links so far, by kind; empty without a network"""
+    link_totals: Row
+    """what was counted of all links so far; empty without a network"""
     traffic: Row
     """what membership said and heard so far; empty without a network"""
     streaming: StreamingStatistics
@@ -98,31 +98,6 @@ class Cap:
                 over += 1
         self.over = max(self.over, over)
         return lambda value: value if value in self._kept else tuple(OTHER for _ in value)
-
-
-class Running:
-    """Totals over objects that come and go: what an object had counted stays when it is gone."""
-
-    def __init__(self) -> None:
-        self._gone: dict[str, float] = {}
-        self._last: dict[str, dict[str, float]] = {}
-
-    def totals(self, rows: Sequence[Row], fields: Sequence[str]) -> dict[str, float]:
-        """The totals of `fields` over all objects ever seen, by field; fields that no row has are absent."""
-        current = {
-            f"{row['id']} {row.get('opened_at')}": {f: float(row[f]) for f in fields if row.get(f) is not None}
-            for row in rows
-        }
-        for key, values in self._last.items():
-            if key not in current:
-                for name, value in values.items():
-                    self._gone[name] = self._gone.get(name, 0.0) + value
-        self._last = current
-        totals = dict(self._gone)
-        for values in current.values():
-            for name, value in values.items():
-                totals[name] = totals.get(name, 0.0) + value
-        return totals
 
 
 class Sheet(Collector):
@@ -206,7 +181,6 @@ class Metrics:
         self._classes = Cap(settings.max_classes)
         self._queues = Cap(settings.max_queues)
         self._topics = Cap(settings.max_topics)
-        self._link_totals = Running()
         self._occurrences = Occurrences(system.events)
         self._render_s: dict[str, float] = {}
         self._capped_objects = 0
@@ -280,10 +254,9 @@ class Metrics:
         return self._process
 
     async def _gather(self) -> Figures:
-        links = [*await self._ask("links", {}), *await self._ask("links", {"closed": True})]
-        queues, topics, members, node, cluster, link_totals, traffic = [
+        queues, topics, members, node, cluster, links, link_totals, traffic = [
             await self._ask(kind, {})
-            for kind in ("queues", "topics", "members", "node", "cluster", "link_totals", "cluster_traffic")
+            for kind in ("queues", "topics", "members", "node", "cluster", "links", "link_totals", "cluster_traffic")
         ]
         return Figures(
             statistics=self._system.statistics(),
@@ -433,8 +406,11 @@ class Metrics:
         sheet.add("queue_redirects_total", (), statistics.redirects)
 
     @staticmethod
-    def _fill_network(sheet: Sheet, links: Mapping[str, Mapping[str, int]], traffic: Row) -> None:
+    def _fill_network(sheet: Sheet, links: Row, traffic: Row) -> None:
+        sheet.add("link_backpressure_seconds_total", (), links.get("backpressure_s"))
         for name, counted in (
+            ("link_frames_total", "frames"),
+            ("link_bytes_total", "bytes"),
             ("link_connects_total", "connects"),
             ("link_closed_total", "closed"),
             ("link_errors_total", "errors"),
@@ -466,19 +442,10 @@ class Metrics:
         for member in figures.members:
             sheet.add("cluster_members", (str(member["status"]),), 1)
         sheet.add("names", (), figures.names)
-        if not self._fanout.offers("links"):
-            return
         for link in figures.links:
-            if link["state"] != "closed":
-                sheet.add("links", (str(link["direction"]), str(link["state"])), 1)
-                sheet.most("link_pending_frames", (), link.get("pending_frames"))
-                sheet.most("link_pending_bytes", (), link.get("pending_bytes"))
-        counted = ("frames_in_total", "frames_out_total", "bytes_in_total", "bytes_out_total", "backpressure_s_total")
-        totals = self._link_totals.totals(figures.links, counted)
-        for direction in ("in", "out"):
-            sheet.add("link_frames_total", (direction,), totals.get(f"frames_{direction}_total"))
-            sheet.add("link_bytes_total", (direction,), totals.get(f"bytes_{direction}_total"))
-        sheet.add("link_backpressure_seconds_total", (), totals.get("backpressure_s_total"))
+            sheet.add("links", (str(link["direction"]), str(link["state"])), 1)
+            sheet.most("link_pending_frames", (), link.get("pending_frames"))
+            sheet.most("link_pending_bytes", (), link.get("pending_bytes"))
 
     async def _objects(self, family: str) -> list[dict[str, Any]]:
         if family.startswith("actor_"):

@@ -449,9 +449,7 @@ class Link:
             self.ending = "leaving"
         elif error is not None:
             self.ending = "lost"
-        self.totals.closed[self.ending] += 1
-        self.totals.pickled["in"] += self.values.pickled_in
-        self.totals.pickled["out"] += self.values.pickled_out
+        self.totals.ended(self)
 
     async def close(self) -> None:
         """Say goodbye, send what is queued, and wait for the streams' tasks."""

@@ -62,15 +62,19 @@ def link_rows(links: Iterable[Link], closed: Iterable[dict[str, Any]], wants_clo
 
 
 def totals_row(node: Node) -> dict[str, Any]:
-    """What was counted of all links since the node began: attempts, ends, errors and pickled values, by kind."""
-    totals, links = node.totals, node.links()
+    """What was counted of all links since the node began.
+
+    Returns:
+        `connects`, `closed` and `errors` by kind; `frames`, `bytes` and `pickled` values by direction ("in", "out");
+        `backpressure_s`, for how long senders waited for room.
+    """
+    totals = node.totals
+    carried = totals.carried(node.links())
     refused_here = 0 if node.listener is None else node.listener.refused
     return {
         "connects": dict(totals.connects),
         "closed": dict(totals.closed),
         "errors": {**totals.errors, "auth": totals.errors["auth"] + refused_here},
-        "pickled": {
-            "in": totals.pickled["in"] + sum(link.values.pickled_in for link in links),
-            "out": totals.pickled["out"] + sum(link.values.pickled_out for link in links),
-        },
+        **{what: {way: carried[f"{what}_{way}"] for way in ("in", "out")} for what in ("frames", "bytes", "pickled")},
+        "backpressure_s": carried["backpressure_us"] / 1e6,
     }

@@ -50,6 +50,9 @@ async def test_links_are_counted_as_they_come_and_go() -> None:
         await wait_until(lambda: not links(nodes[0]), timeout=30)
         lost = await totals(nodes[0])
     assert not any(before["closed"].values())
+    for what in ("frames", "bytes"):
+        told = [one[what][way] for way in ("in", "out") for one in (before, left, lost)]
+        assert told[:3] == sorted(told[:3]) and told[3:] == sorted(told[3:]) and max(told) > 0
     assert left["closed"]["shutdown"] + left["closed"]["leaving"] == 1
     assert sum(lost["closed"].values()) == 2
 

@@ -12,7 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from pulsing.admin.artefacts import discovery
 from pulsing.admin.families import DETAILED, FAMILIES, PREFIX
-from pulsing.admin.metrics import OTHER, Cap, Running
+from pulsing.admin.metrics import OTHER, Cap
 from pulsing.agent import llm
 from tests.unit.admin.admin_world import API, COUNTER, Counter, Site, site
 
@@ -115,21 +115,6 @@ def test_what_came_first_keeps_its_place_under_a_cap() -> None:
     assert [first((x,)) for x in "abc"] == [("a",), ("b",), (OTHER,)]
     assert [later((x,)) for x in "bc"] == [("b",), (OTHER,)]
     assert cap.over == 1
-
-
-def test_totals_over_links_that_come_and_go_never_fall() -> None:
-    running = Running()
-    totals = [
-        running.totals(rows, ["n"]).get("n")
-        for rows in (
-            [{"id": "a", "opened_at": 1, "n": 5}],
-            [{"id": "a", "opened_at": 1, "n": 7}, {"id": "b", "opened_at": 1, "n": 1}],
-            [{"id": "b", "opened_at": 1, "n": 2}],
-            [{"id": "a", "opened_at": 9, "n": 1}],
-            [],
-        )
-    ]
-    assert totals == [5, 8, 9, 10, 10]
 
 
 async def test_both_formats_parse_and_bodies_come_compressed_where_asked_for() -> None:

@@ -23,9 +23,10 @@ WIDE, NARROW = (1280, 800), (360, 740)
 
 
 @contextmanager
-def running_node(home: Path, *settings: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+def running_node(
+    home: Path, *settings: str, program: str = "dashboard_node.py"
+) -> Iterator[tuple[str, subprocess.Popen[str]]]:
     """A node in a process of its own, and the address of its admin plane; `settings` are lines of its table `admin`."""
-    program = Path(__file__).with_name("dashboard_node.py")
     chosen = home / "settings.toml"
     chosen.write_text("\n".join(["[admin]", *settings, *_tokens()]))
     environment = os.environ | {
@@ -34,7 +35,9 @@ def running_node(home: Path, *settings: str) -> Iterator[tuple[str, subprocess.P
         "XDG_CONFIG_HOME": str(home / "config"),
         "XDG_RUNTIME_DIR": str(home / "run"),
     }
-    process = subprocess.Popen([sys.executable, str(program)], stdout=subprocess.PIPE, text=True, env=environment)
+    process = subprocess.Popen(
+        [sys.executable, str(Path(__file__).with_name(program))], stdout=subprocess.PIPE, text=True, env=environment
+    )
     assert process.stdout is not None
     try:
         url = process.stdout.readline().strip()

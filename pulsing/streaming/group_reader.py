@@ -20,6 +20,7 @@ from pulsing.streaming.groups import LATEST, Caller, Standing
 from pulsing.streaming.manager import check_topic
 from pulsing.streaming.queue import WAIT_SLICE_S, Queue, check_window
 from pulsing.streaming.reader import QueueReader
+from pulsing.streaming.storage import Ground
 
 if TYPE_CHECKING:
     from pulsing.streaming.sync_queue import SyncGroupReader
@@ -325,6 +326,8 @@ class GroupReader(QueueReader):
                 lent, told = answer
                 self._arrived += [Delivery(self, record, bucket_id, *loan) for *loan, record in lent]
                 self._heard(bucket_id, told)
+                if lent:
+                    self._footing.reach(bucket_id, max(offset for offset, *_ in lent) + 1)
 
     def _borrowed(self, borrowing: asyncio.Future[None]) -> None:
         self._borrowing.discard(borrowing)
@@ -371,11 +374,11 @@ class GroupReader(QueueReader):
             self._report_at = None
             raise failures[0]
 
-    def _heard(self, bucket_id: int, told: tuple[Standing, int, int] | None) -> None:
+    def _heard(self, bucket_id: int, told: tuple[Standing, Ground] | None) -> None:
         """Note where this member stands in a bucket, and whether the log there was lost since."""
         if told is None:
             return
-        standing, lineage, generation = told
+        standing, ground = told
         before = self._standings.get(bucket_id)
         if before is not None and before[4] != standing[4]:
             # Somebody has come or gone, so that other buckets may be this member's too.
@@ -383,7 +386,7 @@ class GroupReader(QueueReader):
         self._standings[bucket_id] = standing
         self._joined.add(bucket_id)
         self._replaced = self._replaced or not standing[0]
-        loss = self._footing.read(bucket_id, ([], 0, 0, lineage, generation, False), 0, anchored=False)
+        loss = self._footing.read(bucket_id, ([], 0, 0, ground, False, 0), 0, anchored=False)
         if loss is not None:
             self._losses.append(loss)
 

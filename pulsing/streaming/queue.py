@@ -129,7 +129,7 @@ class Queue(QueueAccess):
         if not isinstance(record, dict):
             raise TypeError("record must be a dict")
         bucket_id = self._bucket_of(record)
-        first, _, generation = await self._append(bucket_id, [record])
+        first, (_, generation, _) = await self._append(bucket_id, [record])
         return {"bucket_id": bucket_id, "offset": first, "generation": generation}
 
     def _bucket_of(self, record: Record) -> int:
@@ -192,7 +192,7 @@ class Queue(QueueAccess):
 
     async def _appended(self, bucket_id: int, sent: asyncio.Future[Appended], group: list[Record]) -> None:
         try:
-            _, lineage, generation = await sent
+            first, ground = await sent
         except NotOwner:
             await self._append(bucket_id, group)
         except GONE as error:
@@ -201,7 +201,7 @@ class Queue(QueueAccess):
                 raise
             await self._append(bucket_id, group)
         else:
-            self._footing.wrote(bucket_id, lineage, generation)
+            self._footing.wrote(bucket_id, ground, first + len(group))
 
     async def _append(self, bucket_id: int, records: list[Record]) -> Appended:
         if not self._settled:
@@ -224,7 +224,7 @@ class Queue(QueueAccess):
                 await self._settle()
                 lost = error
             else:
-                self._footing.wrote(bucket_id, appended[1], appended[2])
+                self._footing.wrote(bucket_id, appended[1], appended[0] + len(records))
                 return appended
         raise self._not_found(bucket_id, lost) from lost
 

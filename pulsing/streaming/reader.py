@@ -120,8 +120,10 @@ class QueueReader:
         if loss is not None:
             if loss.reason == "retention":
                 self._positions[bucket_id] = fetched[2]
-            else:
+            elif loss.first is None or loss.last is None:
                 self._positions.pop(bucket_id, None)
+            elif anchored:
+                self._positions[bucket_id] = min(offset, loss.first)
             raise loss
 
     def reset(self) -> None:

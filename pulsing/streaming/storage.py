@@ -13,7 +13,7 @@ from pulsing.core.remote import remote
 from pulsing.exceptions import DataLost, NotOwner, Overloaded, PulsingUnsupportedError
 from pulsing.streaming.backend import ManageableBackend, MemoryBackend, backend_name, get_backend_class
 from pulsing.streaming.backends.bounds import BLOCK
-from pulsing.streaming.backends.memory import Record, Window
+from pulsing.streaming.backends.memory import NOWHERE, Record, Window
 from pulsing.streaming.backends.writer import StoreThread
 from pulsing.streaming.counters import StreamingCounters
 from pulsing.streaming.groups import BucketGroups, BuryRecord, Caller, Lent, Standing
@@ -28,18 +28,21 @@ CALLS_AT_ONCE = 100_000
 LOOK_FOR_ROOM_S = 0.25
 """How often a put that waits looks whether old records have aged away."""
 
-Appended = tuple[int, int, int]
-"""Offset of the first record that was stored, lineage and generation of the log.
+Ground = tuple[int, int, int]
+"""Lineage and generation of a log, and the offset from which on the generation may have written anew what was lost.
 
 The lineage is the identity of a log: another one means that what was in the old one is gone.
 """
 
+Appended = tuple[int, Ground]
+"""Offset of the first record that was stored, and where that is."""
+
 Moved = tuple[dict[str, Any], list[Record]]
 """What there is to know of a log in memory, and its records."""
 
-Fetched = tuple[list[Record], int, int, int, int, bool]
-"""Records, the offset to go on from, the oldest offset that there is, lineage and generation, and whether all of that
-may be stale, because the bucket is on the side of a partition that does not go on."""
+Fetched = tuple[list[Record], int, int, Ground, bool, int]
+"""Records, the offset to go on from, the oldest offset that there is, the log, whether all of that may be stale,
+because the bucket is on the side of a partition that does not go on, and the offset that the next record gets."""
 
 
 @remote(cancellable=True, max_concurrency=CALLS_AT_ONCE)
@@ -273,7 +276,7 @@ class BucketStorage(TrainingRows):
         first = memory.append(records)
         self._times.put.observe(self._now() - start)
         self.put_total += len(records)
-        return first, self.lineage, self.generation
+        return first, self.ground
 
     def fetch(
         self, limit: int, offset: int, wait: float, reader: ReaderInfo | None = None
@@ -302,7 +305,7 @@ class BucketStorage(TrainingRows):
             raise
         self._times.put.observe(self._now() - start)
         self.put_total += len(records)
-        return first, self.lineage, self.generation
+        return first, self.ground
 
     async def _append_with_room(self, records: list[Record]) -> int:
         """Wait until the store has room; the caller's deadline ends it. One after the other, so that order holds."""
@@ -344,28 +347,28 @@ class BucketStorage(TrainingRows):
 
     def _fetched(self, window: Window) -> Fetched:
         self.read_total += len(window.records)
-        return window.records, window.next, window.earliest, self.lineage, self.generation, not self._may_write
+        return window.records, window.next, window.earliest, self.ground, not self._may_write, self.next_offset
 
     # --- what consumer groups use ------------------------------------------------------------------------------------
 
-    async def group_report(self, caller: Caller, joins: bool) -> tuple[Standing, int, int]:
-        """See `BucketGroups.report`; also lineage and generation."""
+    async def group_report(self, caller: Caller, joins: bool) -> tuple[Standing, Ground]:
+        """See `BucketGroups.report`; also which log it is."""
         return self._dated(await self.groups.report(caller, joins))
 
-    async def group_lend(self, caller: Caller, limit: int) -> tuple[list[Lent], tuple[Standing, int, int]]:
+    async def group_lend(self, caller: Caller, limit: int) -> tuple[list[Lent], tuple[Standing, Ground]]:
         """See `BucketGroups.lend`."""
         lent, standing = await self.groups.lend(caller, limit)
         self.read_total += len(lent)
         return lent, self._dated(standing)
 
-    async def group_wait(self, caller: Caller, timeout: float) -> tuple[Standing, int, int]:
+    async def group_wait(self, caller: Caller, timeout: float) -> tuple[Standing, Ground]:
         """See `BucketGroups.wait`."""
         with self._waiting(None):
             return self._dated(await self.groups.wait(caller, timeout))
 
     async def group_ack(
         self, caller: Caller, loans: Sequence[tuple[int, int]]
-    ) -> tuple[list[bool], tuple[Standing, int, int]]:
+    ) -> tuple[list[bool], tuple[Standing, Ground]]:
         """See `BucketGroups.ack`."""
         self._check_may_write()
         outcomes, standing = await self.groups.ack(caller, loans)
@@ -373,20 +376,18 @@ class BucketStorage(TrainingRows):
 
     async def group_nack(
         self, caller: Caller, offset: int, loan: int, delay: float
-    ) -> tuple[list[bool], tuple[Standing, int, int]]:
+    ) -> tuple[list[bool], tuple[Standing, Ground]]:
         """See `BucketGroups.nack`."""
         self._check_may_write()
         outcomes, standing = await self.groups.nack(caller, offset, loan, delay)
         return outcomes, self._dated(standing)
 
-    async def group_extend(
-        self, caller: Caller, offset: int, loan: int
-    ) -> tuple[list[bool], tuple[Standing, int, int]]:
+    async def group_extend(self, caller: Caller, offset: int, loan: int) -> tuple[list[bool], tuple[Standing, Ground]]:
         """See `BucketGroups.extend`."""
         outcomes, standing = await self.groups.extend(caller, offset, loan)
         return outcomes, self._dated(standing)
 
-    async def group_seek(self, caller: Caller, offset: int | None) -> tuple[Standing, int, int]:
+    async def group_seek(self, caller: Caller, offset: int | None) -> tuple[Standing, Ground]:
         """See `BucketGroups.seek`."""
         self._check_may_write()
         return self._dated(await self.groups.seek(caller, offset))
@@ -403,8 +404,8 @@ class BucketStorage(TrainingRows):
         """See `BucketGroups.rows`; nothing before the bucket has started."""
         return [] if self._groups is None else self._groups.rows()
 
-    def _dated(self, standing: Standing) -> tuple[Standing, int, int]:
-        return standing, self.lineage, self.generation
+    def _dated(self, standing: Standing) -> tuple[Standing, Ground]:
+        return standing, self.ground
 
     # --- figures and care --------------------------------------------------------------------------------------------
 
@@ -438,6 +439,11 @@ class BucketStorage(TrainingRows):
         """How many times the log began anew, counting this one; a store that lasts knows it itself."""
         generation: int = getattr(self._backend, "generation", self._generation)
         return generation
+
+    @property
+    def ground(self) -> Ground:
+        """Which log there is."""
+        return self.lineage, self.generation, getattr(self._backend, "anew_from", NOWHERE)
 
     async def bounds(self) -> dict[str, int]:
         """`{"earliest", "next"}`, and `"records"`, `"bytes"` where the store knows them."""

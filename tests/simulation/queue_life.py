@@ -223,7 +223,7 @@ class Life:
         loss = handle.reader._footing.read(bucket, fetched, offset, anchored=lineage != 0)
         if loss is not None:
             raise loss
-        records, following, _, found, _, _ = fetched
+        records, following, _, (found, _, _), _, _ = fetched
         if lineage not in (0, found):
             self._broken(f"bucket {bucket} has another log, and a reader was not told")
         if following < offset:

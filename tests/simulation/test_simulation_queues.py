@@ -97,7 +97,7 @@ def test_records_that_are_acknowledged_and_not_kept_are_caught() -> None:
 
 
 def test_a_loss_that_nobody_is_told_of_is_caught() -> None:
-    with broken(Footing, "wrote", lambda self, bucket_id, lineage, generation: None):
+    with broken(Footing, "wrote", lambda self, bucket_id, ground, following: None):
         assert "was not told" in violation_within("memory", 30)
 
 

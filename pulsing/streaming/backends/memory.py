@@ -18,6 +18,9 @@ MAX_RECORDS = 1_000_000
 MAX_BYTES = 1 << 30
 _CHUNK = 100
 
+NOWHERE = (1 << 62) - 1
+"""From where on a log was written anew that has never lost its end."""
+
 _SAMPLED_FROM = 32
 _SAMPLE_STEP = 8
 

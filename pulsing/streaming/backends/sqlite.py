@@ -179,6 +179,11 @@ class SqliteBackend:
         return self._file.may_lack
 
     @property
+    def anew_from(self) -> int:
+        """From which offset on this generation may have written anew what a power cut took."""
+        return self._file.anew_from
+
+    @property
     def lineage(self) -> int:
         """Identity of the log; 0 until the file is open."""
         return self._file.lineage

@@ -20,6 +20,7 @@ from pathlib import Path
 from pulsing.exceptions import NotOwner, PulsingRuntimeError
 from pulsing.streaming.backends.bodies import Row
 from pulsing.streaming.backends.bounds import Bounds, records_of_size
+from pulsing.streaming.backends.memory import NOWHERE
 from pulsing.streaming.backends.writer import Job
 
 logger = logging.getLogger("pulsing.streaming")
@@ -62,6 +63,8 @@ class SqliteFile:
         self.bytes = 0
         self.may_lack = False
         """whether the machine went down while commits were not on disk, so that the last may be gone"""
+        self.anew_from = NOWHERE
+        """from where on this generation may write anew what was lost in that way"""
         self.oldest_at: float | None = None
         self._bucket_id = bucket_id
         self._bounds = bounds
@@ -185,15 +188,20 @@ class SqliteFile:
             first = known.get("first", oldest[0] - 1 if oldest else following)
             size = known.get("bytes", 0)
             self.may_lack = known.get("boot", 0) not in (0, this_boot())
+            anew_from = known.get("anew_from", NOWHERE)
+            if self.may_lack:
+                # Offsets are given again, but not under the generation under which they were given before.
+                generation, anew_from = generation + 1, following
             rows = {"epoch": self._epoch, "owner": self._owner, "lineage": lineage, "generation": generation}
             rows |= {"next": following, "first": first, "bytes": size, "boot": 0 if self._synced else this_boot()}
+            rows["anew_from"] = anew_from
             connection.executemany("INSERT OR REPLACE INTO meta(name, value) VALUES(?, ?)", rows.items())
             connection.execute("COMMIT")
         except BaseException:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             raise
-        self.lineage, self.generation = lineage, generation
+        self.lineage, self.generation, self.anew_from = lineage, generation, anew_from
         self.next, self.first, self.bytes = following, first, size
         self.oldest_at = oldest[1] if oldest and isinstance(oldest[1], float) else None
         if self.may_lack:

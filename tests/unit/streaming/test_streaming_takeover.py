@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -246,3 +248,122 @@ async def test_a_kill_without_a_power_cut_is_no_loss_under_normal_durability(tmp
     assert not after.may_lack
     await after.close()
     await before.close()
+
+
+@asynccontextmanager
+async def after_a_power_cut(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, one_system: Any, kept: int, written: int
+) -> AsyncIterator[tuple[Any, Callable[[], Awaitable[None]]]]:
+    """A queue with `written` records, and what lets the machine go down such that the first `kept` are on its disk."""
+    async with one_system() as system:
+        manager = local_manager(system)
+        manager.folders = Folders(str(tmp_path))
+        options = {"durability": "normal"}
+        queue = await system.queue.write("q", num_buckets=1, backend="sqlite", backend_options=options)
+        await queue.put([{"id": n} for n in range(written)])
+
+        async def go_down() -> None:
+            (ref,) = manager.buckets.values()
+            file = ref._cell.actor.backend._file
+            with file._owned() as connection:
+                connection.execute("DELETE FROM records WHERE off > ?", (kept,))
+                connection.execute("UPDATE meta SET value = ? WHERE name = 'next'", (kept,))
+            file.close()
+            monkeypatch.setattr(sqlite_file, "this_boot", lambda: 4711)
+            await system.inner.stop(ref)
+
+        yield queue, go_down
+
+
+async def test_a_reader_that_had_read_what_a_power_cut_took_is_told_which_records(
+    one_system: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with after_a_power_cut(tmp_path, monkeypatch, one_system, kept=3, written=5) as (queue, go_down):
+        reader = await queue.system.queue.read("q", num_buckets=1, backend="sqlite")
+        assert len(await reader.get()) == 5
+        await go_down()
+
+        with pytest.raises(DataLost) as caught:
+            await reader.get()
+        assert (caught.value.reason, caught.value.first, caught.value.last) == ("owner_died", 3, 4)
+        await queue.put({"id": "new"})
+        assert await reader.get() == [{"id": "new"}]
+
+
+async def test_records_written_over_what_a_power_cut_took_are_not_passed_over(
+    one_system: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with after_a_power_cut(tmp_path, monkeypatch, one_system, kept=3, written=5) as (queue, go_down):
+        reader = await queue.system.queue.read("q", num_buckets=1, backend="sqlite")
+        await reader.get()
+        await go_down()
+        other = await queue.system.queue.write("q", num_buckets=1, backend="sqlite")
+        told = [await other.append({"id": n}) for n in range(10, 13)]
+        assert [(one["offset"], one["generation"]) for one in told] == [(3, 2), (4, 2), (5, 2)]
+
+        with pytest.raises(DataLost, match="offsets 3 to 4"):
+            await reader.get(wait=True)
+        assert [record["id"] for record in await reader.get()] == [10, 11, 12]
+        assert await reader.get() == []
+
+
+async def test_a_reader_behind_what_a_power_cut_took_goes_on_where_it_was(
+    one_system: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with after_a_power_cut(tmp_path, monkeypatch, one_system, kept=3, written=5) as (queue, go_down):
+        reader = await queue.system.queue.read("q", num_buckets=1, backend="sqlite")
+        await reader.get(limit=2)
+        await go_down()
+        assert [record["id"] for record in await reader.get()] == [2]
+
+
+async def test_a_position_from_elsewhere_beyond_what_a_power_cut_left_is_told_once(
+    one_system: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with after_a_power_cut(tmp_path, monkeypatch, one_system, kept=3, written=5) as (queue, go_down):
+        await go_down()
+        reader = await queue.system.queue.read("q", num_buckets=1, backend="sqlite")
+        reader.set_offset(5)
+        with pytest.raises(DataLost, match="offsets 3 to 4"):
+            await reader.get(wait=True)
+        assert await reader.get() == []
+        assert reader.positions() == {0: 3}
+
+
+async def test_an_offset_beyond_the_end_of_a_log_that_lost_nothing_is_no_loss(one_system: Any, tmp_path: Path) -> None:
+    async with one_system() as system:
+        local_manager(system).folders = Folders(str(tmp_path))
+        queue = await system.queue.write("q", num_buckets=1, backend="sqlite")
+        await queue.put({"id": 1})
+        assert await queue.get(0, offset=1_000) == []
+
+
+async def test_a_writer_and_a_group_are_told_what_a_power_cut_took(
+    one_system: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with after_a_power_cut(tmp_path, monkeypatch, one_system, kept=3, written=5) as (queue, go_down):
+        group = await queue.system.queue.read("q", num_buckets=1, backend="sqlite", group="g")
+        assert len(await group.get()) == 5
+        await go_down()
+        await queue.put({"id": "new"})
+
+        with pytest.raises(DataLost, match="offsets 3 to 4"):
+            await queue.get(0)
+        with pytest.raises(DataLost, match="offsets 3 to 4"):
+            await group.get()
+        await group.close()
+
+
+async def test_the_generation_of_a_log_that_lost_its_end_stays_over_further_openings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = SqliteBackend(0, str(tmp_path), durability="normal")
+    await before.put_batch([{"id": 1}, {"id": 2}])
+    before._file.close()
+    await before.close()
+    monkeypatch.setattr(sqlite_file, "this_boot", lambda: 4711)
+    for _ in range(2):
+        again = SqliteBackend(0, str(tmp_path), durability="normal")
+        await again.open()
+        assert (again.generation, again.anew_from) == (2, 2)
+        await again.close()

@@ -43,7 +43,8 @@ def test_what_holds_containers_is_not_flat(value: Any) -> None:
 )
 def test_flat_bytes_hold_no_containers_and_no_extensions(head: bytes) -> None:
     if is_flat(head):
-        value = msgpack.unpackb(head, ext_hook=pytest.fail, strict_map_key=False, unicode_errors="surrogatepass")
+        # Whether its texts are UTF-8 is no matter of depth: that is looked at when they are read.
+        value = msgpack.unpackb(head, ext_hook=pytest.fail, strict_map_key=False, unicode_errors="replace")
         elements = value if isinstance(value, list) else [value]
         assert not any(isinstance(element, (list, dict)) for element in elements)
 

@@ -80,6 +80,8 @@ def create_admin_app(system: Any, settings: AdminSettings | None = None, *, cloc
         refusals=plane.traffic.refuse,
     )
     _describe_security(app)
+    node = system.inspectors["node"]
+    system.inspectors["node"] = lambda params: {**node(params), "loop_lag_s": plane.lag.percentiles()}
     system.inspectors["checks"] = lambda params: plane.checks.failing()
     system.inspectors["latency"] = lambda params: plane.history.latency()
     system.inspectors["history"] = lambda params: plane.history.told(params)

@@ -59,6 +59,8 @@ SERIES: Mapping[str, Series] = {
     "members": Series("gauge", ""),
 }
 NAMES = tuple(SERIES)
+MISSED = 10
+"""So many readings in a row may one of several nodes miss and still count; after more it is not there."""
 
 MOST = frozenset(
     {
@@ -311,9 +313,15 @@ def _joint(series: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def _folded(rows: Sequence[Sequence[float | None]], fold: Callable[[Any], float]) -> list[float | None]:
+    """One value a moment; a node that missed a few readings still counts with its last, so that no sum dips."""
     length = max(map(len, rows))
+    seen: list[tuple[int, float] | None] = [None] * len(rows)
     folded: list[float | None] = []
     for back in range(length, 0, -1):
-        known = [value for row in rows if len(row) >= back and (value := row[-back]) is not None]
-        folded.append(fold(known) if known else None)
+        fresh = False
+        for place, row in enumerate(rows):
+            if len(row) >= back and (value := row[-back]) is not None:
+                seen[place], fresh = (back, value), True
+        known = [one[1] for one in seen if one is not None and one[0] - back <= MISSED]
+        folded.append(fold(known) if fresh else None)
     return folded

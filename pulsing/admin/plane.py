@@ -59,7 +59,7 @@ class Plane:
             preview.hide(settings.redact)
         self.relay = Relay(system, self.fanout)
         self.feed = Feed(self.fanout, settings, clock, self.epoch, self.payloads)
-        lag = LoopLag(clock)
+        self.lag = lag = LoopLag(clock)
         self.metrics = Metrics(system, self.fanout, settings, Own(self.traffic, self.audit, self.feed, lag))
         self.checks = Checks(self.fanout, system, self.metrics, clock)
         self.metrics.failing = self._failing

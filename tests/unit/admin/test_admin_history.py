@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pulsing.admin.history import EMPTY, NAMES, SERIES, Level, joint_series
+from pulsing.admin.history import EMPTY, MISSED, NAMES, SERIES, Level, joint_series
 from pulsing.testing import wait_until
 from tests.unit.admin.admin_world import API, Counter, site
 
@@ -63,6 +63,13 @@ def test_the_past_of_a_cluster_is_the_sum_of_its_nodes_counted_back_from_now() -
     assert joint["start_at"] == "3"
 
 
+def test_a_reading_that_one_node_missed_makes_no_dip() -> None:
+    steady: list[float | None] = [10.0] * 20
+    gappy: list[float | None] = [5.0, None, None, 6.0, *[None] * 16]
+    joint = joint_series([told("gauge", "actors", steady), told("gauge", "actors", gappy)])
+    assert joint["series"][0]["values"] == [*[15.0] * 3, *[16.0] * (MISSED + 1), *[10.0] * (16 - MISSED)]
+
+
 def test_of_lags_and_percentiles_the_largest_counts() -> None:
     joint = joint_series([told("gauge", "loop_lag_s", [0.1, None]), told("gauge", "loop_lag_s", [0.3, None])])
     assert joint["series"][0]["values"] == [0.3, None]
@@ -83,3 +90,11 @@ async def test_the_cluster_has_a_past_and_the_last_minute_its_percentiles() -> N
     assert past["series"][0]["values"][-1] >= 20
     assert 0 < latency["handle_s"]["p50"] <= latency["handle_s"]["p99"] <= latency["handle_s"]["max"]
     assert latency["wait_s"]["p99"] is not None
+
+
+async def test_a_node_tells_how_late_its_loop_was_in_the_last_minute() -> None:
+    async with site() as world:
+        world.plane.history.start()
+        await wait_until(lambda: world.plane.lag.percentiles()["max"] is not None)
+        [row] = (await (await world.client("viewer")).get(f"{API}/nodes")).json()["items"]
+    assert 0 <= row["loop_lag_s"]["p50"] <= row["loop_lag_s"]["p99"] <= row["loop_lag_s"]["max"]

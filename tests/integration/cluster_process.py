@@ -8,20 +8,25 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ctypes
+import itertools
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
 import pulsing as pul
 from pulsing.core.events import Event
+from pulsing.streaming.queue import bucket_of
 from pulsing.testing import wait_until
 
 START_S = 30.0
+LONGEST_LINE = 16 * 1024 * 1024
+PACE_S = 0.05
+"""Between two records of one producer."""
 
 
 class Keeper(pul.Actor):
@@ -49,17 +54,27 @@ class Process:
         self._reading = asyncio.get_running_loop().create_task(self._read())
 
     @classmethod
-    async def start(cls, *seeds: str, inside: Sequence[str] = (), **options: Any) -> Process:
+    async def start(
+        cls, *seeds: str, inside: Sequence[str] = (), env: Mapping[str, str] | None = None, **options: Any
+    ) -> Process:
         """A node that has joined through the seeds.
 
         Args:
             seeds: addresses of others.
             inside: a command that starts another one elsewhere, such as in a namespace.
+            env: further variables of its environment.
             options: further settings of the system.
         """
         settings = json.dumps({"seeds": list(seeds), **options})
         child = await asyncio.create_subprocess_exec(
-            *inside, sys.executable, __file__, settings, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+            *inside,
+            sys.executable,
+            __file__,
+            settings,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            limit=LONGEST_LINE,
+            env={**os.environ, **(env or {})},
         )
         made = cls(child)
         await wait_until(lambda: made.last("ready"), START_S)
@@ -87,12 +102,14 @@ class Process:
         self._child.stdin.write(json.dumps(command).encode() + b"\n")
         await self._child.stdin.drain()
 
-    async def ask(self, kind: str, ready: Callable[[dict[str, Any]], bool], timeout: float = 30.0) -> dict[str, Any]:
+    async def ask(
+        self, kind: str, ready: Callable[[dict[str, Any]], bool], timeout: float = 30.0, **command: Any
+    ) -> dict[str, Any]:
         """Ask for a line of a kind until it is as wanted."""
 
         async def answered() -> dict[str, Any] | None:
             before = len(self.seen)
-            await self.tell(do=kind)
+            await self.tell(do=kind, **command)
             await wait_until(lambda: any(line["kind"] == kind for line in self.seen[before:]), timeout)
             line = self.last(kind)
             return line if line is not None and ready(line) else None
@@ -150,7 +167,7 @@ class Node:
 
     def __init__(self, system: pul.ActorSystem) -> None:
         self._system = system
-        self._asks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
 
     async def do(self, command: dict[str, Any]) -> None:
         match command.pop("do"):
@@ -168,9 +185,38 @@ class Node:
                     await self._system.spawn(Keeper(), name=f"keeper-{number}", public=True)
                 say("published")
             case "ask":
-                task = asyncio.get_running_loop().create_task(self._ask(command["name"], command["message"]))
-                self._asks.add(task)
-                task.add_done_callback(self._asks.discard)
+                self._begin(self._ask(command["name"], command["message"]))
+            case "produce":
+                for bucket in range(command["buckets"]):
+                    self._begin(self._produce(command["queue"], command["buckets"], bucket))
+            case "records":
+                queue = await self._system.queue.read(
+                    command["queue"], num_buckets=command["buckets"], backend="sqlite"
+                )
+                say("records", records=await queue.get(limit=1_000_000))
+            case "hush":
+                for task in self._tasks:
+                    task.cancel()
+                say("hush")
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _produce(self, name: str, buckets: int, bucket: int) -> None:
+        """Put records into one bucket for ever, and tell where each went, or why it did not."""
+        queue = await self._system.queue.write(name, num_buckets=buckets, backend="sqlite")
+        for number in itertools.count():
+            record = {"id": f"{self._system.node_id}-{number}"}
+            if bucket_of(record["id"], buckets) != bucket:
+                continue
+            try:
+                place = await queue.append(record)
+                say("acked", id=record["id"], **place)
+            except pul.PulsingError as error:
+                say("refused", bucket_id=bucket, error=type(error).__name__)
+            await asyncio.sleep(PACE_S)
 
     async def _ask(self, name: str, message: Any) -> None:
         ref = await self._system.resolve(name, timeout=10)

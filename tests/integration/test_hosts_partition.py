@@ -1,19 +1,33 @@
-"""Five hosts on a network of their own: what a cluster makes of cuts, of a host that falls silent, and of their end."""
+"""Five hosts on a network of their own: what a cluster makes of cuts, of a host that falls silent, and of their end.
+
+`PULSING_CUTS=60 pytest tests/integration/test_orderpartition.py --timeout 7200` is the campaign.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import os
+import time
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from pathlib import Path
+from random import Random
+from typing import Any
 
 import pytest
 
+from pulsing.testing import wait_until
+from tests.campaigns.noted import note
 from tests.integration.cluster_process import Process
 from tests.integration.hosts import Hosts, hosts, why_there_can_be_none
 
 PORT = 7000
 HALVES = [0, 1], [2, 3, 4]
+BUCKETS = 8
+QUEUE: dict[str, Any] = {"queue": "ledger", "buckets": BUCKETS}
+CUTS = int(os.environ.get("PULSING_CUTS", "1"))
+LONGEST_CUT_S = 20.0 if CUTS > 1 else 6.0
 
 
 @pytest.fixture(scope="module")
@@ -34,11 +48,16 @@ def network(may_make_hosts: None) -> Iterator[Hosts]:
 
 
 @contextlib.asynccontextmanager
-async def nodes_on(network: Hosts, seeds: Sequence[int]) -> AsyncIterator[list[Process]]:
-    """A node on each host, all with the same seeds, each with a name of its own."""
+async def nodes_on(network: Hosts, seeds: Sequence[int], folder: Path | None = None) -> AsyncIterator[list[Process]]:
+    """A node on each host, all with the same seeds, each with a name and, in the folder, a disk of its own."""
     addresses = [f"{network.address(host)}:{PORT}" for host in range(network.count)]
     starts = (
-        Process.start(*(addresses[seed] for seed in seeds), inside=network.inside(host), addr=addr)
+        Process.start(
+            *(addresses[seed] for seed in seeds),
+            inside=network.inside(host),
+            addr=addr,
+            env=None if folder is None else {"PULSING_QUEUE_BASE_PATH": str(folder / str(host))},
+        )
         for host, addr in enumerate(addresses)
     )
     nodes = await asyncio.gather(*starts)
@@ -104,3 +123,114 @@ async def test_two_halves_that_started_apart_find_each_other_by_their_seeds(netw
             await see([nodes[host] for host in half], len(half))
         network.heal()
         await see(nodes, 5)
+
+
+class Ledger:
+    """A durable queue into every bucket of which every node puts records all the time.
+
+    Args:
+        nodes: all of them.
+    """
+
+    def __init__(self, nodes: Sequence[Process]) -> None:
+        self._nodes = nodes
+
+    async def begin(self) -> None:
+        """Let everybody put, until everybody has put into every bucket."""
+        for node in self._nodes:
+            await node.tell(do="produce", **QUEUE)
+        await self.goes_on()
+
+    async def goes_on(self) -> None:
+        """Wait until everybody has put into every bucket again."""
+        await self._all_told([len(node.seen) for node in self._nodes], "acked")
+
+    async def taken_by(self, sides: Iterable[Sequence[int]]) -> list[set[int]]:
+        """Wait until everybody was answered for every bucket; which buckets took records of each side meanwhile."""
+        since = [len(node.seen) for node in self._nodes]
+        await self._all_told(since, "acked", "refused")
+        return [
+            {line["bucket_id"] for host in side for line in self._told(host, since[host], "acked")} for side in sides
+        ]
+
+    async def end(self) -> tuple[list[dict[str, Any]], list[str]]:
+        """What was acknowledged to anybody, and the ids of all records that are there."""
+        for node in self._nodes:
+            await node.ask("hush", lambda line: True)
+        read = await self._nodes[-1].ask("records", lambda line: True, **QUEUE)
+        acked = [line for host in range(len(self._nodes)) for line in self._told(host, 0, "acked")]
+        return acked, [record["id"] for record in read["records"]]
+
+    async def _all_told(self, since: Sequence[int], *kinds: str) -> None:
+        def they_have() -> bool:
+            return all(
+                {line["bucket_id"] for line in self._told(host, since[host], *kinds)} == set(range(BUCKETS))
+                for host in range(len(self._nodes))
+            )
+
+        await wait_until(they_have, 60.0)
+
+    def _told(self, host: int, since: int, *kinds: str) -> list[dict[str, Any]]:
+        return [line for line in self._nodes[host].seen[since:] if line["kind"] in kinds]
+
+
+async def test_stored_records_are_taken_on_one_side_only_and_all_are_there_after_the_heal(
+    network: Hosts, tmp_path: Path
+) -> None:
+    async with nodes_on(network, seeds=[0], folder=tmp_path) as nodes:
+        await see(nodes, 5)
+        ledger = Ledger(nodes)
+        await ledger.begin()
+        network.cut_apart(*HALVES)
+        for half in HALVES:
+            await see([nodes[host] for host in half], len(half))
+        ones, others = await ledger.taken_by(HALVES)
+        assert not ones & others
+        assert ones | others == set(range(BUCKETS))
+        network.heal()
+        await see(nodes, 5)
+        await ledger.goes_on()
+        all_is_well(*await ledger.end())
+
+
+def all_is_well(acked: list[dict[str, Any]], read: list[str]) -> None:
+    """Nothing acknowledged is lost, nothing is there twice, and no two records were given the same place."""
+    places = {(line["bucket_id"], line["generation"], line["offset"]) for line in acked}
+    assert len(places) == len(acked)
+    assert {line["generation"] for line in acked} == {1}
+    assert len(set(read)) == len(read)
+    assert {line["id"] for line in acked} <= set(read)
+
+
+async def test_cuts_of_all_kinds_lose_and_double_nothing_that_was_acknowledged(network: Hosts, tmp_path: Path) -> None:
+    chance = Random(CUTS)
+    async with nodes_on(network, seeds=[0], folder=tmp_path) as nodes:
+        await see(nodes, 5)
+        ledger = Ledger(nodes)
+        await ledger.begin()
+        healed = []
+        for _ in range(CUTS):
+            cut_somehow(network, chance)
+            await asyncio.sleep(chance.uniform(1.0, LONGEST_CUT_S))
+            network.heal()
+            began = time.monotonic()
+            await see(nodes, 5)
+            healed.append(time.monotonic() - began)
+            await ledger.goes_on()
+        acked, read = await ledger.end()
+        all_is_well(acked, read)
+        note(cuts=CUTS, records_acknowledged=len(acked), lost_or_doubled=0, slowest_heal_s=max(healed))
+
+
+def cut_somehow(network: Hosts, chance: Random) -> None:
+    """Cut the hosts into two groups, both ways or one way, or two hosts that all others reach."""
+    order = chance.sample(range(5), 5)
+    size = chance.randint(1, 2)
+    match chance.choice(["groups", "one way", "pair"]):
+        case "groups":
+            network.cut_apart(order[:size], order[size:])
+        case "one way":
+            for one, other in itertools.product(order[:size], order[size:]):
+                network.cut(one, other)
+        case "pair":
+            network.cut_apart(order[:1], order[1:2])

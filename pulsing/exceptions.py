@@ -333,14 +333,16 @@ class AddressInUse(PulsingRuntimeError, OSError, RuntimeError):
 
 
 class NotSendable(PulsingRuntimeError, TypeError, RuntimeError):
-    """A value of this type cannot travel to another node; raised at the sender, before anything is sent."""
+    """A value cannot travel to another node; raised at the sender, before anything is sent.
+
+    The text names the type and the two ways out, or with `detail` what else is wrong, as that the value is too large.
+    """
 
     def __init__(self, type_name: str, maybe_executed: bool = False, detail: str = "") -> None:
-        super().__init__(
-            f"{type_name} cannot be sent to another node{' (' if detail else ''}{detail}{')' if detail else ''}: "
-            "register it with pulsing.register_type on both ends, "
-            "or allow pickle with allow_pickle=True on both nodes"
+        ways_out = (
+            "register it with pulsing.register_type on both ends, or allow pickle with allow_pickle=True on both nodes"
         )
+        super().__init__(f"{type_name} cannot be sent to another node: {detail or ways_out}")
         self.type_name = type_name
         self.maybe_executed = maybe_executed
 

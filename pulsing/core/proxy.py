@@ -116,7 +116,10 @@ class ActorProxy:
 
 def typed_proxy(ref: ActorRef, cls: Any) -> ActorProxy:
     """A proxy of `ref` that knows the methods of `cls`, a class or what `@remote` made of it."""
-    return proxy_of_table(ref, method_table(getattr(cls, "__wrapped__", cls)))
+    inner = getattr(cls, "__wrapped__", cls)
+    if not isinstance(inner, type):
+        raise TypeError(f"a typed proxy is made for a class, not for {inner!r}")
+    return proxy_of_table(ref, method_table(inner))
 
 
 def proxy_of_table(ref: ActorRef, table: MethodTable) -> ActorProxy:

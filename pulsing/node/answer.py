@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from pulsing.exceptions import NotSendable
 from pulsing.ids import NodeId
 from pulsing.wire.session import Request
 
@@ -60,3 +61,10 @@ class Answer:
         self._done = self._cancelled = True
         for callback in self._callbacks or ():
             callback(self)
+
+
+def not_sendable(value: Any, error: Exception) -> NotSendable:
+    """The error for the caller of a method that did run, and gave what cannot be sent."""
+    refusal = error if isinstance(error, NotSendable) else NotSendable(type(value).__name__, detail=str(error))
+    refusal.maybe_executed = True
+    return refusal

@@ -12,6 +12,7 @@ from pulsing.core.envelope import Envelope
 from pulsing.core.messages import Message, StreamMessage
 from pulsing.core.streams import StreamReader
 from pulsing.exceptions import LinkLost, NodeDead, NodeLeaving, NotSendable, Overloaded, PulsingRuntimeError
+from pulsing.node.answer import not_sendable
 from pulsing.node.arrivals import Arrivals
 from pulsing.node.outbox import PILE, Outbox
 from pulsing.node.portions import Portions
@@ -209,9 +210,7 @@ class Link:
         try:
             encoded = self._codec.encode_reply(request.id, value)
         except (NotSendable, ValueError) as error:
-            refusal = error if isinstance(error, NotSendable) else NotSendable(type(value).__name__, detail=str(error))
-            refusal.maybe_executed = True
-            self.answer_error(request, refusal)
+            self.answer_error(request, not_sendable(value, error))
             return
         if self.outbox.waiting > PILE and not self._may_wait(encoded):
             self._refuse_to_answer(request)

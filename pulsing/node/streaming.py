@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pulsing.core.streams import Channel
 from pulsing.exceptions import NotSendable
+from pulsing.node.answer import not_sendable
 from pulsing.node.outbox import PILE
 from pulsing.wire.frames import Cancel, Credit, StreamItem
 from pulsing.wire.session import STREAM_CREDIT, Request
@@ -74,9 +75,9 @@ class OutgoingStream:
         """Send items, in as many frames as they take: together they may be too large, and one may have no encoding."""
         try:
             self._link.send(StreamItem(self._request.id, items))
-        except (NotSendable, ValueError):
+        except (NotSendable, ValueError) as error:
             if len(items) == 1:
-                raise
+                raise not_sendable(items[0], error) from error
             half = self._together = len(items) // 2
             self._send(items[:half])
             self._send(items[half:])

@@ -287,7 +287,7 @@ class Lowering:
             data = [bytearray(buffer.raw()) for buffer in buffers]
         except Exception as error:
             # Any class may have its own way of refusing to be pickled.
-            raise NotSendable(_type_name(value), detail=f"pickle: {error}") from error
+            raise NotSendable(_type_name(value), detail=f"not registered, and pickle refuses it: {error}") from error
         self._pickled += 1
         return self.parts(Tag.PICKLE, stream, *data)
 

@@ -179,10 +179,11 @@ def test_items_before_one_that_cannot_travel_arrive(virtual: Run) -> None:
         async with cluster(2) as systems:
             worker = await worker_elsewhere(systems)
             got = []
-            with pytest.raises(NotSendable, match="object"):
+            with pytest.raises(NotSendable, match="object") as caught:
                 async for n in worker.unsendable_in_the_end():
                     got.append(n)  # noqa: PERF401 - what came before the error counts
             assert got == [1, 2]
+            assert caught.value.maybe_executed is True
 
     virtual(scenario)
 

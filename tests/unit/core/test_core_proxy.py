@@ -259,6 +259,8 @@ async def test_as_any_and_as_type_give_proxies_of_a_ref() -> None:
             assert await ref.as_type(cls).incr() > 2
             with pytest.raises(AttributeError):
                 _ = ref.as_type(cls).nothing
+        with pytest.raises(TypeError, match="not for 5"):
+            ref.as_type(5)
 
 
 def test_a_method_that_a_proxy_hides_is_pointed_out_at_decoration() -> None:

@@ -1,5 +1,5 @@
 /** Makes a queue from a form: its buckets, where they are kept, and what happens when they are full. */
-import { Act, act } from "../lib/actions.js";
+import { Act, act, me } from "../lib/actions.js";
 import { part } from "../lib/api.js";
 import { Drawer } from "../lib/dialog.js";
 import { Field } from "../lib/form.js";
@@ -7,7 +7,8 @@ import { html, useState } from "../lib/html.js";
 import { go, link } from "../lib/router.js";
 import { CopyAs, python, shellQuoted } from "../lib/snippets.js";
 
-const BACKENDS = { memory: "gone with its node; copied to other nodes where replicas are set", sqlite: "a file on the bucket's node: kept over restarts", redis: "a Redis server: kept apart from all nodes" };
+const BACKENDS = /** @type {Record<string, string>} */ ({ memory: "gone with its node; copied to other nodes where replicas are set", sqlite: "a file on the bucket's node: kept over restarts", redis: "a Redis server: kept apart from all nodes" });
+const OTHER = "a store that a program on this node registered";
 const OVERFLOWS = { drop_oldest: "the oldest records go", reject: "a put is refused", block: "a put waits for room" };
 const START = { name: "", num_buckets: "4", bucket_column: "id", backend: "memory", batch_size: "", max_records: "", max_bytes: "", max_age: "", overflow: "" };
 const BOUNDS = /** @type {Array<[string, string, string]>} */ ([["max_records", "Records", "a bucket"], ["max_bytes", "Bytes", "a bucket"], ["max_age", "Age", "seconds"]]);
@@ -39,7 +40,7 @@ export function CreateDrawer({ onClose }) {
   return html`<${Drawer} title="Create a queue" onClose=${onClose} footer=${footer}><form id="create" class="form" onSubmit=${submit}>
     <${Field} name="name" label="Name" schema=${{ type: "string" }} required text=${texts.name} onInput=${set("name")} />
     <div class="fields"><${Field} name="num_buckets" label="Buckets" schema=${{ type: "integer" }} text=${texts.num_buckets} onInput=${set("num_buckets")} /><${Field} name="bucket_column" label="Bucket by" schema=${{ type: "string", description: "records of one value stay in order" }} text=${texts.bucket_column} onInput=${set("bucket_column")} /></div>
-    <${Field} name="backend" label="Backend" required schema=${{ enum: Object.keys(BACKENDS), description: BACKENDS[texts.backend] }} text=${texts.backend} onInput=${set("backend")} />
+    <${Field} name="backend" label="Backend" required schema=${{ enum: me.value?.backends ?? Object.keys(BACKENDS), description: BACKENDS[texts.backend] ?? OTHER }} text=${texts.backend} onInput=${set("backend")} />
     <details><summary>Bounds and batches</summary><div class="form"><div class="fields">${BOUNDS.map(([key, label, unit]) => html`<${Field} key=${key} name=${key} label=${`${label}, at most`} schema=${{ type: "number", description: unit }} text=${texts[key]} onInput=${set(key)} />`)}</div>
       <div class="fields"><${Field} name="overflow" label="At a bound" schema=${{ enum: Object.keys(OVERFLOWS), default: "drop_oldest", description: OVERFLOWS[texts.overflow || "drop_oldest"] }} text=${texts.overflow} onInput=${set("overflow")} />
       <${Field} name="batch_size" label="Batch" schema=${{ type: "integer", default: 100, description: "records written at once" }} text=${texts.batch_size} onInput=${set("batch_size")} /></div></div></details></form><//>`;

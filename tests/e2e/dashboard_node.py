@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 import pulsing as pul
 from pulsing.agent import agent
 from pulsing.exceptions import PulsingError
+from pulsing.streaming import MemoryBackend, register_backend
 
 CROWD = 10_000
 
@@ -67,6 +68,10 @@ class Scribe:
         return f"noted: {text}"
 
 
+class Attic(MemoryBackend):
+    """A store of the program's own."""
+
+
 async def leave_dead_letters() -> None:
     """Call an actor that has ended."""
     gone = await Counter.spawn(name="gone")
@@ -82,6 +87,7 @@ async def main() -> None:
     await pul.spawn(Counter(), name="counter", public=True)
     await pul.spawn(Scribe(), name="scribe", public=True)
     crowd = [await Idler.spawn(name=f"idler-{number:04}", public=False) for number in range(CROWD)]
+    register_backend("attic", Attic)
     queue = await system.queue.write("orders", bucket_column="id", num_buckets=4)
     await queue.put([{"id": f"a{number}", "amount": number} for number in range(8)])
     news = await system.topic.write("news")

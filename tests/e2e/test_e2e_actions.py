@@ -112,6 +112,20 @@ def test_a_queue_is_made_with_bounds_trimmed_after_counting_and_deleted_by_its_t
     expect(page.get_by_text("Deleted bounded")).to_be_visible()
 
 
+def test_a_queue_may_be_kept_in_a_store_that_the_program_registered(visit: Visit) -> None:
+    page = visit.page
+    visit.go("queues?create=1")
+    choice = page.locator("dialog select[name=backend]")
+    expect(choice.locator("option")).to_have_text(["memory", "sqlite", "redis", "attic"])
+    choice.select_option("attic")
+    expect(page.get_by_role("dialog")).to_contain_text("a store that a program on this node registered")
+    page.locator("dialog input[name=name]").fill("heirlooms")
+    page.get_by_role("dialog").get_by_role("button", name="Create", exact=True).click()
+    expect(page.get_by_role("heading", name="heirlooms")).to_be_visible()
+    expect(page.locator("main")).to_contain_text("attic")
+    rest(page, "DELETE", "queues/heirlooms")
+
+
 def test_a_purge_asks_for_the_name_and_says_how_much_goes(visit: Visit) -> None:
     page = visit.page
     rest(page, "PUT", "queues/dust", {})

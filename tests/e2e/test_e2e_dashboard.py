@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 import signal
 import socket
+import time
+import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Page, expect
 
-from tests.e2e.browsing import NARROW, TOKEN, Visit, routes_of, running_node, visiting
+from tests.e2e.browsing import NARROW, PATIENCE_MS, TOKEN, Visit, routes_of, running_node, visiting
 
 pytestmark = [pytest.mark.shared_resources, pytest.mark.timeout(120)]
 
@@ -182,6 +185,70 @@ def test_the_keyboard_goes_everywhere(visit: Visit) -> None:
     expect(page.get_by_role("dialog")).to_contain_text("Search this list")
     page.keyboard.press("Escape")
     expect(page.get_by_role("dialog")).to_have_count(0)
+
+
+def test_rows_are_walked_down_and_up_by_keys(visit: Visit) -> None:
+    page = visit.page
+    visit.go("actors?class=__main__.Idler&sort=name")
+    rows = page.locator("main tbody tr[data-key]")
+    expect(rows.first).to_contain_text("idler-0000")
+    for key, number in (("j", 0), ("j", 1), ("j", 2), ("k", 1), ("ArrowDown", 2), ("ArrowUp", 1), ("k", 0), ("k", 0)):
+        page.keyboard.press(key)
+        expect(page.locator("main tbody tr.active")).to_contain_text(f"idler-{number:04}")
+    page.keyboard.press("x")
+    expect(rows.first.get_by_label("Select")).to_be_checked()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="idler-0000")).to_be_visible()
+
+
+def wait_for(holds: Callable[[], bool]) -> None:
+    """Wait until a condition holds, as long as one has patience."""
+    deadline = time.monotonic() + PATIENCE_MS / 1_000
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+
+
+def streams_open(url: str) -> int:
+    """How many pages the node feeds now, by its own metric."""
+    request = urllib.request.Request(f"{url}/metrics", headers={"Authorization": f"Bearer {TOKEN}"})
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        text = answer.read().decode()
+    found = re.search(r"^pulsing_admin_stream_clients (\S+)$", text, re.MULTILINE)
+    assert found, text
+    return int(float(found[1]))
+
+
+def turn(page: Page, hidden: bool) -> None:
+    """Tell the page that its tab was hidden or shown; a browser without a screen never hides one by itself."""
+    page.evaluate(
+        """hidden => {
+            Object.defineProperty(document, "hidden", {configurable: true, get: () => hidden});
+            document.dispatchEvent(new Event("visibilitychange"));
+        }""",
+        hidden,
+    )
+
+
+def test_a_hidden_tab_is_fed_nothing_and_goes_on_when_it_is_shown(browser: Browser, tmp_path: Path) -> None:
+    with running_node(tmp_path) as (url, _), visiting(browser, url) as one:
+        one.log_in()
+        one.go("actors?class=__main__.Idler&sort=name")
+        expect(one.page.locator(".fresh.good")).to_be_visible()
+        wait_for(lambda: streams_open(url) == 1)
+        turn(one.page, hidden=True)
+        expect(one.page.get_by_text("paused", exact=True)).to_be_visible()
+        wait_for(lambda: streams_open(url) == 0)
+        asked: list[str] = []
+        one.page.on("request", lambda request: asked.append(request.url))
+        # Twice as long as polling would wait.
+        one.page.wait_for_timeout(4_000)
+        assert asked == []
+        turn(one.page, hidden=False)
+        expect(one.page.locator(".fresh.good")).to_be_visible()
+        wait_for(lambda: streams_open(url) == 1)
+        expect(one.page.locator("main tbody tr[data-key]").first).to_contain_text("idler-0000")
+        assert one.complaints == []
 
 
 def test_an_unknown_actor_is_said_and_not_shown_as_loading(visit: Visit) -> None:

@@ -19,6 +19,7 @@ from pulsing.admin.schemas import Input, Row
 from pulsing.admin.settings import Principal
 from pulsing.admin.times import rfc3339
 from pulsing.admin.visit import visit_of
+from pulsing.streaming import list_backends
 
 session = Routes("session")
 
@@ -121,6 +122,7 @@ async def who_am_i(request: Request) -> Response:
                 "logs": False,
                 "traces": False,
             },
+            "backends": list_backends(),
             "epoch": plane.epoch,
         }
     )

@@ -419,7 +419,7 @@ def nested(levels: int) -> Any:
 
 def test_sixty_four_levels_pass_and_one_more_is_refused_at_the_sender() -> None:
     assert round_trip(nested(64)) == nested(64)
-    with pytest.raises(NotSendable, match="64 levels, or it contains itself$"):
+    with pytest.raises(NotSendable, match=r"64 levels, or it contains itself$"):
         CODEC.encode(nested(65))
 
 

@@ -87,5 +87,7 @@ def test_a_campaign_gets_its_settings_tells_its_figures_and_says_how_it_ended(
 
 def test_the_line_that_runs_a_campaign_again_has_its_settings() -> None:
     again = a_campaign("tests/x.py", PULSING_ROUNDS="50").replay(is_long=True)
-    assert again == "PULSING_ROUNDS=50 .venv/bin/python -m pytest -q --timeout 7200 tests/x.py"
+    assert (
+        again == "PULSING_ROUNDS=50 .venv/bin/python -m pytest -q -o faulthandler_timeout=0 --timeout 7200 tests/x.py"
+    )
     assert "PULSING_ROUNDS" not in a_campaign("tests/x.py", PULSING_ROUNDS="50").replay(is_long=False)

@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import secrets
 import time
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
-from pulsing.exceptions import NotOwner, PulsingRuntimeError
+from pulsing.exceptions import PulsingRuntimeError
 from pulsing.streaming.backends.arrivals import Arrivals
 from pulsing.streaming.backends.bodies import Bodies, Row
 from pulsing.streaming.backends.bounds import DROP_OLDEST, Bounds, records_of_size
 from pulsing.streaming.backends.memory import Record, Window
-from pulsing.streaming.backends.redis_scripts import APPEND, COMMIT, RESUME, TRIM, TRIM_LIMIT
+from pulsing.streaming.backends.redis_scripts import APPEND, COMMIT, OPEN, RESUME, TRIM, TRIM_LIMIT
 from pulsing.streaming.backends.redis_server import DURABILITIES, SLICE_S, Lost, Server
 
 logger = logging.getLogger("pulsing.streaming")
@@ -79,6 +80,8 @@ class RedisBackend:
         self._url = url
         self._durability = durability
         self._epoch = epoch
+        self._owner = secrets.randbits(61) + 1
+        """tells two owners apart who were given the same epoch: the first to open the bucket has it"""
         # One hash tag, so that the keys of a bucket are on one node of a Redis cluster.
         self._bucket = f"pulsing:{{{storage_path}:{bucket_id}}}"
         self._stream, self._meta, self._groups = (f"{self._bucket}:{kind}" for kind in "smg")
@@ -112,14 +115,9 @@ class RedisBackend:
             raise
 
     async def _load(self) -> None:
-        await self._server.ask("hsetnx", self._meta, "lineage", time.time_ns())
-        found = await self._server.ask("hgetall", self._meta)
-        known = {key.decode(): int(value) for key, value in found.items()}
-        epoch = known.get("epoch", 0)
-        if self._epoch and self._epoch < epoch:
-            raise NotOwner(self._bucket, None, epoch, f"{self._bucket} belongs to an owner of epoch {epoch}")
-        self._epoch = max(self._epoch, epoch)
-        await self._server.ask("hset", self._meta, "epoch", self._epoch)
+        found = await self._run(OPEN, time.time_ns())
+        known = {key.decode(): int(value) for key, value in zip(found[::2], found[1::2], strict=True)}
+        self._epoch = known["epoch"]
         self.lineage, self.generation = known["lineage"], known.get("generation", 1)
         self._next, self._first, self._bytes = known.get("next", 0), known.get("first", 0), known.get("bytes", 0)
         await self._look_at_oldest()
@@ -232,13 +230,13 @@ class RedisBackend:
 
     async def _send_append(self, at: float, bodies: list[bytes]) -> int:
         keys = self._stream, self._meta
-        first: int = await self._server.send("eval", APPEND, 2, *keys, self._epoch, at, self._next, *bodies)
+        about = self._epoch, self._owner, at, self._next
+        first: int = await self._server.send("eval", APPEND, 2, *keys, *about, *bodies)
         return first
 
     async def _resume(self) -> None:
         """Go on with a server that has lost records."""
-        arguments = self._epoch, self.lineage, self._next, self.generation
-        had, first, generation = await self._run(RESUME, *arguments)
+        had, first, generation = await self._run(RESUME, self.lineage, self._next, self.generation)
         if generation != self.generation:
             self._first = max(self._first, first)
             self.generation = generation
@@ -249,6 +247,11 @@ class RedisBackend:
     async def read(self, limit: int, offset: int) -> Window:
         """Up to `limit` records from `offset` on, with the place to go on from."""
         await self.open()
+        if offset >= self._next:
+            await self._look_at_end()
+        return await self._read(limit, offset)
+
+    async def _read(self, limit: int, offset: int) -> Window:
         if self._bounds.max_age is not None:
             await self._drop_aged(self._bounds.max_age)
         first, end = self._first, self._next
@@ -257,8 +260,13 @@ class RedisBackend:
             return Window([], start, first)
         rows = await self._rows(start, limit)
         if start < self._first:
-            return await self.read(limit, offset)  # trimmed while this was read
+            return await self._read(limit, offset)  # trimmed while this was read
         return self._bodies.window(self.bucket_id, self.generation, rows, start, end, first)
+
+    async def _look_at_end(self) -> None:
+        """See what another owner has written, and that the server is there: an empty answer must be true."""
+        following, first = await self._server.ask("hmget", self._meta, ["next", "first"])
+        self._next, self._first = max(self._next, int(following or 0)), max(self._first, int(first or 0))
 
     async def _rows(self, start: int, limit: int) -> list[Row]:
         found = await self._server.ask("xrange", self._stream, f"0-{start + 1}", "+", count=limit)
@@ -266,9 +274,10 @@ class RedisBackend:
 
     async def wait(self, limit: int, offset: int, timeout: float | None) -> Window:
         """The same, but wait up to `timeout` seconds for the first record."""
-        window = await self.read(limit, offset)
+        await self.open()
+        window = await self._read(limit, offset)
         if not window.records and await self._wait_beyond(window.next, timeout):
-            return await self.read(limit, window.next)
+            return await self._read(limit, window.next)
         return window
 
     async def _wait_beyond(self, offset: int, timeout: float | None) -> bool:
@@ -327,7 +336,7 @@ class RedisBackend:
         before = self._first
         wanted = min(before_offset, self._next)
         while self._first < wanted:
-            self._first, self._bytes = await self._run(TRIM, self._epoch, wanted)
+            self._first, self._bytes = await self._run(TRIM, wanted)
         if self._first != before:
             await self._look_at_oldest()
         return self._first - before
@@ -387,10 +396,13 @@ class RedisBackend:
         """
         await self.open()
         kept = "" if offset is None else str(offset)
-        await self._server.ask("eval", COMMIT, 2, self._meta, self._groups, self._epoch, group, kept)
+        keys = self._meta, self._groups
+        await self._server.ask("eval", COMMIT, 2, *keys, self._epoch, self._owner, group, kept)
 
     async def _run(self, script: str, *arguments: Any) -> Any:
-        return await self._server.ask("eval", script, 2, self._stream, self._meta, *arguments)
+        """Run a script of this owner; it may run twice."""
+        keys = self._stream, self._meta
+        return await self._server.ask("eval", script, 2, *keys, self._epoch, self._owner, *arguments)
 
 
 def _calls(bodies: list[bytes]) -> list[list[bytes]]:

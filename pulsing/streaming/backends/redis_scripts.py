@@ -9,56 +9,97 @@ from __future__ import annotations
 TRIM_LIMIT = 1_000
 """Records a call of `TRIM`: what goes is looked at, and the server does nothing else meanwhile."""
 
-APPEND = """
-local epoch = tonumber(redis.call('HGET', KEYS[2], 'epoch') or '0')
+_FENCED = """
+local function fenced(meta)
+  local epoch, owner = unpack(redis.call('HMGET', meta, 'epoch', 'owner'))
+  epoch = tonumber(epoch or '0')
+  local mine = tonumber(ARGV[1])
+  if mine < epoch or (mine == epoch and owner and owner ~= ARGV[2]) then
+    return redis.error_reply('FENCED ' .. string.format('%.0f', epoch))
+  end
+end
+"""
+"""Every script is told its owner and the epoch: of two owners of one epoch, the first to open a bucket has it."""
+
+OPEN = (
+    _FENCED
+    + """
 local mine = tonumber(ARGV[1])
-if mine < epoch then return redis.error_reply('FENCED ' .. epoch) end
+if mine > 0 then
+  local refusal = fenced(KEYS[2])
+  if refusal then return refusal end
+end
+local epoch = math.max(mine, tonumber(redis.call('HGET', KEYS[2], 'epoch') or '0'))
+redis.call('HSETNX', KEYS[2], 'lineage', ARGV[3])
+redis.call('HSET', KEYS[2], 'epoch', string.format('%.0f', epoch), 'owner', ARGV[2])
+return redis.call('HGETALL', KEYS[2])
+"""
+)
+"""Keys: stream, hash. Arguments: epoch, 0 for the last known one, owner, lineage of a new log. Returns the hash."""
+
+APPEND = (
+    _FENCED
+    + """
+local refusal = fenced(KEYS[2])
+if refusal then return refusal end
 local following = tonumber(redis.call('HGET', KEYS[2], 'next') or '0')
-if following < tonumber(ARGV[3]) then return redis.error_reply('LOST ' .. following) end
-if mine > epoch then redis.call('HSET', KEYS[2], 'epoch', mine) end
+if following < tonumber(ARGV[4]) then return redis.error_reply('LOST ' .. following) end
+redis.call('HSET', KEYS[2], 'epoch', ARGV[1], 'owner', ARGV[2])
 local size = 0
-for i = 4, #ARGV do
-  redis.call('XADD', KEYS[1], '0-' .. string.format('%.0f', following + i - 3), 't', ARGV[2], 'd', ARGV[i])
+for i = 5, #ARGV do
+  redis.call('XADD', KEYS[1], '0-' .. string.format('%.0f', following + i - 4), 't', ARGV[3], 'd', ARGV[i])
   size = size + #ARGV[i]
 end
-redis.call('HINCRBY', KEYS[2], 'next', #ARGV - 3)
+redis.call('HINCRBY', KEYS[2], 'next', #ARGV - 4)
 redis.call('HINCRBY', KEYS[2], 'bytes', size)
 return following
 """
-"""Keys: stream, hash. Arguments: epoch, time, the end that the owner has seen, records. Returns the first offset."""
+)
+"""Keys: stream, hash. Arguments: epoch, owner, time, the end that the owner has seen, records.
 
-RESUME = """
-local epoch = tonumber(redis.call('HGET', KEYS[2], 'epoch') or '0')
-if tonumber(ARGV[1]) < epoch then return redis.error_reply('FENCED ' .. epoch) end
+Returns the first offset.
+"""
+
+RESUME = (
+    _FENCED
+    + """
+local refusal = fenced(KEYS[2])
+if refusal then return refusal end
 local following = tonumber(redis.call('HGET', KEYS[2], 'next') or '0')
-local seen = tonumber(ARGV[3])
+local seen = tonumber(ARGV[4])
 if following >= seen then return {following, 0, tonumber(redis.call('HGET', KEYS[2], 'generation') or '1')} end
-local generation = tonumber(ARGV[4]) + 1
+local generation = tonumber(ARGV[5]) + 1
 if redis.call('XLEN', KEYS[1]) == 0 then redis.call('HSET', KEYS[2], 'first', seen, 'bytes', 0) end
-redis.call('HSET', KEYS[2], 'epoch', ARGV[1], 'lineage', ARGV[2], 'next', seen, 'generation', generation)
+redis.call('HSET', KEYS[2], 'epoch', ARGV[1], 'owner', ARGV[2], 'lineage', ARGV[3], 'next', seen,
+  'generation', generation)
 return {following, tonumber(redis.call('HGET', KEYS[2], 'first') or '0'), generation}
 """
+)
 """Go on behind all that the owner has seen, though the server has lost some of it: no offset is given twice.
 
-Keys: stream, hash. Arguments: epoch, lineage, the end that the owner has seen, generation. Returns the end that the
-server had, the oldest offset and the generation.
+Keys: stream, hash. Arguments: epoch, owner, lineage, the end that the owner has seen, generation. Returns the end that
+the server had, the oldest offset and the generation.
 """
 
-COMMIT = """
-local epoch = tonumber(redis.call('HGET', KEYS[1], 'epoch') or '0')
-if tonumber(ARGV[1]) < epoch then return redis.error_reply('FENCED ' .. epoch) end
-if ARGV[3] == '' then return redis.call('HDEL', KEYS[2], ARGV[2]) end
-return redis.call('HSET', KEYS[2], ARGV[2], ARGV[3])
+COMMIT = (
+    _FENCED
+    + """
+local refusal = fenced(KEYS[1])
+if refusal then return refusal end
+if ARGV[4] == '' then return redis.call('HDEL', KEYS[2], ARGV[3]) end
+return redis.call('HSET', KEYS[2], ARGV[3], ARGV[4])
 """
-"""Keys: hash, groups. Arguments: epoch, group, offset or nothing."""
+)
+"""Keys: hash, groups. Arguments: epoch, owner, group, offset or nothing."""
 
 TRIM = (
-    """
-local epoch = tonumber(redis.call('HGET', KEYS[2], 'epoch') or '0')
-if tonumber(ARGV[1]) < epoch then return redis.error_reply('FENCED ' .. epoch) end
+    _FENCED
+    + """
+local refusal = fenced(KEYS[2])
+if refusal then return refusal end
 local following = tonumber(redis.call('HGET', KEYS[2], 'next') or '0')
 local first = tonumber(redis.call('HGET', KEYS[2], 'first') or '0')
-local before = math.min(tonumber(ARGV[2]), following, first + """
+local before = math.min(tonumber(ARGV[3]), following, first + """
     + str(TRIM_LIMIT)
     + """)
 if before <= first then return {first, tonumber(redis.call('HGET', KEYS[2], 'bytes') or '0')} end
@@ -71,4 +112,7 @@ redis.call('HSET', KEYS[2], 'first', before)
 return {before, redis.call('HINCRBY', KEYS[2], 'bytes', -size)}
 """
 )
-"""Keys: stream, hash. Arguments: epoch, the first offset to keep. Returns the oldest offset and the bytes left."""
+"""Keys: stream, hash. Arguments: epoch, owner, the first offset to keep.
+
+Returns the oldest offset and the bytes left.
+"""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from typing import Any
 
 import redis.asyncio as aioredis
@@ -19,6 +20,8 @@ DURABILITIES = ("none", "normal", "full")
 SLICE_S = 2.0
 """Longest that a read blocks in the server; longer ones meet the client's own timeouts."""
 
+
+_FENCED = re.compile(r"FENCED (?P<epoch>[0-9]+)")
 
 CONNECTIONS = 16
 """Of a bucket; further calls wait for one of them."""
@@ -73,8 +76,10 @@ class Server:
         try:
             return await getattr(self._client, command)(*args, **options)
         except ResponseError as error:
-            if "FENCED" in str(error):
-                raise NotOwner(self._bucket, message=f"{self._bucket} was taken over by another owner") from error
+            if (refusal := _FENCED.search(str(error))) is not None:
+                epoch = int(refusal["epoch"])
+                text = f"{self._bucket} was taken over by another owner, of epoch {epoch}"
+                raise NotOwner(self._bucket, None, epoch, text) from error
             if "LOST" in str(error):
                 raise Lost from error
             raise PulsingRuntimeError(f"redis refused: {error}", error) from error

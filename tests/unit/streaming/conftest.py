@@ -162,6 +162,10 @@ class RedisServer:
         self._process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL)
         _wait_for_port(self._port)
 
+    def also(self, *options: str) -> None:
+        """Take further options from the next start on."""
+        self._command += options
+
     def kill(self) -> None:
         if self._process is not None:
             self._process.kill()

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 
 redis = pytest.importorskip("redis.asyncio")
 
+from pulsing.core.seams import MemberView  # noqa: E402
 from pulsing.exceptions import DataLost, NotOwner, PulsingRuntimeError  # noqa: E402
 from pulsing.streaming import QueueReader  # noqa: E402
 from pulsing.streaming.backends.redis import RedisBackend  # noqa: E402
@@ -21,6 +24,33 @@ async def command(url: str, *words: Any) -> Any:
         return await client.execute_command(*words)
     finally:
         await client.aclose()
+
+
+@asynccontextmanager
+async def swallowing_answers(url: str) -> AsyncIterator[tuple[str, asyncio.Event]]:
+    """A way to the server that passes on all requests; while the event is set it closes instead of answering."""
+    swallow = asyncio.Event()
+    port = int(url.rpartition(":")[2])
+    ends: list[asyncio.Task[None]] = []
+
+    async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, answers: bool) -> None:
+        while data := await reader.read(65536):
+            if answers and swallow.is_set():
+                break
+            writer.write(data)
+        writer.close()
+
+    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        from_server, to_server = await asyncio.open_connection("127.0.0.1", port)
+        ends.append(asyncio.ensure_future(pass_on(reader, to_server, answers=False)))
+        ends.append(asyncio.ensure_future(pass_on(from_server, writer, answers=True)))
+
+    proxy = await asyncio.start_server(accept, "127.0.0.1", 0)
+    try:
+        yield f"redis://127.0.0.1:{proxy.sockets[0].getsockname()[1]}", swallow
+    finally:
+        proxy.close()
+        await asyncio.gather(*ends, return_exceptions=True)
 
 
 async def test_a_server_that_may_forget_is_refused_unless_that_is_wanted(redis_url: str) -> None:
@@ -72,6 +102,119 @@ async def test_an_owner_of_an_older_epoch_cannot_append(redis_url: str) -> None:
     assert new.lineage == old.lineage
     for store in (old, new, stale):
         await store.close()
+
+
+async def test_of_two_owners_of_one_epoch_the_first_to_open_the_bucket_has_it(redis_url: str) -> None:
+    first, second = (RedisBackend(0, "q", url=redis_url, epoch=3) for _ in range(2))
+    assert await first.append([{"n": 1}]) == 0
+    with pytest.raises(NotOwner) as caught:
+        await second.put({"n": 2})
+    assert caught.value.epoch == 3
+    later = RedisBackend(0, "q", url=redis_url, epoch=4)
+    assert await later.append([{"n": 2}]) == 1
+
+    with pytest.raises(NotOwner):
+        await first.put({"n": 3})
+    assert await later.get(10, 0) == [{"n": 1}, {"n": 2}]
+    for store in (first, second, later):
+        await store.close()
+
+
+async def test_both_sides_of_a_partition_take_turns_and_give_no_offset_twice(one_cluster: Any, redis_url: str) -> None:
+    async with one_cluster() as cluster:
+        nodes = [await cluster.add(number) for number in (1, 2)]
+        for node in nodes:
+            alone = [MemberView(node.node_id, "", "Alive")]
+            node.inner.members_view = lambda alone=alone: alone
+        options = {"num_buckets": 1, "backend": "redis", "backend_options": {"url": redis_url}}
+        queues = [await node.queue.write("q", **options) for node in nodes]
+        told = [await queues[n % 2].append({"id": n}) for n in range(6)]
+
+        assert [(one["offset"], one["generation"]) for one in told] == [(n, 1) for n in range(6)]
+        for queue in queues:
+            assert [record["id"] for record in await queue.get(0)] == list(range(6))
+
+
+async def test_an_owner_that_was_fenced_off_reads_what_its_successor_has_written(redis_url: str) -> None:
+    old = RedisBackend(0, "q", url=redis_url, epoch=1)
+    await old.put({"n": 1})
+    new = RedisBackend(0, "q", url=redis_url, epoch=2)
+    await new.put({"n": 2})
+    assert await old.get(10, 1) == [{"n": 2}]
+    for store in (old, new):
+        await store.close()
+
+
+async def test_a_read_at_the_end_says_that_the_server_is_gone(redis_server: Any) -> None:
+    store = RedisBackend(0, "q", url=redis_server.url)
+    await store.put({"n": 1})
+    redis_server.kill()
+    with pytest.raises(PulsingRuntimeError, match="redis failed"):
+        await store.get(10, 1)
+    await store.close()
+
+
+async def test_an_answer_that_is_lost_is_told_as_maybe_executed_and_written_once(redis_url: str) -> None:
+    async with swallowing_answers(redis_url) as (url, swallow):
+        store = RedisBackend(0, "q", url=url)
+        await store.put({"n": 1})
+        swallow.set()
+        with pytest.raises(PulsingRuntimeError, match="redis failed") as caught:
+            await store.put({"n": 2})
+        assert caught.value.maybe_executed  # type: ignore[attr-defined]
+        swallow.clear()
+
+        assert await store.append([{"n": 3}]) == 2
+        assert [record["n"] for record in await store.get(10, 0)] == [1, 2, 3]
+        await store.close()
+
+
+async def test_a_paused_server_makes_puts_wait_and_stores_each_once(redis_url: str) -> None:
+    store = RedisBackend(0, "q", url=redis_url)
+    await store.put({"n": 0})
+    await command(redis_url, "CLIENT", "PAUSE", 300, "ALL")
+    await asyncio.gather(*(store.put({"n": n}) for n in range(1, 20)))
+    records = await store.get(100, 0)
+    assert sorted(record["n"] for record in records) == list(range(20))
+    await store.close()
+
+
+async def test_kills_of_the_server_amid_puts_lose_nothing_acknowledged_and_give_no_offset_twice(
+    redis_server: Any, until: Any
+) -> None:
+    await command(redis_server.url, "CONFIG", "SET", "appendfsync", "always")
+    redis_server.also("--appendfsync", "always")
+    store = RedisBackend(0, "q", url=redis_server.url)
+    acked: dict[int, int] = {}
+    tried = 0
+
+    async def produce() -> None:
+        nonlocal tried
+        while not done:
+            number = tried = tried + 1
+            try:
+                offset = await store.append([{"n": number}])
+            except PulsingRuntimeError:
+                await asyncio.sleep(0.01)
+                continue
+            assert offset not in acked
+            acked[offset] = number
+
+    done = False
+    producers = [asyncio.ensure_future(produce()) for _ in range(8)]
+    for _ in range(5):
+        wanted = len(acked) + 50
+        await until(lambda wanted=wanted: len(acked) >= wanted, timeout=30.0)
+        redis_server.kill()
+        redis_server.start()
+    done = True
+    await asyncio.gather(*producers)
+    stored = [record["n"] for record in await store.get(100_000, 0)]
+    assert len(stored) == len(set(stored))
+    assert {offset: stored[offset] for offset in acked} == acked
+    assert store.generation == 1
+    await store.close()
+    redis_server.kill()
 
 
 async def test_a_handle_leaves_an_owner_that_was_fenced_off_for_the_new_one(one_cluster: Any, redis_url: str) -> None:

@@ -27,7 +27,8 @@ CREDIT_EVERY_BYTES = WINDOW_BYTES // 8
 AT_ONCE = 64
 """So many are delivered in one turn of the loop: their answers show whether more of them should be asked for."""
 HELD_BYTES = 8 * WINDOW_BYTES
-"""Above this nothing is held back by the size of answers; the budget of the node is what counts then."""
+"""Above this nothing more is held back: it is refused where it has to wait for another link, and delivered where it is
+held back by answers, since the budget of the node counts it then."""
 
 IDS_KEPT = 1024
 
@@ -80,14 +81,19 @@ class Arrivals:
             self._left -= 1
             self._deliver(frame, request)
             return
-        self._held.append((frame, request))
-        if self.in_turn:
-            self._held_bytes += _weight(frame)
-            self._go_on_later()
-            return
+        weight = _weight(frame)
         if self._first is None:
             self._first = frame.sequence
-        self._link.peer.holds_back = True
+        if not self.in_turn and self._held_bytes + weight > HELD_BYTES:
+            self._refuse_for_now(self._envelope(self._id_of(frame.target), frame, request))
+            self._count_taken()
+            return
+        self._held.append((frame, request))
+        self._held_bytes += weight
+        if self.in_turn:
+            self._go_on_later()
+        else:
+            self._link.peer.holds_back = True
 
     @property
     def first_message(self) -> int | None:
@@ -107,7 +113,6 @@ class Arrivals:
     def take_turn(self) -> None:
         """Deliver what was held back; what comes from now on need not wait for other links."""
         self.in_turn = True
-        self._held_bytes = sum(_weight(frame) for frame, _ in self._held)
         self._go_on()
 
     def pause(self) -> None:
@@ -161,6 +166,10 @@ class Arrivals:
                     self._refuse_for_now(envelope)
             else:
                 self._refuse(envelope, frame.args)
+        self._count_taken()
+
+    def _count_taken(self) -> None:
+        """Give room back to the other side, now and then."""
         self._taken += 1
         if self._taken >= CREDIT_EVERY or self._link.bytes_in - self._credited_bytes >= CREDIT_EVERY_BYTES:
             self._give_room()

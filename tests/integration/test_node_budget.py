@@ -12,9 +12,10 @@ import pulsing as pul
 from pulsing.core import get_system_actor
 from pulsing.exceptions import Overloaded
 from pulsing.ids import NodeId
+from pulsing.node.arrivals import HELD_BYTES
 from pulsing.node.budget import Budget
 from pulsing.testing import cluster, run_virtual, wait_until
-from pulsing.wire import Codec, Failure, Frame, FrameCodec, Tell
+from pulsing.wire import Codec, Failure, Frame, FrameCodec, Goodbye, Tell
 from pulsing.wire.frames import Ask
 
 KIB = 1024
@@ -159,6 +160,38 @@ class Hostile:
     def on_blocked(self) -> None: ...
 
     def on_writable(self) -> None: ...
+
+
+def test_messages_that_wait_for_another_link_are_bounded_and_refused_unrun() -> None:
+    async def scenario() -> None:
+        async with cluster(2) as systems:
+            slow, quick = await elsewhere(systems, SLOW, "slow"), await elsewhere(systems, QUICK, "quick")
+            found: list[Hostile] = []
+
+            def attach(connection: Any) -> Hostile:
+                found.append(Hostile(connection))
+                return found[-1]
+
+            evil, target, codec = (
+                network_of(systems).transport("evil", NodeId()),
+                slow.ref.actor_id.id,
+                FrameCodec(Codec()),
+            )
+            await evil.dial(systems[0].addr, attach)
+            # The value never comes, and so nothing that comes over the next link is in turn.
+            announced = codec.encode(Tell(target, "take", (bytes(300 * KIB),), sequence=1)).head
+            found[0].connection.send([announced, codec.encode(Goodbye("replaced")).head])
+            await asyncio.sleep(0.1)
+            await evil.dial(systems[0].addr, attach)
+            for n in range(1, 31):
+                found[1].connection.send(codec.encode(Ask(n, target, "take", (EMPTY_MAPS,), sequence=n + 1)).head)
+            await wait_until(lambda: sum(type(frame) is Failure for frame in found[1].received) > 10)
+            (held,) = [link.arrivals for link in node_of(systems[0]).links() if link.arrivals.holds_back]
+            assert held._held_bytes <= HELD_BYTES
+            assert len(slow_one(systems).mailbox or ()) == 0
+            assert await quick.echo(1) == 1
+
+    run_virtual(scenario)
 
 
 def test_messages_that_grow_when_they_are_decoded_are_counted_by_what_they_become() -> None:

@@ -67,6 +67,14 @@ class SystemConfig:
     """folder under which queues keep their files"""
     events_kept: int = 5_000
     letters_kept: int = 1_000
+    letters_kept_bytes: int = 8 << 20
+    """what messages that can be sent again may take together"""
+    mailbox_capacity: int = 1_000
+    """messages that may wait for an actor whose class and spawn say nothing of it"""
+    user_bytes: int = 512 << 20
+    """what messages of other nodes may take together on this one"""
+    public_names: int = 10_000
+    """public names that this node may have"""
     ended_kept: int = 1_000
     """actors that have ended and can still be listed"""
     links_kept: int = 256
@@ -85,7 +93,7 @@ class SystemConfig:
             raise ValueError("allow_pickle needs authenticated links: it cannot go with insecure=True")
         if not 0 <= self.control_port <= 65535:
             raise ValueError(f"control_port is a port number or 0, got {self.control_port}")
-        for name in ("events_kept", "letters_kept", "ended_kept", "links_kept"):
+        for name in ("events_kept", "letters_kept", "ended_kept", "links_kept", "mailbox_capacity", "user_bytes"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is at least 1, got {getattr(self, name)}")
         if self.detector not in ("lan", "fast"):
@@ -144,9 +152,13 @@ _FIELDS = {
     "ended_kept": "actors.ended",
     "events_kept": "events.capacity",
     "letters_kept": "dead_letters.capacity",
+    "letters_kept_bytes": "dead_letters.keep_bytes",
     "links_kept": "links.closed",
+    "mailbox_capacity": "node.mailbox",
     "node_name": "node.name",
+    "public_names": "node.public_names",
     "queue_path": "queue.base_path",
+    "user_bytes": "node.user_bytes",
 }
 """Fields whose key in files is another than their name."""
 

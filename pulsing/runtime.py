@@ -167,7 +167,8 @@ async def start_system(
     inner.events.remember(config.events_kept)
     inner.dead_letters.remember(config.letters_kept)
     inner.ended = deque(maxlen=config.ended_kept)
-    inner.dead_letters.kept = KeptMessages(inner.clock, lambda: _letter_packing(inner))
+    inner.dead_letters.kept = KeptMessages(inner.clock, lambda: _letter_packing(inner), config.letters_kept_bytes)
+    inner.mailbox = MailboxOptions(config.mailbox_capacity)
     system = ActorSystem(inner)
     try:
         if before_joining is not None:

@@ -187,6 +187,15 @@ ALERTS: Mapping[str, Alert] = {
         ("pulsing list nodes", "ls /proc/PID/fd | wc -l"),
         "Raise `ulimit -n`, or look for connections that nobody closes.",
     ),
+    "disk": Alert(
+        'pulsing_check_failing{check="disk"} > 0',
+        "5m",
+        "critical",
+        "the disk of {{ $labels.instance }} is nearly full",
+        "Little is free where queues are stored; a store that cannot write refuses what is put.",
+        ("pulsing check disk", "pulsing list queues --sort -bytes", "df -h"),
+        "Trim queues, bound them by max_records, max_bytes or max_age, or give them a larger disk (queue.base_path).",
+    ),
     "series_cap": Alert(
         "increase(pulsing_metrics_capped_total[1h]) > 0",
         AT_ONCE,

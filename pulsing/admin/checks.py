@@ -1,4 +1,7 @@
-"""Whether a node is well: figures that are there anyway, held against two thresholds each, every five seconds."""
+"""Whether a node is well: figures that are there anyway, held against two thresholds each, every five seconds.
+
+The thresholds are settings (`pulsing.settings.thresholds`).
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,8 @@ from pulsing.admin.metrics import Metrics
 from pulsing.admin.times import rfc3339
 from pulsing.clock import Clock
 from pulsing.core.statistics import SystemStatistics
+from pulsing.settings import Threshold
+from pulsing.streaming.inspection import stored_where
 
 EVERY_S = 5.0
 KEPT = 121
@@ -49,21 +54,35 @@ class Figures:
     descriptors: float | None
     capped: int
     scrape_s: float | None
+    backpressure_s: float
+    """time that senders have waited for links, in all"""
+    oldest_unread_s: float | None
+    """age of the oldest record that a reader has yet to read"""
+    disk_free: float | None
+    """share of the disk where queues are stored"""
 
 
 Past = deque[Figures]
 
 SATURATED_FOR_S = 10.0
+MINUTE_S = 60.0
 
 
 class Check(NamedTuple):
-    """One question with its thresholds; a value at or above `warn` or `critical` fails, None is never reached."""
+    """One question: how its value is read, and whether it fails at its thresholds and above, or below."""
 
     value: Callable[[Past], float | None]
-    warn: float | None
-    critical: float | None
     unit: str
     detail: str
+    falling: bool = False
+
+    def fails(self, value: float, threshold: float | None) -> bool:
+        """Whether a value is at a threshold or beyond it; 0 means anything above 0."""
+        if threshold is None:
+            return False
+        if self.falling:
+            return value <= threshold
+        return value >= threshold if threshold > 0 else value > 0
 
 
 def _newest(read: Callable[[Figures], float | None]) -> Callable[[Past], float | None]:
@@ -120,6 +139,13 @@ def _dead_share(past: Past) -> float | None:
     return past[-1].dead_members / past[-1].members if past[-1].members else None
 
 
+def _backpressure(past: Past) -> float | None:
+    """The share of the last minute that senders waited."""
+    now = past[-1]
+    then = next(figures for figures in past if now.at - figures.at <= MINUTE_S)
+    return (now.backpressure_s - then.backpressure_s) / (now.at - then.at) if now.at > then.at else None
+
+
 def _disagreement_s(past: Past) -> float | None:
     since = past[-1].at
     for figures in reversed(past):
@@ -129,34 +155,39 @@ def _disagreement_s(past: Past) -> float | None:
     return past[-1].at - since
 
 
-# The least positive number stands for "more than none".
-SOME = 5e-324
-
 CHECKS: Mapping[str, Check] = {
-    "event_loop_lag": Check(_lag_p99, 0.1, 1.0, "s", "lateness of a timer on the loop, 99th percentile of a minute"),
-    "long_turns": Check(_rate(lambda f: f.long_turns), 0.1, 1.0, "1/s", "turns that held the loop for over 100 ms"),
-    "mailbox_saturation": Check(_saturation, 0.8, 1.0, "ratio", "messages in the fullest mailbox, of its capacity"),
-    "mailbox_wait": Check(_newest(lambda f: f.mailbox_oldest_s), 5.0, 30.0, "s", "the message that waits longest"),
-    "mailbox_drops": Check(_rate(lambda f: f.drops), SOME, 10.0, "1/s", "messages that full mailboxes refused or lost"),
-    "error_ratio": Check(_error_ratio, 0.05, 0.5, "ratio", "messages that failed, of those of five minutes"),
-    "restart_loop": Check(_restarts, 5, 20, "", "restarts of one class in ten minutes"),
-    "dead_letters": Check(_rate(lambda f: f.dead_letters), 1.0, 100.0, "1/s", "messages that reached nobody"),
-    "ask_timeouts": Check(_timeout_share, 0.01, 0.2, "ratio", "calls to other nodes that got no answer in time"),
-    "members": Check(_dead_share, SOME, 0.5, "ratio", "dead members that are not forgotten yet"),
-    "agreement": Check(_disagreement_s, 15.0, 60.0, "s", "for how long views of the cluster have differed"),
-    "flapping": Check(_suspicions, 5, 50, "", "suspicions of members in ten minutes"),
-    "queue_buckets": Check(_newest(lambda f: f.unavailable_buckets), None, 1, "", "buckets that cannot be used"),
-    "topic_subscribers": Check(_newest(lambda f: f.slow_subscribers), 1, None, "", "slow or failing subscribers"),
-    "file_descriptors": Check(_newest(lambda f: f.descriptors), 0.8, 0.95, "ratio", "open files, of those allowed"),
-    "series_cap": Check(_newest(lambda f: f.capped), 1, None, "", "label values that are counted under _other"),
-    "scrape_time": Check(_newest(lambda f: f.scrape_s), 0.1, None, "s", "time that the last rendering of metrics took"),
+    "event_loop_lag": Check(_lag_p99, "s", "lateness of a timer on the loop, 99th percentile of a minute"),
+    "long_turns": Check(_rate(lambda f: f.long_turns), "1/s", "turns that held the loop for over 100 ms"),
+    "mailbox_saturation": Check(_saturation, "ratio", "messages in the fullest mailbox, of its capacity"),
+    "mailbox_wait": Check(_newest(lambda f: f.mailbox_oldest_s), "s", "the message that waits longest"),
+    "mailbox_drops": Check(_rate(lambda f: f.drops), "1/s", "messages that full mailboxes refused or lost"),
+    "error_ratio": Check(_error_ratio, "ratio", "messages that failed, of those of five minutes"),
+    "restart_loop": Check(_restarts, "", "restarts of one class in ten minutes"),
+    "dead_letters": Check(_rate(lambda f: f.dead_letters), "1/s", "messages that reached nobody"),
+    "ask_timeouts": Check(_timeout_share, "ratio", "calls to other nodes that got no answer in time"),
+    "members": Check(_dead_share, "ratio", "dead members that are not forgotten yet"),
+    "agreement": Check(_disagreement_s, "s", "for how long views of the cluster have differed"),
+    "flapping": Check(_suspicions, "", "suspicions of members in ten minutes"),
+    "link_backpressure": Check(_backpressure, "ratio", "time that senders waited for links, of the last minute"),
+    "queue_buckets": Check(_newest(lambda f: f.unavailable_buckets), "", "buckets that cannot be used"),
+    "queue_lag": Check(_newest(lambda f: f.oldest_unread_s), "s", "the oldest record that a reader has not read"),
+    "topic_subscribers": Check(_newest(lambda f: f.slow_subscribers), "", "slow or failing subscribers"),
+    "file_descriptors": Check(_newest(lambda f: f.descriptors), "ratio", "open files, of those allowed"),
+    "disk": Check(
+        _newest(lambda f: f.disk_free), "ratio", "what is free of the disk where queues are stored", falling=True
+    ),
+    "series_cap": Check(_newest(lambda f: f.capped), "", "label values that are counted under _other"),
+    "scrape_time": Check(_newest(lambda f: f.scrape_s), "s", "time that the last rendering of metrics took"),
 }
 
 
 class Checks:
     """The checks of one node and since when each says what it says."""
 
-    def __init__(self, fanout: Fanout, system: Any, metrics: Metrics, clock: Clock) -> None:
+    def __init__(
+        self, fanout: Fanout, system: Any, metrics: Metrics, clock: Clock, thresholds: Mapping[str, Threshold]
+    ) -> None:
+        self._thresholds = thresholds
         self._fanout = fanout
         self._system = system
         self._metrics = metrics
@@ -184,15 +215,15 @@ class Checks:
         return [{name: row[name] for name in ("name", "status", "since_at")} for row in rows]
 
     def _row(self, name: str) -> dict[str, Any]:
-        check, alert = CHECKS[name], ALERTS[name]
+        check, alert, threshold = CHECKS[name], ALERTS[name], self._thresholds[name]
         status, value = self._state(name)
         since = self._since.get(name)
         return {
             "name": name,
             "status": status,
             "value": value,
-            "warn": 0 if check.warn == SOME else check.warn,
-            "critical": check.critical,
+            "warn": threshold.warn,
+            "critical": threshold.critical,
             "unit": check.unit,
             "since_at": rfc3339(since[1]) if since else None,
             "detail": check.detail,
@@ -200,13 +231,13 @@ class Checks:
         }
 
     def _state(self, name: str) -> tuple[str, float | None]:
-        check = CHECKS[name]
-        value = check.value(self._past)
+        check, threshold = CHECKS[name], self._thresholds[name]
+        value = check.value(self._past) if threshold.enabled else None
         if value is None:
             return "off", None
-        if check.critical is not None and value >= check.critical:
+        if check.fails(value, threshold.critical):
             return "critical", value
-        return ("warn" if check.warn is not None and value >= check.warn else "ok"), value
+        return ("warn" if check.fails(value, threshold.warn) else "ok"), value
 
     def _tell(self, name: str, before: str, status: str) -> None:
         bad = ("warn", "critical")
@@ -217,8 +248,8 @@ class Checks:
     async def _look(self, loop_lag_s: float) -> Figures:
         statistics: SystemStatistics = self._system.statistics()
         shown = [c for c in statistics.classes if not c.internal]
-        kinds = ("node", "members", "topics", "queues", "cluster")
-        node, members, topics, queues, cluster = [await self._ask(kind) for kind in kinds]
+        kinds = ("node", "members", "topics", "queues", "cluster", "link_totals")
+        node, members, topics, queues, cluster, links = [await self._ask(kind) for kind in kinds]
         return Figures(
             at=self._clock.monotonic(),
             loop_lag_s=loop_lag_s,
@@ -241,6 +272,10 @@ class Checks:
             descriptors=node["fds"] / node["fds_max"] if node and node.get("fds") and node.get("fds_max") else None,
             capped=self._metrics.capped,
             scrape_s=self._metrics.render_s,
+            backpressure_s=links["backpressure_s"] if links else 0.0,
+            oldest_unread_s=max((row["oldest_unread_s"] or 0.0 for row in queues), default=None),
+            # A file system over a network may be long in answering.
+            disk_free=await self._metrics.in_worker(stored_where(self._system).free_share),
         )
 
     async def _ask(self, kind: str) -> Any:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pulsing.admin.settings import ROLES, AdminSettings, NamedToken
-from pulsing.settings import OPTIONS, Option, Setting, SettingError, Settings
+from pulsing.settings import OPTIONS, THRESHOLDS, Option, Setting, SettingError, Settings, Threshold
 
 FIELDS: Mapping[str, str] = {
     "admin.addr": "addr",
@@ -33,12 +33,16 @@ FIELDS: Mapping[str, str] = {
     "payloads.redact": "redact",
     "metrics.enabled": "metrics_enabled",
     "metrics.detailed": "metrics_detailed",
+    "metrics.openmetrics": "metrics_openmetrics",
+    "metrics.legacy_names": "legacy_names",
+    "metrics.exclude": "metrics_exclude",
     "metrics.include_default_registry": "include_default_registry",
     "metrics.max_pairs": "max_pairs",
     "metrics.max_classes": "max_classes",
     "metrics.max_queues": "max_queues",
     "metrics.max_topics": "max_topics",
     "audit.capacity": "audit_capacity",
+    "history.enabled": "history_enabled",
     "limits.body_bytes": "body_bytes",
     "limits.reply_bytes": "reply_bytes",
     "limits.in_flight": "in_flight",
@@ -56,8 +60,14 @@ def settings_from(settings: Settings, **given: Any) -> AdminSettings:
         ValueError: a value makes no sense.
     """
     chosen = {field: _as_field(key, settings[key].value) for key, field in FIELDS.items()}
+    chosen["thresholds"] = {check: _threshold(settings, check) for check in THRESHOLDS}
     chosen |= {key: value for key, value in given.items() if value is not None}
     return dataclasses.replace(AdminSettings(), chosen=settings, **chosen)
+
+
+def _threshold(settings: Settings, check: str) -> Threshold:
+    warn, critical, enabled = (settings[f"checks.{check}.{name}"].value for name in Threshold._fields)
+    return Threshold(warn, critical, enabled)
 
 
 def setting_rows(admin: AdminSettings) -> list[dict[str, Any]]:

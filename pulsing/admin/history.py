@@ -54,6 +54,9 @@ SERIES: Mapping[str, Series] = {
     "queue_max_lag": Series("gauge", ""),
     "publishes_total": Series("counter", ""),
     "deliveries_total": Series("counter", ""),
+    "link_in_bytes_total": Series("counter", "bytes"),
+    "link_out_bytes_total": Series("counter", "bytes"),
+    "backpressure_s_total": Series("counter", "s"),
     "rss_bytes": Series("gauge", "bytes"),
     "cpu_s_total": Series("counter", "s"),
     "members": Series("gauge", ""),
@@ -118,13 +121,29 @@ def _larger(a: float | None, b: float | None) -> float | None:
 
 
 class History:
-    """Remembers the numbers of one node while it runs."""
+    """Remembers the numbers of one node while it runs.
+
+    Args:
+        fanout: asks the node for its numbers.
+        system: the node.
+        clock: where time comes from.
+        lag: how late timers come.
+        checks: is awaited every five seconds, with the lateness.
+        keeps: whether anything is remembered; if not, checks are still made.
+    """
 
     RANGES: Mapping[str, int] = {"10m": 0, "6h": 1, "24h": 2}
 
     def __init__(
-        self, fanout: Fanout, system: Any, clock: Clock, lag: LoopLag, checks: Callable[[float], Awaitable[None]]
+        self,
+        fanout: Fanout,
+        system: Any,
+        clock: Clock,
+        lag: LoopLag,
+        checks: Callable[[float], Awaitable[None]],
+        keeps: bool = True,
     ) -> None:
+        self._keeps = keeps
         self._fanout = fanout
         self._system = system
         self._clock = clock
@@ -197,7 +216,7 @@ class History:
             began = self._clock.monotonic()
             self._lag_s = self._lag.take_worst_s()
             try:
-                reading = await self._read()
+                reading = await self._read() if self._keeps else EMPTY
                 await self._check(began)
             except Exception:
                 logger.exception("a reading for the history failed")
@@ -223,6 +242,8 @@ class History:
         queues, topics = await self._rows("queues"), await self._rows("topics")
         node = await self._fanout.ask_here("node")
         members = await self._rows("members")
+        links = await self._fanout.ask_here("link_totals") if self._fanout.offers("link_totals") else {}
+        carried = links.get("bytes") or {}
         shown = [c for c in statistics.classes if not c.internal]
         before = self._times[-1] if self._times else None
         now = times_of(statistics)
@@ -250,6 +271,9 @@ class History:
             "queue_max_lag": max((row.get("max_lag") or 0 for row in queues), default=None),
             "publishes_total": _total(topics, "published_total"),
             "deliveries_total": _total(topics, "delivered_total"),
+            "link_in_bytes_total": carried.get("in"),
+            "link_out_bytes_total": carried.get("out"),
+            "backpressure_s_total": links.get("backpressure_s"),
             "rss_bytes": node.get("rss_bytes"),
             "cpu_s_total": node.get("cpu_s_total"),
             "members": sum(row["status"] == "alive" for row in members),

@@ -71,6 +71,7 @@ _QUEUE_RULES: Mapping[str, Callable[[Any, Any], Any]] = {
     **dict.fromkeys(("records", "bytes", "put_total", "read_total", "max_lag", "unavailable_buckets"), _sum),
     "oldest_at": _least,
     "oldest_s": _most,
+    "oldest_unread_s": _most,
     "readers": _most,
     "groups": _most,
     "nodes": _union,

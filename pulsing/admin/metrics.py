@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import prometheus_client
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
@@ -43,6 +43,7 @@ OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 SHARED_S = 1.0
 MAX_OBJECTS = 1_000
 
+T = TypeVar("T")
 Row = Mapping[str, Any]
 Labels = tuple[str, ...]
 
@@ -103,7 +104,8 @@ class Cap:
 class Sheet(Collector):
     """The families of one rendering, filled value by value; equal labels are added up."""
 
-    def __init__(self) -> None:
+    def __init__(self, exclude: Sequence[str] = ()) -> None:
+        self._exclude = exclude
         self._values: dict[str, dict[Labels, Any]] = {}
 
     def add(self, name: str, labels: Labels, value: float | None) -> None:
@@ -129,7 +131,7 @@ class Sheet(Collector):
     def collect(self) -> Iterator[Metric]:
         """The families in the order of the table."""
         for name, family in FAMILIES.items():
-            if name in self._values:
+            if name in self._values and not any(fnmatch.fnmatchcase(name, glob) for glob in self._exclude):
                 yield _family(PREFIX + name, family.kind, family.help, family.labels, self._values[name])
 
 
@@ -149,6 +151,22 @@ def _family(name: str, kind: str, help: str, labels: Labels, values: Mapping[Lab
     for given, value in values.items():
         metric.add_metric(given, value)
     return metric
+
+
+@dataclass(frozen=True, eq=False)
+class _Legacy(Collector):
+    """Three metrics under earlier names; a gauge named `_total` is none in OpenMetrics."""
+
+    statistics: SystemStatistics
+
+    def collect(self) -> Iterator[Metric]:
+        node = (self.statistics.node_id,)
+        for name, help, value in (
+            ("actors_total", "Live actors", self.statistics.actors),
+            ("actors_created_total", "Actors that were spawned", self.statistics.spawned),
+            ("uptime_seconds", "Time since the node began", self.statistics.uptime_s),
+        ):
+            yield _family(PREFIX + name, "gauge", help, ("node_id",), {node: value})
 
 
 class _UsersOwn(Collector):
@@ -221,9 +239,11 @@ class Metrics:
         began = time.perf_counter()
         figures = await self._gather()
         collectors: list[Collector] = [self._sheet(figures), *self._process_collectors()]
+        if self._settings.legacy_names and not as_openmetrics:
+            collectors.append(_Legacy(figures.statistics))
         if self._settings.include_default_registry:
             collectors.append(_UsersOwn())
-        body = await self._in_worker(functools.partial(_render, collectors, as_openmetrics))
+        body = await self.in_worker(functools.partial(_render, collectors, as_openmetrics))
         self._render_s["metrics"] = time.perf_counter() - began
         self._shared[form] = _Shared(time.monotonic(), body, form)
         return body, form
@@ -234,14 +254,15 @@ class Metrics:
         metrics: list[Metric] = []
         for family in families:
             metrics += self._detailed(family, await self._objects(family), globs, limit)
-        body = await self._in_worker(functools.partial(_render, [_Fixed(metrics)], False))
+        body = await self.in_worker(functools.partial(_render, [_Fixed(metrics)], False))
         self._render_s["detailed"] = time.perf_counter() - began
         return body, TEXT
 
-    async def _in_worker(self, render: Callable[[], bytes]) -> bytes:
+    async def in_worker(self, work: Callable[[], T]) -> T:
+        """Do something that takes its time in the thread that renders."""
         if self._worker is None:
             self._worker = ThreadPoolExecutor(1, "pulsing-metrics")
-        return await asyncio.get_running_loop().run_in_executor(self._worker, render)
+        return await asyncio.get_running_loop().run_in_executor(self._worker, work)
 
     def _process_collectors(self) -> list[Collector]:
         if self._process is None:
@@ -301,7 +322,7 @@ class Metrics:
                 sheet.add(name, shown(labels), n)
 
     def _sheet(self, figures: Figures) -> Sheet:
-        sheet = Sheet()
+        sheet = Sheet(self._settings.metrics_exclude)
         self._fill_node(sheet, figures)
         self._fill_classes(sheet, figures.statistics.classes)
         self._fill_queues(sheet, figures.queues)

@@ -61,9 +61,9 @@ class Plane:
         self.feed = Feed(self.fanout, settings, clock, self.epoch, self.payloads)
         self.lag = lag = LoopLag(clock)
         self.metrics = Metrics(system, self.fanout, settings, Own(self.traffic, self.audit, self.feed, lag))
-        self.checks = Checks(self.fanout, system, self.metrics, clock)
+        self.checks = Checks(self.fanout, system, self.metrics, clock, settings.thresholds)
         self.metrics.failing = self._failing
-        self.history = History(self.fanout, system, clock, lag, self.checks.run)
+        self.history = History(self.fanout, system, clock, lag, self.checks.run, keeps=settings.history_enabled)
 
     def record_audit(self, row: Mapping[str, Any]) -> None:
         """Write one audit row, its parameters redacted."""

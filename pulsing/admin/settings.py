@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from pulsing.settings import Settings
+from pulsing.settings import THRESHOLDS, Settings, Threshold
 
 Role = Literal["viewer", "operator", "admin"]
 ROLES: tuple[Role, ...] = get_args(Role)
@@ -109,6 +109,12 @@ class AdminSettings:
     redact: tuple[str, ...] = ("*token*", "*password*", "*secret*", "*api_key*")
     metrics_enabled: bool = True
     metrics_detailed: bool = True
+    metrics_openmetrics: bool = False
+    """answer in OpenMetrics those who accept it"""
+    legacy_names: bool = False
+    """show three metrics under the names that they had earlier, too; in the text format"""
+    metrics_exclude: tuple[str, ...] = ()
+    """families to leave out; globs over names without `pulsing_`"""
     include_default_registry: bool = True
     max_pairs: int = 100
     max_classes: int = 50
@@ -121,6 +127,9 @@ class AdminSettings:
     fanout_s: float = 2.0
     actions_per_s: float = 20.0
     audit_capacity: int = 1_000
+    history_enabled: bool = True
+    thresholds: Mapping[str, Threshold] = field(default_factory=lambda: dict(THRESHOLDS))
+    """when each check fails, by its name"""
     chosen: Settings | None = field(default=None, repr=False, compare=False)
     """the settings of the whole node with their sources, to be shown; None where a program made this by itself"""
 

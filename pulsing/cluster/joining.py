@@ -68,7 +68,13 @@ async def join_network(
     control_port = await crossing.run(control.listen(split_address(bind)[0], config.control_port))
     system.closing.append(lambda: crossing.run(control.close()))
     transport = make(system.node_id, control_port)
-    node = Node(system, transport, allow_pickle=config.allow_pickle, closed_kept=config.links_kept)
+    node = Node(
+        system,
+        transport,
+        allow_pickle=config.allow_pickle,
+        closed_kept=config.links_kept,
+        user_bytes=config.user_bytes,
+    )
     listener = node.listener = await transport.listen(bind, node.attach_accepted)
     system.closing.append(listener.close)
     system.addr = config.advertise or _dialable(listener.addr, plan)
@@ -78,6 +84,7 @@ async def join_network(
     part.begin()
     system.join_through = part.cluster.join
     if plan.seeds:
+        system.has_joined = lambda: part.cluster.is_joined
         await _join(part, plan, config)
     if config.node_name is None:
         part.choose_free_name()
@@ -108,6 +115,7 @@ def _cluster(
         name=config.cluster,
         mode=plan.mode,
         head=plan.head,
+        max_public_names=config.public_names,
     )
 
 

@@ -42,10 +42,12 @@ class KeptMessages:
     Args:
         clock: where time comes from.
         packing: gives the packing, when the first message is to be kept.
+        most: bytes that they may take together.
     """
 
-    def __init__(self, clock: Clock, packing: Callable[[], Packing]) -> None:
+    def __init__(self, clock: Clock, packing: Callable[[], Packing], most: int = KEPT_BYTES) -> None:
         self._clock = clock
+        self._most = most
         self._make_packing = packing
         self._packing: Packing | None = None
         self._kept: OrderedDict[int, _Kept] = OrderedDict()
@@ -66,7 +68,7 @@ class KeptMessages:
             return None
         self._kept[number] = _Kept(data)
         self._bytes += len(data)
-        while self._bytes > KEPT_BYTES:
+        while self._bytes > self._most:
             self.forget(next(iter(self._kept)))
         return len(data)
 

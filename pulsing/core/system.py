@@ -14,6 +14,7 @@ import random
 import threading
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import pulsing.core.elsewhere as elsewhere
@@ -28,6 +29,7 @@ from pulsing.core.life import Life
 from pulsing.core.lifecycle import Ended, Terminated
 from pulsing.core.listing import describe_class, figures_of, named_actors, named_instances
 from pulsing.core.lookup import Lookup, actor_id_of, as_actor_id, as_node_id
+from pulsing.core.mailbox import DEFAULT
 from pulsing.core.methods import MethodTable
 from pulsing.core.preview import Preview
 from pulsing.core.ref import ActorRef
@@ -96,6 +98,8 @@ class System:
         """Tells the other nodes something of this one."""
         self.join_through: Callable[[list[str], float], Awaitable[bool]] | None = None
         """Joins the clusters of further seeds; None for a node that has no links."""
+        self.has_joined: Callable[[], bool] = lambda: True
+        """Whether a member of the cluster that this node was told to join has answered."""
         self.member_listeners: list[Callable[[], None]] = []
         """Called after each change among the members of the cluster."""
         self.closing: list[Callable[[], Awaitable[None]]] = []
@@ -107,6 +111,8 @@ class System:
         self.dead_letters = DeadLetters(self.clock, self._report_dead_letter)
         self.preview = Preview(PREVIEW_BYTES)
         """What is shown of the messages of agents."""
+        self.mailbox = DEFAULT
+        """What actors have whose class and spawn say nothing of it."""
         self.ended: deque[Ended] = deque(maxlen=ENDED_KEPT)
         self.started_wall = self.clock.wall()
         self._started = self.now()
@@ -158,6 +164,8 @@ class System:
         if self._shutdown.draining and not spec.internal:
             raise NodeLeaving(self.node_id)
         path = self.check_name(name, public, internal=spec.kind == "system")
+        if spec.mailbox is DEFAULT and self.mailbox != DEFAULT:
+            spec = replace(spec, mailbox=self.mailbox)
         counters = self.counters_of(spec)
         cell = (make_cell or (Cell if spec.card is None else AgentCell))(
             self,

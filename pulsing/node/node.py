@@ -13,7 +13,7 @@ from pulsing.core.lifecycle import Terminated
 from pulsing.core.system import System
 from pulsing.exceptions import AuthFailed, LinkLost, NodeDead, NodeLeaving, PulsingRuntimeError
 from pulsing.ids import ActorId, NodeId
-from pulsing.node.budget import Budget
+from pulsing.node.budget import USER_BYTES, Budget
 from pulsing.node.link import Link
 from pulsing.node.membership import Membership
 from pulsing.node.peer import Peer
@@ -45,17 +45,24 @@ class Node:
         transport: the way to other nodes.
         allow_pickle: agree to pickled values on links whose other end agrees too.
         closed_kept: closed links that can still be listed.
+        user_bytes: what messages of other nodes may take together.
     """
 
     def __init__(
-        self, system: System, transport: Transport, *, allow_pickle: bool = False, closed_kept: int = CLOSED_KEPT
+        self,
+        system: System,
+        transport: Transport,
+        *,
+        allow_pickle: bool = False,
+        closed_kept: int = CLOSED_KEPT,
+        user_bytes: int = USER_BYTES,
     ) -> None:
         self.system = system
         self.auth_failure: AuthFailed | None = None
         self.membership: Membership
         self._transport = transport
         self._allow_pickle = allow_pickle
-        self.budget = Budget()
+        self.budget = Budget(user_bytes)
         self.totals = LinkTotals()
         self.listener: Listener | None = None
         """Where other nodes knock, once it is open."""

@@ -11,5 +11,16 @@ from pulsing.settings.files import find_file
 from pulsing.settings.option import Option
 from pulsing.settings.resolve import Setting, Settings, resolve
 from pulsing.settings.table import OPTIONS
+from pulsing.settings.thresholds import THRESHOLDS, Threshold
 
-__all__ = ["OPTIONS", "Option", "Setting", "SettingError", "Settings", "find_file", "resolve"]
+__all__ = [
+    "OPTIONS",
+    "THRESHOLDS",
+    "Option",
+    "Setting",
+    "SettingError",
+    "Settings",
+    "Threshold",
+    "find_file",
+    "resolve",
+]

@@ -34,8 +34,10 @@ def schema() -> dict[str, Any]:
     """The JSON Schema of a file."""
     root: dict[str, Any] = _table()
     for option in OPTIONS:
-        section, _, name = option.key.rpartition(".")
-        table = root["properties"].setdefault(section, _table()) if section else root
+        *sections, name = option.key.split(".")
+        table = root
+        for section in sections:
+            table = table["properties"].setdefault(section, _table())
         table["properties"][name] = {**option.kind.schema, "description": option.doc}
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **root}
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 from pulsing.settings.kinds import COUNT, FLAG, NUMBER, TABLES, TEXT, WORDS, choice
 from pulsing.settings.option import Option
+from pulsing.settings.thresholds import THRESHOLDS
 
 _NODE = (
     Option("addr", TEXT, None, "Where the node listens, host:port; port 0 for any free one.", "none", node_only=True),
@@ -24,6 +25,9 @@ _NODE = (
     Option("detector.profile", choice("lan", "fast"), "lan", "How patient: fast sees a death, and a pause, in 3 s."),
     Option("queue.base_path", TEXT, "./queue_storage", "Folder under which queues keep their files."),
     Option("node.name", TEXT, None, "What people call the node.", "the host's name"),
+    Option("node.mailbox", COUNT, 1_000, "Messages that may wait for an actor that says nothing of it itself."),
+    Option("node.user_bytes", COUNT, 512 << 20, "Bytes that messages of other nodes may take here."),
+    Option("node.public_names", COUNT, 10_000, "Public names that the node may have."),
 )
 
 _CREDENTIALS = (
@@ -110,13 +114,18 @@ _VALUES = (
 _FIGURES = (
     Option("metrics.enabled", FLAG, True, "Whether /metrics is served."),
     Option("metrics.detailed", FLAG, True, "Whether /metrics/detailed is served."),
+    Option("metrics.openmetrics", FLAG, False, "Answer in OpenMetrics those who accept it; text else."),
+    Option("metrics.legacy_names", FLAG, False, "Show three metrics under the names that they had earlier, too."),
+    Option("metrics.exclude", WORDS, (), "Families to leave out; * stands for any part of a name."),
     Option("metrics.include_default_registry", FLAG, True, "Append what the program itself has registered."),
     Option("metrics.max_pairs", COUNT, 100, "Methods with series of their own; the rest is _other."),
     Option("metrics.max_classes", COUNT, 50, "Classes with series of their own."),
     Option("metrics.max_queues", COUNT, 50, "Queues with series of their own."),
     Option("metrics.max_topics", COUNT, 50, "Topics with series of their own."),
+    Option("history.enabled", FLAG, True, "Whether the last day of the node is remembered, for its charts."),
     Option("events.capacity", COUNT, 5_000, "Events that are remembered."),
     Option("dead_letters.capacity", COUNT, 1_000, "Dead letters that are remembered."),
+    Option("dead_letters.keep_bytes", COUNT, 8 << 20, "Bytes of messages that can be sent again."),
     Option("actors.ended", COUNT, 1_000, "Actors that have ended and can still be listed."),
     Option("links.closed", COUNT, 256, "Closed links that can still be listed."),
     Option("audit.capacity", COUNT, 1_000, "Actions that are remembered."),
@@ -129,6 +138,16 @@ _FIGURES = (
         "The least that the log of `pulsing serve` and `pulsing actor` shows.",
     ),
     Option("logs.format", choice("text", "json"), "text", "How it shows it: lines for people, or for machines."),
+)
+
+_CHECKS = tuple(
+    option
+    for check, threshold in THRESHOLDS.items()
+    for option in (
+        Option(f"checks.{check}.warn", NUMBER, threshold.warn, "From this value on it warns.", "never"),
+        Option(f"checks.{check}.critical", NUMBER, threshold.critical, "From this value on it is critical.", "never"),
+        Option(f"checks.{check}.enabled", FLAG, True, "Whether the check is made."),
+    )
 )
 
 _LIMITS = (
@@ -148,6 +167,7 @@ SECTIONS: Mapping[str, tuple[Option, ...]] = {
     "What is shown of values": _VALUES,
     "Metrics, logs and traces": _FIGURES,
     "Limits of the admin plane": _LIMITS,
+    "Checks": _CHECKS,
 }
 """The options in the order in which they are explained."""
 

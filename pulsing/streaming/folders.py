@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,6 +24,15 @@ class Folders:
     def __init__(self, base: str) -> None:
         self._base = Path(base)
         self._allowed: set[Path] = set()
+
+    def free_share(self) -> float | None:
+        """How much of the disk below the base is free, of 1; None where that cannot be told."""
+        existing = next((folder for folder in (self._base, *self._base.absolute().parents) if folder.exists()), None)
+        try:
+            usage = None if existing is None else shutil.disk_usage(existing)
+        except OSError:
+            return None
+        return usage.free / usage.total if usage and usage.total else None
 
     def of(self, queue: str, storage_path: str | None) -> str:
         """The folder of a queue."""

@@ -12,6 +12,7 @@ from pulsing.core.inspection import percentiles
 from pulsing.core.system import System
 from pulsing.streaming.catalogue import QueueSettings, bucket_key
 from pulsing.streaming.counters import StreamingStatistics
+from pulsing.streaming.folders import Folders
 from pulsing.streaming.manager import local_manager
 from pulsing.streaming.queue import GROUP_FIGURES
 from pulsing.streaming.readers import ReaderTrace
@@ -44,6 +45,12 @@ def streaming_statistics(system: Any) -> StreamingStatistics:
     return statistics
 
 
+def stored_where(system: Any) -> Folders:
+    """The folders where this node's queues are stored."""
+    folders: Folders = local_manager(system).folders
+    return folders
+
+
 # --- queues ----------------------------------------------------------------------------------------------------------
 
 
@@ -60,7 +67,8 @@ def queue_row(system: System, queue: str) -> Row:
     oldest = min((at for at in map(_oldest_at, buckets) if at is not None), default=None)
     traces = [trace for bucket in buckets for trace in bucket.readers.known()]
     groups = group_rows(system, queue)
-    lags = [row["lag"] for row in (*reader_rows(system, queue), *groups)]
+    readers = reader_rows(system, queue)
+    lags = [row["lag"] for row in (*readers, *groups)]
     sizes = [store.byte_count() for store in map(_accounted, buckets) if store is not None]
     unavailable = sum(_state_of(bucket) != "ok" for bucket in buckets)
     return {
@@ -78,6 +86,7 @@ def queue_row(system: System, queue: str) -> Row:
         "readers": len({trace.info[0] for trace in traces}),
         "groups": len(groups),
         "max_lag": max(lags, default=0),
+        "oldest_unread_s": max((row["oldest_unread_s"] for row in readers if row["oldest_unread_s"]), default=None),
         "nodes": [str(system.node_id)] if buckets else [],
         "unavailable_buckets": unavailable,
         "failures_total": _failures(buckets),

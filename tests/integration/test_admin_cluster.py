@@ -177,6 +177,27 @@ async def test_callers_of_other_nodes_are_timed_by_outcome() -> None:
     assert (count("ok") >= 1, count("error"), count("timeout")) == (True, 1, 0)
 
 
+async def test_a_node_is_ready_when_it_has_joined_or_there_is_nobody_to_join() -> None:
+    async def readiness(system: Any) -> tuple[int, dict[str, Any]]:
+        app = create_admin_app(system, AdminSettings(token=TOKEN))
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8700") as client:
+            response = await client.get("/health/ready")
+        await app.state.plane.close()
+        return response.status_code, response.json()
+
+    late = await pul.actor_system(addr="127.0.0.1:0", admin=False)
+    free = late.addr
+    await late.shutdown()
+    async with await pul.actor_system(addr="127.0.0.1:0", seeds=[free], admin=False) as waiting:
+        assert await readiness(waiting) == (503, {"status": "not_ready", "checks": ["joined"]})
+        async with await pul.actor_system(addr=free, admin=False) as first:
+            await wait_until(waiting.inner.has_joined, timeout=30)
+            assert await readiness(first) == await readiness(waiting) == (200, {"status": "ready"})
+    async with await pul.actor_system(addr=free, seeds=[free], admin=False) as alone:
+        assert (await readiness(alone))[0] == 200
+
+
 async def test_an_actor_of_an_unknown_node_is_not_found() -> None:
     async with two_nodes() as (_, _, client):
         response = await client.get(f"{API}/actors/00000000000000ff:0000000000000010")

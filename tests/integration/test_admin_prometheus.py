@@ -138,6 +138,7 @@ SICK: dict[str, dict[str, str]] = {
     "queue_lag": {'pulsing_queue_reader_lag_records{queue="q"}': "2000+100x60"},
     "topic_subscribers": {'pulsing_topic_slow_subscribers{topic="t"}': "1x20"},
     "file_descriptors": {"process_open_fds": "900x20", "process_max_fds": "1000x20"},
+    "disk": {'pulsing_check_failing{check="disk"}': "1x20"},
     "series_cap": {'pulsing_metrics_capped_total{label="pair"}': "0+1x20"},
     "scrape_time": {'pulsing_metrics_render_seconds{endpoint="metrics"}': "0.2x20"},
     "node_down": {'up{job="pulsing"}': "0x20"},

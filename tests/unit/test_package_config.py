@@ -9,7 +9,7 @@ import pytest
 
 from pulsing import ActorSystem
 from pulsing.config import SystemConfig, TLSConfig, config_from
-from pulsing.exceptions import ActorStopped
+from pulsing.exceptions import ActorStopped, Overloaded
 from pulsing.streaming.manager import local_manager
 
 
@@ -103,6 +103,33 @@ async def test_a_system_remembers_as_much_as_it_is_told_to() -> None:
         assert len(system.dead_letters.recent(100)) == 3
         assert [ended.name for ended in system.inner.ended] == ["actors/lost"]
         assert local_manager(system).base_storage_path == "elsewhere"
+
+
+async def test_budgets_of_a_node_are_settings() -> None:
+    environment = {
+        "PULSING_NODE_MAILBOX": "7",
+        "PULSING_NODE_USER_BYTES": "1000000",
+        "PULSING_NODE_PUBLIC_NAMES": "12",
+        "PULSING_DEAD_LETTERS_KEEP_BYTES": "20",
+    }
+    async with await ActorSystem.create(config_from(environment, addr="127.0.0.1:0", admin=False)) as system:
+        await system.spawn(Echo(), name="usual")
+        await system.spawn(Echo(), name="own", mailbox=3)
+        capacities = [
+            (await system.inspect("actor", {"actor": name}))["mailbox_detail"]["capacity"] for name in ("usual", "own")
+        ]
+        with pytest.raises(Overloaded, match="public names"):
+            for number in range(20):  # the node itself has some
+                await system.spawn(Echo(), name=f"n{number}", public=True)
+        for name in ("a", "b"):
+            lost = await system.spawn(Echo(), name=name)
+            await system.stop(name)
+            with pytest.raises(ActorStopped):
+                await lost.tell("a text of ten")
+        letters: list[Any] = await system.inspect("dead_letters")
+    assert capacities == [7, 3]
+    assert system.inner.router is not None and system.inner.router.budget.limit == 1_000_000  # type: ignore[attr-defined]
+    assert [letter["replayable"] for letter in letters] == [True, False]
 
 
 class Echo:

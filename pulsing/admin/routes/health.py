@@ -10,7 +10,7 @@ from starlette.responses import RedirectResponse, Response
 from pulsing.admin.catalogue import Listing
 from pulsing.admin.documents import answers, lists
 from pulsing.admin.paging import ListSpec
-from pulsing.admin.plane import plane_of, select_own
+from pulsing.admin.plane import Plane, plane_of, select_own
 from pulsing.admin.problems import ProblemError
 from pulsing.admin.replies import reply
 from pulsing.admin.routing import Routes
@@ -56,6 +56,7 @@ async def ready(request: Request) -> Response:
     lag = next((row for row in plane.checks.rows() if row["name"] == "event_loop_lag"), {})
     wanted = {
         "running": not plane.system.stopped,
+        "joined": plane.system.has_joined() or await _finds_nobody_else(plane),
         "draining": not plane.system.draining,
         "event_loop_lag": lag.get("status") != "critical",
     }
@@ -63,6 +64,12 @@ async def ready(request: Request) -> Response:
     if failing:
         return reply({"status": "not_ready", "checks": failing}, 503)
     return reply({"status": "ready"})
+
+
+async def _finds_nobody_else(plane: Plane) -> bool:
+    """Whether all seeds lead to this very node, so that there is nobody to be joined."""
+    cluster = await plane.fanout.ask_here("cluster")
+    return all(seed["reachable"] for seed in cluster.get("seeds") or ())
 
 
 checks = Routes("health")

@@ -48,10 +48,31 @@ def metric_routes(settings: AdminSettings) -> Routes:
     return routes
 
 
-async def metrics(request: Request, format: Literal["text", "openmetrics"] = "text") -> Response:
+async def metrics(request: Request, format: Literal["text", "openmetrics"] | None = None) -> Response:
     """Everything that is counted on this node, with bounded labels."""
-    body, content_type = await plane_of(request).metrics.render(as_openmetrics=format == "openmetrics")
+    plane = plane_of(request)
+    if (
+        format is None
+        and plane.settings.metrics_openmetrics
+        and _prefers_openmetrics(request.headers.get("accept", ""))
+    ):
+        format = "openmetrics"
+    body, content_type = await plane.metrics.render(as_openmetrics=format == "openmetrics")
     return _sent(request, body, content_type)
+
+
+def _prefers_openmetrics(accept: str) -> bool:
+    """Whether OpenMetrics is accepted, and not less than text."""
+    weights = {"application/openmetrics-text": 0.0, "text/plain": 0.0}
+    for part in accept.split(","):
+        media, *parameters = (piece.strip() for piece in part.split(";"))
+        if media in weights:
+            given = next((text[2:] for text in parameters if text.startswith("q=")), "1")
+            try:
+                weights[media] = max(weights[media], float(given))
+            except ValueError:
+                continue
+    return 0.0 < weights["application/openmetrics-text"] >= weights["text/plain"]
 
 
 async def detailed(

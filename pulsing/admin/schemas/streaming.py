@@ -27,6 +27,8 @@ class QueueRow(Row):
     readers: int | None = None
     groups: int | None = None
     max_lag: int | None = None
+    oldest_unread_s: float | None = None
+    """age of the oldest record that a reader has yet to read"""
     nodes: list[str] = Field(default_factory=list)
     unavailable_buckets: int | None = None
     failures_total: dict[str, int] | None = None

@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
+from pulsing.admin.alerts import ALERTS
 from pulsing.admin.checks import CHECKS, Figures
+from pulsing.settings import THRESHOLDS, Threshold
 from tests.unit.admin.admin_world import API, Counter, site
 
 WELL = Figures(
@@ -33,6 +35,9 @@ WELL = Figures(
     descriptors=0.1,
     capped=0,
     scrape_s=None,
+    backpressure_s=0.0,
+    oldest_unread_s=None,
+    disk_free=0.5,
 )
 
 
@@ -56,6 +61,8 @@ CASES: list[tuple[str, dict[str, Any], float | None]] = [
     ("ask_timeouts", {"asks": 50, "timeouts": 20}, None),
     ("members", {"dead_members": 1}, 1 / 3),
     ("agreement", {"agreed": False}, 0.0),
+    ("queue_lag", {"oldest_unread_s": 61.0}, 61.0),
+    ("disk", {"disk_free": 0.05}, 0.05),
     ("file_descriptors", {"descriptors": None}, None),
     ("scrape_time", {"scrape_s": 0.2}, 0.2),
 ]
@@ -72,6 +79,45 @@ def test_a_mailbox_that_is_full_for_a_moment_is_no_fault() -> None:
     ]
     assert CHECKS["mailbox_saturation"].value(deque(moments)) == 0.0
     assert CHECKS["mailbox_saturation"].value(deque(moments[1:])) == 0.1
+
+
+def test_backpressure_is_a_share_of_the_last_minute() -> None:
+    moments = [
+        dataclasses.replace(WELL, at=float(at), backpressure_s=s) for at, s in ((0, 0.0), (40, 10.0), (100, 40.0))
+    ]
+    assert CHECKS["link_backpressure"].value(deque(moments)) == 0.5
+    assert CHECKS["link_backpressure"].value(deque(moments[:1])) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "threshold", "fails"),
+    [
+        ("queue_lag", 60.0, 60.0, True),
+        ("queue_lag", 59.9, 60.0, False),
+        ("mailbox_drops", 0.0, 0.0, False),
+        ("mailbox_drops", 0.001, 0.0, True),
+        ("disk", 0.1, 0.1, True),
+        ("disk", 0.11, 0.1, False),
+        ("disk", 0.0, None, False),
+    ],
+)
+def test_a_check_fails_at_its_threshold(name: str, value: float, threshold: float | None, fails: bool) -> None:
+    assert CHECKS[name].fails(value, threshold) is fails
+
+
+def test_every_check_has_thresholds_and_an_alert() -> None:
+    assert set(CHECKS) == set(THRESHOLDS) == set(ALERTS) - {"node_down"}
+
+
+async def test_thresholds_are_settings() -> None:
+    never = {name: threshold._replace(enabled=False) for name, threshold in THRESHOLDS.items()}
+    strict = {**never, "disk": Threshold(1.0, 1.0), "event_loop_lag": Threshold(5.0, None)}
+    async with site(thresholds=strict) as world:
+        await world.plane.checks.run(5.0)
+        rows = {row["name"]: row for row in world.plane.checks.rows()}
+    assert (rows["disk"]["status"], rows["event_loop_lag"]["status"]) == ("critical", "warn")
+    assert 0 < rows["disk"]["value"] <= 1
+    assert {row["status"] for name, row in rows.items() if name not in ("disk", "event_loop_lag")} == {"off"}
 
 
 def test_disagreement_counts_from_its_beginning() -> None:

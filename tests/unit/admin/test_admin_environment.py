@@ -10,7 +10,7 @@ import pytest
 
 from pulsing.admin.environment import FIELDS, setting_rows, settings_from
 from pulsing.admin.settings import AdminSettings, NamedToken
-from pulsing.settings import resolve
+from pulsing.settings import THRESHOLDS, resolve
 
 
 def test_variables_become_fields_and_arguments_win(tmp_path: Path) -> None:
@@ -38,7 +38,19 @@ def test_what_nobody_set_is_as_the_app_has_it_by_itself(tmp_path: Path) -> None:
 
 
 def test_every_field_has_its_setting() -> None:
-    assert {field.name for field in dataclasses.fields(AdminSettings)} - {"auth", "chosen"} == set(FIELDS.values())
+    assert {field.name for field in dataclasses.fields(AdminSettings)} - {"auth", "chosen", "thresholds"} == set(
+        FIELDS.values()
+    )
+
+
+def test_each_check_takes_its_thresholds_from_the_settings(tmp_path: Path) -> None:
+    (tmp_path / "pulsing.toml").write_text("[checks.queue_lag]\nwarn = 5\n[checks.disk]\nenabled = false\n")
+    environ = {"XDG_CONFIG_HOME": str(tmp_path), "PULSING_CHECKS_MEMBERS_CRITICAL": "0.9"}
+    found = settings_from(resolve(environ, folder=tmp_path)).thresholds
+    assert found["queue_lag"] == (5.0, 600.0, True)
+    assert not found["disk"].enabled
+    assert found["members"] == (0.0, 0.9, True)
+    assert found["agreement"] == THRESHOLDS["agreement"]
 
 
 def test_further_tokens_come_from_a_file(tmp_path: Path) -> None:

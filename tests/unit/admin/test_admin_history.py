@@ -98,3 +98,12 @@ async def test_a_node_tells_how_late_its_loop_was_in_the_last_minute() -> None:
         await wait_until(lambda: world.plane.lag.percentiles()["max"] is not None)
         [row] = (await (await world.client("viewer")).get(f"{API}/nodes")).json()["items"]
     assert 0 <= row["loop_lag_s"]["p50"] <= row["loop_lag_s"]["p99"] <= row["loop_lag_s"]["max"]
+
+
+async def test_nothing_is_remembered_where_the_settings_say_so_and_checks_are_made() -> None:
+    async with site(history_enabled=False) as world:
+        world.plane.history.start()
+        await wait_until(world.plane.checks.rows)
+        await wait_until(lambda: world.plane.history.series(["actors"], "10m")["series"][0]["values"])
+        values = world.plane.history.series(["actors"], "10m")["series"][0]["values"]
+    assert set(values) == {None}

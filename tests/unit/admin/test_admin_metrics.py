@@ -197,3 +197,38 @@ async def test_discovery_without_an_address_is_an_empty_list() -> None:
     async with site() as world:
         response = await (await world.client("viewer")).get(f"{API}/prometheus/sd")
     assert (response.json(), response.headers["x-pulsing-omitted"]) == ([], "1")
+
+
+async def test_families_can_be_left_out_and_shown_under_earlier_names() -> None:
+    async with site(metrics_exclude=("queue*", "topics"), legacy_names=True) as world:
+        client = await world.client("viewer")
+        families = parsed((await client.get("/metrics")).text)
+        opened = (await client.get("/metrics?format=openmetrics")).text
+    ours = {name.removeprefix(PREFIX) for name in families if name.startswith(PREFIX)}
+    assert not {name for name in ours if name.startswith("queue") or name == "topics"}
+    assert {"actors_total", "actors_created_total", "uptime_seconds"} <= ours
+    assert families["pulsing_actors_total"].samples[0].labels == {"node_id": str(world.system.node_id)}
+    assert "pulsing_uptime_seconds" not in opened
+    assert list(parse_openmetrics(opened))  # type: ignore[no-untyped-call]
+
+
+@pytest.mark.parametrize(
+    ("accept", "openmetrics"),
+    [
+        ("application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75", True),
+        ("application/openmetrics-text;q=0.2,text/plain;version=0.0.4;q=0.5", False),
+        ("text/plain", False),
+        ("*/*", False),
+        ("application/openmetrics-text;q=x", False),
+        ("", False),
+    ],
+)
+async def test_openmetrics_is_given_to_those_who_prefer_it_where_the_settings_say_so(
+    accept: str, openmetrics: bool
+) -> None:
+    async with site(metrics_openmetrics=True) as world, site() as other:
+        kinds = [
+            (await (await one.client("viewer", Accept=accept)).get("/metrics")).headers["content-type"]
+            for one in (world, other)
+        ]
+    assert [kind.startswith("application/openmetrics-text") for kind in kinds] == [openmetrics, False]

@@ -276,11 +276,9 @@ class Link:
         """Whether no message waits for the rest of a large value, or to be taken in."""
         return not (self._codec.assembler.holds_messages or self._portions.waiting or self.arrivals.in_hand)
 
-    def on_message(self, data: bytes | bytearray) -> None:
+    def on_message(self, data: bytes) -> None:
         self.bytes_in += len(data)
         self.peer.heard()
-        if type(data) is not bytes:
-            data = bytes(data)
         if self._portions.waiting:
             self._portions.add(data, 0)
             return

@@ -74,8 +74,8 @@ class Connection(Protocol):
 class ConnectionHandler(Protocol):
     """The receiving side of a connection; called on its loop. Only `on_blocked` may come from inside `send`."""
 
-    def on_message(self, data: bytes | bytearray) -> None:
-        """One whole message arrived. The buffer belongs to the handler."""
+    def on_message(self, data: bytes) -> None:
+        """One whole message arrived."""
         ...
 
     def on_lost(self, error: Exception | None) -> None:

@@ -58,7 +58,7 @@ class FrameReader:
         *,
         masked: bool,
         max_frame: int,
-        on_message: Callable[[bytes | bytearray], None],
+        on_message: Callable[[bytes], None],
         on_other: Callable[[bytes | bytearray], None],
     ) -> None:
         self._mask = _MASKED if masked else 0
@@ -143,7 +143,7 @@ class FrameReader:
         elif self._mask:
             self._on_message(apply_mask(memoryview(data)[body:end], data[body - 4 : body]))
         else:
-            self._on_message(data[body:end])
+            self._on_message(bytes(memoryview(data)[body:end]))
 
     def _note_fragments(self, head: int) -> None:
         """The frames of a fragmented message, and what comes between them, belong to the core."""

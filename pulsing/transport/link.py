@@ -250,7 +250,7 @@ class WebSocketLink(asyncio.Protocol):
             message, self._fragments = b"".join(self._fragments), []
             self._pass_on(message)
 
-    def _pass_on(self, message: bytes | bytearray) -> None:
+    def _pass_on(self, message: bytes) -> None:
         if self._handler is not None and not (self._deaf or self._muted):
             self._handler.on_message(message)
 

@@ -32,7 +32,7 @@ def read(stream: bytes, cuts: list[int], masked: bool = True) -> Seen:
     reader = FrameReader(
         masked=masked,
         max_frame=MAX_FRAME,
-        on_message=lambda data: seen.append(("message", bytes(data))),
+        on_message=lambda data: seen.append(("message", data)),
         on_other=lambda data: seen.append(("other", bytes(data))),
     )
     edges = [0, *sorted(cut % (len(stream) + 1) for cut in cuts), len(stream)]
@@ -53,6 +53,14 @@ def test_messages_and_other_frames_come_whole_however_the_stream_is_cut(sent: li
     stream = b"".join(frame.serialize(mask=True) for frame in sent)
     assert read(stream, cuts) == read(stream, [])
     assert b"".join(data for kind, data in read(stream, cuts) if kind == "other") in _others(sent, stream)
+
+
+@pytest.mark.parametrize("masked", [True, False])
+def test_a_message_comes_as_bytes_that_need_no_copy_in_one_piece_or_many(masked: bool) -> None:
+    stream = Frame(Opcode.BINARY, bytes(70_000)).serialize(mask=masked)
+    for cuts in ([], [10, 65_536]):
+        ((kind, data),) = read(stream, cuts, masked)
+        assert (kind, type(data), data) == ("message", bytes, bytes(70_000))
 
 
 def _others(sent: list[Frame], stream: bytes) -> bytes:

@@ -65,7 +65,7 @@ class Arrivals:
         self._node_number = link.system.node_id.id
         self._ids: dict[int, ActorId] = {}
         self._first: int | None = None
-        self._held: deque[tuple[Ask | Tell, Request[Any] | None]] = deque()
+        self._held: deque[tuple[Ask | Tell, Request[Any] | None, int]] = deque()
         self._held_bytes = 0
         self._left = 0
         self._scheduled = self._paused = False
@@ -81,14 +81,14 @@ class Arrivals:
             self._left -= 1
             self._deliver(frame, request)
             return
-        weight = _weight(frame)
+        weight = frame.args.weight if type(frame.args) is Weighed else LIGHT_WEIGHT
         if self._first is None:
             self._first = frame.sequence
         if not self.in_turn and self._held_bytes + weight > HELD_BYTES:
             self._refuse_for_now(self._envelope(self._id_of(frame.target), frame, request))
             self._count_taken()
             return
-        self._held.append((frame, request))
+        self._held.append((frame, request, weight))
         self._held_bytes += weight
         if self.in_turn:
             self._go_on_later()
@@ -136,8 +136,8 @@ class Arrivals:
         self._scheduled = False
         left = AT_ONCE
         while self._held and left and (not self._paused or self._held_bytes > HELD_BYTES):
-            frame, request = self._held.popleft()
-            self._held_bytes -= _weight(frame)
+            frame, request, weight = self._held.popleft()
+            self._held_bytes -= weight
             left -= 1
             self._deliver(frame, request)
         if self._held:
@@ -255,8 +255,3 @@ class Arrivals:
         self._link.send(Credit(0, self._taken))
         self._taken = 0
         self._credited_bytes = self._link.bytes_in
-
-
-def _weight(frame: Ask | Tell) -> int:
-    """About how many bytes the arguments of a message take; one object has them both times."""
-    return frame.args.weight if type(frame.args) is Weighed else LIGHT_WEIGHT

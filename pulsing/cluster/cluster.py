@@ -69,6 +69,8 @@ class Cluster:
         self.started_at = clock.monotonic()
         self.is_joined = False
         """Whether another member has answered with all it holds, and the names of all are here."""
+        self.may_be_cut_off = False
+        """Whether no seed has answered yet, though not all of them were refused: there may be others."""
         self.seen = Observation()
         """What `observe` found last."""
         self.crossing = SameLoop() if crossing is None else crossing
@@ -186,6 +188,7 @@ class Cluster:
     def _take(self, report: Report) -> None:
         self.is_joined = report.joined
         self.ended = report.ended
+        self.may_be_cut_off = report.cut_off
         if report.members is not self._listed:
             self._listed = report.members
             self._members = {member.node_id: member for member in report.members}

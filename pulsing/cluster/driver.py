@@ -77,12 +77,14 @@ class Driver:
         self._stopped = False
         self._lookups: set[asyncio.Task[None]] = set()
         self._attempts: set[str] = set()
+        self._silent: set[str] = set()
+        """Addresses at which nobody answered, not even to refuse."""
         self._is_synced = False
         self._departed = False
         self._progress: set[asyncio.Future[None]] = set()
         self._members: tuple[Member, ...] = (me,)
         self._ended: frozenset[int] = frozenset()
-        self._told_joined = False
+        self._told_joined = self._told_cut_off = False
 
     # -- life --------------------------------------------------------------------------------------------------------
 
@@ -152,6 +154,9 @@ class Driver:
         own_id = self._protocol.membership.me.node_id
         if isinstance(event, DialFailed) or (isinstance(event, Connected) and event.node_id == own_id):
             self._attempts.discard(event.addr)
+            self._silent.discard(event.addr)
+            if isinstance(event, DialFailed) and not event.refused:
+                self._silent.add(event.addr)
         self.feed(event)
 
     # -- the machine -------------------------------------------------------------------------------------------------
@@ -177,12 +182,13 @@ class Driver:
         for effect in effects:
             self._perform(effect)
         news = tuple(effect for effect in effects if self._is_news(effect))
-        if news or self._is_joined != self._told_joined:
-            self._told_joined = self._is_joined
+        if news or (self._is_joined, self._is_cut_off) != (self._told_joined, self._told_cut_off):
+            self._told_joined, self._told_cut_off = self._is_joined, self._is_cut_off
             if any(isinstance(effect, MemberChanged) for effect in news):
                 self._members = tuple(self._protocol.membership.members())
                 self._ended = self._protocol.membership.ended()
-            self._tell(Report(self._members, news, self._is_joined, self._ended))  # type: ignore[arg-type]
+            told = self._members, news, self._is_joined, self._ended, self._is_cut_off
+            self._tell(Report(*told))  # type: ignore[arg-type]
 
     def _is_news(self, effect: ClusterEffect) -> bool:
         """Whether the rest of the node does not know it yet; its own names it does."""
@@ -233,6 +239,10 @@ class Driver:
     def _is_alone(self) -> bool:
         """Whether every attempt to reach somebody has failed so far."""
         return not self._attempts and not self._is_synced
+
+    @property
+    def _is_cut_off(self) -> bool:
+        return not self._is_synced and bool(self._attempts or self._silent)
 
     def _look_up(self, seed: str) -> None:
         if self._loop is None:

@@ -55,11 +55,12 @@ class Majority:
         return self.holds_with(self._present)
 
     def holds_with(self, members: Set[int]) -> bool:
-        """Whether a side of these members would go on."""
-        here = len(self._electorate & members)
-        if 2 * here == len(self._electorate):
-            return not self._electorate or min(self._electorate) in members
-        return 2 * here > len(self._electorate)
+        """Whether a side of these members would go on; before the first calm view it is measured by who is here."""
+        measure = self._electorate or self._present
+        here = len(measure & members)
+        if 2 * here == len(measure):
+            return min(measure) in members
+        return 2 * here > len(measure)
 
     def _settle(self, now: float) -> None:
         if now - self._since >= STABLE_S and self.holds:

@@ -27,6 +27,8 @@ class Report:
     """Whether another member has answered with all it holds, and the names of all are here."""
     ended: frozenset[int] = frozenset()
     """The dead whose processes are known to have ended."""
+    cut_off: bool = False
+    """Whether no seed has answered yet, though not all of them were refused: there may be others."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,6 +98,8 @@ class System:
         """Tells the other nodes something of this one."""
         self.join_through: Callable[[list[str], float], Awaitable[bool]] | None = None
         """Joins the clusters of further seeds; None for a node that has no links."""
+        self.may_be_cut_off: Callable[[], bool] = lambda: False
+        """Whether this node was told of others and has met none, though there may be some: not all were refused."""
         self.has_joined: Callable[[], bool] = lambda: True
         """Whether a member of the cluster that this node was told to join has answered."""
         self.member_listeners: list[Callable[[], None]] = []

@@ -59,6 +59,11 @@ class Exchange:
         """The nodes that may still have what they had: the live ones, and those that are about to leave."""
         return self._with_status("Alive", "Suspect", "Leaving") or [self._me]
 
+    def not_ended(self) -> set[int]:
+        """The nodes that may still do something, the silent ones too: all but those that are known to have ended."""
+        members = self._inner.members_view()
+        return {member.node_id.id for member in members if member.takes_work and not member.ended} | {self._me}
+
     def _with_status(self, *statuses: str) -> list[int]:
         members = self._inner.members_view()
         return [member.node_id.id for member in members if member.status in statuses and member.takes_work]

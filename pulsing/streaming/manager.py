@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -18,6 +19,7 @@ from pulsing.streaming.backends.writer import StoreThread
 from pulsing.streaming.broker import TopicBroker
 from pulsing.streaming.burial import bury
 from pulsing.streaming.catalogue import NOBODY, Catalogue, QueueDiffers, QueueSettings, bucket_key, home_key, topic_key
+from pulsing.streaming.claims import Claim, Claims
 from pulsing.streaming.counters import StreamingCounters
 from pulsing.streaming.exchange import MEETING_TIMEOUT_S, Exchange
 from pulsing.streaming.folders import Folders
@@ -58,6 +60,9 @@ class StorageManager:
         self._exchange = Exchange(self._inner, self.catalogue, self._ask, self.everything, self.learn)
         self._hand_over = HandOver(self._inner, self._ask, self._heirs)
         self._side = Side(self._inner, self._side_changed)
+        self._claims = Claims(self._inner, self.catalogue, self._exchange, self._side, self._ask)
+        self._lines: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        """whoever opens a bucket, one after the other"""
         self._leaving = False
         self._inner.handing_over.append(self.hand_over)
         self._news: dict[str, list[asyncio.Future[None]]] = {}
@@ -92,17 +97,19 @@ class StorageManager:
         await self._exchange.meet_all()
         key = bucket_key(topic, bucket_id)
         await self._hand_over.done_with(key)
-        owner = await self._owner_of_bucket(topic, bucket_id, backend, backend_options, storage_path)
         subject = {"topic": topic, "bucket_id": bucket_id}
-        if owner != self._me:
-            return self._redirect(subject, key, owner)
-        ref = self.buckets.get((topic, bucket_id))
-        if ref is None or _has_ended(ref):
-            self._check_staying()
-            settings = self._settings_for(topic, batch_size, storage_path, backend, backend_options)
-            self._check_side(topic, bucket_id, settings)
-            ref = self._open_bucket(topic, bucket_id, settings)
-        return self._ready("BucketReady", subject, key, ref)
+        async with self._lines[key]:
+            while True:
+                owner = await self._owner_of_bucket(topic, bucket_id, backend, backend_options, storage_path)
+                if owner != self._me:
+                    return self._redirect(subject, key, owner)
+                ref = self.buckets.get((topic, bucket_id))
+                if ref is None or _has_ended(ref):
+                    self._check_staying()
+                    settings = self._settings_for(topic, batch_size, storage_path, backend, backend_options)
+                    ref = await self._take_over(topic, bucket_id, settings)
+                if ref is not None:
+                    return self._ready("BucketReady", subject, key, ref)
 
     async def get_topic(self, topic: str) -> dict[str, Any]:
         """Open a topic's broker if this node owns it, else say who does.
@@ -164,10 +171,45 @@ class StorageManager:
         if self._leaving:
             raise NodeLeaving(self._inner.node_id)
 
-    def _open_bucket(self, topic: str, bucket_id: int, settings: QueueSettings, moved: Moved | None = None) -> ActorRef:
+    async def _take_over(
+        self, topic: str, bucket_id: int, settings: QueueSettings, moved: Moved | None = None, given_by: int = NOBODY
+    ) -> ActorRef | None:
+        """Open a bucket here if the others agree, where they must; None if another node has it by now.
+
+        Raises:
+            NotOwner: this side of a partition may not take the bucket over.
+        """
+        takeover = Takeover.of(settings)
+        begins = takeover.is_fresh or (takeover.is_file_based and not self._has_files(topic, bucket_id, settings))
+        by_majority = takeover.by_majority or (begins and takeover.begins_by_majority)
+        epoch: int | None = 0
+        if by_majority and not (self._side.may_take_over() and not self._inner.may_be_cut_off()):
+            raise no_majority(topic, bucket_id, self.catalogue.holding(bucket_key(topic, bucket_id)).epoch)
+        if by_majority or begins:
+            epoch = await self._claims.win(Claim(topic, bucket_id, given_by, by_majority))
+            self._check_staying()
+        return None if epoch is None else self._open_bucket(topic, bucket_id, settings, epoch, moved)
+
+    async def grant_bucket(
+        self, topic: str, bucket_id: int, epoch: int, claimant: str, given_by: str, by_majority: bool
+    ) -> tuple[bool, list[int]]:
+        """Whether this node agrees that another one takes a bucket with an epoch, and the holder of whom it knows."""
+        claim = Claim(topic, bucket_id, int(given_by), by_majority)
+        granted = self._claims.grant(claim, epoch, int(claimant))
+        holding = self.catalogue.holding(claim.key)
+        return granted, [holding.epoch, holding.node_id]
+
+    async def withdraw_claim(self, topic: str, bucket_id: int, claimant: str) -> None:
+        """Hear that another node has given up to claim a bucket."""
+        self._claims.withdraw(bucket_key(topic, bucket_id), int(claimant))
+
+    def _open_bucket(
+        self, topic: str, bucket_id: int, settings: QueueSettings, epoch: int, moved: Moved | None = None
+    ) -> ActorRef:
+        """Open a bucket here, with an epoch that was won, or the next where the store itself refuses a second owner."""
         key = bucket_key(topic, bucket_id)
         before = self.catalogue.holding(key)
-        holding = self.catalogue.take(key, self._me)
+        holding = self.catalogue.take(key, self._me, epoch - 1)
         takeover = Takeover.of(settings)
         folder = self.folders.of(topic, settings.storage_path)
         begins_anew = moved is None and takeover.is_fresh
@@ -287,6 +329,10 @@ class StorageManager:
         store = _store(backend)
         return int(store.epoch_of(folder, bucket_id)) if store.exists(folder, bucket_id) else None
 
+    def _has_files(self, topic: str, bucket_id: int, settings: QueueSettings) -> bool:
+        """Whether this node has files of a bucket."""
+        return bool(_store(settings.backend).exists(self.folders.of(topic, settings.storage_path), bucket_id))
+
     def _has_log_of(self, topic: str, bucket_id: int, settings: QueueSettings, epoch: int) -> bool:
         """Whether this node's files of a bucket are those of its last known owner, or of a later one."""
         folder = self.folders.of(topic, settings.storage_path)
@@ -302,10 +348,6 @@ class StorageManager:
         return self._has_log_of(topic, bucket_id, settings, self.catalogue.holding(bucket_key(topic, bucket_id)).epoch)
 
     # --- partitions --------------------------------------------------------------------------------------------------
-
-    def _check_side(self, topic: str, bucket_id: int, settings: QueueSettings) -> None:
-        if Takeover.of(settings).by_majority and not self._side.may_take_over():
-            raise no_majority(topic, bucket_id, self.catalogue.holding(bucket_key(topic, bucket_id)).epoch)
 
     def _side_changed(self) -> None:
         if self._side.goes_on:
@@ -390,7 +432,11 @@ class StorageManager:
         if settings is None:
             raise ValueError(f"queue {topic!r} is not known here")
         moved = None if about is None else self._hand_over.received(topic, bucket_id, about)
-        self._open_bucket(topic, bucket_id, settings, moved)
+        key = bucket_key(topic, bucket_id)
+        async with self._lines[key]:
+            giver = self.catalogue.holding(key).node_id
+            if giver == self._me or await self._take_over(topic, bucket_id, settings, moved, giver) is None:
+                raise no_majority(topic, bucket_id, self.catalogue.holding(key).epoch)
 
     async def take_topic(self, topic: str, subscriptions: list[dict[str, Any]]) -> None:
         """Be the broker of a topic from now on, whose node leaves."""

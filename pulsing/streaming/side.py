@@ -38,6 +38,10 @@ class Side:
         answering = {member.node_id.id for member in members if member.status in ("Alive", "Leaving")}
         return self.look() and self._majority.holds_with(answering | {self._inner.node_id.id})
 
+    def goes_on_with(self, members: Set[int]) -> bool:
+        """Whether these members would do for this side to go on."""
+        return self.look() and self._majority.holds_with(members)
+
     def electorate(self) -> list[int]:
         """By whose majority this node decides, for another one to learn."""
         return sorted(self._majority.electorate(self._now()))

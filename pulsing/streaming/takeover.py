@@ -55,6 +55,8 @@ class Takeover:
     """a new owner goes on with the files of the old one"""
     by_majority: bool
     """only the side of a partition that has the majority may take over and write"""
+    begins_by_majority: bool
+    """only that side may begin a log"""
 
     @classmethod
     def of(cls, settings: QueueSettings) -> Takeover:
@@ -66,8 +68,9 @@ class Takeover:
         is_shared = failover == SHARED
         is_fresh = failover == FRESH or not getattr(store, "durable", False)
         # A server or a lock on a file allows one writer without that anybody counts members.
-        by_majority = (is_fresh or is_shared) and options.get(QUORUM, MAJORITY) == MAJORITY
-        return cls(is_file_based, is_fresh, is_shared, by_majority)
+        has_quorum = options.get(QUORUM, MAJORITY) == MAJORITY
+        by_majority = (is_fresh or is_shared) and has_quorum
+        return cls(is_file_based, is_fresh, is_shared, by_majority, (is_fresh or is_file_based) and has_quorum)
 
 
 def no_majority(topic: str, bucket_id: int, epoch: int) -> NotOwner:

@@ -123,11 +123,7 @@ class Life:
                 raise outcome
 
     async def _join(self, host: int) -> Handle:
-        # A process that starts cut off and knows nobody cannot know that a bucket is elsewhere, nor by whom to measure.
-        self._world.heal()
         node = await self._world.start(host)
-        if len(self._world.nodes) > 1:
-            await wait_until(lambda: len(node.system.inner.members_view()) > 1, SETTLE_S)
         options = {} if self.kind == "memory" else {"failover": self.kind}
         store = {"backend": "memory" if self.kind == "memory" else "sqlite", "backend_options": options}
         queue = await node.system.queue.write("q", num_buckets=BUCKETS, **store)
@@ -159,8 +155,6 @@ class Life:
             ("kill", "leave", "freeze", "cut", "cut", "one way", "heal", "heal", "start", "start")
         )
         self._note("fault", fault, host, side)
-        if self.kind in ("memory", "fresh") and fault in ("freeze", "cut", "one way"):
-            await self._calm_down()
         if fault == "start" and missing:
             return await self._join(world.random.choice(missing))
         if fault == "kill" and len(up) > 1:
@@ -170,17 +164,10 @@ class Life:
         elif fault == "freeze":
             world.freeze(host, world.random.choice((3.0, LONG_FREEZE_S)))
         elif fault in ("cut", "one way"):
-            world.cut(side, others, one_way=fault == "one way" and self.kind in ("wait", "shared"))
+            world.cut(side, others, one_way=fault == "one way")
         elif fault == "heal":
             world.heal()
         return None
-
-    async def _calm_down(self) -> None:
-        """Let the next partition come out of calm: only a store can refuse a second owner while several overlap."""
-        self._world.heal()
-        await asyncio.sleep(LONG_FREEZE_S)
-        await wait_until(self._world.agree, SETTLE_S)
-        await asyncio.sleep(CALM_S)
 
     # --- work --------------------------------------------------------------------------------------------------------
 

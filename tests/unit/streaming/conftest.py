@@ -49,7 +49,10 @@ class Cluster:
     def view(self, system: System) -> list[MemberView]:
         others = [node for node in self.nodes if node != system.node_id]
         views = [MemberView(system.node_id, "", "Alive")]
-        return views + [MemberView(node, "", "Dead" if node in self.dead else "Alive") for node in others]
+        return views + [
+            MemberView(node, "", "Dead", ended=True) if node in self.dead else MemberView(node, "", "Alive")
+            for node in others
+        ]
 
     async def kill(self, system: ActorSystem) -> None:
         """End a node at once; whoever waits for it is told."""

@@ -32,12 +32,14 @@ async def cluster_view(fanout: Fanout) -> Row:
 async def overview(fanout: Fanout) -> tuple[Row, Answers]:
     """Everything that the first page shows, in one answer."""
     asked = (METHODS, AGENTS, QUEUES, TOPICS, LINKS)
-    (busiest, _), (oldest, _) = await asyncio.gather(
+    # All at once: a node that does not answer costs its deadline once.
+    waiting = asyncio.gather(
         ACTORS.page(fanout, _BUSIEST, operator=False, waiting=True),
         ACTORS.page(fanout, _OLDEST, operator=False, waiting=True),
     )
-    cluster, (nodes, answers), lists, events, checks, times = await asyncio.gather(
+    cluster, ((busiest, _), (oldest, _)), (nodes, answers), lists, events, checks, times = await asyncio.gather(
         cluster_view(fanout),
+        waiting,
         NODES.rows(fanout),
         asyncio.gather(*(_rows(fanout, listing) for listing in asked)),
         _rows(fanout, EVENTS, limit=LAST_EVENTS),

@@ -40,6 +40,7 @@ class Participation:
         system.names = names
         system.members_view = self.members
         system.announce = cluster.describe
+        system.may_be_cut_off = lambda: cluster.may_be_cut_off
         system.inspectors.update(
             members=self._member_rows,
             cluster=self._cluster_row,

@@ -325,7 +325,8 @@ class FrameCodec:
             head = _CALL.pack(_ASK, size, flags, name_size, deadline, request_id, sequence, target.to_bytes(16, "big"))
         except (struct.error, OverflowError) as error:
             raise ValueError(f"a field of a call is out of range: {error}") from error
-        head += name + body
+        # In this order the body, which may be large, is copied once.
+        head = head + name + body
         return self._encoded(head, attachments) if attachments else head
 
     def _encode_ask(self, frame: Ask) -> bytes | EncodedFrame:

@@ -37,14 +37,13 @@ async def overview(fanout: Fanout) -> tuple[Row, Answers]:
         ACTORS.page(fanout, _BUSIEST, operator=False, waiting=True),
         ACTORS.page(fanout, _OLDEST, operator=False, waiting=True),
     )
-    cluster, ((busiest, _), (oldest, _)), (nodes, answers), lists, events, checks, times = await asyncio.gather(
+    cluster, ((busiest, _), (oldest, _)), (nodes, answers), lists, events, (checks, times) = await asyncio.gather(
         cluster_view(fanout),
         waiting,
         NODES.rows(fanout),
         asyncio.gather(*(_rows(fanout, listing) for listing in asked)),
         _rows(fanout, EVENTS, limit=LAST_EVENTS),
-        fanout.ask("checks"),
-        fanout.ask("latency"),
+        asyncio.gather(fanout.ask("checks"), fanout.ask("latency")),
     )
     methods, agents, queues, topics, links = lists
     here = next((row for row in nodes if row.get("self")), {})

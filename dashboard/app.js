@@ -2,7 +2,7 @@
 import { logout, session, get } from "./lib/api.js";
 import { me } from "./lib/actions.js";
 import { Confirmation, Modal, Toasts, withdraw } from "./lib/dialog.js";
-import { computed, html, render, useEffect, useState } from "./lib/html.js";
+import { computed, html, render, useEffect, useMemo, useState } from "./lib/html.js";
 import { claim, startKeys } from "./lib/keys.js";
 import { learn, routes } from "./lib/offers.js";
 import { Palette, paletteOpen } from "./lib/palette.js";
@@ -102,6 +102,8 @@ function Shell() {
   }), []);
   nameNodes(nodes.view.value.rows);
   const where = route.value;
+  // The frame changes with each tick; the page, which has its own data, only when it is another or nodes have new names.
+  const page = useMemo(() => html`<${Page} ...${where} />`, [where, JSON.stringify([...nodeNames])]);
   useEffect(() => {
     navigationOpen.value = false;
     withdraw();
@@ -120,7 +122,7 @@ function Shell() {
     <a class="skip" href="#main" onClick=${(/** @type {Event} */ event) => (event.preventDefault(), /** @type {HTMLElement | null} */ (document.querySelector("main"))?.focus())}>Skip to the content</a>
     <${NavigationBar} overview=${summary} pages=${offered.value} page=${where.page} />
     <${TopBar} overview=${summary} nodes=${nodes.view.value.rows} onHelp=${() => setHelp(true)} />
-    <main id="main" tabindex="-1"><${Page} ...${where} /></main>
+    <main id="main" tabindex="-1">${page}</main>
     ${paletteOpen.value && html`<${Palette} pages=${offered.value} actions=${actions} />`}
     ${help && html`<${Help} onClose=${() => setHelp(false)} />`}
   </div>`;

@@ -32,8 +32,10 @@ export const Clock = ({ at }) => html`<time class="mono" datetime=${at ?? undefi
 
 /** @param {{value: any, as: (value: any) => string, metric?: string, zero?: string}} props */
 export function Num({ value, as, metric, zero }) {
-  const full = typeof value === "number" ? exact(value) : undefined;
-  return html`<span class="num ${value === 0 ? zero ?? "zero" : ""}" title=${[full, metric].filter(Boolean).join(" · ") || undefined}>${as(value)}</span>`;
+  const text = as(value);
+  // All digits of what is shown in short; of a rate they would say nothing.
+  const full = Number.isInteger(value) && !text.startsWith(String(value)) ? exact(value) : "";
+  return html`<span class="num ${value === 0 ? zero ?? "zero" : ""}" title=${[full, metric].filter(Boolean).join(" · ") || undefined}>${text}</span>`;
 }
 
 /** @param {{row: any}} props */

@@ -64,20 +64,27 @@ export function TopBar({ overview, nodes, onHelp }) {
 const WORDS = { live: "live", polling: "polling", connecting: "connecting", lost: "no connection", paused: "paused" };
 const TONES = { live: "good", polling: "warn", connecting: "mute", lost: "bad", paused: "mute" };
 
+/** Whether data is too old to be trusted, and how old it is where that is worth saying; the node says something every
+ * 5 s even if nothing changes. @param {{state: string, at: number, tick: number}} channel @param {number} now */
+export function freshness({ state, at, tick }, now) {
+  const old = at ? Math.max(0, (now - at) / 1000) : 0;
+  const stale = state === "lost" || (at > 0 && old > 3 * tick + 5);
+  return { stale, shown: at && (stale || state !== "live") ? age(old) : "" };
+}
+
 /** The live dot with the age of the data; dims the page when that is too old. */
 function Freshness() {
-  const [at, setAt] = useState(Date.now());
+  const [, setLook] = useState("");
   useEffect(() => {
-    const timer = setInterval(() => setAt(Date.now()), 1000);
+    // Drawn again only when it would look different: a page whose data is fresh has nothing to do between ticks.
+    const timer = setInterval(() => setLook(JSON.stringify(freshness(channel.peek(), Date.now()))), 1000);
     return () => clearInterval(timer);
   }, []);
-  const { state, at: last, tick, note } = channel.value;
-  const old = last ? Math.max(0, (at - last) / 1000) : 0;
-  const stale = state === "lost" || (last > 0 && old > 3 * tick + 5);
+  const { state, tick, note } = channel.value;
+  const { stale, shown } = freshness(channel.value, Date.now());
   useEffect(() => {
     document.documentElement.classList.toggle("stale", stale);
   }, [stale]);
-  const shown = stale || state !== "live" ? (last ? age(old) : "") : "";
-  return html`<span class="fresh ${stale ? "bad" : TONES[state]}" role="status" title=${note || `data is ${age(old)} old; updates every ${tick} s`}>
+  return html`<span class="fresh ${stale ? "bad" : TONES[state]}" role="status" title=${note || `updates every ${tick} s${shown && `; the data is ${shown} old`}`}>
     <i aria-hidden="true"></i><span class="fresh-word">${stale && state === "live" ? "stale" : WORDS[state]}</span><b>${shown}</b></span>`;
 }

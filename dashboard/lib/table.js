@@ -5,14 +5,15 @@ import { keyOf, sortedBy } from "./store.js";
 
 /**
  * @typedef {{key: string, title: string, cell: (row: any) => any, width: number, grow?: number, align?: "end", sort?: string | false,
- *   down?: boolean, rank?: number, hint?: string, hidden?: boolean}} Column `rank` 0 always stays; the highest goes first
+ *   down?: boolean, rank?: number, hint?: string, hidden?: boolean, from?: (row: any) => any[]}} Column `rank` 0 always stays; the highest
+ *   goes first. `from` says what a cell is made of: while that is the same, so is the cell, and costs nothing
  * @typedef {{columns: Column[], rows: any[], total?: number, offset?: number, sort?: string, onSort?: (sort: string) => void, onOpen?: (row: any) => void,
  *   onRange?: (first: number, count: number) => void, fill?: boolean, selected?: Set<string>, onSelect?: (keys: Set<string>) => void,
  *   empty?: any, loaded?: boolean, label: string, mark?: (row: any) => string}} TableProps
  */
 
 export const ROW = 32;
-const OVERSCAN = 8;
+const OVERSCAN = 5;
 const WHOLE = 300;
 const EDGE = 6;
 const TALL = 8;
@@ -83,10 +84,8 @@ export function Table({ columns, rows, total = rows.length, offset = 0, sort = "
           const row = loaded ? at(first + index) : undefined;
           const key = row && keyOf(row);
           return row
-            ? html`<tr key=${key} class="${key === active ? "active" : ""} ${mark?.(row) ?? ""}" aria-selected=${selected?.has(key)} data-key=${key}
-                onClick=${(/** @type {any} */ event) => clicked(event, () => (setActive(key), onOpen?.(row)))}>
-                ${onSelect && html`<td class="select"><input type="checkbox" aria-label="Select" checked=${selected?.has(key)} onChange=${() => onSelect(toggled(selected, key))} /></td>`}
-                ${shown.map((column) => html`<td key=${column.key} class=${column.align === "end" ? "end" : ""}>${column.cell(row)}</td>`)}</tr>`
+            ? html`<${Row} key=${key} id=${key} row=${row} columns=${shown} name="${key === active ? "active" : ""} ${mark?.(row) ?? ""}" chosen=${selected?.has(key)}
+                onClick=${(/** @type {any} */ event) => clicked(event, () => (setActive(key), onOpen?.(row)))} onToggle=${onSelect && (() => onSelect(toggled(selected, key)))} />`
             : html`<tr key="blank-${first + index}" class="blank" aria-hidden="true">${onSelect && html`<td></td>`}${shown.map(() => html`<td><i></i></td>`)}</tr>`;
         })}
         ${last < reachable && html`<tr class="space" aria-hidden="true"><td colspan=${shown.length + (onSelect ? 1 : 0)} style=${{ height: `${(reachable - last) * ROW}px` }}></td></tr>`}
@@ -94,6 +93,24 @@ export function Table({ columns, rows, total = rows.length, offset = 0, sort = "
     </table>
     ${total > WINDOW_MOST && html`<p class="table-note">The first 10,000 of ${total.toLocaleString("en-US")}: filter to see others.</p>`}
   </div>`;
+}
+
+/** @param {{id: string, row: any, columns: Column[], name: string, chosen?: boolean, onClick: (event: any) => void, onToggle?: () => void}} props */
+function Row({ id, row, columns, name, chosen, onClick, onToggle }) {
+  const cells = useRef(/** @type {Map<string, {of: any[], cell: any}>} */ (new Map()));
+  return html`<tr class=${name} aria-selected=${chosen} data-key=${id} onClick=${onClick}>
+    ${onToggle && html`<td class="select"><input type="checkbox" aria-label="Select" checked=${chosen} onChange=${onToggle} /></td>`}
+    ${columns.map((column) => kept(cells.current, column, row))}</tr>`;
+}
+
+/** The cell as it was drawn last, where it is made of the same. @param {Map<string, {of: any[], cell: any}>} cells @param {Column} column @param {any} row */
+function kept(cells, column, row) {
+  const of = column.from?.(row);
+  const before = cells.get(column.key);
+  if (of && before && of.every((value, index) => value === before.of[index])) return before.cell;
+  const cell = html`<td key=${column.key} class=${column.align === "end" ? "end" : ""}>${column.cell(row)}</td>`;
+  if (of) cells.set(column.key, { of, cell });
+  return cell;
 }
 
 /** @param {{column: Column, sort: string, onSort?: (sort: string) => void}} props */

@@ -4,7 +4,7 @@ import { endsIn, ghostsOf, withGhosts } from "../lib/ended.js";
 import { age, className, count, duration, exact, rate, since } from "../lib/format.js";
 import { html, useEffect, useRef, useState } from "../lib/html.js";
 import { Icon } from "../lib/icons.js";
-import { ActorLink, Ago, ClassLink, Empty, Menu, NodeLink, Num, Partial, ProblemBox, SearchBox, Segments, State, Tags } from "../lib/parts.js";
+import { ActorLink, Ago, ClassLink, Empty, Menu, NodeLink, Num, Partial, ProblemBox, SearchBox, Segments, State, Tags, nodeNames } from "../lib/parts.js";
 import { ratesOf } from "../lib/rates.js";
 import { go, link, setQuery } from "../lib/router.js";
 import { SaveMenu } from "../lib/save.js";
@@ -76,25 +76,28 @@ const given = (filter) => Object.fromEntries(Object.entries(filter).filter(([, v
 /** @param {(row: any, field: string) => number | null} rates @returns {import("../lib/table.js").Column[]} */
 function actorColumns(rates) {
   return [
-    { key: "name", title: "Name", width: 150, grow: 1, rank: 0, cell: (row) => html`<${ActorLink} row=${row} />` },
-    { key: "class", title: "Class", width: 130, rank: 3, cell: (row) => html`<${ClassLink} path=${row.class} />` },
-    { key: "kind", title: "Kind", width: 84, rank: 12, cell: (row) => row.kind },
-    { key: "node", title: "Node", width: 96, rank: 6, cell: (row) => html`<${NodeLink} id=${row.node} />` },
-    { key: "state", title: "State", width: 104, rank: 1, cell: (row) => html`<${State} value=${row.state === "running" && row.busy ? "busy" : row.state} />` },
-    { key: "mailbox", title: "Mailbox", width: 84, align: "end", rank: 2, hint: "messages waiting", cell: (row) => html`<${Num} value=${row.mailbox} as=${count} metric="pulsing_actor_mailbox_messages" />` },
-    { key: "mailbox_oldest_s", title: "Oldest", width: 82, align: "end", rank: 8, hint: "longest wait in the mailbox", cell: (row) => (row.mailbox ? duration(row.mailbox_oldest_s) : html`<span class="faint">–</span>`) },
-    { key: "messages_total", title: "Messages", width: 90, align: "end", rank: 5, cell: (row) => html`<${Num} value=${row.messages_total} as=${count} metric="pulsing_actor_messages_total" />` },
-    { key: "rate", title: "Rate", width: 78, align: "end", rank: 4, sort: false, hint: "messages a second, over the last seconds", cell: (row) => html`<${Num} value=${rates(row, "messages_total")} as=${rate} />` },
-    { key: "errors_total", title: "Errors", width: 74, align: "end", rank: 4, cell: (row) => html`<span class=${row.errors_total ? "bad-text" : ""}><${Num} value=${row.errors_total} as=${count} metric="pulsing_actor_errors_total" /></span>` },
-    { key: "handle_mean_s", title: "Mean", width: 80, align: "end", rank: 7, hint: "mean handle time", cell: (row) => duration(row.handle_mean_s) },
-    { key: "handle_max", title: "Max", sort: "handle_max_s", width: 80, align: "end", rank: 11, hint: "longest handle time", cell: (row) => duration(row.handle_max_s) },
-    { key: "handle_total_s", title: "Busy time", width: 88, align: "end", rank: 10, hint: "handle time in all", cell: (row) => duration(row.handle_total_s) },
-    { key: "restarts", title: "Restarts", width: 80, align: "end", rank: 9, cell: (row) => html`<${Num} value=${row.restarts} as=${count} />` },
-    { key: "age", title: "Age", sort: "created_at", width: 84, align: "end", rank: 11, cell: (row) => html`<span title=${row.created_at}>${age(since(row.created_at, now.value) ?? row.age_s)}</span>` },
+    { key: "name", title: "Name", width: 150, grow: 1, rank: 0, from: (row) => [row.name, row.id], cell: (row) => html`<${ActorLink} row=${row} />` },
+    { key: "class", title: "Class", width: 130, rank: 3, from: (row) => [row.class], cell: (row) => html`<${ClassLink} path=${row.class} />` },
+    { key: "kind", title: "Kind", width: 84, rank: 12, from: (row) => [row.kind], cell: (row) => row.kind },
+    { key: "node", title: "Node", width: 96, rank: 6, from: (row) => [row.node, nodeNames.get(row.node)], cell: (row) => html`<${NodeLink} id=${row.node} />` },
+    { key: "state", title: "State", width: 104, rank: 1, from: (row) => [row.state, row.busy], cell: (row) => html`<${State} value=${row.state === "running" && row.busy ? "busy" : row.state} />` },
+    { key: "mailbox", title: "Mailbox", width: 84, align: "end", rank: 2, hint: "messages waiting", from: (row) => [row.mailbox], cell: (row) => html`<${Num} value=${row.mailbox} as=${count} metric="pulsing_actor_mailbox_messages" />` },
+    { key: "mailbox_oldest_s", title: "Oldest", width: 82, align: "end", rank: 8, hint: "longest wait in the mailbox", from: (row) => [row.mailbox && row.mailbox_oldest_s], cell: (row) => (row.mailbox ? duration(row.mailbox_oldest_s) : html`<span class="faint">–</span>`) },
+    { key: "messages_total", title: "Messages", width: 90, align: "end", rank: 5, from: (row) => [row.messages_total], cell: (row) => html`<${Num} value=${row.messages_total} as=${count} metric="pulsing_actor_messages_total" />` },
+    { key: "rate", title: "Rate", width: 78, align: "end", rank: 4, sort: false, hint: "messages a second, over the last seconds", from: (row) => [rate(rates(row, "messages_total"))], cell: (row) => html`<${Num} value=${rates(row, "messages_total")} as=${rate} />` },
+    { key: "errors_total", title: "Errors", width: 74, align: "end", rank: 4, from: (row) => [row.errors_total], cell: (row) => html`<span class=${row.errors_total ? "bad-text" : ""}><${Num} value=${row.errors_total} as=${count} metric="pulsing_actor_errors_total" /></span>` },
+    { key: "handle_mean_s", title: "Mean", width: 80, align: "end", rank: 7, hint: "mean handle time", from: (row) => [duration(row.handle_mean_s)], cell: (row) => duration(row.handle_mean_s) },
+    { key: "handle_max", title: "Max", sort: "handle_max_s", width: 80, align: "end", rank: 11, hint: "longest handle time", from: (row) => [row.handle_max_s], cell: (row) => duration(row.handle_max_s) },
+    { key: "handle_total_s", title: "Busy time", width: 88, align: "end", rank: 10, hint: "handle time in all", from: (row) => [duration(row.handle_total_s)], cell: (row) => duration(row.handle_total_s) },
+    { key: "restarts", title: "Restarts", width: 80, align: "end", rank: 9, from: (row) => [row.restarts], cell: (row) => html`<${Num} value=${row.restarts} as=${count} />` },
+    { key: "age", title: "Age", sort: "created_at", width: 84, align: "end", rank: 11, from: (row) => [ageOf(row), row.created_at], cell: (row) => html`<span title=${row.created_at}>${ageOf(row)}</span>` },
     { key: "last_message_at", title: "Last message", width: 110, align: "end", rank: 13, cell: (row) => html`<${Ago} at=${row.last_message_at} />`, hidden: true },
-    { key: "tags", title: "Tags", width: 130, rank: 12, sort: false, cell: (row) => html`<${Tags} tags=${row.tags} />` },
+    { key: "tags", title: "Tags", width: 130, rank: 12, sort: false, from: (row) => [row.tags], cell: (row) => html`<${Tags} tags=${row.tags} />` },
   ];
 }
+
+/** @param {any} row */
+const ageOf = (row) => age(since(row.created_at, now.value) ?? row.age_s);
 
 /** @param {{summary: any, value: string}} props */
 function StateChips({ summary, value }) {

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
-
 import pytest
 from playwright.sync_api import CDPSession, expect
 
@@ -12,12 +10,13 @@ from tests.e2e.browsing import Visit
 pytestmark = [pytest.mark.shared_resources, pytest.mark.timeout(120)]
 
 UPDATE_MS = 20
-ROOM = 5
-"""how many times slower a machine may be that does other work at the same time"""
+ROOM = 2
+"""how many times slower a machine may be that does other work at the same time; what the others do is not counted"""
+WATCHED_MS = 8_000
 
 
 def worked_s(session: CDPSession) -> float:
-    """How long the page's main thread has worked so far, as the browser counts it."""
+    """How long the page's main thread has been at work so far, by the processor's time."""
     metrics = {each["name"]: float(each["value"]) for each in session.send("Performance.getMetrics")["metrics"]}
     return metrics["TaskDuration"]
 
@@ -27,18 +26,22 @@ def test_an_update_of_ten_thousand_actors_costs_little_of_the_main_thread(visit:
     visit.go("actors?sort=-messages_total")
     expect(page.locator("main .page-head")).to_contain_text("10,0")
     expect(page.locator("main tbody tr[data-key]").first).to_be_visible()
+    page.evaluate(
+        """async () => {
+            const stream = await import(new URL("lib/stream.js", document.baseURI.split("#")[0]).href);
+            globalThis.beats = -1;
+            stream.now.subscribe(() => { globalThis.beats += 1; });
+        }"""
+    )
     session = page.context.new_cdp_session(page)
-    session.send("Performance.enable")
+    session.send("Performance.enable", {"timeDomain": "threadTicks"})
     page.wait_for_timeout(2_000)
-    costs = []
-    for _ in range(5):
-        before = worked_s(session)
-        page.wait_for_timeout(1_000)
-        costs.append((worked_s(session) - before) * 1000)
-    # A tick comes once a second, so that a second's work is an update's, with what measuring it costs.
-    print("main thread, ms an update:", [round(cost, 1) for cost in costs])
-    assert min(costs) > 0
-    assert statistics.median(costs) <= UPDATE_MS * ROOM, costs
+    before, beats = worked_s(session), page.evaluate("beats")
+    page.wait_for_timeout(WATCHED_MS)
+    cost, updates = (worked_s(session) - before) * 1000, page.evaluate("beats") - beats
+    print(f"{updates} updates, {cost / updates:.1f} ms of the main thread each")
+    assert updates >= WATCHED_MS / 1_000 / 2
+    assert cost / updates <= UPDATE_MS * ROOM
 
 
 def test_scrolling_through_ten_thousand_actors_draws_each_part_and_keeps_few_rows(visit: Visit) -> None:

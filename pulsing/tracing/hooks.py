@@ -19,6 +19,8 @@ from opentelemetry.trace import Span
 from pulsing.core import elsewhere
 from pulsing.core.actor import CURRENT, TRACE
 from pulsing.core.cell import Cell
+from pulsing.core.spec import CellSpec
+from pulsing.core.system import System
 from pulsing.core.turns import Turn
 from pulsing.streaming.pubsub import TopicWriter
 from pulsing.streaming.queue import Queue
@@ -26,6 +28,7 @@ from pulsing.streaming.reader import QueueReader
 from pulsing.tracing.spans import (
     CLIENT,
     CONSUMER,
+    INTERNAL,
     PRODUCER,
     SERVER,
     begin,
@@ -54,6 +57,7 @@ def install(ratio: float | None = None) -> None:
     _replace(Cell, "_run", _noting_run)
     _replace(elsewhere, "post", _traced_post_elsewhere)
     _replace(elsewhere, "tell", _traced_tell_elsewhere)
+    _replace(System, "start_actor", _traced_start_actor)
     _replace(Queue, "put", lambda put: _around(put, PRODUCER, "send", attrgetter("topic")))
     _replace(QueueReader, "get", lambda get: _around(get, CONSUMER, "receive", attrgetter("queue.topic")))
     _replace(TopicWriter, "publish", lambda publish: _around(publish, PRODUCER, "send", attrgetter("_topic")))
@@ -137,6 +141,28 @@ def _told(destination: str, actor: str, send: Callable[[], Any]) -> Any:
         raise
     end(span)
     return sent
+
+
+def _traced_start_actor(start_actor: Callable[..., Cell]) -> Callable[..., Cell]:
+    def traced(system: System, actor: Any, spec: CellSpec, **options: Any) -> Cell:
+        span = (
+            None if spec.internal else begin(f"spawn {spec.class_name}", INTERNAL, {"pulsing.class": spec.class_name})
+        )
+        if span is None:
+            return start_actor(system, actor, spec, **options)
+        span.set_attribute("pulsing.node.id", str(system.node_id))
+        try:
+            cell: Cell = _carrying(span, lambda: start_actor(system, actor, spec, **options))
+        except BaseException as error:
+            end(span, error)
+            raise
+        span.set_attribute("pulsing.actor.id", str(cell.actor_id))
+        if cell.path is not None:
+            span.set_attribute("pulsing.actor.name", cell.path)
+        end(span)
+        return cell
+
+    return traced
 
 
 def _carrying(span: Span, send: Callable[[], Any]) -> Any:

@@ -27,6 +27,7 @@ RATIO = 0.01
 """The share of traces that begin here and are kept, unless the environment says otherwise."""
 
 CLIENT, SERVER, PRODUCER, CONSUMER = SpanKind.CLIENT, SpanKind.SERVER, SpanKind.PRODUCER, SpanKind.CONSUMER
+INTERNAL = SpanKind.INTERNAL
 
 
 def rpc(method: str) -> dict[str, Any]:

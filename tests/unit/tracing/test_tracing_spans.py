@@ -68,7 +68,16 @@ class FrontActor:
         return answer
 
 
+class ParentActor:
+    """Spawns another actor."""
+
+    async def bear(self, name: str) -> None:
+        """Spawn it."""
+        await Back.spawn(name=name, system=pul.current_actor().system)
+
+
 Back: Any = pul.remote(BackActor)
+Parent: Any = pul.remote(ParentActor)
 Front: Any = pul.remote(FrontActor)
 BACK, FRONT = f"{__name__}.BackActor", f"{__name__}.FrontActor"
 
@@ -128,7 +137,8 @@ async def test_two_messages_of_one_actor_belong_to_their_own_traces(spans: InMem
         back = await Back.spawn(system=system)
         await back.work(1)
         await back.work(2)
-    traces = {span.context.trace_id for span in spans.get_finished_spans() if span.context is not None}
+    called = [span for span in spans.get_finished_spans() if not span.name.startswith("spawn ")]
+    traces = {span.context.trace_id for span in called if span.context is not None}
     assert len(traces) == 2
 
 
@@ -181,10 +191,20 @@ async def test_queues_and_topics_are_messaging(spans: InMemorySpanExporter) -> N
     assert named(spans, "send news", SpanKind.PRODUCER)
 
 
+async def test_an_actor_that_is_spawned_by_another_is_part_of_its_trace(spans: InMemorySpanExporter) -> None:
+    async with await pul.actor_system() as system:
+        parent = await Parent.spawn(system=system)
+        await parent.bear("child")
+    working = [span for span in spans.get_finished_spans() if span.name.endswith("/bear")]
+    born = named(spans, f"spawn {BACK}", SpanKind.INTERNAL)
+    assert any(is_child(born, span) for span in working)
+    assert (born.attributes or {})["pulsing.actor.name"] == "actors/child"
+
+
 async def test_a_trace_that_is_not_sampled_makes_no_spans(spans: InMemorySpanExporter) -> None:
     async with await pul.actor_system() as system:
-        back = await Back.spawn(system=system)
         token = TRACE.set(NOTHING_SAMPLED)
+        back = await Back.spawn(system=system)
         await back.work(1)
         TRACE.reset(token)
     assert spans.get_finished_spans() == ()

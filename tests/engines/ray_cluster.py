@@ -75,6 +75,8 @@ def _environment(folder: Path) -> dict[str, str]:
         "RAY_AUTH_MODE": "token",
         "RAY_AUTH_TOKEN_PATH": str(token),
         "RAY_USAGE_STATS_ENABLED": "0",
+        # Ray's workers give way to everything else, so that on a busy machine they start after all deadlines.
+        "RAY_worker_niceness": "0",
         # Ray's, for workers to find modules of tests.
         "PYTHONPATH": str(ROOT),
         "XDG_CONFIG_HOME": str(folder / "config"),

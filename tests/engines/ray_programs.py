@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import time
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,9 @@ from typing import Any
 import ray
 
 import pulsing as pul
+import pulsing.subprocess as subprocess
+from pulsing.core.helpers import run_sync
+from pulsing.integrations.ray import init_in_ray
 from pulsing.integrations.ray.registry import NAMESPACE, find_registry
 from pulsing.testing import wait_until
 from tests.engines.ray_cluster import HOSTS
@@ -267,6 +271,55 @@ def infeasible() -> list[str]:
         return told
 
     return asyncio.run(ask())
+
+
+def programs() -> dict[str, Any]:
+    """Programs with resources, from a process of Ray's: it finds the place, and has it back when they end."""
+    os.environ["USE_POLSING_SUBPROCESS"] = "1"
+    init_in_ray()
+    free = ray.available_resources()["CPU"]
+    options: dict[str, Any] = {"stdout": subprocess.PIPE, "text": True, "resources": {"num_cpus": 2, "place1": 0.1}}
+    with subprocess.Popen(["sh", "-c", "echo $OMP_NUM_THREADS; read end"], stdin=subprocess.PIPE, **options) as program:
+        assert program.stdout is not None
+        threads = program.stdout.readline().strip()
+        host = next(m.addr for m in pul.get_system().inner.members_view() if m.node_id == program.node_id)
+        program.communicate("end\n", timeout=LIMIT_S)
+    errors = []
+    for command, resources in ((["no-such-program"], {"num_cpus": 0}), (["true"], {"num_gpus": 1})):
+        try:
+            subprocess.run(command, resources=resources)
+        except (OSError, pul.PulsingRuntimeError) as error:
+            errors.append(str(error))
+    deadline = time.monotonic() + LIMIT_S
+    while ray.available_resources()["CPU"] < free and time.monotonic() < deadline:
+        time.sleep(0.1)
+    given_back = ray.available_resources()["CPU"] == free
+    run_sync(pul.shutdown())
+    return {
+        "threads": threads,
+        "host": host.rpartition(":")[0],
+        "code": program.returncode,
+        "errors": errors,
+        "given back": given_back,
+    }
+
+
+def mirrored() -> list[str]:
+    """The lines of ours among the metrics that Ray exports for one node."""
+    counter = actor(Counter, 1).remote("counter")
+    member = actor(Member, 0).remote()
+    ray.get([counter.where.remote(), member.start.remote()])
+    ray.get(member.ask.remote("counter"))
+    [node] = [node for node in ray.nodes() if node["NodeManagerAddress"] == HOSTS[1]]
+    url = f"http://{node['NodeManagerAddress']}:{node['MetricsExportPort']}/metrics"
+    deadline = time.monotonic() + 2 * LIMIT_S
+    while True:
+        with urllib.request.urlopen(url, timeout=LIMIT_S) as page:
+            lines = [line for line in page.read().decode().splitlines() if line.startswith("ray_pulsing_")]
+        if any("messages" in line for line in lines) or time.monotonic() > deadline:
+            del counter
+            return lines
+        time.sleep(0.5)
 
 
 def placed_call() -> list[tuple[float, float]]:

@@ -46,6 +46,15 @@ def test_a_passphrase_is_used_and_told_apart_from_the_common_secret(ray: RayClus
     assert ray.run("with_a_passphrase") == expected
 
 
+def test_figures_are_among_the_metrics_that_ray_exports(ray: RayCluster) -> None:
+    lines = ray.run("mirrored")
+    print(*lines, sep="\n")
+
+    [messages] = [line for line in lines if "messages" in line and 'outcome="ok"' in line]
+    assert 'ray_programs.Counter"' in messages and 'method="incr"' in messages
+    assert messages.split()[-1] == "1.0"
+
+
 def test_a_node_inside_a_worker_is_small_and_its_calls_are_faster_than_those_of_ray(ray: RayCluster) -> None:
     figures = ray.run("figures")
     print(figures)

@@ -23,6 +23,15 @@ def test_what_no_node_has_is_refused_with_what_there_is(ray: RayCluster) -> None
     assert "Ray has no live node ffff" in node
 
 
+def test_programs_with_resources_run_where_ray_finds_a_place(ray: RayCluster) -> None:
+    found = ray.run("programs")
+    not_found, no_gpus = found.pop("errors")
+
+    assert found == {"threads": "2", "host": HOSTS[1], "code": 0, "given back": True}
+    assert "No such file or directory: 'no-such-program'" in not_found
+    assert "1 GPU (the most on one node is 0)" in no_gpus
+
+
 def test_a_call_to_a_placed_actor_is_three_times_faster_than_one_of_ray(ray: RayCluster) -> None:
     rounds = ray.run("placed_call")
     print(rounds)

@@ -11,6 +11,7 @@ from typing import Any
 from pulsing.config import SystemConfig, config_from
 from pulsing.core.system import System
 from pulsing.exceptions import AuthFailed, PulsingTimeoutError
+from pulsing.integrations.ray.mirror import Mirror
 from pulsing.integrations.ray.registry import BEAT_S, find_registry
 from pulsing.node import Node
 from pulsing.node.credentials import Credentials, Secret
@@ -31,6 +32,7 @@ _ASK_AGAIN_S = 0.5
 async def start_in_ray() -> ActorSystem:
     """Start a system on the interface by which Ray reaches this process, and join those that are registered."""
     import ray
+    import ray.util.metrics
 
     config = config_from(addr=join_address(ray.util.get_node_ip_address(), 0))
     # One dashboard in each worker would be more than anybody looks at; members show up in that of any other node.
@@ -41,6 +43,7 @@ async def start_in_ray() -> ActorSystem:
     try:
         entry = Entry(system.inner, registry, token)
         await entry.join()
+        system.inner.tasks.start(Mirror(system.inner, ray.util.metrics).run(_ray_runs), "metrics for Ray")
     except BaseException:
         await system.inner.shutdown(drain=0)
         raise

@@ -167,8 +167,9 @@ class ActorClass(Generic[T]):
             raise ValueError(
                 f"Invalid placement {placement!r}. Use 'local', 'remote', 'process', 'ray', or an int node_id."
             )
-        options = {key: self._options[key] for key in self._options if key != "mailbox"}
-        options["mailbox"] = self._spec.mailbox.capacity
+        options = dict(self._options)
+        if options["mailbox"] is not None:
+            options["mailbox"] = (self._spec.mailbox.capacity, self._spec.mailbox.policy)
         return await create_on(system, target, self._spec.class_name, args, kwargs, name, public, options)
 
     async def resolve(
@@ -201,6 +202,10 @@ class ActorClass(Generic[T]):
         derived._fixed = {**self._fixed, **{key: options[key] for key in options if key not in self._options}}
         derived._set_card(self._card)
         return derived
+
+    def __getitem__(self, parameters: Any) -> Any:
+        """The class with its type parameters, for annotations."""
+        return self._cls[parameters]  # type: ignore[index]
 
     def __call__(self, *args: Any, **kwargs: Any) -> T:
         return self._cls(*args, **kwargs)

@@ -8,6 +8,7 @@ from typing import Any
 
 from pulsing.core.classes import actor_class_named, registered_classes
 from pulsing.core.lookup import as_node_id
+from pulsing.core.mailbox import MailboxOptions
 from pulsing.core.messages import Message
 from pulsing.core.methods import method_table
 from pulsing.core.ref import ActorRef
@@ -133,6 +134,8 @@ class PythonActorService:
             raise PulsingRuntimeError(str(error.args[0])) from error
         if actor_class._spec.internal:
             raise Forbidden(f"creating {class_name}", "it is one of Pulsing's own classes")
+        if isinstance(options.get("mailbox"), (list, tuple)):
+            options["mailbox"] = MailboxOptions(*options["mailbox"])
         if options:
             actor_class = actor_class.with_options(**options)
         ref = actor_class._spawn_here(self._system, tuple(args), kwargs, name, public)

@@ -330,6 +330,22 @@ def test_spawn_places_actors_on_other_nodes(virtual: Run) -> None:
     virtual(scenario)
 
 
+def test_options_of_a_class_hold_on_other_nodes_too(virtual: Run) -> None:
+    async def scenario() -> None:
+        async with cluster(2) as systems:
+            chosen = Worker.with_options(
+                mailbox=pul.MailboxOptions(7, "reject"), max_concurrency=3, restart_policy="always", max_restarts=9
+            )
+            worker = await chosen.spawn(system=systems[1], placement="remote")
+            cell = systems[0].inner.registry.by_id(worker.ref.actor_id)
+            assert cell is not None
+            spec = cell.spec
+            assert (spec.mailbox.capacity, spec.mailbox.policy, spec.max_concurrency) == (7, "reject", 3)
+            assert (spec.policy.policy, spec.policy.max_restarts) == ("always", 9)
+
+    virtual(scenario)
+
+
 def test_replicas_are_resolved_in_turn_and_each_by_its_node(virtual: Run) -> None:
     async def scenario() -> None:
         async with cluster(3) as systems:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 import pickle
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import pytest
 
@@ -16,6 +16,7 @@ from pulsing.exceptions import NameTaken, NodeNotFound, NotInitialized, PulsingR
 from tests.unit.core.acting import Counter, Echo, Plain, spawn, users_actors
 
 COUNTER: Any = Counter
+T = TypeVar("T")
 
 
 def test_a_decorated_class_looks_like_the_class() -> None:
@@ -79,6 +80,17 @@ def test_a_decorated_class_fits_into_annotations() -> None:
     plain = COUNTER.__wrapped__ | None
     assert plain == (COUNTER | None)
     assert plain == (None | COUNTER)
+
+
+def test_a_decorated_generic_class_takes_its_parameters_in_annotations() -> None:
+    @pul.remote
+    class Box(Generic[T]):
+        pass
+
+    box: Any = Box
+    assert box[int] == box.__wrapped__[int]
+    with pytest.raises(TypeError, match="not subscriptable"):
+        _ = COUNTER[int]
 
 
 def test_a_decorated_class_is_registered_and_pickled_by_name() -> None:

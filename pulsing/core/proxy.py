@@ -200,8 +200,9 @@ class StreamCall(Envelope):
     from the beginning, and most of an envelope is written when it is sent, if it ever is.
     """
 
-    __slots__ = ("_method",)
+    __slots__ = ("_items", "_method")
 
+    _items: ItemIterator
     _method: RemoteMethod
     reply: Any
 
@@ -236,7 +237,19 @@ class StreamCall(Envelope):
 
     def __aiter__(self) -> AsyncIterator[Any]:
         self.reply = self.reply or _TAKEN_UP
-        return ItemIterator(self._method, self.args, self.kwargs or {})
+        items = self._items = ItemIterator(self._method, self.args, self.kwargs or {})
+        return items
+
+    def __anext__(self) -> Awaitable[Any]:
+        """The next item, as of an async generator: `await anext(proxy.items())`."""
+        return (getattr(self, "_items", None) or self.__aiter__()).__anext__()
+
+    async def aclose(self) -> None:
+        """Leave the stream now, as `contextlib.aclosing` does; the producer's `finally` runs."""
+        self.reply = self.reply or _TAKEN_UP
+        items = getattr(self, "_items", None)
+        if items is not None:
+            await items.aclose()
 
     def __del__(self) -> None:
         if self.reply is None:

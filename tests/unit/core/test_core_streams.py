@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 from typing import Any
 
@@ -140,6 +141,24 @@ async def test_leaving_a_loop_early_runs_the_producers_finally(method: str) -> N
                 break
         await testing.wait_until(lambda: source.ref._cell.actor.closed == [method])
         assert system.statistics().classes[-1].streams_open == 0
+
+
+@pytest.mark.parametrize("method", ["numbers", "anumbers"])
+async def test_a_streaming_call_is_stepped_and_closed_like_a_generator(method: str) -> None:
+    async with testing.system() as system:
+        source = await spawn(Source, system=system)
+        async with contextlib.aclosing(getattr(source, method)(1_000_000)) as stream:
+            assert await anext(stream) == 0
+            assert [await anext(stream), await anext(stream)] == [1, 2]
+        await testing.wait_until(lambda: source.ref._cell.actor.closed == [method])
+        async with contextlib.aclosing(getattr(source, method)(1_000_000)) as stream:
+            async for number in stream:
+                if number == 3:
+                    break
+        await testing.wait_until(lambda: source.ref._cell.actor.closed == [method] * 2)
+        async with contextlib.aclosing(getattr(source, method)(1)):
+            """A call that is closed before its first step is never sent."""
+        assert source.ref._cell.actor.closed == [method] * 2
 
 
 async def test_a_closed_stream_reads_as_ended() -> None:

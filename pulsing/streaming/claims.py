@@ -9,19 +9,14 @@ measured, each of whom is on a side that goes on and does not hear from the old 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
 
 from pulsing.core.system import System
 from pulsing.exceptions import ActorNotFound, NotOwner, PulsingRuntimeError
 from pulsing.streaming.catalogue import NOBODY, Catalogue, bucket_key
-from pulsing.streaming.exchange import Exchange
+from pulsing.streaming.exchange import Ask, Exchange
 from pulsing.streaming.side import Side
 from pulsing.streaming.votes import Votes
-
-Ask = Callable[..., Awaitable[Any]]
-"""`ask(node_id, method, *args, timeout=seconds)` of another node's manager."""
 
 ANSWER_TIMEOUT_S = 2.0
 PATIENCE_S = 3.0

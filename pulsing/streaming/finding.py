@@ -21,7 +21,8 @@ from pulsing.exceptions import (
 from pulsing.streaming.backend import backend_name
 from pulsing.streaming.broker import TopicBroker
 from pulsing.streaming.catalogue import bucket_key, topic_key
-from pulsing.streaming.manager import check_bucket, check_topic, local_manager, manager_ref
+from pulsing.streaming.manager import local_manager, manager_ref
+from pulsing.streaming.names import check_bucket, check_topic
 from pulsing.streaming.storage import BucketStorage
 
 T = TypeVar("T")

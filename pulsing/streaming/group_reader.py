@@ -17,7 +17,7 @@ from pulsing.exceptions import DataLost, PulsingError, PulsingRuntimeError
 from pulsing.streaming.backends.memory import Record
 from pulsing.streaming.catalogue import dead_queue
 from pulsing.streaming.groups import LATEST, Caller, Standing
-from pulsing.streaming.manager import check_topic
+from pulsing.streaming.names import check_topic
 from pulsing.streaming.queue import WAIT_SLICE_S, Queue, check_window
 from pulsing.streaming.reader import QueueReader
 from pulsing.streaming.storage import Ground

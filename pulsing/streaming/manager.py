@@ -6,27 +6,28 @@ import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from typing import Any
 
 from pulsing.core import ActorId, ActorProxy, ActorRef, remote
-from pulsing.core.registry import check_name
 from pulsing.core.spawning import spawn_any
 from pulsing.core.system import System
 from pulsing.exceptions import BucketUnavailable, NodeLeaving
-from pulsing.streaming.backend import backend_name, get_backend_class
+from pulsing.streaming.backend import backend_name
 from pulsing.streaming.backends.writer import StoreThread
 from pulsing.streaming.broker import TopicBroker
 from pulsing.streaming.burial import bury
-from pulsing.streaming.catalogue import NOBODY, Catalogue, QueueDiffers, QueueSettings, bucket_key, home_key, topic_key
+from pulsing.streaming.catalogue import NOBODY, Catalogue, QueueSettings, bucket_key, home_key, topic_key
 from pulsing.streaming.claims import Claim, Claims
 from pulsing.streaming.counters import StreamingCounters
+from pulsing.streaming.declarations import Declarations
 from pulsing.streaming.exchange import MEETING_TIMEOUT_S, Exchange
 from pulsing.streaming.folders import Folders
 from pulsing.streaming.handover import HandOver
+from pulsing.streaming.keepers import Keepers, store_of
+from pulsing.streaming.names import check_bucket, check_topic
 from pulsing.streaming.side import Side
 from pulsing.streaming.storage import CALLS_AT_ONCE, BucketStorage, Moved
-from pulsing.streaming.takeover import Takeover, check_quorum, no_majority
+from pulsing.streaming.takeover import Takeover, no_majority
 
 logger = logging.getLogger("pulsing.streaming")
 
@@ -65,10 +66,13 @@ class StorageManager:
         """whoever opens a bucket, one after the other"""
         self._leaving = False
         self._inner.handing_over.append(self.hand_over)
-        self._news: dict[str, list[asyncio.Future[None]]] = {}
         self._away_since: dict[str, float] = {}
         self._store_thread = StoreThread()
         self.folders = Folders(base_storage_path)
+        self._keepers = Keepers(self.catalogue, self._exchange, lambda: self.folders, self._ask)
+        self._declarations = Declarations(
+            self.catalogue, lambda: self.folders, backend_name(default_backend), self._declared
+        )
         for topic, settings in self.folders.remembered():
             self.catalogue.set_up(topic, settings)
 
@@ -98,16 +102,17 @@ class StorageManager:
         key = bucket_key(topic, bucket_id)
         await self._hand_over.done_with(key)
         subject = {"topic": topic, "bucket_id": bucket_id}
+        name = None if backend is None else backend_name(backend)
+        asked = QueueSettings(None, None, name, backend_options, batch_size, storage_path)
         async with self._lines[key]:
             while True:
-                owner = await self._owner_of_bucket(topic, bucket_id, backend, backend_options, storage_path)
+                owner = await self._owner_of_bucket(topic, bucket_id, self.catalogue.settings(topic) or asked)
                 if owner != self._me:
                     return self._redirect(subject, key, owner)
                 ref = self.buckets.get((topic, bucket_id))
                 if ref is None or _has_ended(ref):
                     self._check_staying()
-                    settings = self._settings_for(topic, batch_size, storage_path, backend, backend_options)
-                    ref = await self._take_over(topic, bucket_id, settings)
+                    ref = await self._take_over(topic, bucket_id, self._declarations.fix_store(topic, asked))
                 if ref is not None:
                     return self._ready("BucketReady", subject, key, ref)
 
@@ -180,7 +185,9 @@ class StorageManager:
             NotOwner: this side of a partition may not take the bucket over.
         """
         takeover = Takeover.of(settings)
-        begins = takeover.is_fresh or (takeover.is_file_based and not self._has_files(topic, bucket_id, settings))
+        begins = takeover.is_fresh or (
+            takeover.is_file_based and self._keepers.epoch_here(topic, bucket_id, settings) is None
+        )
         by_majority = takeover.by_majority or (begins and takeover.begins_by_majority)
         epoch: int | None = 0
         if by_majority and not (self._side.may_take_over() and not self._inner.may_be_cut_off()):
@@ -215,9 +222,9 @@ class StorageManager:
         begins_anew = moved is None and takeover.is_fresh
         if takeover.is_file_based:
             self.folders.check(folder)
-            begins_anew = begins_anew and not self._has_log_of(topic, bucket_id, settings, before.epoch)
+            begins_anew = begins_anew and not self._keepers.has_log_of(topic, bucket_id, settings, before.epoch)
             if begins_anew:
-                _store(settings.backend).set_aside(folder, bucket_id)
+                store_of(settings).set_aside(folder, bucket_id)
             self.folders.remember(folder, topic, settings)
         storage = BucketStorage(
             bucket_id,
@@ -278,14 +285,7 @@ class StorageManager:
         lost = {"bucket_id": bucket_id, "reason": "owner_died", "first": following, "last": None}
         self._event("queue.data_lost", topic, lost)
 
-    async def _owner_of_bucket(
-        self,
-        topic: str,
-        bucket_id: int,
-        backend: str | type | None,
-        backend_options: Mapping[str, Any] | None,
-        storage_path: str | None,
-    ) -> int:
+    async def _owner_of_bucket(self, topic: str, bucket_id: int, settings: QueueSettings) -> int:
         """The owner of a bucket: where its files are, if it has any and its holder is gone.
 
         Raises:
@@ -294,15 +294,10 @@ class StorageManager:
         key = bucket_key(topic, bucket_id)
         owner = self.owner(key)
         holding = self.catalogue.holding(key)
-        settings = self.catalogue.settings(topic) or QueueSettings(
-            backend=None if backend is None else backend_name(backend),
-            backend_options=backend_options,
-            storage_path=storage_path,
-        )
         takeover = Takeover.of(settings)
         if owner == holding.node_id or not takeover.is_file_based:
             return owner
-        keepers = await self._keepers(topic, bucket_id, settings)
+        keepers = await self._keepers.find(topic, bucket_id, settings)
         if takeover.is_fresh:
             # A log that another one has taken the place of stays where it is, and nobody goes back to it.
             keepers = {node_id: epoch for node_id, epoch in keepers.items() if epoch >= holding.epoch}
@@ -315,37 +310,10 @@ class StorageManager:
             self._event("queue.unavailable", topic, {"bucket_id": bucket_id})
         raise BucketUnavailable(topic, bucket_id, self._away_since[key])
 
-    async def _keepers(self, topic: str, bucket_id: int, settings: QueueSettings) -> dict[int, int]:
-        """The live nodes that have the files of a bucket, and the last epoch that each has seen."""
-        live = self._exchange.live()
-        call = (topic, bucket_id, settings.backend, settings.storage_path)
-        asked = (self._ask(node_id, "epoch_of_files", *call, timeout=MEETING_TIMEOUT_S) for node_id in live)
-        answers = await asyncio.gather(*asked, return_exceptions=True)
-        return {node_id: answer for node_id, answer in zip(live, answers, strict=True) if isinstance(answer, int)}
-
     async def epoch_of_files(self, topic: str, bucket_id: int, backend: str, storage_path: str | None) -> int | None:
         """The last epoch that the files of a bucket on this node have seen; None if there are none."""
-        folder = self.folders.of(topic, storage_path)
-        store = _store(backend)
-        return int(store.epoch_of(folder, bucket_id)) if store.exists(folder, bucket_id) else None
-
-    def _has_files(self, topic: str, bucket_id: int, settings: QueueSettings) -> bool:
-        """Whether this node has files of a bucket."""
-        return bool(_store(settings.backend).exists(self.folders.of(topic, settings.storage_path), bucket_id))
-
-    def _has_log_of(self, topic: str, bucket_id: int, settings: QueueSettings, epoch: int) -> bool:
-        """Whether this node's files of a bucket are those of its last known owner, or of a later one."""
-        folder = self.folders.of(topic, settings.storage_path)
-        store = _store(settings.backend)
-        return bool(store.exists(folder, bucket_id) and store.epoch_of(folder, bucket_id) >= epoch)
-
-    def _is_log_of_other(self, topic: str, bucket_id: int) -> bool:
-        """Whether the new owner of a bucket has the log that this node had: a file that both reach, or a server's."""
-        settings = self.catalogue.settings(topic) or QueueSettings()
-        takeover = Takeover.of(settings)
-        if takeover.is_shared or not takeover.is_file_based:
-            return not takeover.is_fresh
-        return self._has_log_of(topic, bucket_id, settings, self.catalogue.holding(bucket_key(topic, bucket_id)).epoch)
+        settings = QueueSettings(backend=backend, storage_path=storage_path)
+        return self._keepers.epoch_here(topic, bucket_id, settings)
 
     # --- partitions --------------------------------------------------------------------------------------------------
 
@@ -411,7 +379,7 @@ class StorageManager:
             if takeover.by_majority and not self._side.goes_on:
                 return []  # with a new epoch it would count as much as what the majority has
             if takeover.is_file_based:
-                nodes = list(await self._keepers(topic, bucket_id, settings))
+                nodes = list(await self._keepers.find(topic, bucket_id, settings))
         return sorted((n for n in nodes if n != self._me), key=lambda n: _weight(key, n), reverse=True)
 
     async def receive_records(self, topic: str, bucket_id: int, part: list[bytes], is_first: bool) -> None:
@@ -453,47 +421,30 @@ class StorageManager:
         check_topic(topic)
         await self._exchange.meet_all()
         asked = QueueSettings.from_dict(wanted)
-        known = self._known(topic, asked.storage_path)
+        known = self._declarations.known(topic, asked.storage_path)
         if known is not None and known.num_buckets is not None:
             return known.to_dict()
         home = self.home_of(topic)
         if home != self._me:
             settings: dict[str, Any] = await self._ask(home, "declare", topic, dict(wanted))
             return settings
-        return self._set_up(topic, asked).to_dict()
+        return self._declarations.fix(topic, asked).to_dict()
 
     async def lookup(self, topic: str, storage_path: str | None = None) -> dict[str, Any] | None:
         """The settings of a queue; None if nobody has put anything into it."""
         await self._exchange.meet_all()
-        known = self._known(topic, storage_path)
+        known = self._declarations.known(topic, storage_path)
         home = self.home_of(topic)
         if known is None and home != self._me:
             settings: dict[str, Any] | None = await self._ask(home, "lookup", topic)
             return settings
         return None if known is None else known.to_dict()
 
-    def _known(self, topic: str, storage_path: str | None) -> QueueSettings | None:
-        """The settings of a queue, from its files where they lie in a folder of their own."""
-        known = self.catalogue.settings(topic)
-        if known is None and storage_path is not None and self.folders.allows(storage_path):
-            known = self.folders.recall(storage_path, topic)
-            if known is not None:
-                self.catalogue.set_up(topic, known)
-        return known
-
     async def wait_declared(self, topic: str, timeout: float) -> bool:
         """Wait until the queue is set up; False after `timeout` seconds."""
         if await self.lookup(topic) is not None:
             return True
-        arrival: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._news.setdefault(topic, []).append(arrival)
-        try:
-            await asyncio.wait_for(arrival, timeout)
-        except asyncio.TimeoutError:
-            return False
-        finally:
-            self._leave_line(topic, arrival)
-        return True
+        return await self._declarations.wait(topic, timeout)
 
     async def existing_buckets(self, topic: str) -> list[int]:
         """The buckets of a queue that some live node holds; each is asked, for its news may be under way."""
@@ -527,56 +478,11 @@ class StorageManager:
         self._event("queue.deleted", topic, {})
         await self._close_deleted([topic])
 
-    def _settings_for(
-        self,
-        topic: str,
-        batch_size: int,
-        storage_path: str | None,
-        backend: str | type | None,
-        backend_options: Mapping[str, Any] | None,
-    ) -> QueueSettings:
-        known = self.catalogue.settings(topic)
-        asked = QueueSettings(
-            backend=None if backend is None else backend_name(backend),
-            backend_options=backend_options,
-            batch_size=batch_size,
-            storage_path=storage_path,
-        )
-        if known is None:
-            return self._set_up(topic, asked)
-        if (difference := known.difference(asked)) is not None:
-            raise QueueDiffers(topic, difference)
-        return known
-
-    def _set_up(self, topic: str, asked: QueueSettings) -> QueueSettings:
-        known = self.catalogue.settings(topic)
-        check_quorum(asked.backend_options)
-        if known is None:
-            backend = asked.backend or backend_name(self.default_backend)
-            settings = replace(asked, backend=backend, backend_options=dict(asked.backend_options or {}))
-        elif known.num_buckets is None:
-            # A bucket was opened by itself before; only its store is fixed.
-            settings = replace(known, num_buckets=asked.num_buckets, bucket_column=asked.bucket_column)
-        else:
-            return known
-        self.catalogue.set_up(topic, settings)
+    def _declared(self, topic: str, is_new: bool) -> None:
         self._exchange.spread(queues=[topic])
-        self._announce(topic)
-        if known is None:
+        settings = self.catalogue.settings(topic)
+        if is_new and settings is not None:
             self._event("queue.created", topic, {"num_buckets": settings.num_buckets, "backend": settings.backend})
-        return settings
-
-    def _announce(self, topic: str) -> None:
-        for arrival in self._news.pop(topic, ()):
-            if not arrival.done():
-                arrival.set_result(None)
-
-    def _leave_line(self, topic: str, arrival: asyncio.Future[None]) -> None:
-        line = self._news.get(topic, [])
-        if arrival in line:
-            line.remove(arrival)
-            if not line:
-                del self._news[topic]
 
     # --- managers among themselves -----------------------------------------------------------------------------------
 
@@ -600,7 +506,7 @@ class StorageManager:
         await self._close_deleted(news["queues"])
         for topic in news["queues"]:
             if self.catalogue.settings(topic) is not None:
-                self._announce(topic)
+                self._declarations.announce(topic)
 
     def owner(self, key: str) -> int:
         """The node that owns a key, as far as this node knows."""
@@ -616,7 +522,7 @@ class StorageManager:
         for subject, ref in list(self.buckets.items()):
             if bucket_key(*subject) == key:
                 del self.buckets[subject]
-                if not self._is_log_of_other(*subject):
+                if not self._keepers.is_log_of_other(*subject):
                     lost = {"bucket_id": subject[1], "reason": "owner_died", "first": None, "last": None}
                     self._event("queue.data_lost", subject[0], lost)
                 await self._inner.stop(ref)
@@ -640,28 +546,6 @@ class StorageManager:
 
     def _event(self, type: str, name: str, data: dict[str, Any], kind: str = "queue") -> None:
         self._inner.events.publish(type, kind=kind, id=name, name=name, data=data)
-
-
-def _store(backend: str | None) -> Any:
-    return get_backend_class(backend or "memory")
-
-
-def check_topic(topic: str) -> str:
-    """Check the name of a queue or topic, and that the names of its actors fit.
-
-    Raises:
-        ValueError: it breaks the grammar of names, or is too long.
-    """
-    check_name(topic, "topic")
-    check_name(f"actors/_topic_broker_{topic}", "actor name")
-    return topic
-
-
-def check_bucket(topic: str, bucket_id: int) -> None:
-    """Check a queue's name and a bucket's number."""
-    check_topic(topic)
-    if isinstance(bucket_id, bool) or not isinstance(bucket_id, int) or bucket_id < 0:
-        raise ValueError(f"a bucket is a number from 0 on, got {bucket_id!r}")
 
 
 def manager_ref(system: Any, node_id: int | None = None) -> ActorRef:

@@ -23,7 +23,7 @@ from pulsing.streaming.broker import (
     Outcome,
 )
 from pulsing.streaming.finding import GONE, get_topic_broker
-from pulsing.streaming.manager import check_topic
+from pulsing.streaming.names import check_topic
 
 logger = logging.getLogger("pulsing.streaming")
 

@@ -19,7 +19,7 @@ from pulsing.streaming.backends.memory import Record
 from pulsing.streaming.catalogue import QueueSettings
 from pulsing.streaming.finding import GONE, MAX_REDIRECTS
 from pulsing.streaming.footing import Footing
-from pulsing.streaming.manager import check_topic
+from pulsing.streaming.names import check_topic
 from pulsing.streaming.readers import ReaderInfo
 from pulsing.streaming.storage import Appended, Fetched
 from pulsing.streaming.takeover import check_quorum

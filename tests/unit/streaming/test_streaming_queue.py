@@ -371,7 +371,7 @@ async def test_a_reader_may_wait_for_a_queue_that_is_not_there_yet(one_system: A
     async with one_system() as system:
         reader = await system.queue.read("q")
         waiting = asyncio.ensure_future(reader.get(wait=True))
-        await until(lambda: system.inner.registry.by_path("actors/queue_storage_manager").actor._news)
+        await until(lambda: system.inner.registry.by_path("actors/queue_storage_manager").actor._declarations._waiting)
         await (await system.queue.write("q")).put({"id": 1})
 
         assert await asyncio.wait_for(waiting, 5) == [{"id": 1}]

@@ -1,0 +1,68 @@
+"""Which nodes have the files of a bucket, and whose log is in them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from pulsing.streaming.backend import get_backend_class
+from pulsing.streaming.catalogue import Catalogue, QueueSettings, bucket_key
+from pulsing.streaming.exchange import MEETING_TIMEOUT_S, Ask, Exchange
+from pulsing.streaming.folders import Folders
+from pulsing.streaming.takeover import Takeover
+
+
+class Keepers:
+    """The files of this node and of the others.
+
+    Args:
+        catalogue: what this node knows.
+        exchange: the other managers.
+        folders: where this node's stores keep their files.
+        ask: calls another manager.
+    """
+
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        exchange: Exchange,
+        folders: Callable[[], Folders],
+        ask: Ask,
+    ) -> None:
+        self._catalogue = catalogue
+        self._exchange = exchange
+        self._folders = folders
+        self._ask = ask
+
+    async def find(self, topic: str, bucket_id: int, settings: QueueSettings) -> dict[int, int]:
+        """The live nodes that have the files of a bucket, and the last epoch that each has seen."""
+        live = self._exchange.live()
+        call = (topic, bucket_id, settings.backend, settings.storage_path)
+        asked = (self._ask(node_id, "epoch_of_files", *call, timeout=MEETING_TIMEOUT_S) for node_id in live)
+        answers = await asyncio.gather(*asked, return_exceptions=True)
+        return {node_id: answer for node_id, answer in zip(live, answers, strict=True) if isinstance(answer, int)}
+
+    def epoch_here(self, topic: str, bucket_id: int, settings: QueueSettings) -> int | None:
+        """The last epoch that the files of a bucket on this node have seen; None if there are none."""
+        folder = self._folders().of(topic, settings.storage_path)
+        store = store_of(settings)
+        return int(store.epoch_of(folder, bucket_id)) if store.exists(folder, bucket_id) else None
+
+    def has_log_of(self, topic: str, bucket_id: int, settings: QueueSettings, epoch: int) -> bool:
+        """Whether this node's files of a bucket are those of its last known owner, or of a later one."""
+        found = self.epoch_here(topic, bucket_id, settings)
+        return found is not None and found >= epoch
+
+    def is_log_of_other(self, topic: str, bucket_id: int) -> bool:
+        """Whether the new owner of a bucket has the log that this node had: a file that both reach, or a server's."""
+        settings = self._catalogue.settings(topic) or QueueSettings()
+        takeover = Takeover.of(settings)
+        if takeover.is_shared or not takeover.is_file_based:
+            return not takeover.is_fresh
+        return self.has_log_of(topic, bucket_id, settings, self._catalogue.holding(bucket_key(topic, bucket_id)).epoch)
+
+
+def store_of(settings: QueueSettings) -> Any:
+    """The class of a queue's stores."""
+    return get_backend_class(settings.backend or "memory")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import inspect
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from datetime import datetime, timezone
@@ -244,6 +245,7 @@ def actor_detail(system: System, actor: str) -> dict[str, Any] | None:
     policy, options = cell.spec.policy, cell.spec.mailbox
     return {
         **actor_row(cell),
+        "arguments": _arguments(cell),
         "methods": _methods(cell),
         "policy": {
             "restart_policy": policy.policy,
@@ -267,6 +269,7 @@ def actor_detail(system: System, actor: str) -> dict[str, Any] | None:
                 "method": envelope.method or "receive",
                 "sender": None if envelope.sender is None else str(envelope.sender),
                 "since_s": system.now() - envelope.accepted_at,
+                "trace_id": None if envelope.trace is None else envelope.trace[:16].hex(),
             }
             for envelope in cell.in_progress[:20]
         ],
@@ -282,6 +285,19 @@ def actor_detail(system: System, actor: str) -> dict[str, Any] | None:
             if one.actor_id != cell.actor_id
         ],
     }
+
+
+def _arguments(cell: Cell) -> str | None:
+    """What the actor was made with, as a short text; None where that is not kept."""
+    made = cell.factory
+    if not isinstance(made, functools.partial):
+        return None
+    try:
+        bound = inspect.signature(made.func).bind(*made.args, **made.keywords)
+    except (TypeError, ValueError):
+        return cell.system.preview.call(made.args, made.keywords)
+    # By name, because names say what is secret.
+    return cell.system.preview.call((), bound.arguments)
 
 
 def _last_messages(cell: Cell) -> list[dict[str, Any]] | None:

@@ -136,7 +136,8 @@ class Commands(Row):
 class ActorDetail(ActorRow):
     """One actor on its own page."""
 
-    arguments: Any = None
+    arguments: str | None = None
+    """what it was made with, as a short text; for operators"""
     methods: list[MethodName] | None = None
     policy: ActorPolicy | None = None
     mailbox_detail: MailboxDetail | None = None

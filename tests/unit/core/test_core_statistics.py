@@ -160,6 +160,25 @@ async def test_counts_and_times_of_one_actor_are_told_in_its_row() -> None:
             await system.inspect("weather")
 
 
+class Keyed:
+    def __init__(self, size: int, api_key: str, *more: int, **rest: Any) -> None:
+        self.size = size
+
+    def work(self) -> int:
+        return self.size
+
+
+async def test_what_an_actor_was_made_with_is_told_without_secrets() -> None:
+    async with testing.system() as system:
+        await pul.remote(Keyed).spawn(3, "hush", 7, 8, color="red", token="hush", name="k", system=system)
+        await system.spawn(Echo(), name="plain")
+        told = (await system.inspect("actor", {"actor": "k"}))["arguments"]
+        plain = (await system.inspect("actor", {"actor": "plain"}))["arguments"]
+    assert "size=3" in told and "red" in told and "7, 8" in told
+    assert "hush" not in told
+    assert plain is None
+
+
 async def test_what_a_full_mailbox_lost_is_told_of_its_actor() -> None:
     async with testing.system() as system:
         bound = pul.MailboxOptions(1, "drop_oldest")

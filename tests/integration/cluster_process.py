@@ -77,7 +77,11 @@ class Process:
             env={**os.environ, **(env or {})},
         )
         made = cls(child)
-        await wait_until(lambda: made.last("ready"), START_S)
+        try:
+            await wait_until(lambda: made.last("ready"), START_S)
+        except BaseException:
+            await made.end()
+            raise
         return made
 
     def last(self, kind: str) -> dict[str, Any] | None:

@@ -60,8 +60,12 @@ async def nodes_on(network: Hosts, seeds: Sequence[int], folder: Path | None = N
         )
         for host, addr in enumerate(addresses)
     )
-    nodes = await asyncio.gather(*starts)
+    started = await asyncio.gather(*starts, return_exceptions=True)
+    nodes = [node for node in started if isinstance(node, Process)]
     try:
+        for failure in started:
+            if isinstance(failure, BaseException):
+                raise failure
         for host, node in enumerate(nodes):
             await node.tell(do="spawn", name=f"keeper{host}")
         yield nodes

@@ -19,6 +19,7 @@ from random import Random
 from typing import Any
 
 from pulsing.cluster import detector as detection
+from pulsing.cluster.allowance import Allowance
 from pulsing.cluster.channel import Connected, DialFailed, Heard, LinkLost
 from pulsing.cluster.detector import Detector
 from pulsing.cluster.events import (
@@ -52,6 +53,10 @@ from pulsing.core.statistics import Latency
 
 MAX_LEAP = 1_000_000
 """The most that hearsay may raise an incarnation by; a member counts its refutations one by one."""
+STRANGERS_PER_S, MOST_STRANGERS = 20.0, 200.0
+"""How many that speak without having said who they are, are asked for it."""
+MOST_NAMESAKES = 3
+"""How many members are looked for at the address of a newcomer. There is one, where a process was started again."""
 
 
 class Membership:
@@ -80,6 +85,7 @@ class Membership:
         self._farewell: set[int] | None = None
         """Who has not confirmed the farewell yet; None unless one is being said."""
         self._farewell_ends = 0.0
+        self._owed_to_strangers = Allowance(STRANGERS_PER_S, MOST_STRANGERS)
         self._due: float | None = None
         self._awake_at = float("-inf")
 
@@ -271,18 +277,14 @@ class Membership:
                 self._hear_all(rumours, sender, now)
             case Sync(rumours, reply):
                 self._hear_all(rumours, sender, now)
-                self._out.put(Compare(sender))
-                if reply:
-                    self._spreading.sync(sender, now, reply=False)
-                else:
-                    self._out.put(Synced(sender))
+                self._answer_sync(sender, now, wants_all=reply)
         self._hear_from(sender, now)
 
     def _hear_from(self, node_id: int, now: float) -> None:
         """Any bytes from a member are a sign of life; they do not refute, but they let it know what to refute."""
         peer = self._roster.peers.get(node_id)
         if peer is None:
-            if node_id != self.me.node_id and self._roster.has_room:
+            if node_id != self.me.node_id and self._roster.has_room and self._is_owed(node_id, now):
                 self._spreading.sync(node_id, now, reply=True)
             return
         peer.hear(now)
@@ -291,6 +293,19 @@ class Membership:
         self._perform(self._detector.heard(node_id, now), now)
         if peer.must_refute and now - peer.told_at >= self.profile.probe_timeout:
             self._trials.confront(peer, peer.rumour(), now)
+
+    def _answer_sync(self, sender: int, now: float, *, wants_all: bool) -> None:
+        if self._is_owed(sender, now):
+            self._out.put(Compare(sender))
+            if wants_all:
+                self._spreading.sync(sender, now, reply=False)
+        if not wants_all:
+            self._out.put(Synced(sender))
+
+    def _is_owed(self, node_id: int, now: float) -> bool:
+        """Whether a node may be sent everything again: it costs much, and to ask for it costs nothing."""
+        peer = self._roster.peers.get(node_id)
+        return (self._owed_to_strangers if peer is None else peer.owed).spend(1.0, now)
 
     def _ack(self, seq: int) -> Ack:
         return Ack(seq, self.view, round(self.lag_s * 1000))
@@ -386,7 +401,7 @@ class Membership:
         if not member.is_present:
             return
         self._spreading.pass_on(Rumour(member, member.node_id), now)
-        for older in self._roster.at(member.addr):
+        for older in self._roster.at(member.addr)[:MOST_NAMESAKES]:
             if older is not peer:
                 self._out.dial(older.member)
         if born_accused:

@@ -162,6 +162,11 @@ def decode(payload: bytes) -> Message:
     return message
 
 
+def carries_names(payload: bytes) -> bool:
+    """Whether a payload looks like a `Delta`, the one kind of message that may have much to say; nothing is decoded."""
+    return payload[1:3] == _NAMES_BEGIN
+
+
 def size_of(change: Change) -> int:
     """How many bytes a change takes in a `Delta`."""
     return len(msgpack.packb(_pack_change(change), unicode_errors="replace"))
@@ -369,3 +374,4 @@ _LAYOUT: dict[str, tuple[type[Any], _Fields]] = {
     ),
 }
 _CODES: dict[type[Any], str] = {kind: code for code, (kind, _) in _LAYOUT.items()}
+_NAMES_BEGIN: bytes = msgpack.packb(_CODES[Delta])

@@ -8,6 +8,7 @@ from collections import OrderedDict
 from typing import Protocol
 
 from pulsing.cluster.allowance import Allowance
+from pulsing.cluster.messages import carries_names
 from pulsing.transport import Connection
 
 logger = logging.getLogger(__name__)
@@ -15,8 +16,12 @@ logger = logging.getLogger(__name__)
 MAX_NEIGHBOURS = 64
 """Nodes with an open line; the least recently used ones are closed."""
 MESSAGES_PER_S, MOST_MESSAGES = 400.0, 2_000.0
-BYTES_PER_S, MOST_BYTES = 8.0 * 1024 * 1024, 64.0 * 1024 * 1024
-"""What one node may send: all names of a large node at once, but not for ever."""
+BYTES_PER_S, MOST_BYTES = 128.0 * 1024, 2.0 * 1024 * 1024
+"""What one node may say of members: all that there can be, several times. Reading a mebibyte takes 0.3 s."""
+NAME_BYTES_PER_S, MOST_NAME_BYTES = 2.0 * 1024 * 1024, 64.0 * 1024 * 1024
+"""What one node may send of names: all those of a large node at once, but not for ever."""
+MAX_SENDERS = 1_024
+"""Nodes whose spending is remembered, so that a new line is no new purse."""
 MAX_UNSENT = 48 * 1024 * 1024
 """Bytes that may wait for a slow node, which is as much as its copy of the largest map of names."""
 
@@ -46,6 +51,7 @@ class Neighbours:
         self.dropped = 0
         self._owner = owner
         self._lines: OrderedDict[int, list[Line]] = OrderedDict()
+        self._senders: OrderedDict[int, Sender] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._lines)
@@ -69,7 +75,7 @@ class Neighbours:
     def add(self, connection: Connection, *, dialled: bool) -> Line:
         """Take a new line into use; whoever dials again has given the earlier one up."""
         node_id = connection.peer.node_id.id
-        line = Line(self, connection, dialled)
+        line = Line(self, connection, dialled, self._sender(node_id))
         lines = self._lines.setdefault(node_id, [])
         for old in [other for other in lines if other.dialled == dialled]:
             lines.remove(old)
@@ -85,17 +91,24 @@ class Neighbours:
     def took(self, line: Line, payload: bytes) -> None:
         """Bytes have arrived on a line."""
         node_id = line.node_id
-        if not line.may_bring(len(payload)):
+        if not line.sender.may_bring(payload, line.heard_at):
             self._drop(line)
             return
         if node_id in self._lines:
             self._lines.move_to_end(node_id)
         self._owner.taken(node_id, payload)
 
+    def _sender(self, node_id: int) -> Sender:
+        sender = self._senders.pop(node_id, None) or Sender()
+        self._senders[node_id] = sender
+        if len(self._senders) > MAX_SENDERS:
+            self._senders.popitem(last=False)
+        return sender
+
     def _drop(self, line: Line) -> None:
         self.dropped += 1
-        if not line.floods:
-            line.floods = True
+        if not line.sender.floods:
+            line.sender.floods = True
             logger.warning("node %016x floods this one: part of what it sends is dropped", line.node_id)
 
     def gone(self, line: Line, error: Exception | None) -> None:
@@ -122,30 +135,38 @@ class Neighbours:
                 line.connection.abort()
 
 
+class Sender:
+    """What one node has sent, over whichever lines."""
+
+    def __init__(self) -> None:
+        self.floods = False
+        """Whether more came than a member has to say."""
+        self._messages = Allowance(MESSAGES_PER_S, MOST_MESSAGES)
+        self._bytes = Allowance(BYTES_PER_S, MOST_BYTES)
+        self._name_bytes = Allowance(NAME_BYTES_PER_S, MOST_NAME_BYTES)
+
+    def may_bring(self, payload: bytes, now: float) -> bool:
+        """Whether this may come now too."""
+        purse = self._name_bytes if carries_names(payload) else self._bytes
+        return self._messages.spend(1, now) and purse.spend(len(payload), now)
+
+
 class Line:
     """One connection that carries messages of membership (`pulsing.transport.ConnectionHandler`)."""
 
-    def __init__(self, neighbours: Neighbours, connection: Connection, dialled: bool) -> None:
+    def __init__(self, neighbours: Neighbours, connection: Connection, dialled: bool, sender: Sender) -> None:
         self.connection = connection
         self.dialled = dialled
         self.node_id = connection.peer.node_id.id
-        self.floods = False
-        """Whether more came than a member has to say."""
+        self.sender = sender
         self._neighbours = neighbours
         self._clock = asyncio.get_running_loop().time
         self.heard_at = self._clock()
-        self._messages = Allowance(MESSAGES_PER_S, MOST_MESSAGES)
-        self._bytes = Allowance(BYTES_PER_S, MOST_BYTES)
 
     def send(self, payload: bytes) -> None:
         """Send a payload, unless the other end has not taken the earlier ones for long."""
         if self.connection.buffered_bytes < MAX_UNSENT:
             self.connection.send(payload)
-
-    def may_bring(self, size: int) -> bool:
-        """Whether so much more may come now."""
-        now = self._clock()
-        return self._messages.spend(1, now) and self._bytes.spend(size, now)
 
     def on_message(self, data: bytes | bytearray) -> None:
         self.heard_at = self._clock()

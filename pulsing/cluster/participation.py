@@ -149,7 +149,11 @@ class Participation:
         return {**await cluster_row(self.cluster), "tls": self.node.encrypted}
 
     async def _traffic_row(self, params: Mapping[str, Any]) -> dict[str, Any]:
-        return {**await traffic_row(self.cluster), "refused": self._control.refused}
+        return {
+            **await traffic_row(self.cluster),
+            "refused": self._control.refused,
+            "dropped": self._control.neighbours.dropped,
+        }
 
     async def _member_rows(self, params: Mapping[str, Any]) -> list[dict[str, Any]]:
         return await member_rows(self.cluster, detail=bool(params.get("detail")))

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 
+from pulsing.cluster.allowance import Allowance
 from pulsing.cluster.member import Member, Status
 from pulsing.cluster.messages import Rumour
 from pulsing.cluster.probation import Probation
 from pulsing.cluster.suspicion import Suspicion
 
 HISTORY = 20
+ANSWERS_PER_S, MOST_ANSWERS = 1.0, 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,10 @@ class Peer:
     """When our silence about a suspect of others turns into an accusation of our own."""
     told_at: float = float("-inf")
     """When it was last told what is said about it."""
+    checked_at: float = float("-inf")
+    """When its host was last asked whether it is dead, as somebody says."""
+    owed: Allowance = field(default_factory=lambda: Allowance(ANSWERS_PER_S, MOST_ANSWERS))
+    """How often it may be sent everything that is held here."""
     ended: bool = False
     """Dead beyond doubt: its host refuses connections, or another process lives there. Else it may be cut off."""
     deaths: list[float] = field(default_factory=list)

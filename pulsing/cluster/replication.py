@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from random import Random
 
+from pulsing.cluster.allowance import Allowance
 from pulsing.cluster.events import NamesChanged, Send
 from pulsing.cluster.messages import Delta, Pull, Versions, size_of
 from pulsing.cluster.names import Change, Entry, NameMap
@@ -21,6 +22,11 @@ ANNOUNCE_TO = 64
 """Members told at once of a new version; in larger clusters the rest learns it from a push-pull."""
 RETRY_S = 1.0
 CHUNK_BYTES = 48 * 1024
+MAX_LEAP = 1_000_000
+"""The most that hearsay may raise a version by; the writer counts its changes one by one."""
+PULLED_PER_S, MOST_PULLED = 10_000.0, 50_000.0
+"""Changes that one node may pull, or all that are no members together: several large maps at once, but not for ever."""
+STRANGERS = 0
 MAX_NAMES = 10_000
 
 Effect = Send | NamesChanged
@@ -32,6 +38,8 @@ class _Want:
 
     version: int
     retry_at: float
+    source: int
+    """Who was asked; the writer may answer too."""
     whole: NameMap | None = None
     """The map under construction while it is sent as a whole."""
 
@@ -45,6 +53,7 @@ class Replication:
         self._max_names = max_names
         self._maps: dict[int, NameMap] = {own_id: NameMap()}
         self._wants: dict[int, _Want] = {}
+        self._pulled: dict[int, Allowance] = {}
         self._announce_at: float | None = None
         self._announced_at = float("-inf")
 
@@ -58,6 +67,11 @@ class Replication:
         held = self._maps.get(node_id)
         return dict(held.entries()) if held else {}
 
+    def version_of(self, node_id: int) -> int:
+        """The version that is held of a node's map."""
+        held = self._maps.get(node_id)
+        return held.version if held else 0
+
     def next_deadline(self) -> float | None:
         """When an announcement or a repeated pull is due."""
         dues = [want.retry_at for want in self._wants.values()]
@@ -68,8 +82,7 @@ class Replication:
     def write(self, path: str, entry: Entry | None, now: float) -> list[Effect]:
         """Give a path of this node an entry, or withdraw it."""
         change = self._maps[self._own_id].write(path, entry)
-        if self._announce_at is None and len(self._maps) > 1:
-            self._announce_at = max(now + ANNOUNCE_AFTER_S, self._announced_at + ANNOUNCE_EVERY_S)
+        self._announce_soon(now)
         return [NamesChanged(self._own_id, (change,))]
 
     def node_came(self, node_id: int, now: float) -> list[Effect]:
@@ -82,6 +95,7 @@ class Replication:
     def node_went(self, node_id: int) -> list[Effect]:
         """Forget a node's names, all at once."""
         self._wants.pop(node_id, None)
+        self._pulled.pop(node_id, None)
         held = self._maps.pop(node_id, None)
         if not held:
             return []
@@ -109,8 +123,12 @@ class Replication:
         if isinstance(message, Versions):
             return self._heard_versions(sender, message.versions, now)
         if isinstance(message, Pull):
-            return list(self._answer(sender, message))
+            return list(self._answer(sender, message, now))
         return self._heard_delta(sender, message, now)
+
+    def _announce_soon(self, now: float) -> None:
+        if self._announce_at is None and len(self._maps) > 1:
+            self._announce_at = max(now + ANNOUNCE_AFTER_S, self._announced_at + ANNOUNCE_EVERY_S)
 
     def _some_others(self) -> list[int]:
         others = [n for n in self._maps if n != self._own_id]
@@ -119,7 +137,12 @@ class Replication:
     def _heard_versions(self, sender: int, versions: Iterable[tuple[int, int]], now: float) -> list[Effect]:
         effects: list[Effect] = []
         for node_id, version in versions:
-            if node_id == self._own_id or node_id not in self._maps or version <= self._maps[node_id].version:
+            held = self._maps.get(node_id)
+            if held is None or version <= held.version or _is_made_up(node_id, sender, version, held):
+                continue
+            if node_id == self._own_id:
+                held.overtake(version)
+                self._announce_soon(now)
                 continue
             want = self._wants.get(node_id)
             if want is None:
@@ -129,15 +152,20 @@ class Replication:
         return effects
 
     def _ask(self, node_id: int, source: int, version: int, now: float) -> list[Effect]:
-        self._wants[node_id] = _Want(version, now + RETRY_S)
+        self._wants[node_id] = _Want(version, now + RETRY_S, source)
         return [Send(source, Pull(node_id, self._maps[node_id].version))]
 
-    def _answer(self, sender: int, pull: Pull) -> Iterator[Effect]:
+    def _answer(self, sender: int, pull: Pull, now: float) -> Iterator[Effect]:
         held = self._maps.get(pull.node_id)
         if held is None:
             return
         whole = pull.since < held.floor
         since = 0 if whole else pull.since
+        allowance = self._pulled.setdefault(
+            sender if sender in self._maps else STRANGERS, Allowance(PULLED_PER_S, MOST_PULLED)
+        )
+        if not allowance.spend(1 + held.count_since(since), now):
+            return
         parts = list(_in_chunks(held.since(since))) or [[]]
         for part in parts:
             last = part is parts[-1]
@@ -148,15 +176,17 @@ class Replication:
     def _heard_delta(self, sender: int, delta: Delta, now: float) -> list[Effect]:
         want = self._wants.get(delta.node_id)
         held = self._maps.get(delta.node_id)
-        if want is None or held is None or not _is_ordered(delta):
+        if want is None or held is None or not _is_ordered(delta) or sender not in (want.source, delta.node_id):
+            return []
+        if _is_made_up(delta.node_id, sender, delta.upto, held):
             return []
         want.retry_at = now + RETRY_S
         changes = self._build_whole(delta, want, held) if delta.whole else self._apply(delta, held)
         effects: list[Effect] = [NamesChanged(delta.node_id, tuple(changes))] if changes else []
-        if delta.last and self._maps[delta.node_id].version >= want.version:
+        # The writer has the last word about its versions; whoever else has less than it said is not asked again.
+        wanted = min(want.version, delta.upto) if sender == delta.node_id else want.version
+        if delta.last and self._maps[delta.node_id].version >= wanted:
             del self._wants[delta.node_id]
-        elif delta.last:
-            effects += self._ask(delta.node_id, sender, want.version, now)
         return effects
 
     def _apply(self, delta: Delta, held: NameMap) -> list[Change]:
@@ -185,6 +215,11 @@ class Replication:
         fresh.floor = fresh.version
         gone = [Change(fresh.version, path, None) for path, _ in held.entries() if fresh.get(path) is None]
         return gone + [Change(fresh.version, path, entry) for path, entry in fresh.entries()]
+
+
+def _is_made_up(node_id: int, sender: int, version: int, held: NameMap) -> bool:
+    """Whether somebody says of another node's map what that cannot have come to."""
+    return sender != node_id and version - held.version > MAX_LEAP
 
 
 def _in_chunks(changes: Iterable[Change]) -> Iterator[list[Change]]:

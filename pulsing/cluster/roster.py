@@ -17,7 +17,6 @@ class Roster:
         me: this node's own record.
         peers: every other member that is remembered, by id.
         accused: ids of those that a tick must look at.
-        view: fingerprint of the present members; equal on nodes that agree.
         revision: how many times the view changed.
     """
 
@@ -29,7 +28,7 @@ class Roster:
         self._profile = profile
         self._present_count = 0
         self._trusted: frozenset[int] | None = None
-        self.view = self._fingerprint()
+        self._view: int | None = None
 
     def members(self) -> list[Member]:
         """All records, this node's first."""
@@ -53,6 +52,13 @@ class Roster:
     def buried_at(self, addr: str) -> list[Peer]:
         """The others who lived at an address and are held for dead."""
         return [peer for peer in self.peers.values() if peer.member.status == "dead" and peer.member.addr == addr]
+
+    @property
+    def view(self) -> int:
+        """Fingerprint of the present members; equal on nodes that agree."""
+        if self._view is None:
+            self._view = self._fingerprint()
+        return self._view
 
     @property
     def size(self) -> int:
@@ -89,7 +95,7 @@ class Roster:
         self.recount_trusted()
         if before is None or before.is_present != after.is_present:
             self._present_count = sum(1 for _ in self.present())
-            self.view = self._fingerprint()
+            self._view = None
         self.revision += 1
 
     def forget_old_tombstones(self, now: float) -> None:

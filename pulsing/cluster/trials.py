@@ -44,7 +44,8 @@ class Trials:
     def weigh(self, peer: Peer, rumour: Rumour, now: float) -> None:
         """Take an accusation of a member that counts as present here."""
         heard, by = rumour.member, rumour.by
-        if heard.incarnation < peer.member.incarnation or by == self._me:
+        # Whoever is made up could accuse without end; one that is not known here yet is not needed as a witness.
+        if heard.incarnation < peer.member.incarnation or by not in self._roster.peers:
             return
         if heard.incarnation > peer.member.incarnation:
             self._records.become(peer, heard.with_status("alive"), by, now)
@@ -142,8 +143,10 @@ class Trials:
             self.accuse(peer, rumour.by, now)
         peer.allegations.setdefault(rumour.by, now)
         self._roster.accused.add(peer.member.node_id)
-        self._out.dial(peer.member)
-        self.confront(peer, rumour, now)
+        if now - peer.checked_at >= self._profile.probe_timeout:
+            peer.checked_at = now
+            self._out.dial(peer.member)
+            self.confront(peer, rumour, now)
 
     def _verdict_at(self, suspicion: Suspicion) -> float:
         trusted = self._roster.trusted()

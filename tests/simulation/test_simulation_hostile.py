@@ -1,7 +1,8 @@
-"""A member that holds a valid secret and lies: about the others, about itself, and about members that never were."""
+"""A member that holds a valid secret and lies: about the others, their names, itself, and members that never were."""
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from random import Random
 
@@ -9,7 +10,8 @@ import pytest
 
 from pulsing.cluster.events import MemberChanged, Received
 from pulsing.cluster.member import Member, Status
-from pulsing.cluster.messages import Gossip, Message, Ping, Rumour, Sync
+from pulsing.cluster.messages import Delta, Gossip, Message, Ping, Pull, Rumour, Sync, Versions
+from pulsing.cluster.names import Change, Entry
 from pulsing.cluster.profile import LAN
 from tests.simulation.cluster_world import Node, World, address_of
 
@@ -18,6 +20,7 @@ LIAR = HONEST
 """The host of the liar."""
 LIES_EVERY_S = 0.5
 LIES_FOR_S = 15.0
+SEEDS = int(os.environ.get("PULSING_LIARS", "10"))
 
 
 class Liar:
@@ -39,8 +42,28 @@ class Liar:
 
     def _lie(self, target: Node) -> Message:
         rumours = tuple(self._random.choice([*[self._slander] * 9, self._invention])(target) for _ in range(12))
-        messages: list[Message] = [Gossip(rumours), Sync(rumours, False), Ping(1, 0, rumours[0])]
+        about = self._random.choice(self._world.running())
+        messages: list[Message] = [
+            Gossip(rumours),
+            Sync(rumours, self._random.random() < 0.5),
+            Ping(1, 0, rumours[0]),
+            self._boast(target, about),
+            self._forgery(target, about),
+            Pull(about.member_id, 0),
+        ]
         return self._random.choice(messages)
+
+    def _boast(self, target: Node, about: Node) -> Versions:
+        """Somebody's names are said to have a version that they never had, or could not have."""
+        held = target.protocol.names.version_of(about.member_id)
+        return Versions(((about.member_id, held + self._random.choice([1, 7, 10**6, 2**60])),))
+
+    def _forgery(self, target: Node, about: Node) -> Delta:
+        """Names that somebody does not have, as the answer to a question that may have been asked."""
+        held = target.protocol.names.version_of(about.member_id)
+        upto = held + self._random.choice([1, 7, 10**6, 2**60])
+        change = Change(upto, f"actors/false-{self._random.randint(0, 9)}", Entry(1, "False", "nowhere"))
+        return Delta(about.member_id, held, upto, self._random.random() < 0.2, True, (change,))
 
     def _slander(self, target: Node) -> Rumour:
         """Somebody is said to be gone, now or at an incarnation that only it could have reached."""
@@ -58,13 +81,15 @@ class Liar:
         return Rumour(member, member.node_id)
 
 
-@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("seed", range(SEEDS))
 def test_honest_nodes_keep_each_other_and_their_memory_while_one_lies(seed: int) -> None:
     world = World(HONEST + 1, seed)
     for host in range(HONEST + 1):
         world.start(host, (address_of(0),))
     world.run_until(10.0)
     honest = [world.by_host[host] for host in range(HONEST)]
+    for node in honest:
+        world.publish(node, f"actors/worker-{node.host}")
     ids = {node.member_id for node in honest}
 
     def nobody_falls(observer: Node, change: MemberChanged) -> None:
@@ -81,3 +106,5 @@ def test_honest_nodes_keep_each_other_and_their_memory_while_one_lies(seed: int)
     for node in honest:
         present = {m.node_id for m in node.protocol.membership.members() if m.status == "alive"}
         assert present == ids
+        for other in honest:
+            assert node.protocol.names.names_of(other.member_id) == other.names

@@ -414,3 +414,52 @@ def test_the_lag_of_a_nodes_loop_travels_in_its_acks_and_accuses_nobody() -> Non
     peer = desk.machine.peer(2)
     assert peer is not None
     assert (peer.lag_ms, peer.member.status) == (20_000, "alive")
+
+
+def test_accusers_whom_nobody_knows_are_not_heard() -> None:
+    desk = Desk(2, 3)
+    for made_up in range(1000, 1100):
+        assert desk.hear(3, word(made_up, 2, "suspect"), word(made_up, 2, "dead")) == []
+    assert desk.status(2) == "alive"
+
+
+def test_many_words_of_one_death_make_one_question() -> None:
+    others = range(3, 60)
+    desk = Desk(2, *others)
+    asked = desk.hear(3, *(word(by, 2, "dead") for by in others))
+    assert [effect for effect in asked if isinstance(effect, Dial)] == [Dial("h2:1", 2)]
+    assert len(desk.sent(2)) == 1
+    desk.hear(60, statement(60))
+    assert Dial("h2:1", 2) not in desk.hear(4, word(60, 2, "dead"))
+    desk.now += LAN.probe_timeout
+    desk.hear(61, statement(61))
+    assert Dial("h2:1", 2) in desk.hear(4, word(61, 2, "dead"))
+
+
+def test_whoever_asks_for_everything_without_end_gets_it_now_and_then() -> None:
+    desk = Desk(2)
+
+    def answers(sender: int) -> int:
+        sent = []
+        for _ in range(100):
+            desk.feed(Received(sender, Sync((), reply=True)))
+            sent += [message for message in desk.sent(sender) if isinstance(message, Sync)]
+        return len(sent)
+
+    assert answers(2) == 10
+    desk.now += 2.0
+    assert answers(2) == 2
+
+
+def test_strangers_are_asked_who_they_are_within_bounds() -> None:
+    desk = Desk(2)
+    asked = [desk.feed(Received(stranger, Ping(1, 0))) for stranger in range(1000, 2000)]
+    assert sum(any(isinstance(e, Send) and isinstance(e.message, Sync) for e in effects) for effects in asked) == 200
+
+
+def test_many_newcomers_at_one_address_are_not_looked_for_one_by_one() -> None:
+    desk = Desk(2)
+    crowd = [Rumour(Member(1000 + n, "h2:1"), 1000 + n) for n in range(200)]
+    dials = [effect for effect in desk.hear(2, *crowd) if isinstance(effect, Dial)]
+    assert Dial("h2:1", 2) in dials
+    assert len(dials) <= 3 * len(crowd)

@@ -5,7 +5,7 @@ from random import Random
 from pulsing.cluster.events import NamesChanged, Send
 from pulsing.cluster.messages import MAX_PAYLOAD, Delta, Pull, Versions, encode
 from pulsing.cluster.names import REMEMBERED_WITHDRAWALS, Change, Entry, NameMap
-from pulsing.cluster.replication import RETRY_S, Replication
+from pulsing.cluster.replication import MAX_LEAP, RETRY_S, Replication
 
 
 def entry(number: int = 1) -> Entry:
@@ -148,3 +148,63 @@ def test_more_names_than_a_node_may_hold_are_not_kept() -> None:
     changes = tuple(Change(n + 1, f"n{n}", entry()) for n in range(50))
     replica.receive(1, Delta(1, 0, 50, False, True, changes), 0.1)
     assert len(replica.names_of(1)) == 10
+
+
+def test_a_version_that_somebody_made_up_is_not_asked_for_without_end() -> None:
+    pair = Pair()
+    pair.nodes[1].write("a", entry(), 0.0)
+    pair.meet()
+    assert pair.nodes[2].receive(3, Versions(((1, 500),)), 1.0) == [Send(3, Pull(1, 1))]
+    pair.settle(1.0 + RETRY_S)
+    assert pair.nodes[2].is_level
+    assert pair.nodes[2].names_of(1) == {"a": entry()}
+
+
+def test_a_writer_goes_on_above_what_somebody_made_up_of_it() -> None:
+    pair = Pair()
+    pair.nodes[1].write("true", entry(), 0.0)
+    pair.meet()
+    [asked] = pair.nodes[2].receive(3, Versions(((1, 500),)), 1.0)
+    assert asked == Send(3, Pull(1, 1))
+    pair.nodes[2].receive(3, Delta(1, 1, 500, False, True, (Change(500, "false", entry()),)), 1.0)
+    assert set(pair.nodes[2].names_of(1)) == {"true", "false"}
+    pair.carry(2, pair.nodes[2].compare(1), 2.0)
+    pair.settle(3.0)
+    assert set(pair.nodes[2].names_of(1)) == {"true"}
+    pair.nodes[1].write("later", entry(), 4.0)
+    pair.settle(5.0)
+    assert set(pair.nodes[2].names_of(1)) == {"true", "later"}
+
+
+def test_a_version_beyond_belief_is_believed_of_the_writer_alone() -> None:
+    replica = Replication(1, Random(1))
+    for node_id in (2, 3):
+        replica.node_came(node_id, 0.0)
+        replica.receive(node_id, Delta(node_id, 0, 0, False, True, ()), 0.0)
+    beyond = 2 * MAX_LEAP
+    assert replica.receive(3, Versions(((2, beyond), (1, beyond))), 1.0) == []
+    assert replica.receive(2, Versions(((2, beyond),)), 1.0) == [Send(2, Pull(2, 0))]
+
+
+def test_an_answer_of_somebody_who_was_not_asked_is_ignored() -> None:
+    pair = Pair()
+    pair.meet()
+    pair.nodes[2].receive(1, Versions(((1, 5),)), 1.0)
+    pair.nodes[2].receive(3, Delta(1, 0, 5, False, True, (Change(5, "x", entry()),)), 1.0)
+    assert pair.nodes[2].names_of(1) == {}
+    assert not pair.nodes[2].is_level
+
+
+def test_whoever_pulls_without_end_gets_only_so_much() -> None:
+    pair = Pair()
+    for number in range(10_000):
+        pair.nodes[1].write(f"n{number}", entry(), 0.0)
+    pair.meet()
+
+    def pulls(sender: int, now: float) -> int:
+        return sum(len(pair.nodes[1].receive(sender, Pull(1, 0), now)) > 0 for _ in range(100))
+
+    assert pulls(2, 1.0) < 5
+    assert pulls(77, 1.0) < 5
+    assert pulls(78, 1.0) == 0  # strangers share what they get
+    assert pulls(2, 2.5) == 2

@@ -7,7 +7,10 @@ from dataclasses import dataclass, field
 import pytest
 
 from pulsing.cluster.allowance import Allowance
-from pulsing.cluster.neighbours import MAX_NEIGHBOURS, MOST_MESSAGES, Line, Neighbours
+from pulsing.cluster.member import Member
+from pulsing.cluster.messages import Delta, Gossip, Rumour, carries_names, encode
+from pulsing.cluster.names import Change, Entry
+from pulsing.cluster.neighbours import MAX_NEIGHBOURS, MOST_BYTES, MOST_MESSAGES, Line, Neighbours
 from pulsing.ids import NodeId
 from pulsing.testing.virtual import run_virtual
 from pulsing.transport import Buffer, PeerInfo
@@ -128,6 +131,33 @@ def test_a_flood_is_dropped_unread_and_counted(desk: Desk) -> None:
             line.on_message(b"x")
         assert len(desk.payloads) == MOST_MESSAGES
         assert desk.neighbours.dropped == 500
+
+    in_loop(test)
+
+
+def test_large_messages_about_members_are_a_flood_long_before_names_are(desk: Desk) -> None:
+    large = encode(Gossip((Rumour(Member(7, "h:1", name="x" * 256), 7),) * 150))
+    names = encode(Delta(2, 0, 1, False, True, (Change(1, "x" * 256, Entry(1, "x" * 4096)),) * 10))
+    assert not carries_names(large)
+
+    def test() -> None:
+        line, _ = desk.line(2)
+        for _ in range(200):
+            line.on_message(large)
+            line.on_message(names)
+        assert sum(payload == large for _, payload in desk.payloads) == MOST_BYTES // len(large)
+        assert sum(payload == names for _, payload in desk.payloads) == 200
+
+    in_loop(test)
+
+
+def test_a_new_line_brings_no_new_allowance(desk: Desk) -> None:
+    def test() -> None:
+        for _ in range(3):
+            line, _ = desk.line(2, dialled=False)
+            for _ in range(int(MOST_MESSAGES)):
+                line.on_message(b"x")
+        assert len(desk.payloads) == MOST_MESSAGES
 
     in_loop(test)
 

@@ -303,12 +303,13 @@ def _awaitable_again(sent: Awaitable[None]) -> Awaitable[None]:
 class ItemIterator(AsyncIterator[Any]):
     """The items of a streaming call; sends the call at the first step."""
 
-    __slots__ = ("_args", "_kwargs", "_method", "_reader", "_step")
+    __slots__ = ("_args", "_kwargs", "_method", "_opening", "_reader", "_step")
 
     def __init__(self, method: RemoteMethod, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         self._method = method
         self._args = args
         self._kwargs = kwargs
+        self._opening = False
         self._reader: StreamReader | None = None
         self._step: Callable[[], Awaitable[Any]] | None = None
 
@@ -325,11 +326,23 @@ class ItemIterator(AsyncIterator[Any]):
             await self._reader.aclose()
 
     async def _open(self) -> StreamReader:
+        if self._opening:
+            raise RuntimeError("this stream is being read already")
+        self._opening = True
         method = self._method
-        answer = await method.ref.request(method.name, self._args, self._kwargs, method.timeout, True)
-        if not isinstance(answer, StreamReader):
-            raise TypeError(f"{method.name} does not stream")
+        try:
+            answer = await method.ref.request(method.name, self._args, self._kwargs, method.timeout, True)
+            if not isinstance(answer, StreamReader):
+                raise TypeError(f"{method.name} does not stream")
+        except BaseException:
+            # As after any other error: nothing more comes, and nothing is asked again.
+            self._step = _ended
+            raise
         return answer
+
+
+async def _ended() -> Any:
+    raise StopAsyncIteration
 
 
 __all__ = ["ActorProxy", "Call", "StreamCall", "proxy_of_table", "typed_proxy"]

@@ -113,6 +113,7 @@ class Channel:
 
         Raises:
             StopAsyncIteration: there is none and nothing more comes.
+            RuntimeError: somebody else waits for it.
         """
         while not self._items:
             if self._closed:
@@ -120,6 +121,8 @@ class Channel:
             if self._finished:
                 self._closed = True
                 raise self._take_error() or StopAsyncIteration
+            if self._reader is not None and not self._reader.done():
+                raise RuntimeError("this stream is being read already")
             self._reader = asyncio.get_running_loop().create_future()
             await self._reader
         item = self._items.popleft()

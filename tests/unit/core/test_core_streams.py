@@ -161,6 +161,33 @@ async def test_a_streaming_call_is_stepped_and_closed_like_a_generator(method: s
         assert source.ref._cell.actor.closed == [method] * 2
 
 
+async def test_a_stream_has_one_reader_at_a_time_as_a_generator_has() -> None:
+    async with testing.system() as system:
+        source = await spawn(Source, system=system)
+        stream = source.ticking().__aiter__()
+        steps: list[Any] = await asyncio.gather(anext(stream), anext(stream), return_exceptions=True)
+        assert (steps[0], type(steps[1])) == (0, RuntimeError)
+        await stream.aclose()
+    channel = Channel()
+    waiting: asyncio.Task[Any] = asyncio.ensure_future(channel.next())
+    await turns()
+    with pytest.raises(RuntimeError, match="read already"):
+        await channel.next()
+    channel.put_nowait(1)
+    assert await waiting == 1
+
+
+async def test_a_stream_that_could_not_be_opened_is_not_asked_for_again() -> None:
+    async with testing.system() as system:
+        source = await spawn(Source, system=system)
+        await system.stop(source)
+        stream = source.ticking().__aiter__()
+        with pytest.raises(ActorStopped):
+            await anext(stream)
+        with pytest.raises(StopAsyncIteration):
+            await anext(stream)
+
+
 async def test_a_closed_stream_reads_as_ended() -> None:
     async with testing.system() as system:
         source = await spawn(Source, system=system)

@@ -68,6 +68,35 @@ def test_the_two_actors_greet_across_two_processes(readme: Path) -> None:
         assert run_program(readme / "second.py") == "Hello Grace, you are number 1\n"
 
 
+def test_the_cluster_of_the_tutorial_works_and_can_be_watched_as_written(tmp_path: Path) -> None:
+    page = (ROOT / "docs/tutorial.md").read_text()
+    for block in _FRAGMENT.findall(page):
+        name = _FILE_NAME.match(block)
+        assert name is not None
+        (tmp_path / name[1]).write_text(block)
+    commands = re.findall(r"^pulsing (.*)$", page, re.MULTILINE)
+    assert len(commands) == 4
+    with subprocess.Popen([sys.executable, "bank.py"], cwd=tmp_path, stdout=subprocess.PIPE, text=True) as bank:
+        try:
+            assert bank.stdout is not None
+            assert bank.stdout.readline().startswith("dashboard: http://127.0.0.1:")
+            assert run_program(tmp_path / "customer.py") == "balance: 5050\n"
+            told = [run_command(words.split(), tmp_path) for words in commands]
+        finally:
+            bank.terminate()
+    assert "ada" in told[1]
+    assert "6050" in told[2]
+    assert "/ui/#login=" in told[3]
+
+
+def run_command(words: list[str], folder: Path) -> str:
+    """The standard output of a `pulsing` command that must end well."""
+    command = [sys.executable, "-c", "from pulsing.cli import main; main()", *words]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=_LIMIT_S)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
 @pytest.mark.parametrize("page", pages(), ids=lambda page: os.fspath(page.relative_to(ROOT)))
 def test_the_programs_of_a_page_run_as_written(page: Path, tmp_path: Path) -> None:
     for number, block in enumerate(blocks(page)):

@@ -165,7 +165,7 @@ async def test_a_stream_has_one_reader_at_a_time_as_a_generator_has() -> None:
     async with testing.system() as system:
         source = await spawn(Source, system=system)
         stream = source.ticking().__aiter__()
-        steps: list[Any] = await asyncio.gather(anext(stream), anext(stream), return_exceptions=True)
+        steps: Any = await asyncio.gather(anext(stream), anext(stream), return_exceptions=True)
         assert (steps[0], type(steps[1])) == (0, RuntimeError)
         await stream.aclose()
     channel = Channel()

@@ -14,8 +14,14 @@ test("an actor that stopped stays in its place, marked, for half a minute", () =
   assert.equal(ghostsOf(ghosts, [a, c], [a, c], new Map(), 31_000).length, 0);
 });
 
-test("a row that left the window without ending is no ghost", () => {
-  assert.deepEqual(ghostsOf([], [a, b], [a], new Map(), 0), []);
+test("a row that left the window without ending is not shown", () => {
+  assert.deepEqual(withGhosts([a], ghostsOf([], [a, b], [a], new Map(), 0)), [a]);
+});
+
+test("rows that go before their ends are known come back when these are", () => {
+  const vanished = ghostsOf([], [a, b, c], [c], new Map(), 0);
+  const told = ghostsOf(vanished, [c], [c], new Map([["a", "stopped"], ["b", "failed"]]), 500);
+  assert.deepEqual(withGhosts([c], told).map((row) => [row.id, row.state]), [["a", "stopped"], ["b", "failed"], ["c", "running"]]);
 });
 
 test("the first row comes back to the top, and one whose neighbour has gone is left out", () => {

@@ -13,6 +13,7 @@ from pulsing.cli import (
     cluster,
     config,
     doctor,
+    examples,
     figures,
     happenings,
     inspect,
@@ -71,6 +72,8 @@ _add(
     "serve --config prod.toml --set limits.streams=64",
 )
 _add(_RUN, "actor", serve.actor, "actor app.Worker --name w1 -- 7 label=blue")
+_add(_RUN, "examples", examples.examples, "examples", "examples two_actors > mine.py", "examples two_actors --run")
+_add(_RUN, "bench", examples.bench, "bench", "bench local")
 _add(_RUN, "doctor", doctor.doctor, "doctor", "doctor --config prod.toml")
 _add(_RUN, "gen-passphrase", passphrase.gen_passphrase, "gen-passphrase > passphrase")
 _add(_RUN, "completion", completion, "completion bash >> ~/.bashrc")

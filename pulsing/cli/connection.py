@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import wraps
 from pathlib import Path
 from typing import Annotated, Any
@@ -23,6 +24,9 @@ Endpoint = Annotated[
     str | None, typer.Option("--endpoint", help="URL of a node's admin plane.", rich_help_panel=_GROUP)
 ]
 TokenFile = Annotated[Path | None, typer.Option("--token-file", help="File with its token.", rich_help_panel=_GROUP)]
+Quiet = Annotated[
+    bool, typer.Option("--quiet", "-q", help="Write nothing but errors; the exit code tells.", rich_help_panel=_GROUP)
+]
 Timeout = Annotated[float, typer.Option("--timeout", help="Seconds to wait for an answer.", rich_help_panel=_GROUP)]
 
 Output = Annotated[Format, typer.Option("--output", "-o", help="How to show it.")]
@@ -41,20 +45,31 @@ def connected(command: Callable[..., None]) -> Callable[..., None]:
     options = [
         _option("endpoint", None, Endpoint),
         _option("token_file", None, TokenFile),
+        _option("quiet", False, Quiet),
         *([] if has_timeout else [_option("timeout", _ANSWER_S, Timeout)]),
     ]
 
     @wraps(command)
-    def with_client(*, endpoint: str | None, token_file: Path | None, **arguments: Any) -> None:
+    def with_client(*, endpoint: str | None, token_file: Path | None, quiet: bool, **arguments: Any) -> None:
         wait = _ANSWER_S if has_timeout else arguments.pop("timeout")
         url = find_endpoint(endpoint, os.environ)
-        with Client(url, find_token(token_file, os.environ), wait) as client:
+        with Client(url, find_token(token_file, os.environ), wait) as client, _silence(quiet):
             command(client, **arguments)
 
     parameters = [*own, *options]
     setattr(with_client, "__signature__", inspect.Signature(parameters))  # noqa: B010 - functions have none declared
     with_client.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     return with_client
+
+
+@contextlib.contextmanager
+def _silence(wanted: bool) -> Iterator[None]:
+    """Let what is written to standard output go nowhere, if that is wanted."""
+    if not wanted:
+        yield
+        return
+    with Path(os.devnull).open("w") as nowhere, contextlib.redirect_stdout(nowhere):
+        yield
 
 
 def _option(name: str, default: Any, annotation: Any) -> inspect.Parameter:

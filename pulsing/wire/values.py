@@ -224,6 +224,24 @@ class Codec:
             # Whatever a malformed payload makes the standard library raise, it is the sender's fault.
             raise ProtocolError(f"malformed value: {type(error).__name__}: {error}") from error
 
+    def decode_kept(self, buffer: bytes) -> Any:
+        """Decode what `encode` made and a store has kept, whole by its checksum: it was not too deep when it was made.
+
+        Looking for depth takes longer than reading a short value.
+
+        Raises:
+            DecodeError: the value cannot be built here.
+            ProtocolError: the bytes are no value.
+        """
+        if not buffer or buffer[0] == _WITH_ATTACHMENTS or len(buffer) > self.limits.structured:
+            return self.decode(buffer)
+        try:
+            return _unpackb(buffer, ext_hook=self._build, strict_map_key=False, timestamp=TIMESTAMP_AS_INT)
+        except (DecodeError, ProtocolError, MemoryError):
+            raise
+        except Exception:
+            return self.decode(buffer)  # which says what is wrong
+
     def _is_flat(self, head: bytes) -> bool:
         return len(head) <= self.limits.structured and is_flat(head)
 

@@ -48,7 +48,7 @@ class Bodies:
         if version != _VERSION or crc32(payload) != checksum:
             return None
         try:
-            record: Any = self._codec.decode(payload)
+            record: Any = self._codec.decode_kept(payload)
         except ProtocolError:
             return None
         return record if isinstance(record, dict) else None

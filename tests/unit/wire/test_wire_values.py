@@ -216,6 +216,25 @@ def test_values_at_the_edges_come_back_exactly(value: Any) -> None:
     assert same(round_trip(value), value)
 
 
+@settings(derandomize=True, max_examples=200, deadline=None)
+@given(values)
+def test_what_a_store_has_kept_comes_back_as_it_was(value: Any) -> None:
+    codec = Codec(REGISTRY)
+    assert same(codec.decode_kept(codec.encode(value)), value)
+
+
+@pytest.mark.parametrize("value", ["é" * 100_000, {"k": [b"z" * 100_000]}, [[]] * 10_000])
+def test_what_a_store_has_kept_comes_back_however_large_it_is(value: Any) -> None:
+    codec = Codec()
+    assert same(codec.decode_kept(codec.encode(value)), value)
+
+
+@pytest.mark.parametrize("damaged", [b"", b"\xc1", b"\x81", b"\x91" * 2_000, b"\x01\x02", b"\xdf\xff\xff\xff\xff"])
+def test_what_a_store_has_kept_and_is_no_value_is_an_error_of_ours(damaged: bytes) -> None:
+    with pytest.raises(ProtocolError):
+        Codec().decode_kept(damaged)
+
+
 def test_keys_that_differ_only_by_identity_all_arrive() -> None:
     @dataclasses.dataclass(eq=False)
     class Token:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Generator
 from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
@@ -178,8 +178,10 @@ class ActorRef:
 class _Done:
     """An awaitable that is done."""
 
-    def __await__(self) -> Any:
-        return iter(())
+    def __await__(self) -> Generator[None, None, None]:
+        # A generator, because tasks take the steps of a call by `send`.
+        return
+        yield
 
 
 _DONE = _Done()

@@ -192,6 +192,16 @@ async def test_one_way_returns_when_the_message_was_accepted() -> None:
         await gate.unlock()
 
 
+async def test_one_way_calls_fit_into_tasks() -> None:
+    async with testing.system() as system:
+        counter = await spawn(Counter, system=system)
+        one_way = counter.with_options(one_way=True)
+        assert await asyncio.gather(*(one_way.incr() for _ in range(3))) == [None] * 3
+        assert await asyncio.create_task(one_way.incr()) is None
+        assert await asyncio.wait_for(one_way.incr(), 1) is None
+        assert await counter.incr() == 6
+
+
 async def test_an_error_of_a_one_way_call_is_not_reported() -> None:
     async with testing.system() as system:
         counter = await spawn(Counter, system=system)

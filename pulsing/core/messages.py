@@ -15,6 +15,9 @@ class Message:
     Args:
         msg_type: what kind of message it is.
         payload: its bytes; None for none.
+
+    Raises:
+        TypeError: the payload is of another type.
     """
 
     __slots__ = ("_consumed", "_reader", "msg_type", "payload")
@@ -22,6 +25,8 @@ class Message:
     def __init__(self, msg_type: str, payload: bytes | None = None) -> None:
         self.msg_type = msg_type
         self.payload = b"" if payload is None else payload
+        if not isinstance(self.payload, (bytes, bytearray, memoryview)):
+            raise TypeError(f"the payload of a message is bytes, not {type(payload).__name__}")
         self._reader: StreamReader | None = None
         self._consumed = False
 
@@ -105,7 +110,12 @@ class StreamMessage(Message):
         Args:
             msg_type: what kind of stream it is.
             buffer_size: items that may wait unread before `write` waits.
+
+        Raises:
+            ValueError: there is no room for one item.
         """
+        if isinstance(buffer_size, bool) or not isinstance(buffer_size, int) or buffer_size < 1:
+            raise ValueError(f"a stream holds at least 1 item, got {buffer_size!r}")
         channel = Channel(buffer_size)
         message = StreamMessage(msg_type)
         message._reader = StreamReader(channel)

@@ -28,7 +28,7 @@ class Channel:
         "_finished",
         "_items",
         "_reader",
-        "_writer",
+        "_writers",
         "on_close",
         "on_finish",
         "on_read",
@@ -42,7 +42,7 @@ class Channel:
         self._error: BaseException | None = None
         self._closed = False
         self._reader: asyncio.Future[None] | None = None
-        self._writer: asyncio.Future[None] | None = None
+        self._writers: list[asyncio.Future[None]] = []
         self.on_read: Callable[[], None] | None = None
         self.on_close: Callable[[], None] | None = None
         self.on_finish: Callable[[], None] | None = None
@@ -73,8 +73,9 @@ class Channel:
     async def wait_writable(self) -> bool:
         """Wait until there is room; False when the reader has left or the stream was finished from outside."""
         while len(self._items) >= self._capacity and not self._closed and not self._finished:
-            self._writer = asyncio.get_running_loop().create_future()
-            await self._writer
+            room: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._writers.append(room)
+            await room
         return not self._closed and not self._finished
 
     async def put(self, item: Any) -> bool:
@@ -91,7 +92,7 @@ class Channel:
         self._finished = True
         self._error = error
         self._wake_reader()
-        self._wake_writer()
+        self._wake_writers()
         if self.on_finish is not None:
             self.on_finish()
 
@@ -102,7 +103,7 @@ class Channel:
         self._closed = True
         self._items.clear()
         self._wake_reader()
-        self._wake_writer()
+        self._wake_writers()
         if self.on_close is not None:
             self.on_close()
         if self.on_finish is not None and not self._finished:
@@ -126,8 +127,8 @@ class Channel:
             self._reader = asyncio.get_running_loop().create_future()
             await self._reader
         item = self._items.popleft()
-        if self._writer is not None and len(self._items) <= self._capacity // 2:
-            self._wake_writer()
+        if self._writers and len(self._items) <= self._capacity // 2:
+            self._wake_writers()
         if self.on_read is not None:
             self.on_read()
         return item
@@ -142,11 +143,11 @@ class Channel:
                 self._reader.set_result(None)
             self._reader = None
 
-    def _wake_writer(self) -> None:
-        if self._writer is not None:
-            if not self._writer.done():
-                self._writer.set_result(None)
-            self._writer = None
+    def _wake_writers(self) -> None:
+        writers, self._writers = self._writers, []
+        for writer in writers:
+            if not writer.done():
+                writer.set_result(None)
 
 
 class StreamReader(AsyncIterator[Any]):

@@ -152,3 +152,23 @@ async def test_a_stop_ends_a_stream_that_is_written_by_hand() -> None:
         assert await stream.__anext__() == "one"
         with pytest.raises(ActorStopped):
             await stream.__anext__()
+
+
+async def test_several_tasks_may_write_to_one_stream() -> None:
+    message, writer = StreamMessage.create("S", buffer_size=1)
+    writes = [asyncio.ensure_future(writer.write(number)) for number in range(5)]
+    reader = message.stream_reader()
+    assert [await anext(reader) for _ in range(5)] == [0, 1, 2, 3, 4]
+    await asyncio.gather(*writes)
+
+
+@pytest.mark.parametrize("size", [0, -1, 1.5, True, None])
+def test_a_stream_without_room_is_refused(size: Any) -> None:
+    with pytest.raises(ValueError, match="at least 1 item"):
+        StreamMessage.create("S", buffer_size=size)
+
+
+@pytest.mark.parametrize("payload", ["text", 5, ["x"]])
+def test_a_payload_that_is_no_bytes_is_refused(payload: Any) -> None:
+    with pytest.raises(TypeError, match="is bytes, not"):
+        Message("T", payload)

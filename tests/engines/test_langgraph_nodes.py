@@ -13,13 +13,14 @@ from typing import Annotated, Any, TypedDict
 import pytest
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import END, START, StateGraph
+from langgraph.types import Command
 
 import pulsing as pul
-from pulsing.integrations.langgraph import GraphWorker, with_pulsing
+from pulsing.integrations.langgraph import GraphWorker, _encoded, with_pulsing
 from tests.engines.ray_cluster import ROOT
 
 pytestmark = [pytest.mark.shared_resources, pytest.mark.timeout(120), pytest.mark.filterwarnings("default")]
-MAPPING = {"think": "langgraph_node_think"}
+MAPPING = {"think": "node"}
 
 
 class State(TypedDict):
@@ -27,8 +28,8 @@ class State(TypedDict):
     pid: int
 
 
-def compiled(**options: Any) -> Any:
-    graph = StateGraph(State)
+def compiled(context_schema: Any = None, **options: Any) -> Any:
+    graph = StateGraph(State, context_schema=context_schema)
     graph.add_node("think", lambda state: {"seen": ["never here"]})
     graph.add_node("say", lambda state: {"seen": ["said"]})
     graph.add_edge(START, "think")
@@ -38,9 +39,10 @@ def compiled(**options: Any) -> Any:
 
 
 @asynccontextmanager
-async def worker() -> AsyncIterator[None]:
+async def worker(node: str = "think") -> AsyncIterator[None]:
+    """A process that serves the node "think" by one of the functions of `graph_worker`."""
     system = await pul.init("127.0.0.1:0", admin=False)
-    command = [sys.executable, "-m", "tests.engines.graph_worker", "127.0.0.1:0", system.inner.addr]
+    command = [sys.executable, "-m", "tests.engines.graph_worker", node, "127.0.0.1:0", system.inner.addr]
     process = await asyncio.create_subprocess_exec(*command, cwd=ROOT)
     try:
         yield
@@ -79,15 +81,59 @@ async def test_after_a_failure_in_the_worker_the_graph_resumes_from_its_checkpoi
         assert (await graph.ainvoke(None, config))["seen"] == ["fail", "mended", "thought after 2", "said"]
 
 
+async def test_a_node_elsewhere_may_interrupt_and_is_resumed_with_the_answers() -> None:
+    async with worker("ask"):
+        graph = with_pulsing(compiled(checkpointer=InMemorySaver()), node_mapping=MAPPING)
+        config = {"configurable": {"thread_id": "1"}}
+
+        first = await graph.ainvoke({"seen": ["begin"], "pid": 0}, config)
+        [asked] = first["__interrupt__"]
+        assert asked.value == {"question": "your name?"}
+        second = await graph.ainvoke(Command(resume="Ada"), config)
+        [asked] = second["__interrupt__"]
+        assert asked.value == "the age of Ada?"
+        # As one comes back who knows what the question was called.
+        last = await graph.ainvoke(Command(resume={asked.id: 36}), config)
+        assert last["seen"] == ["begin", "Ada is 36", "said"]
+        assert last["pid"] not in (0, os.getpid())
+
+
+async def test_a_node_elsewhere_has_config_and_context_and_may_write_to_the_stream() -> None:
+    async with worker("tell"):
+        graph = with_pulsing(compiled(context_schema=dict), node_mapping=MAPPING)
+        config = {"configurable": {"user": "Ada", "here only": object()}, "tags": ["blue"]}
+        parts = [
+            part
+            async for part in graph.astream(
+                {"seen": ["begin"], "pid": 0}, config, context={"team": "red"}, stream_mode=["custom", "updates"]
+            )
+        ]
+
+        assert [part for mode, part in parts if mode == "custom"] == ["a word", {"more": 1}]
+        [told] = [part["think"]["seen"] for mode, part in parts if mode == "updates" and "think" in part]
+        assert told == ["for Ada of red, tagged ['blue']"]
+
+
+async def test_code_that_is_not_asynchronous_may_invoke_and_stream_too() -> None:
+    async with worker():
+        graph = with_pulsing(compiled(), node_mapping=MAPPING)
+        state = {"seen": ["begin"], "pid": 0}
+
+        assert (await asyncio.to_thread(graph.invoke, state))["seen"] == ["begin", "thought after 1", "said"]
+        parts = await asyncio.to_thread(lambda: list(graph.stream(state, stream_mode="updates")))
+        assert [list(part) for part in parts] == [["think"], ["say"]]
+
+
 async def test_a_state_whose_turn_does_not_come_in_time_is_refused() -> None:
     async def never(state: Any) -> None:
         await asyncio.Event().wait()
 
+    call = _encoded({"state": None, "answers": [], "config": {"configurable": {}}, "context": None})
     worker = GraphWorker(never, max_workers=1, queue_timeout=0.01)
-    first = asyncio.ensure_future(worker.run("null", b""))
+    first = asyncio.ensure_future(anext(worker.run(*call)))
     await asyncio.sleep(0)
     with pytest.raises(pul.PulsingTimeoutError, match="waiting for a free worker"):
-        await worker.run("null", b"")
+        await anext(worker.run(*call))
     first.cancel()
 
 

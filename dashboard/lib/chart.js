@@ -1,6 +1,7 @@
 /** Lines over time: small ones in SVG, large ones by uPlot, which is loaded when the first is shown. */
 import { html, useEffect, useRef } from "./html.js";
 import { dark } from "./theme.js";
+import { bridged } from "./trail.js";
 
 /** Points of a polyline in a box of 100 × 28; null breaks nothing, it is left out. @param {Array<number | null>} values */
 export function points(values) {
@@ -38,7 +39,7 @@ export function Chart({ times, lines, data, as, height = 180, label }) {
   const box = useRef(/** @type {HTMLElement | null} */ (null));
   const plot = useRef(/** @type {any} */ (null));
   const latest = useRef(/** @type {any} */ ([]));
-  latest.current = [times, ...data];
+  latest.current = [times, ...data.map((values) => bridged(times, values))];
   const night = dark.value;
   const names = lines.map((line) => line.label).join();
   useEffect(() => {

@@ -86,13 +86,32 @@ export function withoutDips(values) {
   });
 }
 
+const LONGEST_GAP_S = 60;
+
+/** Values with short gaps bridged by a straight line: a busy node reads its numbers less often, and is not gone for that.
+ * @param {number[]} times @param {Array<number | null>} values @returns {Array<number | null>} */
+export function bridged(times, values) {
+  const result = values.slice();
+  let before = -1;
+  values.forEach((value, index) => {
+    if (value == null) return;
+    const start = before >= 0 ? values[before] : null;
+    if (start != null && times[index] - times[before] <= LONGEST_GAP_S) {
+      for (let at = before + 1; at < index; at += 1) result[at] = start + ((value - start) * (times[at] - times[before])) / (times[index] - times[before]);
+    }
+    before = index;
+  });
+  return result;
+}
+
 /** Growth a second of a counter, smoothed over `over` seconds; null where it is unknown.
  * @param {number[]} times @param {Array<number | null> | undefined} values @param {number} [over] @returns {Array<number | null>} */
 export function growth(times, values = [], over = 5) {
   const known = withoutDips(values);
   let from = 0;
   return times.map((at, index) => {
-    while (from < index - 1 && (known[from] == null || times[from] < at - over)) from += 1;
+    // The readings of a busy node may be further apart than `over`: then from the last one before it.
+    for (let next = from + 1; next < index && (known[from] == null || times[from] < at - over); next += 1) if (known[next] != null) from = next;
     const [first, last] = [known[from], known[index]];
     if (from >= index || first == null || last == null || last < first) return null;
     return (last - first) / (at - times[from]);

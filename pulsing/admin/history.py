@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 from pulsing.admin.fanout import Fanout
@@ -62,8 +62,6 @@ SERIES: Mapping[str, Series] = {
     "members": Series("gauge", ""),
 }
 NAMES = tuple(SERIES)
-MISSED = 10
-"""So many readings in a row may one of several nodes miss and still count; after more it is not there."""
 
 MOST = frozenset(
     {
@@ -328,24 +326,33 @@ def joint_series(told: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 def _joint(series: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     name = series[0]["name"]
-    fold = max if name in MOST else sum
+    fold = _largest if name in MOST else _sums
     joint = {key: series[0][key] for key in ("name", "kind", "unit")}
-    joint["values"] = _folded([one["values"] for one in series], fold)
+    joint["values"] = fold([one["values"] for one in series])
     if all("max" in one for one in series):
-        joint["max"] = _folded([one["max"] for one in series], fold)
+        joint["max"] = fold([one["max"] for one in series])
     return joint
 
 
-def _folded(rows: Sequence[Sequence[float | None]], fold: Callable[[Any], float]) -> list[float | None]:
-    """One value a moment; a node that missed a few readings still counts with its last, so that no sum dips."""
-    length = max(map(len, rows))
-    seen: list[tuple[int, float] | None] = [None] * len(rows)
-    folded: list[float | None] = []
-    for back in range(length, 0, -1):
-        fresh = False
-        for place, row in enumerate(rows):
-            if len(row) >= back and (value := row[-back]) is not None:
-                seen[place], fresh = (back, value), True
-        known = [one[1] for one in seen if one is not None and one[0] - back <= MISSED]
-        folded.append(fold(known) if fresh else None)
-    return folded
+def _largest(rows: Sequence[Sequence[float | None]]) -> list[float | None]:
+    return [max(known) if known else None for known in map(_known, _moments(rows))]
+
+
+def _sums(rows: Sequence[Sequence[float | None]]) -> list[float | None]:
+    """The sum of each moment; who missed a reading, being busy, counts with the one before, so that no sum dips."""
+    last: list[float | None] = [None] * len(rows)
+    sums: list[float | None] = []
+    for moment in _moments(rows):
+        last = [new if new is not None else old for new, old in zip(moment, last, strict=True)]
+        sums.append(sum(_known(last)) if _known(moment) else None)
+    return sums
+
+
+def _moments(rows: Sequence[Sequence[float | None]]) -> Iterator[list[float | None]]:
+    """What all had at each moment, counted back from now, the oldest first."""
+    for back in range(max(map(len, rows)), 0, -1):
+        yield [row[-back] if len(row) >= back else None for row in rows]
+
+
+def _known(values: Iterable[float | None]) -> list[float]:
+    return [value for value in values if value is not None]

@@ -406,12 +406,21 @@ def _method_row(of: ClassStatistics, method: MethodStatistics) -> dict[str, Any]
     return {
         "class": of.name,
         "method": method.method,
+        "kind": _kind_of_method(of.name, method.method),
         "messages_total": method.messages,
         "errors_total": method.errors,
         "handle_total_s": method.handle.total_s,
         "handle_s": percentiles(method.handle),
         "long_turns_total": method.long_turns,
     }
+
+
+def _kind_of_method(class_name: str, method: str) -> str | None:
+    """method, async or stream; None of a class that is not registered, or one that takes messages."""
+    cls = registered_classes().get(class_name)
+    table = cls._spec.table if cls is not None else None
+    found = table.methods.get(method) if table is not None else None
+    return shown_kind(found.kind) if found is not None else None
 
 
 def percentiles(latency: Latency) -> dict[str, float | None]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pulsing.admin.history import EMPTY, MISSED, NAMES, SERIES, Level, joint_series
+from pulsing.admin.history import EMPTY, NAMES, SERIES, Level, joint_series
 from pulsing.testing import wait_until
 from tests.unit.admin.admin_world import API, Counter, site
 
@@ -67,7 +67,7 @@ def test_a_reading_that_one_node_missed_makes_no_dip() -> None:
     steady: list[float | None] = [10.0] * 20
     gappy: list[float | None] = [5.0, None, None, 6.0, *[None] * 16]
     joint = joint_series([told("gauge", "actors", steady), told("gauge", "actors", gappy)])
-    assert joint["series"][0]["values"] == [*[15.0] * 3, *[16.0] * (MISSED + 1), *[10.0] * (16 - MISSED)]
+    assert joint["series"][0]["values"] == [*[15.0] * 3, *[16.0] * 17]
 
 
 def test_of_lags_and_percentiles_the_largest_counts() -> None:

@@ -10,7 +10,7 @@ import { matching } from "../../../dashboard/lib/palette.js";
 import { link, parse } from "../../../dashboard/lib/router.js";
 import { commandArguments, python, shellQuoted } from "../../../dashboard/lib/snippets.js";
 import { fitting, visible } from "../../../dashboard/lib/table.js";
-import { extend, fromHistory, growth, joined, NO_TRAIL, withoutDips } from "../../../dashboard/lib/trail.js";
+import { bridged, extend, fromHistory, growth, joined, NO_TRAIL, withoutDips } from "../../../dashboard/lib/trail.js";
 import { csv } from "../../../dashboard/lib/csv.js";
 import { families } from "../../../dashboard/pages/metrics.js";
 import { recordsOf } from "../../../dashboard/pages/queue.js";
@@ -79,6 +79,16 @@ test("a trail grows by time, keeps names that come later, and joins the node's m
 test("growth is a second's worth and never negative", () => {
   assert.deepEqual(growth([0, 1, 2, 3], [0, 10, 30, null]), [null, 10, 15, null]);
   assert.deepEqual(growth([0, 1], [10, 5]), [null, null]);
+});
+
+test("readings that are far apart give the growth between them", () => {
+  assert.deepEqual(growth([0, 1, 2, 10, 20, 21], [0, 10, null, 100, 200, 210]), [null, 10, null, 10, 10, 10]);
+});
+
+test("a short gap in a line is bridged, a long one is one", () => {
+  assert.deepEqual(bridged([0, 1, 2, 3], [0, null, null, 30]), [0, 10, 20, 30]);
+  assert.deepEqual(bridged([0, 1, 2], [null, 5, null]), [null, 5, null]);
+  assert.deepEqual(bridged([0, 50, 100], [1, null, 3]), [1, null, 3]);
 });
 
 test("a sum that lacked a node's part for a moment makes no spike", () => {

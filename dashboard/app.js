@@ -120,7 +120,7 @@ function Shell() {
   useEffect(() => remember(summary, beat), [beat, Boolean(summary)]);
   return html`<div class="shell">
     <a class="skip" href="#main" onClick=${(/** @type {Event} */ event) => (event.preventDefault(), /** @type {HTMLElement | null} */ (document.querySelector("main"))?.focus())}>Skip to the content</a>
-    <${NavigationBar} overview=${summary} pages=${offered.value} page=${where.page} />
+    <${NavigationBar} overview=${summary} nodes=${nodes.view.value.rows} pages=${offered.value} page=${where.page} />
     <${TopBar} overview=${summary} nodes=${nodes.view.value.rows} onHelp=${() => setHelp(true)} />
     <main id="main" tabindex="-1">${page}</main>
     ${paletteOpen.value && html`<${Palette} pages=${offered.value} actions=${actions} />`}

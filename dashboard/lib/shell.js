@@ -22,15 +22,25 @@ const counts = (overview) => ({
   "dead-letters": overview?.totals?.dead_letters_total || undefined, nodes: overview?.cluster?.size, links: overview?.totals?.links,
 });
 
-/** @param {{overview: any, pages: Set<string>, page: string}} props */
-export function NavigationBar({ overview, pages, page }) {
+/** The checks that fail somewhere, each once however many nodes it fails on, by its worst. @param {any} overview @returns {any[]} */
+function failingIn(overview) {
+  const rows = [...(overview?.checks ?? [])].sort((one, two) => one.status.localeCompare(two.status));
+  return rows.filter((row, index) => rows.findIndex((each) => each.name === row.name) === index);
+}
+
+/** Narrows every list to one node. @param {{nodes: any[], class: string}} props */
+const NodePick = ({ nodes, class: name }) => html`<select class="node-pick ${name}" aria-label="Node" value=${nodeFilter.value} onChange=${(/** @type {any} */ event) => (nodeFilter.value = event.target.value)}>
+  <option value="">All nodes</option>${nodes.map((node) => html`<option key=${node.id} value=${node.id}>${nodeNames.get(node.id) ?? node.id}</option>`)}</select>`;
+
+/** @param {{overview: any, nodes: any[], pages: Set<string>, page: string}} props */
+export function NavigationBar({ overview, nodes, pages, page }) {
   const numbers = counts(overview);
-  const failing = overview?.checks ?? [];
+  const failing = failingIn(overview);
   const bad = new Set(failing.length ? ["health"] : []);
   const tone = failing.some((/** @type {any} */ check) => check.status === "critical") ? "bad" : "warn";
   return html`<nav class="nav ${navigationOpen.value ? "open" : ""}" aria-label="Pages">
     <a class="brand" href=${link("overview")}><img src="icon.svg" alt="" width="24" height="24" /><span>Pulsing</span><small>${overview?.cluster?.name ?? ""}</small></a>
-    <div class="nav-scroll">${NAVIGATION.map(([title, names]) => {
+    <div class="nav-scroll">${nodes.length > 1 && html`<div class="nav-node only-narrow"><${NodePick} nodes=${nodes} class="" /></div>`}${NAVIGATION.map(([title, names]) => {
       const offered = /** @type {string[]} */ (names).filter((name) => pages.has(name));
       return offered.length > 0 && html`<section key=${title}>${title && html`<h3>${title}</h3>`}<ul>${offered.map((name) => html`<li key=${name}><a href=${link(name)} aria-current=${name === page ? "page" : undefined}
         title="${PAGES[name].about} (g ${PAGES[name].key})"><${Icon} name=${name} size=${17} /><span>${PAGES[name].title}</span>
@@ -42,15 +52,14 @@ export function NavigationBar({ overview, pages, page }) {
 
 /** @param {{overview: any, nodes: any[], onHelp: () => void}} props */
 export function TopBar({ overview, nodes, onHelp }) {
-  const failing = overview?.checks ?? [];
+  const failing = failingIn(overview);
   return html`<header class="top">
     <button type="button" class="button ghost icon-only only-narrow" aria-label="Pages" aria-expanded=${navigationOpen.value} onClick=${() => (navigationOpen.value = !navigationOpen.value)}><${Icon} name="menu" size=${18} /></button>
     <button type="button" class="jump" onClick=${() => (paletteOpen.value = true)}><${Icon} name="search" size=${15} /><span>Go to…</span><kbd>Ctrl K</kbd></button>
     <span class="grow"></span>
     ${failing.length > 0 && html`<a class="chip ${failing.some((/** @type {any} */ each) => each.status === "critical") ? "bad" : "warn"}" href=${link("health")} title=${failing.map((/** @type {any} */ each) => each.name).join(", ")}><${Icon} name="warn" size=${13} />${failing.length} <span class="wide-only">${failing.length === 1 ? "check" : "checks"}</span></a>`}
     ${me.value?.read_only && html`<span class="chip warn" title="admin.read_only refuses every action"><${Icon} name="eye" size=${13} /><span class="wide-only">read-only</span></span>`}
-    ${nodes.length > 1 && html`<select class="node-pick wide-only" aria-label="Node" value=${nodeFilter.value} onChange=${(/** @type {any} */ event) => (nodeFilter.value = event.target.value)}>
-      <option value="">All nodes</option>${nodes.map((node) => html`<option key=${node.id} value=${node.id}>${nodeNames.get(node.id) ?? node.id}</option>`)}</select>`}
+    ${nodes.length > 1 && html`<${NodePick} nodes=${nodes} class="wide-only" />`}
     <${Freshness} />
     <button type="button" class="button ghost icon-only" title="Theme: ${choice.value}" aria-label="Theme: ${choice.value}" onClick=${nextTheme}><${Icon} name=${{ light: "sun", dark: "moon" }[choice.value] ?? "auto"} /></button>
     <${Menu} class="button ghost" title="You" label=${html`<${Icon} name="key" /><span class="wide-only">${me.value?.role ?? ""}</span>`}>

@@ -32,7 +32,7 @@ const command = (route) => curl({ method: route.method, path: route.path.replace
 const COLUMNS = [
   { key: "method", title: "Method", width: 92, rank: 0, cell: (/** @type {any} */ row) => html`<${Chip} tone=${TONES[row.method] ?? ""}>${row.method}<//>` },
   { key: "path", title: "Path", width: 230, grow: 1, rank: 0, cell: (/** @type {any} */ row) => html`<button type="button" class="link mono small" title="Try ${row.path}" onClick=${() => setQuery({ try: row.id })}>${row.path}</button>` },
-  { key: "summary", title: "What it does", width: 330, rank: 2, cell: (/** @type {any} */ row) => html`<span class="faint" title=${row.summary}>${row.summary}</span>` },
+  { key: "summary", title: "What it does", width: 330, grow: 1, rank: 2, cell: (/** @type {any} */ row) => html`<span class="faint" title=${row.summary}>${row.summary}</span>` },
   { key: "role", title: "Role", width: 90, rank: 1, cell: (/** @type {any} */ row) => row.role ?? "anyone" },
   { key: "action", title: "Action", width: 140, rank: 4, cell: (/** @type {any} */ row) => html`<span class="faint">${row.action ?? ""}</span>` },
   { key: "copy", title: "", width: 116, rank: 3, align: /** @type {"end"} */ ("end"), cell: (/** @type {any} */ row) => html`<${CopyButton} text=${command(row)} label="Copy curl" />` },

@@ -30,7 +30,7 @@ function Catalogue({ query, onSpawn }) {
   const rows = sortRows(searched(data?.items ?? [], query.search, ["class", "doc"]), sort);
   const columns = [
     { key: "class", title: "Class", width: 170, grow: 1, rank: 0, cell: (/** @type {any} */ row) => html`<a class="name" href=${link("classes", row.class)} title=${row.class}>${className(row.class)}</a> <span class="faint">${row.class.slice(0, -className(row.class).length - 1)}</span>` },
-    { key: "doc", title: "What it does", width: 240, rank: 6, sort: /** @type {false} */ (false), cell: (/** @type {any} */ row) => html`<span class="faint" title=${row.doc}>${row.doc}</span>` },
+    { key: "doc", title: "What it does", width: 240, grow: 1, rank: 6, sort: /** @type {false} */ (false), cell: (/** @type {any} */ row) => html`<span class="faint" title=${row.doc}>${row.doc}</span>` },
     { key: "kind", title: "Kind", width: 90, rank: 5, cell: (/** @type {any} */ row) => html`<${Chip} tone=${row.kind === "agent" ? "accent" : ""}>${row.kind}<//>` },
     { key: "nodes", title: "Nodes", width: 130, rank: 7, sort: /** @type {false} */ (false), cell: (/** @type {any} */ row) => (row.nodes.length > 2 ? `${row.nodes.length} nodes` : row.nodes.map((/** @type {string} */ id, /** @type {number} */ at) => html`${at ? ", " : ""}<${NodeLink} id=${id} />`)) },
     { key: "actors", title: "Actors", width: 80, align: /** @type {"end"} */ ("end"), rank: 1, cell: (/** @type {any} */ row) => html`<a class="quiet" href=${link("actors", "", { class: row.class })}><${Num} value=${row.actors} as=${count} /></a>` },
@@ -47,6 +47,7 @@ function Methods({ query }) {
   const { data, problem, loaded } = useRest("methods", { limit: 1000 }, 2_000);
   const sort = query.sort ?? "-messages_total";
   const rows = sortRows(searched(data?.items ?? [], query.search, ["class", "method"]), sort);
+  const streams = rows.some((row) => typeof row.streams_open === "number");
   const end = /** @type {"end"} */ ("end");
   const columns = [
     { key: "method", title: "Method", width: 190, grow: 1, rank: 0, cell: (/** @type {any} */ row) => html`<a class="name" href=${link("classes", row.class)} title=${row.class}><span class="faint">${className(row.class)}.</span>${row.method}</a>` },
@@ -59,7 +60,7 @@ function Methods({ query }) {
     { key: "handle_s.max", title: "Max", width: 84, align: end, rank: 7, cell: (/** @type {any} */ row) => duration(row.handle_s?.max) },
     { key: "handle_total_s", title: "Busy time", width: 92, align: end, rank: 6, cell: (/** @type {any} */ row) => duration(row.handle_total_s) },
     { key: "long_turns_total", title: "Long turns", width: 92, align: end, rank: 6, hint: "turns that held the loop too long", cell: (/** @type {any} */ row) => html`<${Num} value=${row.long_turns_total} as=${count} />` },
-    { key: "streams_open", title: "Streams", width: 80, align: end, rank: 8, cell: (/** @type {any} */ row) => html`<${Num} value=${row.streams_open} as=${count} />` },
+    { key: "streams_open", title: "Streams", hidden: !streams, width: 80, align: end, rank: 8, cell: (/** @type {any} */ row) => html`<${Num} value=${row.streams_open} as=${count} />` },
   ];
   return html`<${ProblemBox} problem=${problem} /><${Table} fill label="Methods" columns=${columns} rows=${rows} loaded=${loaded} sort=${sort} onSort=${(/** @type {string} */ next) => setQuery({ sort: next })} onOpen=${(/** @type {any} */ row) => go(link("classes", row.class))}
     empty=${html`<div class="empty"><h3>No method has been called yet</h3><p>Calls, errors and times appear here with the first call.</p></div>`} />`;

@@ -24,5 +24,5 @@ const COLUMNS = [
   { key: "source", title: "From", width: 96, rank: 1, cell: (/** @type {any} */ row) => html`<${Chip} tone=${row.source === "default" ? "" : "accent"}>${row.source}<//>` },
   { key: "env", title: "Environment", width: 230, rank: 3, cell: (/** @type {any} */ row) => html`<span class="mono small faint">${row.env}</span>` },
   { key: "type", title: "Type", width: 90, rank: 4, cell: (/** @type {any} */ row) => html`<span class="faint">${row.type ?? ""}</span>` },
-  { key: "doc", title: "Meaning", width: 280, rank: 2, cell: (/** @type {any} */ row) => html`<span class="faint" title=${row.doc}>${row.doc}</span>` },
+  { key: "doc", title: "Meaning", width: 280, grow: 1, rank: 2, cell: (/** @type {any} */ row) => html`<span class="faint" title=${row.doc}>${row.doc}</span>` },
 ];

@@ -112,7 +112,7 @@ function Charts({ trail: { times, series }, latency }) {
   const errors = growth(times, series.errors_total);
   return html`<div class="grid"><${Panel} class="w6" title="Throughput" note="messages handled a second">
       <${Chart} label="Messages and errors a second" times=${times} data=${[messages, errors]} as=${rate} lines=${[{ label: "messages", colour: "--c1" }, { label: "errors", colour: "--bad" }]} /><//>
-    ${latency ? html`<${Panel} class="w6" title="Latency" note="of the last minute"><${Chart} label="Handle and wait times" times=${times} as=${duration}
+    ${latency ? html`<${Panel} class="w6" title="Latency" note="percentiles of all methods together"><${Chart} label="Handle and wait times" times=${times} as=${duration}
       data=${[series.handle_p99_s ?? [], series.handle_p50_s ?? [], series.wait_p99_s ?? []]} lines=${[{ label: "handle p99", colour: "--c2" }, { label: "handle p50", colour: "--c2", dash: true }, { label: "wait p99", colour: "--c3" }]} /><//>`
       : html`<${Panel} class="w6" title="Queues and topics" note="records and messages a second"><${Chart} label="Records put and read, messages published" times=${times} as=${rate}
       data=${[growth(times, series.queue_puts_total), growth(times, series.queue_reads_total), growth(times, series.publishes_total)]} lines=${[{ label: "put", colour: "--c3" }, { label: "read", colour: "--c2" }, { label: "published", colour: "--c4" }]} /><//>`}</div>`;
@@ -161,5 +161,5 @@ function NodesPanel({ nodes }) {
 
 /** @param {{checks: any[]}} props */
 const Checks = ({ checks }) => html`<${Panel} title="Failing checks" flush>${checks.length
-  ? html`<ul class="log short">${checks.map((check) => html`<li key=${check.name}><${Ago} at=${check.since_at} /><${State} value=${check.status} /><a href=${link("health")}>${check.name}</a></li>`)}</ul>`
+  ? html`<ul class="log short">${checks.map((check) => html`<li key=${check.node + check.name}><${Ago} at=${check.since_at} /><${State} value=${check.status} /><span class="what"><a href=${link("health", "", { check: check.name })}>${check.name.replaceAll("_", " ")}</a>${check.node && html` <span class="faint">on ${nodeNames.get(check.node) ?? check.node}</span>`}</span></li>`)}</ul>`
   : html`<p class="pad"><${State} value="ok" /> <span class="faint">Nothing is failing.</span></p>`}<//>`;

@@ -136,6 +136,26 @@ def test_an_error_arrives_as_both_kinds_with_the_remote_traceback(virtual: Run) 
     virtual(scenario)
 
 
+def test_one_way_calls_return_when_the_link_has_taken_them(virtual: Run) -> None:
+    async def scenario() -> None:
+        async with cluster(2) as systems:
+            worker = await worker_elsewhere(systems)
+            began = systems[1].inner.now()
+            one_way = worker.with_options(one_way=True)
+            assert await asyncio.gather(one_way.hang(), one_way.hang()) == [None, None]
+            assert systems[1].inner.now() - began < 1
+            with pytest.raises(NotSendable):
+                await one_way.note(object())
+            systems.kill(0)
+            await wait_until(lambda: not links(systems[1], systems[0]))
+            with pytest.raises(ConnectionError) as refused:
+                await one_way.note(1)
+            error: Any = refused.value
+            assert error.maybe_executed is False
+
+    virtual(scenario)
+
+
 def test_a_value_that_cannot_travel_is_refused_before_anything_is_sent(virtual: Run) -> None:
     async def scenario() -> None:
         async with cluster(2) as systems:

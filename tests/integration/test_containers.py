@@ -21,6 +21,11 @@ import yaml
 from pulsing.testing import wait_until
 from tests.integration.prometheus_server import answers, prometheus
 
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
 ROOT = Path(__file__).parents[2]
 COMPOSE = yaml.safe_load((ROOT / "compose.yaml").read_text())
 SERVICES: dict[str, Any] = {name: it for name, it in COMPOSE["services"].items() if it["image"] == "pulsing:local"}
@@ -147,3 +152,15 @@ def test_no_container_may_write_or_gain_rights_and_no_port_is_open_to_others() -
 def test_the_image_runs_as_a_user_without_rights() -> None:
     users = re.findall(r"^USER (\S+)$", (ROOT / "docker/Dockerfile").read_text(), re.MULTILINE)
     assert users == ["1000"]
+
+
+def test_the_image_gets_all_that_the_wheel_is_made_of() -> None:
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    wheel = settings["tool"]["hatch"]["build"]["targets"]["wheel"]
+    wanted = {*wheel["packages"], *wheel["force-include"], settings["project"]["readme"], "LICENSE", "pyproject.toml"}
+    lines = re.findall(r"^COPY (?!--from)(.*) \S+$", (ROOT / "docker/Dockerfile").read_text(), re.MULTILINE)
+    copied = {name for line in lines for name in line.split()}
+    let_through = re.findall(r"^!(.*)$", (ROOT / ".dockerignore").read_text(), re.MULTILINE)
+
+    assert {name.split("/")[0] for name in wanted} <= copied
+    assert copied <= set(let_through)

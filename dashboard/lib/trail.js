@@ -6,6 +6,7 @@
 export const NO_TRAIL = Object.freeze({ times: [], series: {} });
 
 const KEPT = 900;
+const TOO_CLOSE_S = 0.5;
 
 /** Numbers of an overview under the names that the history uses. @param {any} overview @returns {Record<string, number | null>} */
 export function numbersOf(overview) {
@@ -41,7 +42,8 @@ export function fromHistory(body) {
 /** The node's memory, then what came after it. @param {Trail} history @param {Trail} seen @returns {Trail} */
 export function joined(history, seen) {
   const last = history.times[history.times.length - 1] ?? -Infinity;
-  const from = seen.times.findIndex((at) => at > last);
+  // What was seen within the same second may be ahead of what was read: together they would look like a leap.
+  const from = seen.times.findIndex((at) => at > last + TOO_CLOSE_S);
   if (from < 0) return history;
   const names = new Set([...Object.keys(history.series), ...Object.keys(seen.series)]);
   const times = [...history.times, ...seen.times.slice(from)];
@@ -113,7 +115,7 @@ export function growth(times, values = [], over = 5) {
     // The readings of a busy node may be further apart than `over`: then from the last one before it.
     for (let next = from + 1; next < index && (known[from] == null || times[from] < at - over); next += 1) if (known[next] != null) from = next;
     const [first, last] = [known[from], known[index]];
-    if (from >= index || first == null || last == null || last < first) return null;
+    if (from >= index || first == null || last == null || last < first || at - times[from] < TOO_CLOSE_S) return null;
     return (last - first) / (at - times[from]);
   });
 }

@@ -25,7 +25,7 @@ export default function Agents({ query }) {
       <div class="chips" role="group" aria-label="Role">${roles.length > 1 || query.role ? roles.map((role) => html`<button key=${role} type="button" class="chip" aria-pressed=${role === query.role} onClick=${() => setQuery({ role: role === query.role ? "" : role })}>${role}</button>`) : ""}</div></div>
     <${Partial} view=${view} /><${ProblemBox} problem=${view.problem} />
     ${!view.loaded ? html`<${Skeleton} />` : view.rows.length ? html`<div class="cards">${view.rows.map((row) => html`<${Card} key=${row.id} agent=${row} known=${view.rows} messages=${rates(row, "messages_total")} onTalk=${() => setQuery({ talk: row.id })} />`)}</div>` : html`<section class="panel"><${Empty} name="agents" /></section>`}
-    ${query.talk && html`<${Talk} key=${query.talk} id=${query.talk} row=${view.rows.find((row) => row.id === query.talk)} known=${view.rows} onClose=${() => setQuery({ talk: "" })} />`}`;
+    ${query.talk && html`<${Talk} key=${query.talk} id=${query.talk} row=${view.rows.find((row) => row.id === query.talk || actorTarget(row) === query.talk)} known=${view.rows} onClose=${() => setQuery({ talk: "" })} />`}`;
 }
 
 /** What an agent does now: the method in hand, or when it last had one. @param {{agent: any}} props */
@@ -35,7 +35,7 @@ const Doing = ({ agent }) => html`<p class="doing">${agent.current?.method ? htm
 function Talk({ id, row, known, onClose }) {
   const subscription = useLive({ topic: "actor", id });
   const { rows, problem } = subscription.view.value;
-  const agent = { ...row, ...rows[0], ...row?.role && { role: row.role, goal: row.goal } };
+  const agent = { ...row, ...rows[0], ...rows[0]?.agent, ...row?.role && { role: row.role, goal: row.goal } };
   return html`<${Drawer} title=${agent.id ? actorName(agent) : "Agent"} onClose=${onClose}><div class="stack talk">
     ${agent.role && html`<div class="card-head"><span class="avatar ${tint(agent.role)}" aria-hidden="true">${initials(agent.role)}</span><div><p class="role">${agent.role}</p><p class="goal">${agent.goal}</p></div></div>`}
     <${ProblemBox} problem=${problem} />

@@ -102,14 +102,17 @@ class Level:
         self._last: Reading = EMPTY
         self._most: Reading = EMPTY
         self._waiting = 0
+        self.at = 0.0
+        """Wall clock of the last row, which a busy node adds late."""
 
-    def add(self, reading: Reading) -> None:
+    def add(self, reading: Reading, at: float = 0.0) -> None:
         """Take the reading of one second."""
         self._last = tuple(new if new is not None else old for new, old in zip(reading, self._last, strict=True))
         self._most = tuple(_larger(new, old) for new, old in zip(reading, self._most, strict=True))
         self._waiting += 1
         if self._waiting == self.step:
             self.rows.append((self._last, self._most))
+            self.at = at
             self._last = self._most = EMPTY
             self._waiting = 0
 
@@ -174,7 +177,7 @@ class History:
         length = len(level.rows)
         return {
             "step_s": level.step,
-            "start_at": rfc3339(self._clock.wall() - max(0, length - 1) * level.step),
+            "start_at": rfc3339((level.at or self._clock.wall()) - max(0, length - 1) * level.step),
             "series": [self._one(level, place) for place in places],
         }
 
@@ -233,7 +236,7 @@ class History:
 
     def _keep(self, reading: Reading) -> None:
         for level in self._levels:
-            level.add(reading)
+            level.add(reading, self._clock.wall())
 
     async def _read(self) -> Reading:
         statistics: SystemStatistics = self._system.statistics()

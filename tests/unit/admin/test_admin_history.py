@@ -16,6 +16,13 @@ def test_a_thinned_gauge_keeps_its_last_and_its_largest() -> None:
     assert [(last[0], most[0]) for last, most in level.rows] == [(2.0, 9.0), (3.0, 4.0)]
 
 
+def test_a_level_knows_when_its_last_row_was_added() -> None:
+    level = Level(2, 3)
+    for at in (10.0, 11.0, 27.0):
+        level.add(EMPTY, at)
+    assert level.at == 11.0
+
+
 def test_what_is_old_is_forgotten() -> None:
     level = Level(1, 3)
     for value in range(5):

@@ -60,7 +60,9 @@ def test_constructing_fills_in_the_defaults() -> None:
     assert queue.backend_options is None
 
 
-@pytest.mark.parametrize("name", ["", "../../x", "a//b", "x" * 250, "a b", "nul\0", "a\nb"])
+@pytest.mark.parametrize(
+    "name", ["", "../../x", "a//b", "x" * 250, "x" * 10_000, "a b", "nul\0", "a\nb", "a\x1b[2J", "a\u202eb"]
+)
 def test_a_hostile_name_is_refused_before_any_io(name: str) -> None:
     with pytest.raises(ValueError):
         Queue(Bare(), name)

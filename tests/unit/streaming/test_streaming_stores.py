@@ -1,4 +1,4 @@
-"""What every store that comes with Pulsing promises."""
+"""What every store promises; those that come with Pulsing promise more than one of somebody else has to."""
 
 from __future__ import annotations
 
@@ -17,9 +17,69 @@ from pulsing.streaming.backend import CommittingBackend, ManageableBackend, Stor
 Opened = Callable[..., AbstractAsyncContextManager[Any]]
 
 
-@pytest.fixture(params=["memory", "sqlite", "redis"])
+class OwnStore:
+    """A store of somebody else: the seven methods, and nothing more."""
+
+    def __init__(self, bucket_id: int, **_: Any) -> None:
+        self._records: list[dict[str, Any]] = []
+        self._grown = asyncio.Condition()
+
+    async def put(self, record: dict[str, Any]) -> None:
+        await self.put_batch([record])
+
+    async def put_batch(self, records: list[dict[str, Any]]) -> None:
+        async with self._grown:
+            self._records += records
+            self._grown.notify_all()
+
+    async def get(self, limit: int, offset: int) -> list[dict[str, Any]]:
+        return self._records[offset : offset + limit]
+
+    async def get_stream(
+        self, limit: int, offset: int, wait: bool = False, timeout: float | None = None
+    ) -> AsyncIterator[list[dict[str, Any]]]:
+        while limit > 0:
+            found = await self.get(min(limit, 100), offset)
+            if found:
+                limit, offset = limit - len(found), offset + len(found)
+                yield found
+            elif not wait or not await self._grows_beyond(offset, timeout):
+                return
+
+    async def _grows_beyond(self, offset: int, timeout: float | None) -> bool:
+        async with self._grown:
+            grown = self._grown.wait_for(lambda: len(self._records) > offset)
+            try:
+                return await asyncio.wait_for(grown, timeout)
+            except asyncio.TimeoutError:
+                return False
+
+    async def flush(self) -> None:
+        pass
+
+    async def stats(self) -> dict[str, Any]:
+        return {"total_count": self.total_count()}
+
+    def total_count(self) -> int:
+        return len(self._records)
+
+
+SHIPPED = ["memory", "sqlite", "redis"]
+
+
+@pytest.fixture(params=SHIPPED)
 def opened(request: pytest.FixtureRequest, tmp_path: Path) -> Opened:
+    """A context manager of a store of each kind that comes with Pulsing."""
+    return opening(request, tmp_path)
+
+
+@pytest.fixture(params=[*SHIPPED, OwnStore])
+def opened_any(request: pytest.FixtureRequest, tmp_path: Path) -> Opened:
     """A context manager of a store of each kind."""
+    return opening(request, tmp_path)
+
+
+def opening(request: pytest.FixtureRequest, tmp_path: Path) -> Opened:
     fixed = {"url": request.getfixturevalue("redis_url")} if request.param == "redis" else {}
 
     @asynccontextmanager
@@ -44,6 +104,11 @@ def rows(*numbers: int) -> list[dict[str, Any]]:
     return [{"n": n} for n in numbers]
 
 
+async def test_a_store_has_the_seven_methods(opened_any: Opened) -> None:
+    async with opened_any() as store:
+        assert isinstance(store, StorageBackend)
+
+
 async def test_it_fulfils_the_protocols(opened: Opened) -> None:
     async with opened() as store:
         assert isinstance(store, StorageBackend)
@@ -51,8 +116,8 @@ async def test_it_fulfils_the_protocols(opened: Opened) -> None:
         assert isinstance(store, CommittingBackend)
 
 
-async def test_offsets_are_dense_from_zero_and_reads_begin_anywhere(opened: Opened) -> None:
-    async with opened() as store:
+async def test_offsets_are_dense_from_zero_and_reads_begin_anywhere(opened_any: Opened) -> None:
+    async with opened_any() as store:
         await store.put({"n": 0})
         await store.put_batch(rows(1, 2, 3))
 
@@ -66,16 +131,16 @@ async def test_offsets_are_dense_from_zero_and_reads_begin_anywhere(opened: Open
         assert (await store.stats())["total_count"] == 4
 
 
-async def test_types_survive(opened: Opened) -> None:
+async def test_types_survive(opened_any: Opened) -> None:
     record = {"int": 1 << 80, "tuple": (1, 2), "bytes": b"\0\xff", "set": {1}, "none": None, "deep": [{"x": {2: "y"}}]}
-    async with opened() as store:
+    async with opened_any() as store:
         await store.put(record)
 
         assert await store.get(1, 0) == [record]
 
 
-async def test_many_writers_at_once_get_an_offset_each_and_keep_their_own_order(opened: Opened) -> None:
-    async with opened() as store:
+async def test_many_writers_at_once_get_an_offset_each_and_keep_their_own_order(opened_any: Opened) -> None:
+    async with opened_any() as store:
 
         async def write(writer: int) -> None:
             for number in range(20):
@@ -89,8 +154,8 @@ async def test_many_writers_at_once_get_an_offset_each_and_keep_their_own_order(
             assert [r["n"] for r in records if r["writer"] == writer] == list(range(20))
 
 
-async def test_streams_end_at_the_limit_the_end_or_the_timeout(opened: Opened) -> None:
-    async with opened() as store:
+async def test_streams_end_at_the_limit_the_end_or_the_timeout(opened_any: Opened) -> None:
+    async with opened_any() as store:
         await store.put_batch(rows(*range(250)))
 
         assert [len(chunk) async for chunk in store.get_stream(230, 5)] == [100, 100, 30]
@@ -99,8 +164,8 @@ async def test_streams_end_at_the_limit_the_end_or_the_timeout(opened: Opened) -
         assert [chunk async for chunk in store.get_stream(5, 250, wait=True, timeout=0.01)] == []
 
 
-async def test_a_waiting_stream_is_woken_by_a_put(opened: Opened) -> None:
-    async with opened() as store:
+async def test_a_waiting_stream_is_woken_by_a_put(opened_any: Opened) -> None:
+    async with opened_any() as store:
         stream = store.get_stream(2, 0, wait=True)
         first = asyncio.ensure_future(anext(stream))
         await asyncio.sleep(0)
@@ -223,3 +288,22 @@ async def test_it_keeps_how_far_groups_have_acknowledged(opened: Opened) -> None
         await store.destroy()
     async with opened() as store:
         assert await store.committed() == {}
+
+
+async def test_a_queue_on_a_store_of_somebody_else_reads_waits_and_shares_its_records(one_system: Any) -> None:
+    async with one_system() as system:
+        queue = await system.queue.write("q", num_buckets=2, backend=OwnStore)
+        reader = await system.queue.read("q", num_buckets=2, backend=OwnStore)
+        waiting = asyncio.ensure_future(reader.get(wait=True))
+        told = [await queue.append({"id": n}) for n in range(20)]
+        in_first = [one["offset"] for one in told if one["bucket_id"] == 0]
+        assert in_first == list(range(len(in_first)))
+        records = await asyncio.wait_for(waiting, 5)
+        while len(records) < 20:
+            records += await reader.get()
+        assert sorted(record["id"] for record in records) == list(range(20))
+
+        async with await system.queue.read("q", num_buckets=2, backend=OwnStore, group="g") as group:
+            assert len(await group.get()) == 20
+            await group.commit()
+            assert await group.get() == []

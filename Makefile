@@ -13,7 +13,7 @@ OTHER_VERSIONS := 3.10 3.12 3.13
 PORTABLE_TESTS := tests/unit tests/simulation tests/integration
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check format test test-versions test-engines simulate demo bench chaos docs lock dist clean
+.PHONY: help setup check format test test-versions test-engines simulate demo bench chaos image docs lock dist clean
 
 help:
 	@echo 'make setup          make the virtual environment and install everything into it'
@@ -25,6 +25,7 @@ help:
 	@echo 'make simulate       10,000 lives of simulated clusters, 2,000 of queues; SEEDS=n QUEUE_SEEDS=n for fewer'
 	@echo 'make bench          our figures beside the peers and the floors, a quarter of an hour; QUICK=1: 3 minutes'
 	@echo 'make chaos          the long forms of all campaigns, some hours; QUICK=1: the short ones; ONLY=ids: some'
+	@echo 'make image          the steps of the image in a bare Debian root, and a node in it; as root, without Docker'
 	@echo 'make docs           build the documentation into site/'
 	@echo 'make lock           choose the newest versions of all that development needs, with their hashes'
 	@echo 'make dist           sdist, wheel and bill of materials into dist/'
@@ -87,6 +88,11 @@ bench: $(READY)
 chaos: $(READY)
 	@$(BIN)/python -m tests.campaigns $(if $(QUICK),--quick) $(ONLY)
 
+image:
+	@.ci/need debootstrap debootstrap
+	@.ci/need ip iproute2
+	@.ci/image
+
 docs: $(READY)
 	$(BIN)/mkdocs build --strict --quiet
 	@echo 'open site/index.html'
@@ -106,4 +112,4 @@ dist: $(READY)
 		--output-file dist/pulsing.cdx.json dist/requirements.txt
 
 clean:
-	rm -rf $(VENV) .venv-* .bench site dist dashboard/dev/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .venv-* .bench .image-root site dist dashboard/dev/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -544,6 +544,24 @@ def test_a_large_value_may_lie_in_an_object_that_is_nothing_else() -> None:
     assert round_trip([Plain(), Text()], codec) == [b"z" * 100_000, b"y" * 100_000]
 
 
+@pytest.mark.parametrize("numbers", [[1], [-1], [1 << 40], [0, 0]])
+def test_an_array_is_built_over_an_attachment_that_is_there_and_nobody_elses(numbers: list[int]) -> None:
+    parts = [msgpack.packb(["<f8", [1], "C", number]) for number in numbers]
+    head = msgpack.packb([msgpack.ExtType(20, part) for part in parts])
+
+    with pytest.raises(ProtocolError, match="does not have, or twice"):
+        CODEC.unpack(head, [Attachment.whole(memoryview(bytes(8)))])
+    with pytest.raises(ProtocolError, match="does not have"):
+        CODEC.unpack(head)
+
+
+def test_an_array_over_too_few_bytes_cannot_be_built() -> None:
+    head = msgpack.packb(msgpack.ExtType(20, msgpack.packb(["<f8", [2], "C", 0])))
+
+    with pytest.raises(DecodeError, match="do not fit"):
+        CODEC.unpack(head, [Attachment.whole(memoryview(bytes(8)))])
+
+
 def test_an_attachment_is_used_once() -> None:
     head = msgpack.packb([msgpack.ExtType(32, b"\0\0\0\0")] * 2)
 

@@ -36,14 +36,16 @@ class Footing:
 
     def wrote(self, bucket_id: int, ground: Ground, following: int) -> None:
         """Note where the next record would go; a loss that shows by this is told at the next read."""
-        loss = self._stand_on(bucket_id, ground, None)
-        if loss is not None:
-            self._owed[bucket_id] = loss
+        if self._grounds.get(bucket_id) != ground:
+            loss = self._stand_on(bucket_id, ground, None)
+            if loss is not None:
+                self._owed[bucket_id] = loss
         self.reach(bucket_id, following)
 
     def reach(self, bucket_id: int, following: int) -> None:
         """Note that the handle has had all that it wanted before an offset."""
-        self._reached[bucket_id] = max(following, self._reached.get(bucket_id, 0))
+        if following > self._reached.get(bucket_id, 0):
+            self._reached[bucket_id] = following
 
     def read(self, bucket_id: int, fetched: Fetched, offset: int, anchored: bool) -> DataLost | None:
         """Note what a read found, and say what the handle has not been told yet.

@@ -126,6 +126,7 @@ class BucketStorage(TrainingRows):
         self._waits: set[asyncio.Task[Any]] = set()
         self._backend: Any = None
         self._memory: MemoryBackend | None = None
+        self._memory_ground: Ground = (lineage, generation, NOWHERE)
 
     async def on_start(self, actor_id: object) -> None:
         """Open the store."""
@@ -144,6 +145,7 @@ class BucketStorage(TrainingRows):
         if type(self._backend) is MemoryBackend:
             self._memory = self._backend
             self._move_in(self._backend)
+            self._memory_ground = self.ground  # it stays as long as this process
         self._log = log_of(self._backend)
         groups = BucketGroups(
             self.topic,
@@ -276,7 +278,7 @@ class BucketStorage(TrainingRows):
         first = memory.append(records)
         self._times.put.observe(self._now() - start)
         self.put_total += len(records)
-        return first, self.ground
+        return first, self._memory_ground
 
     def fetch(
         self, limit: int, offset: int, wait: float, reader: ReaderInfo | None = None

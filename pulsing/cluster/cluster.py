@@ -83,6 +83,7 @@ class Cluster:
         self.directory = Directory(me.node_id, self.member, self._announce, max_public=max_public_names)
         self._started = self._stopped = False
         self._on_change: list[OnChange] = []
+        self._on_view: list[Callable[[], None]] = []
         self._on_conflict: list[OnConflict] = []
 
     # -- life --------------------------------------------------------------------------------------------------------
@@ -172,6 +173,11 @@ class Cluster:
         self._on_change.append(callback)
         return lambda: self._on_change.remove(callback)
 
+    def on_view(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """Call back once after all changes of other members that came together; returns the way to stop that."""
+        self._on_view.append(callback)
+        return lambda: self._on_view.remove(callback)
+
     def on_conflict(self, callback: OnConflict) -> Callable[[], None]:
         """Call back with each name whose instances turn out to be of different classes."""
         self._on_conflict.append(callback)
@@ -198,13 +204,15 @@ class Cluster:
                     self._call_all(self._on_conflict, path)
             else:
                 self._call_all(self._on_change, change)
+        if any(isinstance(change, MemberChanged) and change.after.node_id != self._own_id for change in report.news):
+            self._call_all(self._on_view)
 
-    def _call_all(self, callbacks: Iterable[Callable[[Any], None]], value: object) -> None:
+    def _call_all(self, callbacks: Iterable[Callable[..., None]], *values: object) -> None:
         for callback in list(callbacks):
             try:
-                callback(value)
+                callback(*values)
             except Exception:
-                logger.exception("a callback on %s failed", value)
+                logger.exception("a callback on %s failed", values)
 
 
 def _checked(seeds: Sequence[str]) -> tuple[str, ...]:

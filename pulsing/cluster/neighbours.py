@@ -20,6 +20,8 @@ BYTES_PER_S, MOST_BYTES = 128.0 * 1024, 2.0 * 1024 * 1024
 """What one node may say of members: all that there can be, several times. Reading a mebibyte takes 0.3 s."""
 NAME_BYTES_PER_S, MOST_NAME_BYTES = 2.0 * 1024 * 1024, 64.0 * 1024 * 1024
 """What one node may send of names: all those of a large node at once, but not for ever."""
+PAUSE_S = 0.25
+"""For how long nothing is read from one that sends more: to read and drop a flood would take all of a core."""
 MAX_SENDERS = 1_024
 """Nodes whose spending is remembered, so that a new line is no new purse."""
 MAX_UNSENT = 48 * 1024 * 1024
@@ -107,6 +109,7 @@ class Neighbours:
 
     def _drop(self, line: Line) -> None:
         self.dropped += 1
+        line.pause()
         if not line.sender.floods:
             line.sender.floods = True
             logger.warning("node %016x floods this one: part of what it sends is dropped", line.node_id)
@@ -160,16 +163,28 @@ class Line:
         self.node_id = connection.peer.node_id.id
         self.sender = sender
         self._neighbours = neighbours
-        self._clock = asyncio.get_running_loop().time
-        self.heard_at = self._clock()
+        self._loop = asyncio.get_running_loop()
+        self._is_paused = False
+        self.heard_at = self._loop.time()
 
     def send(self, payload: bytes) -> None:
         """Send a payload, unless the other end has not taken the earlier ones for long."""
         if self.connection.buffered_bytes < MAX_UNSENT:
             self.connection.send(payload)
 
+    def pause(self) -> None:
+        """Read nothing more for a moment."""
+        if not self._is_paused:
+            self._is_paused = True
+            self.connection.pause_reading()
+            self._loop.call_later(PAUSE_S, self._go_on)
+
+    def _go_on(self) -> None:
+        self._is_paused = False
+        self.connection.resume_reading()
+
     def on_message(self, data: bytes | bytearray) -> None:
-        self.heard_at = self._clock()
+        self.heard_at = self._loop.time()
         self._neighbours.took(self, bytes(data))
 
     def on_lost(self, error: Exception | None) -> None:

@@ -32,6 +32,7 @@ class Participation:
         """Take part: from here on the system's names and members are those of the cluster."""
         system, cluster = self._system, self.cluster
         cluster.on_change(self._member_changed)
+        cluster.on_view(self._view_changed)
         cluster.on_conflict(self._name_conflict)
         names = ClusterNames(cluster)
         for cell in system.registry:
@@ -139,6 +140,8 @@ class Participation:
             self.node.part_from(node_id)
         elif not member.is_present:
             self.node.forget(node_id)
+
+    def _view_changed(self) -> None:
         for listener in list(self._system.member_listeners):
             listener()
 

@@ -97,6 +97,10 @@ class Process:
         return str(self.seen[0]["addr"])
 
     @property
+    def pid(self) -> int:
+        return self._child.pid
+
+    @property
     def id(self) -> str:
         return str(self.seen[0]["id"])
 
@@ -182,6 +186,11 @@ class Node:
                 say("rows", rows=await self._system.inner.inspect("members"))
             case "names":
                 say("names", count=len(await self._system.inner.inspect("names", {"prefix": "actors/keeper"})))
+            case "traffic":
+                say("traffic", **await self._system.inner.inspect("cluster_traffic"))
+            case "call":
+                ref = await self._system.resolve(command["name"], timeout=10)
+                say("call", answer=await ref.ask({"hello": 1}, timeout=10))
             case "spawn":
                 await self._system.spawn(Keeper(), name=command["name"], public=True)
             case "publish":

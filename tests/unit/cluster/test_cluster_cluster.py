@@ -193,6 +193,21 @@ def test_a_killed_node_is_dead_everywhere_at_once_with_its_names_already_gone() 
     in_network(test)
 
 
+def test_changes_that_come_together_make_one_change_of_the_view() -> None:
+    async def test(network: Network) -> None:
+        nodes = await joined(network, 2)
+        views: list[int] = []
+        changes: list[MemberChanged] = []
+        nodes[0].on_view(lambda: views.append(len(nodes[0].members())))
+        nodes[0].on_change(changes.append)
+        crowd = tuple(Rumour(Member(n, "h9:1"), n) for n in range(100, 130))
+        nodes[0].driver.received(2, encode(Gossip(crowd)))
+        nodes[0].describe(name="other")
+        assert (len(changes), views) == (31, [32])
+
+    in_network(test)
+
+
 def test_leaving_is_heard_by_all_and_ends_with_their_acks() -> None:
     async def test(network: Network) -> None:
         nodes = await joined(network, 3)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
 
 import pytest
@@ -10,7 +11,7 @@ from pulsing.cluster.allowance import Allowance
 from pulsing.cluster.member import Member
 from pulsing.cluster.messages import Delta, Gossip, Rumour, carries_names, encode
 from pulsing.cluster.names import Change, Entry
-from pulsing.cluster.neighbours import MAX_NEIGHBOURS, MOST_BYTES, MOST_MESSAGES, Line, Neighbours
+from pulsing.cluster.neighbours import MAX_NEIGHBOURS, MOST_BYTES, MOST_MESSAGES, PAUSE_S, Line, Neighbours
 from pulsing.ids import NodeId
 from pulsing.testing.virtual import run_virtual
 from pulsing.transport import Buffer, PeerInfo
@@ -24,13 +25,16 @@ class Wire:
     buffered_bytes: int = 0
     sent: list[object] = field(default_factory=list)
     ended: str = ""
+    is_read: bool = True
 
     def send(self, message: Buffer | object) -> None:
         self.sent.append(message)
 
-    def pause_reading(self) -> None: ...
+    def pause_reading(self) -> None:
+        self.is_read = False
 
-    def resume_reading(self) -> None: ...
+    def resume_reading(self) -> None:
+        self.is_read = True
 
     def close(self, code: int = 1000, reason: str = "") -> None:
         self.ended = f"closed {code}"
@@ -133,6 +137,24 @@ def test_a_flood_is_dropped_unread_and_counted(desk: Desk) -> None:
         assert desk.neighbours.dropped == 500
 
     in_loop(test)
+
+
+def test_one_that_floods_is_not_read_for_a_moment() -> None:
+    async def scenario() -> None:
+        desk = Desk()
+        line, wire = desk.line(2)
+        for _ in range(int(MOST_MESSAGES)):
+            line.on_message(b"x")
+        assert wire.is_read
+        line.on_message(b"x")
+        line.on_message(b"x")
+        assert not wire.is_read
+        await asyncio.sleep(PAUSE_S + 0.01)
+        assert wire.is_read
+        line.on_message(b"x")
+        assert desk.neighbours.dropped == 2
+
+    run_virtual(scenario)
 
 
 def test_large_messages_about_members_are_a_flood_long_before_names_are(desk: Desk) -> None:

@@ -18,12 +18,13 @@ export function whyNot(action) {
   return "";
 }
 
-/** A button that is grey and says why when its action is not allowed, and absent where the node does not know it.
- * @param {{action: string, icon?: string, class?: string, onClick?: () => void, type?: string, title?: string, disabled?: boolean, children?: any, form?: string}} props */
+/** A button that is grey and says why when its action is not allowed, and absent where the node does not know it; `disabled`
+ * may be the reason why there is nothing to do now.
+ * @param {{action: string, icon?: string, class?: string, onClick?: () => void, type?: string, title?: string, disabled?: boolean | string, children?: any, form?: string}} props */
 export function Act({ action, icon, class: name = "button", onClick, type = "button", title, disabled, children, form }) {
   if (!canDo(action)) return null;
   const why = whyNot(action);
-  return html`<button type=${type} form=${form} class=${name} disabled=${Boolean(why) || disabled} title=${why || title} onClick=${onClick}>
+  return html`<button type=${type} form=${form} class=${name} disabled=${Boolean(why || disabled)} title=${why || (typeof disabled === "string" && disabled) || title} onClick=${onClick}>
     ${icon && html`<${Icon} name=${icon} size=${14} />`}${children}</button>`;
 }
 

@@ -50,8 +50,10 @@ export const NodeLink = ({ id }) => (id ? html`<a class="quiet" href=${link("nod
 /** Names of nodes as the shell learns them, so that rows can show a name for an id. @type {Map<string, string>} */
 export const nodeNames = new Map();
 
-/** @param {{tags?: Record<string, string> | null}} props */
-export const Tags = ({ tags }) => html`<span class="tags">${Object.entries(tags ?? {}).map(([key, value]) => html`<span class="tag" title="${key}=${value}"><b>${key}</b>${value}</span>`)}</span>`;
+/** Tags; with `onPick` each narrows the list to those that have it, as `key:value`. @param {{tags?: Record<string, string> | null, onPick?: (tag: string) => void}} props */
+export const Tags = ({ tags, onPick }) => html`<span class="tags">${Object.entries(tags ?? {}).map(([key, value]) => (onPick
+  ? html`<button key=${key} type="button" class="tag" title="Only those with ${key}=${value}" onClick=${() => onPick(`${key}:${value}`)}><b>${key}</b>${value}</button>`
+  : html`<span key=${key} class="tag" title="${key}=${value}"><b>${key}</b>${value}</span>`))}</span>`;
 
 /** @param {{name: string, children?: any}} props */
 export function Empty({ name, children }) {

@@ -32,7 +32,7 @@ export function TagField({ actors, onDone }) {
     if (done) (setText(""), onDone());
   };
   return html`<form class="row tag-field" onSubmit=${submit}><span class="grow"><input name="tags" value=${text} aria-label="Tags" placeholder="team=a; team alone removes it" autocomplete="off" onInput=${(/** @type {any} */ event) => setText(event.target.value)} /></span>
-    <${Act} action="actor.tag" type="submit" disabled=${!text.trim()}>Set tags<//>
+    <${Act} action="actor.tag" type="submit" disabled=${!text.trim() && "Write a tag first"}>Set tags<//>
     <${CopyAs} request=${() => ({ method: "PATCH", path: path(actors[0]), body })} cli=${() => tagCommand(actors.map(actorTarget), text)} /></form>`;
 }
 

@@ -28,7 +28,7 @@ export default function ActorPage({ id, query }) {
   const messages = ratesOf(subscription)(actor, "messages_total");
   return html`<div class="page-head"><div>${crumbs}<div class="row"><h1>${actorName(actor)}</h1><${State} value=${actor.state === "running" && actor.busy ? "busy" : actor.state} />${actor.kind && html`<${Chip}>${actor.kind}<//>`}<${Tags} tags=${actor.tags} /></div>
       <p><${ClassLink} path=${actor.class} /> on <${NodeLink} id=${actor.node} /> · <span class="mono">${actor.id}</span> <${CopyButton} text=${actor.id} label="" /></p></div>
-      <div class="toolbar"><${Act} action="actor.restart" icon="restart" disabled=${ended} onClick=${() => restart(actor)}>Restart<//><${Act} action="actor.stop" icon="stop" class="button danger" disabled=${ended} onClick=${() => stop(actor)}>Stop<//></div></div>
+      <div class="toolbar"><${Act} action="actor.restart" icon="restart" disabled=${ended && "It has ended"} onClick=${() => restart(actor)}>Restart<//><${Act} action="actor.stop" icon="stop" class="button danger" disabled=${ended && "It has ended"} onClick=${() => stop(actor)}>Stop<//></div></div>
     <${ProblemBox} problem=${view.problem} />
     <${Tabs} value=${tab} onChange=${(/** @type {string} */ next) => setQuery({ tab: next === "summary" ? "" : next })} tabs=${[["summary", "Summary"], ["call", "Call"], ["metadata", "Metadata"], ["relations", "Relations"], ["events", "Events"]]} />
     ${{

@@ -4,6 +4,7 @@ import { part } from "../lib/api.js";
 import { confirm, Drawer } from "../lib/dialog.js";
 import { actorName, actorTarget, count, duration, rate } from "../lib/format.js";
 import { html } from "../lib/html.js";
+import { Icon } from "../lib/icons.js";
 import { Exchanges, LastExchange } from "../lib/exchanges.js";
 import { Ago, ClassLink, Empty, NodeLink, Partial, ProblemBox, SearchBox, Skeleton, State, Tags } from "../lib/parts.js";
 import { ratesOf } from "../lib/rates.js";
@@ -15,16 +16,17 @@ import { CallPanel } from "./call.js";
 
 /** @param {{query: Record<string, string>}} props */
 export default function Agents({ query }) {
-  const filter = JSON.parse(JSON.stringify({ node: nodeFilter.value || undefined, role: query.role || undefined }));
+  const filter = JSON.parse(JSON.stringify({ node: nodeFilter.value || undefined, role: query.role || undefined, tag: query.tag || undefined }));
   const subscription = useLive({ topic: "agents", filter, search: query.search || undefined, sort: "name", offset: 0, limit: 200 });
   const view = subscription.view.value;
   const rates = ratesOf(subscription);
   const roles = [...new Set(view.rows.map((row) => row.role).concat(query.role ?? []))].filter(Boolean).sort();
   return html`<div class="page-head"><div><h1>Agents</h1><p>${view.loaded ? `${count(view.filtered)} ${view.filtered === 1 ? "agent" : "agents"}` : " "}</p></div></div>
     <div class="toolbar"><${SearchBox} value=${query.search ?? ""} placeholder="Role, goal or name" onInput=${(/** @type {string} */ search) => setQuery({ search })} />
-      <div class="chips" role="group" aria-label="Role">${roles.length > 1 || query.role ? roles.map((role) => html`<button key=${role} type="button" class="chip" aria-pressed=${role === query.role} onClick=${() => setQuery({ role: role === query.role ? "" : role })}>${role}</button>`) : ""}</div></div>
+      <div class="chips" role="group" aria-label="Role">${roles.length > 1 || query.role ? roles.map((role) => html`<button key=${role} type="button" class="chip" aria-pressed=${role === query.role} onClick=${() => setQuery({ role: role === query.role ? "" : role })}>${role}</button>`) : ""}
+      ${query.tag && html`<button type="button" class="chip accent" title="Remove this filter" onClick=${() => setQuery({ tag: "" })}>tag: ${query.tag}<${Icon} name="close" size=${11} /></button>`}</div></div>
     <${Partial} view=${view} /><${ProblemBox} problem=${view.problem} />
-    ${!view.loaded ? html`<${Skeleton} />` : view.rows.length ? html`<div class="cards">${view.rows.map((row) => html`<${Card} key=${row.id} agent=${row} known=${view.rows} messages=${rates(row, "messages_total")} onTalk=${() => setQuery({ talk: row.id })} />`)}</div>` : html`<section class="panel"><${Empty} name="agents" /></section>`}
+    ${!view.loaded ? html`<${Skeleton} />` : view.rows.length ? html`<div class="cards">${view.rows.map((row) => html`<${Card} key=${row.id} agent=${row} known=${view.rows} messages=${rates(row, "messages_total")} onTalk=${() => setQuery({ talk: row.id })} />`)}</div>` : html`<section class="panel">${query.search || query.role || query.tag ? html`<div class="empty"><h3>No agent fits</h3><p>None has these words, role and tag.</p><a class="button" href=${link("agents")}>Clear the filters</a></div>` : html`<${Empty} name="agents" />`}</section>`}
     ${query.talk && html`<${Talk} key=${query.talk} id=${query.talk} row=${view.rows.find((row) => row.id === query.talk || actorTarget(row) === query.talk)} known=${view.rows} onClose=${() => setQuery({ talk: "" })} />`}`;
 }
 
@@ -59,7 +61,7 @@ function Card({ agent, known, messages, onTalk }) {
       <div><h2><a href=${link("actors", agent.id)}>${actorName(agent)}</a></h2><p class="role">${agent.role}</p></div><${State} value=${agent.state === "running" ? (agent.busy ? "busy" : "idle") : agent.state} /></div>
     <p class="goal">${agent.goal}</p>
     ${agent.backstory && html`<details class="backstory"><summary>Backstory</summary><p>${agent.backstory}</p></details>`}
-    <${Tags} tags=${agent.tags} />
+    <${Tags} tags=${agent.tags} onPick=${(/** @type {string} */ tag) => setQuery({ tag })} />
     <${Doing} agent=${agent} />
     ${agent.redacted ? "" : html`<${LastExchange} exchange=${agent.last_message} known=${known} />`}
     <div class="card-stats"><span><b>${rate(messages)}</b> messages</span><span><b>${count(agent.messages_total)}</b> in all</span><span class=${agent.errors_total ? "bad-text" : ""}><b>${count(agent.errors_total)}</b> errors</span><span><b>${duration(agent.handle_mean_s)}</b> mean</span></div>

@@ -78,7 +78,7 @@ function CallForm({ actor, methods, compact }) {
     ${method.doc && html`<p class="faint">${method.doc}</p>`}
     <${SchemaFields} key=${method.name} schema=${method.schema ?? {}} draft=${draft} errors=${{ ...(touched ? errors : {}), ...fieldErrors(latest?.problem) }} onChange=${setDraft} />
     ${!compact && html`<${Field} name="timeout" label="Wait at most, seconds" schema=${{ type: "number" }} text=${timeout} onInput=${setTimeout_} />`}
-    <div class="row"><${Act} action="actor.call" type="submit" icon="play" class="button primary" disabled=${latest?.running}>Call<//>
+    <div class="row"><${Act} action="actor.call" type="submit" icon="play" class="button primary" disabled=${latest?.running && "A call is running"}>Call<//>
       <${Act} action="actor.tell" class="button" title="Send without waiting for an answer" onClick=${tell}>Tell<//>
       ${latest?.running && html`<button type="button" class="button danger" onClick=${() => stop.current?.abort()}>Stop waiting</button>`}
       <span class="grow"></span><${CopyAs} request=${() => ({ method: "POST", path, body })} python=${() => callPython(actor, method, body)} cli=${() => callCommand(actor, method, body)} /></div></form>`;

@@ -34,7 +34,7 @@ function Join() {
     event.preventDefault();
     if (await act("Joined", "POST", "cluster/join", { body }, (answer) => `${answer.size} members`)) setOpen(false);
   };
-  return open ? html`<form class="row" onSubmit=${submit}><input autofocus aria-label="Seeds" placeholder="host:port" value=${seeds} onInput=${(/** @type {any} */ event) => setSeeds(event.target.value)} class="seed" /><${Act} action="cluster.join" type="submit" class="button primary" disabled=${!seeds.trim()}>Join<//><${CopyAs} request=${() => ({ method: "POST", path: "cluster/join", body })} cli=${() => `pulsing cluster join ${body.seeds.map(shellQuoted).join(" ")}`} /></form>`
+  return open ? html`<form class="row" onSubmit=${submit}><input autofocus aria-label="Seeds" placeholder="host:port" value=${seeds} onInput=${(/** @type {any} */ event) => setSeeds(event.target.value)} class="seed" /><${Act} action="cluster.join" type="submit" class="button primary" disabled=${!seeds.trim() && "Name a host and port first"}>Join<//><${CopyAs} request=${() => ({ method: "POST", path: "cluster/join", body })} cli=${() => `pulsing cluster join ${body.seeds.map(shellQuoted).join(" ")}`} /></form>`
     : html`<${Act} action="cluster.join" icon="links" onClick=${() => setOpen(true)}>Join others<//>`;
 }
 

@@ -36,7 +36,7 @@ export function CreateDrawer({ onClose }) {
     go(link("queues", name));
   };
   const footer = html`<${CopyAs} request=${() => ({ method: "PUT", path: `queues/${part(name)}`, body })} python=${() => createPython(name, body)} cli=${() => createCommand(name, body)} /><span class="grow"></span>
-    <${Act} action="queue.create" type="submit" form="create" class="button primary" disabled=${!name}>Create<//>`;
+    <${Act} action="queue.create" type="submit" form="create" class="button primary" disabled=${!name && "Give it a name first"}>Create<//>`;
   return html`<${Drawer} title="Create a queue" onClose=${onClose} footer=${footer}><form id="create" class="form" onSubmit=${submit}>
     <${Field} name="name" label="Name" schema=${{ type: "string" }} required text=${texts.name} onInput=${set("name")} />
     <div class="fields"><${Field} name="num_buckets" label="Buckets" schema=${{ type: "integer" }} text=${texts.num_buckets} onInput=${set("num_buckets")} /><${Field} name="bucket_column" label="Bucket by" schema=${{ type: "string", description: "records of one value stay in order" }} text=${texts.bucket_column} onInput=${set("bucket_column")} /></div>

@@ -26,8 +26,8 @@ export default function DeadLetters({ query }) {
     if (reason !== null) await act("Cleared", "DELETE", "dead-letters", { reason }, (answer) => `${answer.cleared} forgotten`);
   };
   return html`<div class="page-head"><div><h1>Dead letters</h1><p>${view.loaded ? `${count(view.filtered)} kept` : " "}</p></div><div class="toolbar">
-      <${Act} action="dead_letter.replay" icon="restart" disabled=${!view.rows.length} onClick=${() => setReplaying(true)}>Replay ${selected.size || query.reason || "all"}…<//>
-      <${Act} action="dead_letter.clear" class="button danger" disabled=${!view.rows.length} onClick=${clear}>Clear<//></div></div>
+      <${Act} action="dead_letter.replay" icon="restart" disabled=${!view.rows.length && "There are none"} onClick=${() => setReplaying(true)}>Replay ${selected.size || query.reason || "all"}…<//>
+      <${Act} action="dead_letter.clear" class="button danger" disabled=${!view.rows.length && "There are none"} onClick=${clear}>Clear<//></div></div>
     <div class="chips" role="group" aria-label="Reason">${reasons.map(([reason, n]) => html`<button key=${reason} type="button" class="chip" aria-pressed=${reason === query.reason} onClick=${() => setQuery({ reason: reason === query.reason ? "" : reason })}>${reason} <b>${n}</b></button>`)}</div>
     <${Partial} view=${view} /><${ProblemBox} problem=${view.problem} />
     <${Table} fill label="Dead letters" columns=${COLUMNS} rows=${view.rows} loaded=${view.loaded} selected=${selected} onSelect=${canDo("dead_letter.replay") ? setSelected : undefined} onOpen=${setOpen} empty=${!view.problem && html`<${Empty} name="dead-letters" />`} />

@@ -1,6 +1,7 @@
 /** Every metric family of the answering node: what it means, its labels, its value, and the PromQL to ask for it. */
+import { Artefacts } from "../lib/artefacts.js";
 import { Problem, part, problemOf, send } from "../lib/api.js";
-import { exact } from "../lib/format.js";
+import { count, exact } from "../lib/format.js";
 import { html, useEffect, useState } from "../lib/html.js";
 import { Chip, CopyButton, ProblemBox, SearchBox, Skeleton } from "../lib/parts.js";
 import { setQuery } from "../lib/router.js";
@@ -48,7 +49,8 @@ export default function Metrics({ query }) {
   const text = (query.search ?? "").toLowerCase();
   const shown = (all ?? []).filter((family) => !text || `${family.name} ${family.help}`.toLowerCase().includes(text));
   const series = shown.reduce((sum, family) => sum + family.series.length, 0);
-  return html`<div class="page-head"><div><h1>Metrics</h1><p>${all ? `${shown.length} families, ${exact(series)} series on this node` : " "}</p></div></div>
+  const capped = all?.find((family) => family.name === "pulsing_metrics_capped_total")?.series.reduce((sum, each) => sum + each.value, 0) ?? 0;
+  return html`<div class="page-head"><div><h1>Metrics</h1><p>${all ? `${shown.length} families, ${exact(series)} series on this node` : " "}</p></div><div class="toolbar">${capped > 0 && html`<${Chip} tone="warn" title="Label values beyond the caps of metrics.max_* count under _other">${count(capped)} capped<//>`}<${Artefacts} /></div></div>
     <div class="toolbar"><${SearchBox} value=${query.search ?? ""} placeholder="Name or meaning" onInput=${(/** @type {string} */ search) => setQuery({ search })} /></div>
     <${ProblemBox} problem=${problem} />
     ${!all ? !problem && html`<${Skeleton} lines=${10} />` : html`<section class="panel"><ul class="families">${shown.map((family) => html`<${FamilyLine} key=${family.name} family=${family} />`)}</ul></section>`}`;

@@ -153,6 +153,6 @@ function Put({ queue }) {
   };
   return html`<${Panel} title="Put"><form class="form" onSubmit=${submit}>
     <${Field} name="records" label="Record" schema=${{ description: `JSON with the field ${queue.bucket_column}; several: a list, or one a line` }} rows=${6} text=${text} error=${touched ? error : ""} onInput=${setText} />
-    <div class="row"><${Act} action="queue.put" type="submit" icon="plus" class="button primary" disabled=${!text.trim()}>Put<//>${!text && html`<button type="button" class="link small" onClick=${() => setText(JSON.stringify({ [queue.bucket_column ?? "id"]: "a1", value: 1 }, null, 2))}>Example</button>`}<span class="grow"></span>
+    <div class="row"><${Act} action="queue.put" type="submit" icon="plus" class="button primary" disabled=${!text.trim() && "Write a record first"}>Put<//>${!text && html`<button type="button" class="link small" onClick=${() => setText(JSON.stringify({ [queue.bucket_column ?? "id"]: "a1", value: 1 }, null, 2))}>Example</button>`}<span class="grow"></span>
       <${CopyAs} request=${() => ({ method: "POST", path, body })} python=${() => `queue = await system.queue.write(${python(queue.queue)}, bucket_column=${python(queue.bucket_column)}, num_buckets=${queue.num_buckets})\nawait queue.put(${python(records.length === 1 ? records[0] : records)})`} cli=${() => `pulsing queue put ${shellQuoted(queue.queue)} ${records.map((record) => shellQuoted(JSON.stringify(record))).join(" ")}`} /></div></form><//>`;
 }

@@ -67,15 +67,16 @@ const KEPT = 200;
 function Tail({ name }) {
   const [running, setRunning] = useState(false);
   const [contains, setContains] = useState("");
+  const [most, setMost] = useState("50");
   const [state, setState] = useState({ items: /** @type {any[]} */ ([]), shown: 0, skipped: 0 });
   const [problem, setProblem] = useState(/** @type {any} */ (null));
-  const wanted = useRef(contains);
-  wanted.current = contains;
+  const wanted = useRef({ rate: most, contains });
+  wanted.current = { rate: most, contains };
   useEffect(() => {
     if (!running) return undefined;
     const stop = new AbortController();
     setProblem(null);
-    read("GET", `topics/${part(name)}/tail`, { signal: stop.signal, query: { rate: 50, contains: wanted.current } }, (frames) => frames.forEach(({ event, data }) => {
+    read("GET", `topics/${part(name)}/tail`, { signal: stop.signal, query: wanted.current }, (frames) => frames.forEach(({ event, data }) => {
       if (event === "message") setState((old) => ({ ...old, shown: old.shown + 1, items: [{ ...data, key: `${data.at}${data.n}` }, ...old.items].slice(0, KEPT) }));
       if (event === "skipped") setState((old) => ({ ...old, skipped: old.skipped + data.count }));
     })).then(() => setRunning(false), (error) => {
@@ -86,7 +87,8 @@ function Tail({ name }) {
     return () => stop.abort();
   }, [running, name]);
   const note = state.shown ? `${count(state.shown)} shown${state.skipped ? `, ${count(state.skipped)} skipped` : ""}` : "an onlooker: nobody waits for it";
-  return html`<${Panel} title="Tail" note=${note} flush actions=${html`<input class="contains" value=${contains} placeholder="contains" aria-label="Contains" disabled=${running} onInput=${(/** @type {any} */ event) => setContains(event.target.value)} />
+  return html`<${Panel} title="Tail" note=${note} flush actions=${html`<input class="contains" value=${contains} placeholder="contains" aria-label="Contains" title=${running ? "Pause to change it" : undefined} disabled=${running} onInput=${(/** @type {any} */ event) => setContains(event.target.value)} />
+      <select value=${most} aria-label="Messages a second, at most" title=${running ? "Pause to change it" : "Messages a second, at most; others are counted as skipped"} disabled=${running} onChange=${(/** @type {any} */ event) => setMost(event.target.value)}>${["5", "50", "200"].map((each) => html`<option key=${each} value=${each}>${each}/s</option>`)}</select>
       <button type="button" class="button" aria-pressed=${running} onClick=${() => setRunning(!running)}><${Icon} name=${running ? "pause" : "play"} size=${14} />${running ? "Pause" : "Follow"}</button>`}>
     <${ProblemBox} problem=${problem} />
     ${state.items.length ? html`<ol class="records tail" tabindex="0">${state.items.map((item) => html`<li key=${item.key}><span class="faint small nowrap"><${Clock} at=${item.at} /><br />${typeof item.sender === "string" ? item.sender.slice(-16) : ""}</span><div class="value"><${Tree} value=${item.value} depth=${1} /></div></li>`)}</ol>` : html`<p class="empty small">${running ? "Waiting for the next message." : "Follow to see messages as they are published."}</p>`}<//>`;

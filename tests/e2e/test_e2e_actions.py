@@ -224,6 +224,44 @@ def test_what_others_say_to_an_agent_is_on_its_card_and_a_viewer_does_not_read_i
         expect(viewer.page.locator(".last")).to_have_count(0)
 
 
+def test_agents_are_narrowed_by_a_tag_and_by_no_tag_again(visit: Visit) -> None:
+    page = visit.page
+    visit.go("agents")
+    page.get_by_role("button", name="desk north").click()
+    expect(page.locator("article")).to_have_count(1)
+    assert "tag=desk%3Anorth" in page.url
+    visit.go("agents?tag=desk:south")
+    expect(page.get_by_text("No agent fits")).to_be_visible()
+    page.get_by_role("button", name="tag: desk:south").click()
+    expect(page.locator("article")).to_have_count(1)
+
+
+def test_what_prometheus_and_grafana_need_is_saved_from_the_page_of_metrics(visit: Visit) -> None:
+    page = visit.page
+    visit.go("metrics")
+    for label, text in (
+        ("Scrape job", "http_sd_configs"),
+        ("Alert rules", "PulsingQueueLag"),
+        ("Grafana: actors", "panels"),
+    ):
+        page.get_by_role("button", name="For Prometheus").click()
+        with page.expect_download() as download:
+            page.get_by_role("button", name=label).click()
+        assert text in download.value.path().read_text()
+    page.get_by_role("button", name="For Prometheus").click()
+    page.get_by_role("button", name="Copy the address").click()
+    expect(page.get_by_text("Copied the address of the targets")).to_be_visible()
+    assert page.evaluate("navigator.clipboard.readText()") == f"{visit.url}/api/v1/prometheus/sd"
+
+
+def test_a_control_that_has_nothing_to_do_says_what_is_missing(visit: Visit) -> None:
+    visit.go("queues/orders")
+    expect(visit.page.get_by_role("button", name="Put", exact=True)).to_have_attribute("title", "Write a record first")
+    visit.go("queues?create=1")
+    create = visit.page.get_by_role("dialog").get_by_role("button", name="Create", exact=True)
+    expect(create).to_have_attribute("title", "Give it a name first")
+
+
 def test_a_route_is_tried_from_its_own_description(visit: Visit) -> None:
     page = visit.page
     visit.go("api?search=actors")

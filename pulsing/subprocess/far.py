@@ -56,7 +56,7 @@ class FarPopen:
         system: Any = None,
         name: str | None = None,
         resources: Mapping[str, Any],
-        bufsize: int = -1,
+        bufsize: int | None = -1,
         executable: Any = None,
         stdin: Any = None,
         stdout: Any = None,
@@ -75,8 +75,12 @@ class FarPopen:
         **nowhere: Any,
     ) -> None:
         refuse(nowhere)
+        if bufsize is None:
+            bufsize = -1
         if not isinstance(bufsize, int):
             raise TypeError("bufsize must be an integer")
+        if text is not None and universal_newlines is not None and bool(text) != bool(universal_newlines):
+            raise subprocess.SubprocessError("text and universal_newlines are two names for one thing, and differ")
         self.args = args
         self.stdin: IO[Any] | None = None
         self.stdout: IO[Any] | None = None
@@ -86,7 +90,7 @@ class FarPopen:
             raise ValueError("STDOUT can only be used for stderr")
         files = {"stdin": file_number(stdin), "stdout": file_number(stdout), "stderr": file_number(stderr)}
         order = Order(
-            [os.fspath(word) for word in args] if isinstance(args, (list, tuple)) else os.fspath(args),
+            os.fspath(args) if isinstance(args, (str, bytes, os.PathLike)) else [os.fspath(word) for word in args],
             stdin=PIPE if files["stdin"] >= 0 else DEVNULL if stdin is None else files["stdin"],
             stdout=PIPE if stdout is None or files["stdout"] >= 0 else files["stdout"],
             stderr=PIPE if stderr is None or files["stderr"] >= 0 else files["stderr"],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Mapping
 from subprocess import DEVNULL, PIPE, STDOUT, CalledProcessError, CompletedProcess, TimeoutExpired
 from types import GenericAlias
 from typing import IO, Any
@@ -245,7 +246,7 @@ def getoutput(cmd: Any, *, encoding: str | None = None, errors: str | None = Non
 
 def _is_far(resources: Any) -> bool:
     """Whether a process is started through an actor."""
-    if not resources:
+    if not resources or not isinstance(resources, Mapping):
         return False
     return any(os.environ.get(name, "").strip().lower() in TRUE_WORDS for name in _SWITCHES)
 

@@ -20,7 +20,8 @@ class Talk:
     def __init__(self, stdin: IO[Any] | None, stdout: IO[Any] | None, stderr: IO[Any] | None, input: Any) -> None:
         self._error: BaseException | None = None
         self._outputs: dict[str, list[bytes] | None] = {"stdout": None, "stderr": None}
-        self._threads: list[threading.Thread] = []
+        self._at_work = 0
+        self._changed = threading.Condition()
         if stdin is not None:
             self._start(self._write, stdin, input)
         for name, file in (("stdout", stdout), ("stderr", stderr)):
@@ -46,30 +47,35 @@ class Talk:
         """Wait for the end of all; False if the time is over before.
 
         Raises:
-            whatever reading or writing raised.
+            whatever reading or writing raised, at once: the process may wait for what will never come.
         """
-        for thread in self._threads:
-            thread.join(None if deadline is None else max(0.0, deadline - time.monotonic()))
-            if thread.is_alive():
-                return False
-        if self._error is not None:
-            raise self._error
-        return True
+        left = None if deadline is None else max(0.0, deadline - time.monotonic())
+        with self._changed:
+            self._changed.wait_for(lambda: self._error is not None or not self._at_work, left)
+            if self._error is not None:
+                raise self._error
+            return not self._at_work
 
     def _joined(self, name: str) -> bytes | None:
         parts = self._outputs[name]
         return None if parts is None else b"".join(parts)
 
     def _start(self, work: Any, file: IO[Any], what: Any) -> None:
-        thread = threading.Thread(target=self._run, args=(work, file, what), name="pulsing-communicate", daemon=True)
-        self._threads.append(thread)
-        thread.start()
+        with self._changed:
+            self._at_work += 1
+        args = (work, file, what)
+        threading.Thread(target=self._run, args=args, name="pulsing-communicate", daemon=True).start()
 
     def _run(self, work: Any, file: IO[Any], what: Any) -> None:
+        error: BaseException | None = None
         try:
             work(file, what)
-        except BaseException as error:
+        except BaseException as raised:
+            error = raised
+        with self._changed:
             self._error = self._error or error
+            self._at_work -= 1
+            self._changed.notify_all()
 
     def _write(self, file: IO[Any], input: Any) -> None:
         try:

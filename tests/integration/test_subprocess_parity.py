@@ -181,6 +181,22 @@ def test_a_size_that_is_no_number_is_a_type_error(place: Place) -> None:
         place.Popen(["true"], bufsize="orange")
 
 
+def test_no_size_is_the_usual_one(place: Place) -> None:
+    assert place.Popen(["true"], bufsize=None).wait() == 0
+
+
+def test_two_names_for_text_must_not_differ(place: Place) -> None:
+    with pytest.raises(subprocess.SubprocessError, match="universal_newlines"):
+        place.Popen(["true"], text=False, universal_newlines=True)
+
+
+def test_input_of_the_wrong_kind_is_told_at_once_and_ends_the_program(place: Place) -> None:
+    with pytest.raises(TypeError):
+        place.run(["cat"], input="text", stdout=PIPE)
+    with pytest.raises((TypeError, AttributeError)):
+        place.run(["cat"], input=b"bytes", stdout=PIPE, text=True)
+
+
 def test_leaving_the_block_closes_the_pipes_and_waits(place: Place) -> None:
     with place.Popen(["cat"], stdin=PIPE, stdout=PIPE) as process:
         pass
@@ -325,6 +341,10 @@ def test_a_directory_that_is_not_there_is_not_found(place: Place) -> None:
 def test_arguments_may_be_paths_and_bytes(place: Place) -> None:
     assert place.check_output([Path(PYTHON), b"-c", "print('x')"]) == b"x\n"
     assert place.call("true") == 0
+
+
+def test_arguments_may_come_from_an_iterator(place: Place) -> None:
+    assert place.check_output(iter(["sh", "-c", "echo a"])) == b"a\n"
 
 
 def test_an_argument_with_a_zero_byte_is_refused(place: Place) -> None:

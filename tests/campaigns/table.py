@@ -57,7 +57,8 @@ CAMPAIGNS = (
     ),
     Campaign(
         "T-SIM-2, 4, 6",
-        "the same seed twice under other hash orders; members that lie about members and names; known faults put back into the code",
+        "the same seed twice under other hash orders; members that lie about members and names; known faults put back "
+        "into the code",
         "equal histories; honest nodes agree, in bounded memory; every fault is found",
         (_SIMULATION + "test_simulation_cluster.py", _SIMULATION + "test_simulation_hostile.py"),
         {"PULSING_LIARS": "500"},

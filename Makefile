@@ -51,6 +51,7 @@ check: $(READY)
 	$(BIN)/lint-imports
 	$(BIN)/hadolint docker/Dockerfile
 	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.compose-spec compose.yaml
+	$(BIN)/kubernetes-validate --quiet --strict docs/how-to/kubernetes.yaml
 	@.ci/dashboard check
 
 format: $(READY)

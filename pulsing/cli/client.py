@@ -203,7 +203,7 @@ def _raise_for_problem(response: httpx.Response) -> None:
     except (ValueError, AttributeError):
         raise CliError(f"{response.url} answered {response.status_code}", exit_code=exit_code) from None
     hint = _HOW_TO_LOG_IN if response.status_code == 401 else problem.get("hint")
-    # A single fault is often the detail itself.
-    faults = [fault for fault in problem.get("errors") or [] if fault["msg"] != detail]
+    # The detail often tells what the faults are.
+    faults = [fault for fault in problem.get("errors") or [] if fault["msg"] not in detail]
     listed = "".join(f"; {'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in faults)
     raise CliError(one_line(f"{detail}{listed}"), hint=hint and one_line(hint), exit_code=exit_code)

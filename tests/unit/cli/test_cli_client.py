@@ -51,6 +51,14 @@ def test_a_problem_becomes_its_detail_hint_and_exit_code(
     assert caught.value.exit_code == exit_code
 
 
+def test_faults_that_the_detail_tells_are_not_told_again(server: ScriptedServer, client: Client) -> None:
+    errors = [{"loc": ["body", "kwargs", "number"], "msg": "not an integer"}]
+    server.answers(422, {"detail": "number: not an integer", "errors": errors})
+    with pytest.raises(CliError) as failed:
+        client.get("actors")
+    assert failed.value.detail == "number: not an integer"
+
+
 def test_faults_of_the_input_are_listed(server: ScriptedServer, client: Client) -> None:
     server.answers(422, {"detail": "bad body", "errors": [{"loc": ["body", "size"], "msg": "not an integer"}]})
 

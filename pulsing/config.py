@@ -100,6 +100,8 @@ class SystemConfig:
             raise ValueError(f"detector is lan or fast, got {self.detector!r}")
         if self.join_timeout is not None and self.join_timeout <= 0:
             raise ValueError(f"join_timeout must be positive, got {self.join_timeout}")
+        if isinstance(self.seeds, str):
+            raise ValueError(f"seeds is a list of addresses, not one: {self.seeds!r}")
         if not isinstance(self.seeds, tuple):
             object.__setattr__(self, "seeds", tuple(self.seeds or ()))
 

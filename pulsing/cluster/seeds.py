@@ -13,6 +13,7 @@ Resolver = Callable[[str, int], Awaitable[list[str]]]
 FIRST_RETRY_S = 1.0
 LAST_RETRY_S = 10.0
 CHECK_S = 5.0
+NO_ANSWER = "no answer yet"
 DNS_SCHEME = "dns://"
 
 _HOST_PORT = re.compile(r"(?:\[(?P<v6>[0-9A-Fa-f:.]+(?:%\w+)?)\]|(?P<host>[^\s:/\[\]@]+)):(?P<port>[0-9]{1,5})")
@@ -38,6 +39,8 @@ def parse_address(text: str) -> Address:
     Raises:
         ValueError: the text is none of these.
     """
+    if not isinstance(text, str):
+        raise ValueError(f"invalid socket address syntax: {text!r}")
     rest = text.removeprefix(DNS_SCHEME)
     found = _HOST_PORT.fullmatch(rest)
     if found is None or not int(found["port"]) <= 65535:
@@ -93,6 +96,7 @@ class _Name:
     due: float
     targets: set[str] = field(default_factory=set)
     tried_at: float | None = None
+    reason: str = ""
 
 
 class Seeds:
@@ -147,14 +151,16 @@ class Seeds:
             else:
                 target.due, target.tried_at = now + self._backoff(target.failures), now
                 target.failures += 1
+                target.reason = target.reason or NO_ANSWER
                 effects.append(Dial(target.addr))
         return effects
 
-    def resolved(self, seed: str, addrs: Iterable[str], now: float) -> None:
-        """Take the addresses behind a `dns://` seed; those that vanished are no longer tried."""
+    def resolved(self, seed: str, addrs: Iterable[str], now: float, reason: str = "") -> None:
+        """Take the addresses behind a `dns://` seed, or why there are none; those that vanished are no longer tried."""
         name = self._names.get(seed)
         if name is None:
             return
+        name.reason = reason
         found = set(addrs)
         for gone in name.targets - found:
             self._targets.pop(gone, None)
@@ -180,7 +186,7 @@ class Seeds:
     def report(self, live: Callable[[str, int | None], bool]) -> list[SeedReport]:
         """What became of each address."""
         return [SeedReport(t.addr, live(t.addr, t.node_id), t.tried_at, t.reason) for t in self._targets.values()] + [
-            SeedReport(seed, bool(name.targets), name.tried_at) for seed, name in self._names.items()
+            SeedReport(seed, bool(name.targets), name.tried_at, name.reason) for seed, name in self._names.items()
         ]
 
     def _backoff(self, failures: int) -> float:

@@ -44,6 +44,7 @@ def test_head_and_worker_clear_each_other() -> None:
         {"join_timeout": 0},
         {"events_kept": 0},
         {"detector": "slow"},
+        {"seeds": "127.0.0.1:7000"},
     ],
 )
 def test_what_excludes_each_other_is_refused(settings: Any) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -28,9 +29,10 @@ def test_a_dns_seed_means_all_addresses_behind_the_name() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "host", ":7000", "host:", "host:x", "host:65536", "::1:80", "[::1]", "a b:1", "http://a:1", "u@h:1"]
+    "text",
+    ["", "host", ":7000", "host:", "host:x", "host:65536", "::1:80", "[::1]", "a b:1", "http://a:1", "u@h:1", 7000],
 )
-def test_a_bad_address_is_named_in_the_error(text: str) -> None:
+def test_a_bad_address_is_named_in_the_error(text: Any) -> None:
     with pytest.raises(ValueError, match="invalid socket address syntax: "):
         parse_address(text)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from pulsing.exceptions import NotSendable
+from pulsing.exceptions import NotSendable, PulsingRuntimeError
 from pulsing.ids import NodeId
 from pulsing.wire.session import Request
 
@@ -68,3 +68,10 @@ def not_sendable(value: Any, error: Exception) -> NotSendable:
     refusal = error if isinstance(error, NotSendable) else NotSendable(type(value).__name__, detail=str(error))
     refusal.maybe_executed = True
     return refusal
+
+
+def failure_of_message(text: str, *, maybe_executed: bool) -> PulsingRuntimeError:
+    """An error about a message for which there is no class of its own."""
+    error = PulsingRuntimeError(text)
+    error.maybe_executed = maybe_executed  # type: ignore[attr-defined]
+    return error

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pulsing.core.envelope import Envelope
 from pulsing.exceptions import Overloaded, PulsingRuntimeError
 from pulsing.ids import ActorId
-from pulsing.node.answer import Answer
+from pulsing.node.answer import Answer, failure_of_message
 from pulsing.node.budget import Arrival
 from pulsing.wire.errors import ProtocolError
 from pulsing.wire.frames import Ask, Credit, Full, Room, Tell, Undecodable
@@ -246,10 +246,11 @@ class Arrivals:
         if isinstance(args, Undecodable):
             self._link.totals.errors["decode"] += 1
             self._system.dead_letters.record(envelope, "decode")
-            envelope.fail(PulsingRuntimeError(f"arguments cannot be read by the other node: {args.error}"))
+            refusal = f"arguments cannot be read by the other node: {args.error}"
         else:
             self._system.dead_letters.record(envelope, "no_actor")
-            envelope.fail(PulsingRuntimeError(f"{envelope.target} is not an actor of node {self._system.node_id}"))
+            refusal = f"{envelope.target} is not an actor of node {self._system.node_id}"
+        envelope.fail(failure_of_message(refusal, maybe_executed=False))
 
     def _give_room(self) -> None:
         self._link.send(Credit(0, self._taken))

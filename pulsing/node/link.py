@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, cast
 from pulsing.core.envelope import Envelope
 from pulsing.core.messages import Message, StreamMessage
 from pulsing.core.streams import StreamReader
-from pulsing.exceptions import LinkLost, NodeDead, NodeLeaving, NotSendable, Overloaded, PulsingRuntimeError
-from pulsing.node.answer import not_sendable
+from pulsing.exceptions import LinkLost, NodeDead, NodeLeaving, NotSendable, Overloaded
+from pulsing.node.answer import failure_of_message, not_sendable
 from pulsing.node.arrivals import Arrivals
 from pulsing.node.outbox import PILE, Outbox
 from pulsing.node.portions import Portions
@@ -325,7 +325,8 @@ class Link:
         system.deadlines.done(envelope)
         if type(value) is Undecodable:
             self.totals.errors["decode"] += 1
-            envelope.fail(PulsingRuntimeError(f"the answer cannot be read by this node: {value.error}"))
+            unread = f"the answer cannot be read by this node: {value.error}"
+            envelope.fail(failure_of_message(unread, maybe_executed=True))
             return
         reply = envelope.reply
         if reply is not None and not reply.done():
@@ -358,7 +359,8 @@ class Link:
         stream: IncomingStream = request.context
         if isinstance(frame.items, Undecodable):
             self.totals.errors["decode"] += 1
-            stream.finish(PulsingRuntimeError(f"an item cannot be read by this node: {frame.items.error}"))
+            unread = f"an item cannot be read by this node: {frame.items.error}"
+            stream.finish(failure_of_message(unread, maybe_executed=True))
             self.send(Cancel(request.id))
         else:
             stream.take(frame.items)

@@ -36,6 +36,17 @@ class Point:
     y: int
 
 
+class Unreadable:
+    """Can be sent, and built nowhere."""
+
+
+def unreadable(_: object) -> Unreadable:
+    raise ArithmeticError("not here")
+
+
+pul.register_type(Unreadable, name="tests.unreadable", encode=lambda _: 1, decode=unreadable)
+
+
 class Work:
     def __init__(self) -> None:
         self.seen: list[int] = []
@@ -81,6 +92,13 @@ class Work:
     def large(self, n: int) -> Iterator[bytes]:
         for i in range(n):
             yield bytes([i]) * (1 << 20)
+
+    def unreadable(self) -> Unreadable:
+        return Unreadable()
+
+    def unreadable_in_the_end(self) -> Iterator[Any]:
+        yield 1
+        yield Unreadable()
 
     def unsendable_in_the_end(self) -> Iterator[Any]:
         yield from (1, 2, object())
@@ -168,6 +186,23 @@ def test_a_value_that_cannot_travel_is_refused_before_anything_is_sent(virtual: 
                 await worker.unsendable()
             assert answered.value.maybe_executed is True
             assert await worker.noted() == []
+
+    virtual(scenario)
+
+
+def test_what_cannot_be_built_at_the_other_end_says_whether_the_method_ran(virtual: Run) -> None:
+    async def scenario() -> None:
+        async with cluster(2) as systems:
+            worker = await worker_elsewhere(systems)
+            for call, ran in ((worker.note(Unreadable()), False), (worker.unreadable(), True)):
+                with pytest.raises(PulsingRuntimeError, match=r"cannot be read.*not here") as caught:
+                    await call
+                error: Any = caught.value
+                assert error.maybe_executed is ran
+            assert await worker.noted() == []
+            with pytest.raises(PulsingRuntimeError, match="item cannot be read"):
+                _ = [item async for item in worker.unreadable_in_the_end()]
+            assert await worker.note(1) == 1
 
     virtual(scenario)
 

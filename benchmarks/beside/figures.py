@@ -122,7 +122,13 @@ FIGURES = (
         at_least=15_000,
         peers=("topic", "publish"),
     ),
-    Figure("kill -9 seen by all others, 5 nodes, p99", ("membership", "killed, p99"), unit=" s", at_most=1),
+    Figure(
+        "kill -9 seen by all others, 5 nodes, p99",
+        ("membership", "killed, p99"),
+        unit=" s",
+        at_most=1,
+        peers=("death", "death seen"),
+    ),
     Figure("`/metrics`, 10,000 actors", ("admin", "metrics, ms"), unit=" ms", at_most=30),
     Figure("`/metrics`, 10,000 actors, size", ("admin", "metrics, kB"), unit=" kB", at_most=500),
     Figure("admin at rest", ("admin", "at rest, %"), unit=" % of a core", at_most=1),
@@ -139,12 +145,20 @@ class Outcome:
     floor: float | None
     ratio: float | None
     peer: tuple[str, float] | None
-    """the fastest peer"""
+    """the best peer"""
 
     @property
     def median(self) -> float:
         """The middle of all rounds."""
         return statistics.median(self.values)
+
+    @property
+    def times_the_peer(self) -> float | None:
+        """How many times as good as the best peer; None where no peer has it."""
+        if self.peer is None:
+            return None
+        ratio = self.median / self.peer[1]
+        return ratio if self.figure.at_most is None else 1 / ratio
 
     @property
     def missed_by(self) -> float:
@@ -184,6 +198,11 @@ def shown(value: float) -> str:
     return f"{value:.2g}" if value < 1 else f"{value:.3g}"
 
 
+def _best(peers: Mapping[str, float], figure: Figure) -> tuple[str, float]:
+    choose = max if figure.at_most is None else min
+    return choose(peers.items(), key=lambda item: item[1])
+
+
 def _outcome(figure: Figure, values: Sequence[float], samples: Samples) -> Outcome:
     floors = at(samples, figure.floor) if figure.floor else ()
     peers = peer_medians(samples, figure.peers) if figure.peers else {}
@@ -193,5 +212,5 @@ def _outcome(figure: Figure, values: Sequence[float], samples: Samples) -> Outco
         statistics.median(floors) if floors else None,
         # Both of one round saw the same machine.
         statistics.median(mine / floor for mine, floor in zip(values, floors, strict=False)) if floors else None,
-        max(peers.items(), key=lambda item: item[1]) if peers else None,
+        _best(peers, figure) if peers else None,
     )

@@ -21,6 +21,7 @@ CASES: dict[Place, str] = {
     ("queue", "put one"): "queue put, memory",
     ("queue", "put batch"): "queue put, memory, batches of 100, records",
     ("topic", "publish"): "publish to 4 subscribers, fire and forget",
+    ("death", "death seen"): "seconds until one of two others has seen a kill -9",
 }
 """What every contestant is asked to do that can."""
 
@@ -92,7 +93,7 @@ def _figures(found: Sequence[Outcome]) -> Iterator[str]:
         peer, times = "", ""
         if outcome.peer is not None:
             name, value = outcome.peer
-            peer, times = f"{name}, {shown(value)}{figure.unit}", f"{outcome.median / value:.1f}"
+            peer, times = f"{name}, {shown(value)}{figure.unit}", f"{outcome.times_the_peer:.1f}"
         ratio = f"{outcome.ratio:.2f}" if outcome.ratio is not None else ""
         met = "yes" if not outcome.missed_by else f"**no, by {outcome.missed_by:.0%}**"
         ours = spread(outcome.values, figure.unit)

@@ -79,6 +79,7 @@ def once(effort: Effort) -> list[Program]:
     programs = [
         Program("membership", OURS, ("membership.py", "--json", *kills)),
         Program("admin", OURS, ("admin.py", "--json", "10000")),
+        *(_contestant(peer, "death", effort) for peer in (OURS, "pulsing-0.1.2")),
     ]
     weighed = Program("idle", OURS, ("local.py", "--json", *idle), lambda found: dict(found["idle_actor"]))
     return [*programs, weighed] if effort.idle_actors else programs

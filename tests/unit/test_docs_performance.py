@@ -72,6 +72,12 @@ def test_the_fastest_peer_stands_beside_ours() -> None:
     assert outcome_of("spawn", samples).endswith("| pykka, 6,000/s | 10.0 |")
 
 
+def test_where_less_is_better_the_peer_that_needs_least_stands_beside_ours() -> None:
+    samples = {"membership": {"killed, p99": [0.05]}, "pulsing-0.1.2: death": {"death seen": [15.0]}}
+    row = outcome_of("kill -9 seen by all others, 5 nodes, p99", samples)
+    assert row.endswith("| pulsing-0.1.2, 15 s | 300.0 |")
+
+
 def test_a_program_that_fails_is_named_and_the_others_go_on() -> None:
     results = Results(MACHINE)
     results.note("round 1, a", "a", {"fine": 3.0, "broken": "ValueError: no"})
@@ -104,7 +110,7 @@ def test_a_figure_says_its_target() -> None:
     assert figure.target == "≥ 1,000/s, ≥ 0.7 of the floor"
 
 
-@pytest.mark.parametrize("place", ["local", "remote", "queue", "topic"])
+@pytest.mark.parametrize("place", ["local", "remote", "queue", "topic", "death"])
 def test_ours_runs_what_the_peers_run(place: str) -> None:
     script = "beside/contestants/any_pulsing.py"
     found = run(Program("ours", OURS, (script, place, "--seconds", "0.01")))

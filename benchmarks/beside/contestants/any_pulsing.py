@@ -6,7 +6,8 @@ import asyncio
 import importlib
 import pickle
 import sys
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from timing import BATCH, LARGE, SMALL, SUBSCRIBERS, WIDTH, Course, at_once, compete, free_port, on_loop, one_by_one
@@ -15,6 +16,7 @@ from timing import record as a_record
 import pulsing as pul
 
 RESOLVED_S = 20.0
+DEATH_S = 60.0
 
 
 class Echo:
@@ -30,7 +32,7 @@ ECHO: Any = pul.remote(Echo)
 
 
 async def run(place: str, course: Course) -> None:
-    await {"local": local, "remote": remote, "queue": queue, "topic": topic}[place](course)
+    await {"local": local, "remote": remote, "queue": queue, "topic": topic, "death": death}[place](course)
 
 
 async def local(course: Course) -> None:
@@ -42,11 +44,8 @@ async def local(course: Course) -> None:
 
 async def remote(course: Course) -> None:
     port = free_port()
-    command = [sys.executable, __file__, "serve", str(port)]
-    other = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
-    assert other.stdout is not None
+    other = await started(port)
     try:
-        await other.stdout.readline()
         await pul.init(addr=f"127.0.0.1:{free_port()}", seeds=[f"127.0.0.1:{port}"])
         echo = await asyncio.wait_for(resolved("echo"), RESOLVED_S)
         # Our nodes load their admin plane behind their start, which is not what is measured.
@@ -95,8 +94,42 @@ async def topic(course: Course) -> None:
     await course.time("publish", one_by_one(lambda: writer.publish({"n": 1})), 50)
 
 
-async def serve(port: int) -> None:
-    await pul.init(addr=f"127.0.0.1:{port}")
+async def death(course: Course) -> None:
+    """How long a killed process is still taken for alive, by one of two that are left, in seconds."""
+    seed = f"127.0.0.1:{free_port()}"
+    system = await pul.actor_system(seed)
+    others = [await started(free_port(), seed) for _ in range(2)]
+    await until(system, lambda alive: alive == 3)
+    others[0].kill()
+    killed_at = time.perf_counter()
+    await until(system, lambda alive: alive < 3)
+    course.found["death seen"] = time.perf_counter() - killed_at
+    others[1].kill()
+
+
+async def started(port: int, *seeds: str) -> asyncio.subprocess.Process:
+    """A process that serves an echo."""
+    command = [sys.executable, __file__, "serve", str(port), *seeds]
+    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+    assert process.stdout is not None
+    await process.stdout.readline()
+    return process
+
+
+async def until(system: Any, is_so: Callable[[int], bool]) -> None:
+    """Wait until so many members are alive for a system."""
+
+    async def wait() -> None:
+        while True:
+            if is_so(sum(member["status"] == "Alive" for member in await system.members())):
+                return
+            await asyncio.sleep(0.005)
+
+    await asyncio.wait_for(wait(), DEATH_S)
+
+
+async def serve(port: int, *seeds: str) -> None:
+    await pul.init(addr=f"127.0.0.1:{port}", seeds=list(seeds))
     await ECHO.spawn(name="echo", public=True)
     print("ready", flush=True)
     await asyncio.Event().wait()
@@ -125,6 +158,6 @@ def read_replies() -> None:
 if __name__ == "__main__":
     read_replies()
     if sys.argv[1] == "serve":
-        on_loop(serve(int(sys.argv[2])))
+        on_loop(serve(int(sys.argv[2]), *sys.argv[3:]))
     else:
-        compete(run, ("local", "remote", "queue", "topic"))
+        compete(run, ("local", "remote", "queue", "topic", "death"))

@@ -253,14 +253,14 @@ class Driver:
         task.add_done_callback(self._lookups.discard)
 
     async def _resolve(self, seed: str) -> None:
-        address = parse_address(seed)
+        address, reason = parse_address(seed), ""
         try:
             found = await self._resolver(address.host, address.port)
         except OSError as error:
             logger.info("seed %s cannot be looked up: %s", seed, error)
-            found = []
+            found, reason = [], f"{address.host} cannot be looked up: {error.strerror or error}"
         self._attempts.discard(seed)
-        self.feed(Resolved(seed, tuple(found)))
+        self.feed(Resolved(seed, tuple(found), reason))
 
     async def _wait_until(self, condition: Callable[[], bool], timeout: float) -> None:
         loop = asyncio.get_running_loop()

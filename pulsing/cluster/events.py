@@ -41,6 +41,8 @@ class Resolved:
 
     seed: str
     addrs: tuple[str, ...]
+    reason: str = ""
+    """Why there are none."""
 
 
 @dataclass(frozen=True, slots=True)

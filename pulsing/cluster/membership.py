@@ -183,8 +183,8 @@ class Membership:
                 self._refusals.link_lost(node_id)
             case Join(seeds):
                 self._seeds.add(seeds, now)
-            case Resolved(seed, addrs):
-                self._seeds.resolved(seed, addrs, now)
+            case Resolved(seed, addrs, reason):
+                self._seeds.resolved(seed, addrs, now, reason)
             case Describe(changes):
                 self._describe(changes, now)
             case LoopLag(seconds):

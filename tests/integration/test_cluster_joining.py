@@ -109,6 +109,34 @@ async def test_an_address_that_cannot_be_read_is_a_value_error(addr: str) -> Non
         await node(seeds=[addr])
 
 
+async def test_one_text_in_place_of_a_list_of_seeds_is_told_as_such() -> None:
+    with pytest.raises(ValueError, match="seeds is a list of addresses, not one"):
+        await node(seeds="127.0.0.1:7000")
+
+
+async def test_why_a_name_among_the_seeds_led_nowhere_is_told() -> None:
+    with pytest.raises(JoinTimeout, match=r"no-such-host\.invalid cannot be looked up"):
+        await node(seeds=["dns://no-such-host.invalid:7000"], join_timeout=0.5)
+
+
+async def test_nodes_join_over_ipv6_past_a_seed_that_is_not_there(free_port: int) -> None:
+    first = await node("[::1]:0")
+    assert first.addr.startswith("[::1]:")
+    second = await node(None, seeds=[f"[::1]:{free_port}", first.addr])
+    assert second.addr.startswith("[::1]:")
+    assert len(await first.members()) == len(await second.members()) == 2
+    await close(second, first)
+
+
+@pytest.mark.parametrize("scheme", ["", "dns://"])
+async def test_nodes_join_by_a_host_name(scheme: str) -> None:
+    first = await node("127.0.0.1:0")
+    port = first.addr.rpartition(":")[2]
+    second = await node("127.0.0.1:0", seeds=[f"{scheme}localhost:{port}"])
+    assert len(await first.members()) == len(await second.members()) == 2
+    await close(second, first)
+
+
 async def test_a_wildcard_is_never_advertised() -> None:
     with pytest.raises(ValueError, match="cannot dial"):
         await node(advertise="0.0.0.0:7000")

@@ -159,6 +159,7 @@ def test_a_name_that_cannot_be_looked_up_is_reported_and_no_error() -> None:
         assert not await node.join(["dns://workers.local:1"])
         [seed] = (await cluster_row(node))["seeds"]
         assert (seed["addr"], seed["reachable"]) == ("dns://workers.local:1", False)
+        assert seed["reason"] == "workers.local cannot be looked up: no such host"
 
     in_network(test)
 

@@ -69,6 +69,19 @@ def test_a_seed_is_left_alone_while_a_live_member_answers_there_and_tried_again_
     assert seeds.tick(now, nobody) == [Dial("name:1")]
 
 
+def test_a_seed_that_says_nothing_is_told_from_one_that_was_not_asked() -> None:
+    seeds = Seeds(1, Random(1))
+    seeds.add(["a:1"], 0.0)
+    assert [r.reason for r in seeds.report(nobody)] == [""]
+    seeds.tick(0.0, nobody)
+    assert [r.reason for r in seeds.report(nobody)] == ["no answer yet"]
+    seeds.failed("a:1", "nobody listens there")
+    seeds.tick(5.0, nobody)
+    assert [r.reason for r in seeds.report(nobody)] == ["nobody listens there"]
+    seeds.connected("a:1", 2)
+    assert [r.reason for r in seeds.report(nobody)] == [""]
+
+
 def test_the_own_address_is_recognised_and_forgotten() -> None:
     seeds = Seeds(1, Random(1))
     seeds.add(["me:1"], 0.0)

@@ -491,6 +491,7 @@ class Metrics:
     ) -> Iterator[Metric]:
         labels, series = DETAILED[family]
         shown = [row for row in rows if _fits(row, globs)]
+        of_class = self._classes.admit((str(row["class"]),) for row in shown[limit:]) if "class" in labels else None
         self._capped_objects += max(0, len(shown) - limit)
         for suffix, (kind, name, help) in series.items():
             values: dict[Labels, float] = {}
@@ -498,7 +499,7 @@ class Metrics:
                 if row.get(name) is None:
                     continue
                 given = tuple(str(row.get(label)) for label in labels)
-                key = given if index < limit else (OTHER, *given[1:]) if labels[1:] == ("class",) else (OTHER,) * 2
+                key = given if index < limit else (OTHER, *(of_class(given[1:]) if of_class else (OTHER,)))
                 values[key] = values.get(key, 0.0) + float(row[name])
             if values:
                 yield _family(f"{DETAILED_PREFIX}{family}_{suffix}", kind, help, labels, values)

@@ -10,11 +10,20 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 
+import pulsing as pul
 from pulsing.admin.artefacts import discovery
 from pulsing.admin.families import DETAILED, FAMILIES, PREFIX
 from pulsing.admin.metrics import OTHER, Cap
 from pulsing.agent import llm
-from tests.unit.admin.admin_world import API, COUNTER, Counter, Site, site
+from tests.unit.admin.admin_world import API, COUNTER, Counter, CounterActor, Site, site
+
+
+class First(CounterActor):
+    """Counts too."""
+
+
+class Second(CounterActor):
+    """Counts as well."""
 
 
 def parsed(text: str) -> dict[str, Any]:
@@ -174,6 +183,16 @@ async def test_single_objects_are_shown_by_family_up_to_a_limit_and_sums_hold() 
     assert len(some["pulsing_detailed_actor_messages"].samples) == 2
     assert unknown.status_code == 400
     assert unknown.json()["allowed"] == list(DETAILED)
+
+
+async def test_what_is_over_the_limit_is_summed_by_no_more_classes_than_have_series() -> None:
+    async with site(max_classes=1) as world:
+        for cls in (Counter, pul.remote(First), pul.remote(Second)):
+            await (await cls.spawn(system=world.system)).incr()
+        cut = await scrape(world, "/metrics/detailed?family=actor_messages&limit=1")
+    others = {sample.labels["class"] for sample in cut["pulsing_detailed_actor_messages"].samples[1:]}
+    assert len(others) == 2 and OTHER in others
+    assert value(cut, "detailed_actor_messages_total") == 3
 
 
 def test_only_nodes_that_can_be_scraped_are_discovered() -> None:

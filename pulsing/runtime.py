@@ -246,7 +246,7 @@ async def actor_system(
     return await start_system(
         config_from(
             addr=addr,
-            seeds=tuple(seeds or ()),
+            seeds=seeds or (),
             passphrase=passphrase,
             head_addr=head_addr,
             is_head_node=is_head_node,

@@ -12,7 +12,7 @@ import { NavigationBar, TopBar, navigationOpen } from "./lib/shell.js";
 import { channel, now, startStream, useLive } from "./lib/stream.js";
 import { KEYS, PAGES } from "./lib/text.js";
 import { remember } from "./lib/trail-seen.js";
-import { nextTheme, startTheme } from "./lib/theme.js";
+import { nextTheme, offerTheme, startTheme } from "./lib/theme.js";
 import { Login, takeCode } from "./pages/login.js";
 
 /** Pages load when they are first opened. @type {Record<string, [() => Promise<any>, (() => Promise<any>)?]>} list and detail */
@@ -53,6 +53,7 @@ const offered = computed(() => {
 async function introduce() {
   const [who, index] = await Promise.all([get("whoami").catch(() => null), get("").catch(() => null)]);
   me.value = who;
+  offerTheme(who?.ui?.theme);
   if (index) learn(index);
 }
 
@@ -67,11 +68,11 @@ function Page({ page, id, query }) {
   const load = MODULES[page]?.[id ? 1 : 0] ?? MODULES[page]?.[0];
   const name = `${page}${id ? "/" : ""}`;
   const [{ missed }, setState] = useState({ missed: "" });
-  const live = connected.value;
+  const live = connected.value, title = me.value?.ui?.title ?? "Pulsing";
   useEffect(() => {
     if (load && !loaded.has(name)) load().then((module) => (loaded.set(name, module.default), setState({ missed: "" })), () => setState({ missed: name }));
-    document.title = `${id ? `${id} · ` : ""}${PAGES[page]?.title ?? "Not found"} · Pulsing`;
-  }, [name, id, live]);
+    document.title = `${id ? `${id} · ` : ""}${PAGES[page]?.title ?? "Not found"} · ${title}`;
+  }, [name, id, live, title]);
   if (!load) return html`<${NotFound} />`;
   const Content = loaded.get(name);
   return Content ? html`<${Content} key=${name + id} id=${id} query=${query} />` : missed === name ? html`<${Unloaded} />` : html`<${Skeleton} lines=${10} />`;
@@ -122,7 +123,7 @@ function Shell() {
     <a class="skip" href="#main" onClick=${(/** @type {Event} */ event) => (event.preventDefault(), /** @type {HTMLElement | null} */ (document.querySelector("main"))?.focus())}>Skip to the content</a>
     <${NavigationBar} overview=${summary} nodes=${nodes.view.value.rows} pages=${offered.value} page=${where.page} />
     <${TopBar} overview=${summary} nodes=${nodes.view.value.rows} onHelp=${() => setHelp(true)} />
-    <main id="main" tabindex="-1">${page}</main>
+    <main id="main" tabindex="0">${page}</main>
     ${paletteOpen.value && html`<${Palette} pages=${offered.value} actions=${actions} />`}
     ${help && html`<${Help} onClose=${() => setHelp(false)} />`}
   </div>`;

@@ -8,8 +8,8 @@ import { EMPTY_STATES } from "./text.js";
 
 /** Colour and shape of every state word: a reader without colours sees the shape and the word. @type {Record<string, [string, string]>} */
 const STATES = {
-  running: ["good", "dot"], alive: ["good", "dot"], ok: ["good", "dot"], open: ["good", "dot"], idle: ["good", "dot"],
-  busy: ["busy", "ring"], starting: ["busy", "half"], moving: ["busy", "half"], joining: ["busy", "half"],
+  running: ["good", "dot"], alive: ["good", "dot"], ok: ["good", "dot"], open: ["good", "dot"], idle: ["good", "dot"], waiting: ["good", "dot"],
+  busy: ["busy", "ring"], reading: ["busy", "ring"], starting: ["busy", "half"], moving: ["busy", "half"], joining: ["busy", "half"],
   restarting: ["warn", "triangle"], suspect: ["warn", "triangle"], slow: ["warn", "triangle"], degraded: ["warn", "triangle"], redialling: ["warn", "triangle"], warn: ["warn", "triangle"], refused: ["warn", "triangle"],
   stopping: ["mute", "half"], leaving: ["mute", "half"], stopped: ["mute", "square"], left: ["mute", "square"], closed: ["mute", "square"], off: ["mute", "square"],
   failed: ["bad", "cross"], dead: ["bad", "cross"], failing: ["bad", "cross"], unavailable: ["bad", "cross"], critical: ["bad", "cross"],

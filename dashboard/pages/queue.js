@@ -84,7 +84,7 @@ function Readers({ rows }) {
     { key: "buckets", title: "Buckets", width: 100, rank: 3, cell: (/** @type {any} */ row) => (row.buckets ?? []).join(", ") },
     { key: "offsets", title: "Offsets", width: 140, rank: 5, cell: (/** @type {any} */ row) => html`<span class="mono small" title=${JSON.stringify(row.offsets)}>${Object.entries(row.offsets ?? {}).map(([bucket, at]) => `${bucket}:${at}`).join(" ")}</span>` },
     { key: "node", title: "Node", width: 90, rank: 4, cell: (/** @type {any} */ row) => html`<${NodeLink} id=${row.node} />` },
-    { key: "state", title: "State", width: 90, rank: 2, cell: (/** @type {any} */ row) => (row.waiting ? html`<${State} value="idle" />` : html`<${State} value="busy" />`) },
+    { key: "state", title: "State", width: 90, rank: 2, cell: (/** @type {any} */ row) => html`<${State} value=${row.waiting ? "waiting" : "reading"} />` },
     { key: "lag", title: "Lag", width: 80, align: end, rank: 0, cell: (/** @type {any} */ row) => html`<${Num} value=${row.lag} as=${count} />` },
     { key: "unread", title: "Oldest unread", width: 110, align: end, rank: 4, cell: (/** @type {any} */ row) => duration(row.oldest_unread_s) },
     { key: "last", title: "Last read", width: 104, align: end, rank: 3, cell: (/** @type {any} */ row) => html`<${Ago} at=${row.last_read_at} />` },

@@ -39,7 +39,7 @@ export function NavigationBar({ overview, nodes, pages, page }) {
   const bad = new Set(failing.length ? ["health"] : []);
   const tone = failing.some((/** @type {any} */ check) => check.status === "critical") ? "bad" : "warn";
   return html`<nav class="nav ${navigationOpen.value ? "open" : ""}" aria-label="Pages">
-    <a class="brand" href=${link("overview")}><img src="icon.svg" alt="" width="24" height="24" /><span>Pulsing</span><small>${overview?.cluster?.name ?? ""}</small></a>
+    <a class="brand" href=${link("overview")}><img src="icon.svg" alt="" width="24" height="24" /><span>${me.value?.ui?.title ?? "Pulsing"}</span><small>${overview?.cluster?.name ?? ""}</small></a>
     <div class="nav-scroll">${nodes.length > 1 && html`<div class="nav-node only-narrow"><${NodePick} nodes=${nodes} class="" /></div>`}${NAVIGATION.map(([title, names]) => {
       const offered = /** @type {string[]} */ (names).filter((name) => pages.has(name));
       return offered.length > 0 && html`<section key=${title}>${title && html`<h3>${title}</h3>`}<ul>${offered.map((name) => html`<li key=${name}><a href=${link(name)} aria-current=${name === page ? "page" : undefined}

@@ -19,6 +19,13 @@ export function nextTheme() {
   apply();
 }
 
+/** Follow the node's own choice where this browser has made none. @param {string | undefined} theme */
+export function offerTheme(theme) {
+  if (!theme || !ORDER.includes(theme) || localStorage.getItem(KEY)) return;
+  choice.value = theme;
+  apply();
+}
+
 export function startTheme() {
   prefersDark?.addEventListener("change", apply);
   apply();

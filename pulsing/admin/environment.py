@@ -27,6 +27,8 @@ FIELDS: Mapping[str, str] = {
     "admin.disabled_actions": "disabled_actions",
     "admin.spawnable": "spawnable",
     "ui.enabled": "ui_enabled",
+    "ui.theme": "ui_theme",
+    "ui.title": "ui_title",
     "ui.tick_s": "tick_s",
     "payloads.mode": "payloads",
     "payloads.preview_bytes": "preview_bytes",

@@ -102,6 +102,10 @@ class AdminSettings:
     spawnable: tuple[str, ...] = ("*",)
     """globs over class names"""
     ui_enabled: bool = True
+    ui_theme: Literal["auto", "light", "dark"] = "auto"
+    """of browsers whose user has chosen none; auto is what their system says"""
+    ui_title: str = "Pulsing"
+    """what the dashboard calls itself"""
     tick_s: float = 1.0
     payloads: Literal["off", "types", "preview", "full"] = "full"
     """how much of arguments, results and records operators see"""
@@ -140,6 +144,8 @@ class AdminSettings:
             raise ValueError(f"tick_s lies between 0.25 and 10 seconds, got {self.tick_s}")
         if self.payloads not in ("off", "types", "preview", "full"):
             raise ValueError(f"payloads is off, types, preview or full, got {self.payloads!r}")
+        if self.ui_theme not in ("auto", "light", "dark"):
+            raise ValueError(f"ui_theme is auto, light or dark, got {self.ui_theme!r}")
         if self.metrics_auth not in ("token", "open"):
             raise ValueError(f"metrics_auth is token or open, got {self.metrics_auth!r}")
         if self.token is not None and len(self.token) < 16:

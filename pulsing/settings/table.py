@@ -75,6 +75,10 @@ _ADMIN = (
     Option("admin.disabled_actions", WORDS, (), "Actions to refuse by name."),
     Option("admin.spawnable", WORDS, ("*",), "Classes that may be spawned; * stands for any part of a name."),
     Option("ui.enabled", FLAG, True, "Whether the dashboard is served."),
+    Option(
+        "ui.theme", choice("auto", "light", "dark"), "auto", "Its colours, for browsers whose user has chosen none."
+    ),
+    Option("ui.title", TEXT, "Pulsing", "What the dashboard calls itself."),
     Option("ui.tick_s", NUMBER, 1.0, "Seconds between the updates of a page."),
 )
 

@@ -123,6 +123,7 @@ async def who_am_i(request: Request) -> Response:
                 "traces": False,
             },
             "backends": list_backends(),
+            "ui": {"theme": settings.ui_theme, "title": settings.ui_title},
             "epoch": plane.epoch,
         }
     )

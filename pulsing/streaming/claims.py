@@ -136,6 +136,7 @@ class Claims:
     def grant(self, claim: Claim, epoch: int, claimant: int) -> bool:
         """Whether this node agrees to a claim; if so it agrees to no other one of that epoch."""
         holding = self._catalogue.holding(claim.key)
+        self._votes.settle(claim.key, holding.epoch)
         if holding.epoch >= epoch:
             return False
         if holding.node_id not in (NOBODY, claimant, claim.given_by) and self._lives(holding.node_id):

@@ -53,6 +53,12 @@ class Votes:
         if known is not None and known.claimant == claimant:
             self._promises[key] = Promise(known.epoch, claimant, float("-inf"))
 
+    def settle(self, key: str, epoch: int) -> None:
+        """Take what was promised up to an epoch for settled: its owner, or that of a later one, is known."""
+        known = self._promises.get(key)
+        if known is not None and known.epoch <= epoch:
+            del self._promises[key]
+
     def promised(self, key: str) -> int:
         """The last epoch that was promised; 0 for none."""
         known = self._promises.get(key)

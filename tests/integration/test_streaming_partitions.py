@@ -291,3 +291,16 @@ def test_a_node_whose_seeds_refuse_is_known_to_be_alone() -> None:
             assert (await (await late.queue.write("q", num_buckets=1)).append({"id": 1}))["generation"] == 1
 
     run(scenario)
+
+
+def test_a_bucket_that_was_opened_a_moment_ago_is_handed_over_at_once() -> None:
+    async def scenario() -> None:
+        async with cluster(2, delay=0.002) as systems:
+            await (await systems[0].queue.write("q", num_buckets=4)).put([{"id": n} for n in range(20)])
+            loop = asyncio.get_running_loop()
+            began = loop.time()
+            await systems[1].shutdown()
+            assert loop.time() - began < 0.5
+            assert len(await (await systems[0].queue.write("q", num_buckets=4)).get()) == 20
+
+    run(scenario)

@@ -51,6 +51,13 @@ def test_only_the_claimant_itself_gives_up_its_claim(votes: Votes) -> None:
     assert not votes.vote("q:bucket_0", 3, claimant=2, now=0.1, lives=everybody_lives)
 
 
+def test_a_promise_whose_owner_is_known_keeps_nobody_off(votes: Votes) -> None:
+    votes.settle("q:bucket_0", 1)
+    assert not votes.vote("q:bucket_0", 3, claimant=2, now=0.1, lives=everybody_lives)
+    votes.settle("q:bucket_0", 2)
+    assert votes.vote("q:bucket_0", 3, claimant=2, now=0.1, lives=everybody_lives)
+
+
 def test_each_bucket_is_voted_for_by_itself(votes: Votes) -> None:
     assert votes.vote("q:bucket_1", 2, claimant=2, now=0.0, lives=everybody_lives)
     assert (votes.promised("q:bucket_0"), votes.promised("q:bucket_2")) == (2, 0)

@@ -32,9 +32,8 @@ class RayCluster:
 
     def run(self, program: str, *args: str, **extra: str) -> Any:
         """Run a function of `ray_programs` as a driver of its own; returns what it returned."""
-        command = [sys.executable, "-m", "tests.engines.ray_programs", program, *args]
         done = subprocess.run(
-            command,
+            _command(program, *args),
             cwd=ROOT,
             env={**self.environment, **extra},
             capture_output=True,
@@ -43,6 +42,16 @@ class RayCluster:
         )
         assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
         return json.loads(done.stdout.splitlines()[-1])
+
+    def start(self, program: str) -> subprocess.Popen[str]:
+        """Start such a driver, and leave it running; its output is a pipe."""
+        return subprocess.Popen(
+            _command(program), cwd=ROOT, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+
+
+def _command(program: str, *args: str) -> list[str]:
+    return [sys.executable, "-m", "tests.engines.ray_programs", program, *args]
 
 
 @contextmanager

@@ -304,6 +304,19 @@ def programs() -> dict[str, Any]:
     }
 
 
+def held() -> None:
+    """A program whose caller waits for it to end; prints its number first."""
+    os.environ["USE_POLSING_SUBPROCESS"] = "1"
+    init_in_ray()
+    resources = {"num_cpus": 0, "place1": 0.1}
+    program = subprocess.Popen(
+        ["sh", "-c", "echo $$; sleep 300"], stdout=subprocess.PIPE, text=True, resources=resources
+    )
+    assert program.stdout is not None
+    print(program.stdout.readline(), end="", flush=True)
+    program.wait()
+
+
 def mirrored() -> list[str]:
     """The lines of ours among the metrics that Ray exports for one node."""
     counter = actor(Counter, 1).remote("counter")

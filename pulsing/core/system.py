@@ -96,7 +96,7 @@ class System:
         """Where the admin app of this node is served, without a path."""
         self.announce: Callable[..., None] = lambda **_: None
         """Tells the other nodes something of this one."""
-        self.join_through: Callable[[list[str], float], Awaitable[bool]] | None = None
+        self.join_through: Callable[[list[str], float | None], Awaitable[bool]] | None = None
         """Joins the clusters of further seeds; None for a node that has no links."""
         self.may_be_cut_off: Callable[[], bool] = lambda: False
         """Whether this node was told of others and has met none, though there may be some: not all were refused."""

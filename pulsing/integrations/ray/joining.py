@@ -24,7 +24,9 @@ logger = logging.getLogger("pulsing.ray")
 ANSWER_TIMEOUT_S = 30.0
 """How long Ray may take to start the registry; a cold worker takes a few seconds."""
 JOIN_TIMEOUT_S = 3.0
-"""How long to wait for a member; those that the registry knows may all have just died."""
+"""How long to wait for a member that is slow to answer."""
+REFUSED_S = 1.0
+"""If the first round of dials has ended sooner and in vain, nobody listens at any of the addresses."""
 GOODBYE_TIMEOUT_S = 1.0
 _ASK_AGAIN_S = 0.5
 
@@ -116,8 +118,12 @@ class Entry:
         return members
 
     async def _join_through(self, members: list[str]) -> bool:
-        assert self._system.join_through is not None
-        if await self._system.join_through(members, JOIN_TIMEOUT_S):
+        join, began = self._system.join_through, self._system.now()
+        assert join is not None
+        # Those who are gone refuse at once; those who are only slow get time.
+        if await join(members, None) or (
+            self._system.now() - began > REFUSED_S and await join(members, JOIN_TIMEOUT_S)
+        ):
             return True
         node = self._system.router
         if isinstance(node, Node) and (failure := node.auth_failure) is not None:

@@ -11,7 +11,7 @@ from pulsing.exceptions import Overloaded, PulsingRuntimeError
 from pulsing.ids import ActorId
 from pulsing.node.answer import Answer, failure_of_message
 from pulsing.node.budget import Arrival
-from pulsing.wire.errors import ProtocolError
+from pulsing.wire.errors import NoRoom, ProtocolError
 from pulsing.wire.frames import Ask, Credit, Full, Room, Tell, Undecodable
 from pulsing.wire.session import WINDOW_BYTES, WINDOW_FRAMES, Request
 from pulsing.wire.weight import LIGHT_WEIGHT, Weighed
@@ -243,6 +243,9 @@ class Arrivals:
         envelope.fail(Overloaded("memory for messages of other nodes, in bytes,", self._budget.limit))
 
     def _refuse(self, envelope: Envelope, args: object) -> None:
+        if isinstance(args, Undecodable) and isinstance(args.error, NoRoom):
+            self._refuse_for_now(envelope)
+            return
         if isinstance(args, Undecodable):
             self._link.totals.errors["decode"] += 1
             self._system.dead_letters.record(envelope, "decode")

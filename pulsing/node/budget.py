@@ -21,6 +21,10 @@ class Budget:
         self.held = 0
         """Bytes that messages take now: those that wait, and those that methods are at work on."""
 
+    def takes_values(self, coming: int) -> bool:
+        """Whether large values of so many bytes may be coming in, from all nodes; what is complete counts as held."""
+        return coming <= self.limit
+
     def takes_answer(self, waiting: int, waiting_in_all: int) -> bool:
         """Whether answers may wait for the other nodes to take them.
 

@@ -93,7 +93,7 @@ class Link:
         self.outbox = Outbox(connection, self.system.loop, self._close_if_done)
         self.arrivals = Arrivals(self)
         self.values = codec
-        self._codec = FrameCodec(codec, self.outbox.room)
+        self._codec = FrameCodec(codec, self.outbox.room, self._admits)
         self._portions = Portions(connection, self.system.loop, self._read)
         self._tasks = TaskScope(f"link {peer.node_id}")
         self._handlers: dict[type, Callable[[Any, Request[Any] | None], None]] = {
@@ -255,6 +255,11 @@ class Link:
     def end_stream(self, request: Request[Any], error: BaseException | None) -> None:
         """Tell the reader that a stream is over."""
         self.send(End(request.id, None if error is None else self._failure(error)))
+
+    def _admits(self, size: int) -> bool:
+        """Whether there is room for a large value that begins to come in."""
+        node = self.peer.node
+        return node.budget.takes_values(size + sum(link._codec.assembler.begun_bytes for link in node.links()))
 
     # --- receiving -------------------------------------------------------------------------------------------------
 

@@ -17,7 +17,8 @@ from pulsing.wire.frames import Ask, Cancel, Credit, End, Failure, Frame, Reply,
 from pulsing.wire.limits import Limits
 
 Lane: TypeAlias = tuple[str, int]
-Finish: TypeAlias = Callable[[Sequence[Attachment]], Frame]
+Finish: TypeAlias = "Callable[[Sequence[Attachment] | None], Frame]"
+"""Makes the frame of its attachments; None where they were not kept."""
 
 # As many answers may be announced at once as there are requests; their number is bounded elsewhere.
 TRANSFERS_LIMIT = 65_536
@@ -33,6 +34,8 @@ class _Transfer:
         self.received = 0
         self.reserved = 0
         """Bytes that were set aside for what is still to come."""
+        self.kept = True
+        """Whether there is room for it; else its bytes are only counted."""
         self.attachments: list[Attachment] = []
         """Those that are complete."""
         self._sizes = sizes
@@ -45,7 +48,7 @@ class _Transfer:
     def take(self, piece: memoryview, reserve: bool) -> None:
         """Add a chunk; `reserve` sets memory aside for the whole of each attachment that it begins."""
         self.received += len(piece)
-        while piece:
+        while piece and self.kept:
             if self._begun is None:
                 size = self._sizes[len(self.attachments)]
                 if len(piece) >= size:
@@ -69,14 +72,22 @@ class _Held:
 
 
 class Assembler:
-    """The incomplete frames of one direction of one link, within the limits of the link."""
+    """The incomplete frames of one direction of one link, within the limits of the link.
 
-    def __init__(self, limits: Limits) -> None:
+    Args:
+        limits: of the link.
+        admits: whether there is room for a value of so many bytes, asked when the first of them come.
+    """
+
+    def __init__(self, limits: Limits, admits: Callable[[int], bool] = lambda size: True) -> None:
         self._limits = limits
+        self._admits = admits
         self._transfers: dict[int, tuple[_Transfer, Lane]] = {}
         self.lanes: dict[Lane, deque[_Transfer | _Held]] = {}
         """What waits in each lane; while this is empty, every frame may pass."""
         self._asked: dict[int, Lane] = {}
+        self.begun_bytes = 0
+        """Of the values that are kept and of which some bytes are here, in full."""
         self._bytes = 0
         self._reserved = 0
 
@@ -138,6 +149,9 @@ class Assembler:
         if not piece or transfer.received + len(piece) > transfer.total:
             raise ProtocolError(f"the chunks of transfer {transfer_id} do not add up to its size")
         self._count(len(piece))
+        if transfer.received == 0:
+            transfer.kept = self._admits(transfer.total)
+            self.begun_bytes += transfer.total if transfer.kept else 0
         before = transfer.reserved
         transfer.take(piece, reserve=self._reserved + transfer.total <= self._limits.assembling)
         self._reserved += transfer.reserved - before
@@ -177,7 +191,8 @@ class Assembler:
                     return ready
                 self._bytes -= first.total + first.head_size
                 self._reserved -= first.reserved
-                frame = first.finish(first.attachments)
+                self.begun_bytes -= first.total if first.kept else 0
+                frame = first.finish(first.attachments if first.kept else None)
             else:
                 self._bytes -= first.size
                 frame = first.frame

@@ -24,7 +24,7 @@ from typing import Any, TypeVar
 
 from pulsing.wire.assembler import Assembler, lane_of
 from pulsing.wire.attachment import Attachment
-from pulsing.wire.errors import DecodeError, ProtocolError
+from pulsing.wire.errors import DecodeError, NoRoom, ProtocolError
 from pulsing.wire.failures import FailureRecord, failure_from_fields
 from pulsing.wire.flat import FLAT_BYTES
 from pulsing.wire.frames import (
@@ -145,15 +145,18 @@ class FrameCodec:
         codec: for the values in the frames.
         room: how many bytes a frame may take without holding up others, asked before large bytes are put into one;
             what has no room becomes attachments.
+        admits: whether there is room for a large value that begins to come in; one without arrives as `Undecodable`.
     """
 
-    def __init__(self, codec: Codec, room: Callable[[], int] = lambda: 0) -> None:
+    def __init__(
+        self, codec: Codec, room: Callable[[], int] = lambda: 0, admits: Callable[[int], bool] = lambda size: True
+    ) -> None:
         self.codec = codec
         self._room = room
         self._pack_plain = codec.pack_plain
         self._pack_arguments = codec.pack_arguments
         self._unpack = codec.unpack
-        self.assembler = Assembler(codec.limits)
+        self.assembler = Assembler(codec.limits, admits)
         self.first_announced: int | None = None
         """Sequence number of the first message to an actor whose head came before its value."""
         self._transfers = 0
@@ -274,7 +277,11 @@ class FrameCodec:
         if self.first_announced is None and isinstance(frame, (Ask, Tell)):
             self.first_announced = frame.sequence
         size = len(body)
-        self.assembler.begin(transfer_id, sizes, size, lane, request_id, lambda attachments: finish(head, attachments))
+
+        def finish_it(attachments: Sequence[Attachment] | None) -> Frame:
+            return _without_value(frame, sum(sizes)) if attachments is None else finish(head, attachments)
+
+        self.assembler.begin(transfer_id, sizes, size, lane, request_id, finish_it)
 
     def _value(self, head: bytes, attachments: Sequence[Attachment], outer: int) -> Any:
         try:
@@ -579,6 +586,17 @@ def _check_heads(message: bytes, limits: Limits) -> None:
         raise ProtocolError(f"the frames of a message have {heads} bytes beside their chunks, more than {limits.heads}")
     if frames > limits.frames:
         raise ProtocolError(f"a message has too many frames: {frames}, more than {limits.frames}")
+
+
+def _without_value(frame: Frame, size: int) -> Frame:
+    """A frame whose value was not kept."""
+    unread = Undecodable(NoRoom(size))
+    if isinstance(frame, (Ask, Tell)):
+        return frame._replace(args=unread)
+    if isinstance(frame, Reply):
+        return frame._replace(value=unread)
+    assert isinstance(frame, StreamItem)
+    return frame._replace(items=unread)
 
 
 def _are_named(kwargs: object) -> bool:

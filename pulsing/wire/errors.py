@@ -14,3 +14,10 @@ class DecodeError(PulsingRuntimeError, ValueError):
 
     Only the message that carries the value fails; the link goes on.
     """
+
+
+class NoRoom(DecodeError):
+    """A large value came while too much else was coming in; its bytes were not kept."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__(f"there was no room for its {size} bytes among all that came in")

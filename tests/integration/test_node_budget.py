@@ -162,6 +162,43 @@ class Hostile:
     def on_writable(self) -> None: ...
 
 
+def test_large_values_that_come_in_are_bounded_on_the_node_and_not_only_on_each_link() -> None:
+    async def scenario() -> None:
+        async with cluster(2) as systems:
+            slow, quick = await elsewhere(systems, SLOW, "slow"), await elsewhere(systems, QUICK, "quick")
+            budget_of(systems[0]).limit = 3500 * KIB
+            found: list[Hostile] = []
+
+            def attach(connection: Any) -> Hostile:
+                found.append(Hostile(connection))
+                return found[-1]
+
+            chunks = []
+            for n in range(6):
+                await network_of(systems).transport(f"evil{n}", NodeId()).dial(systems[0].addr, attach)
+                encoded = FrameCodec(Codec()).encode(
+                    Ask(1, slow.ref.actor_id.id, "take", (bytes(1024 * KIB),), sequence=1)
+                )
+                assert encoded.chunks is not None
+                found[n].connection.send(encoded.head)
+                found[n].connection.send(next(encoded.chunks))
+                chunks.append(encoded.chunks)
+            await asyncio.sleep(0.1)
+            coming = [link._codec.assembler.begun_bytes // KIB for link in node_of(systems[0]).links()]
+            assert sorted(coming) == [0, 0, 0, 0, 1024, 1024, 1024]
+            for peer, rest in zip(found, chunks, strict=True):
+                for parts in rest:
+                    peer.connection.send(parts)
+            await wait_until(lambda: sum(type(frame) is Failure for peer in found for frame in peer.received) == 3)
+            refusals = [frame.failure for peer in found for frame in peer.received if type(frame) is Failure]
+            assert {failure.category for failure in refusals} == {"Overloaded"}
+            assert await quick.echo(1) == 1
+            slow_one(systems).actor.gate.set()
+            await wait_until(lambda: slow_one(systems).actor.done == 3)
+
+    run_virtual(scenario)
+
+
 def test_messages_that_wait_for_another_link_are_bounded_and_refused_unrun() -> None:
     async def scenario() -> None:
         async with cluster(2) as systems:

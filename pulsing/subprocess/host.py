@@ -72,6 +72,14 @@ class Host:
         self.note(order, "started" if isinstance(answer, Message) else "failed", str(_calling_node()))
         return answer
 
+    def check_secure(self) -> None:
+        """Refuse where links do not prove who is there.
+
+        Raises:
+            Forbidden: they do not.
+        """
+        self._policy.check_secure()
+
     def start_here(self, order: Order) -> Any:
         """Start a process for whoever may do here what he likes; answers as `start` does."""
         return _answer(lambda: self._begin(order))

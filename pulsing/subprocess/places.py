@@ -103,10 +103,10 @@ async def _try(system: System, node_id: NodeId, order: Order) -> Started | bool 
 
 
 async def _start_by_ray(system: System, order: Order, resources: Mapping[str, Any]) -> Started:
-    outlet = await place(system, resources)
+    outlet = await place(system, order, resources)
     note = host_of(system).note
     try:
-        answer = await outlet.request("start", (order.to_values(),), None, PLACE_S)
+        answer = await outlet.request("start", (), None, PLACE_S)
         if not isinstance(answer, Message):
             raise _os_error(answer)
         started = await _started(system, answer)

@@ -47,8 +47,7 @@ class Policy:
             Forbidden: it is against the rules.
             FileNotFoundError: the program is allowed, and is not here.
         """
-        if not self.secure:
-            raise Forbidden("starting processes for other nodes", "this node runs without credentials (insecure)")
+        self.check_secure()
         if order.shell:
             raise Forbidden("shell=True from another node", "give the program and its arguments as a list")
         return replace(
@@ -58,6 +57,15 @@ class Policy:
             cwd=self._directory(order.cwd),
             env=self._variables(order.env),
         )
+
+    def check_secure(self) -> None:
+        """Refuse where links do not prove who is there.
+
+        Raises:
+            Forbidden: they do not.
+        """
+        if not self.secure:
+            raise Forbidden("starting processes for other nodes", "this node runs without credentials (insecure)")
 
     def _program(self, program: Word) -> str:
         wanted = os.fsdecode(program)

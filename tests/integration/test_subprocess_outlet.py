@@ -14,9 +14,13 @@ import pytest
 
 import pulsing.placement.launchers as launchers
 import pulsing.subprocess as subprocess
+from pulsing.exceptions import Forbidden
+from pulsing.ids import ActorId
 from pulsing.placement.launcher import Launch
 from pulsing.placement.local import LocalLauncher, LocalProcess
-from pulsing.testing import wait_until
+from pulsing.subprocess.order import Order
+from pulsing.subprocess.outlet import Outlet
+from pulsing.testing import system, wait_until
 from tests.integration.subprocess_places import Places, two_nodes
 
 BY_RAY: dict[str, Any] = {"placement": "ray", "resources": {"num_cpus": 1, "label_selector": {"zone": "a"}}}
@@ -97,6 +101,26 @@ def test_when_the_process_is_killed_the_program_ends_and_its_caller_is_told(node
         program.wait(30)
 
     nodes.do(wait_until(lambda: is_gone(pid)))
+
+
+async def test_an_outlet_starts_its_own_program_and_that_once() -> None:
+    outlet: Any = Outlet
+    async with system() as one:
+        made = await outlet.spawn(Order(["sleep", "300"]).to_values(), system=one)
+        stream = await made.ref.request("start", (), None, 30.0)
+        with pytest.raises(Forbidden, match="again"):
+            await made.ref.request("start", (), None, 30.0)
+        reader = stream.stream_reader()
+        actor_id, _ = await anext(reader)
+        await reader.aclose()
+        await wait_until(lambda: one.inner.registry.by_id(ActorId.from_str(actor_id)) is None)
+
+
+def test_without_credentials_nothing_is_placed(ray: Recorder) -> None:
+    with two_nodes(insecure=True) as places, pytest.raises(Forbidden, match="without credentials"):
+        subprocess.run(["true"], system=places.here, **BY_RAY)
+
+    assert ray.wanted == []
 
 
 def test_inside_ray_it_finds_the_place_unless_another_one_is_said(

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ def main() -> int:
     chosen = parser.parse_args()
     known = {campaign.id.partition(",")[0]: campaign for campaign in CAMPAIGNS}
     wanted = [known[one] for one in chosen.ids] or list(CAMPAIGNS)
-    ended = [] if chosen.page else [_ended(campaign, is_long=not chosen.quick) for campaign in wanted]
+    ended = [] if chosen.page else [_ended(one, is_long=not chosen.quick) for one in wanted if _can_run(one)]
     PAGE.write_text(reliability_page(read_results()))
     for result in ended:
         print(f"{'held  ' if result['pass'] else 'BROKEN'} {result['seconds']:8,.0f} s  {result['id']}")
@@ -51,6 +52,13 @@ def kept(before: dict[str, dict[str, Any]], result: dict[str, Any]) -> dict[str,
     if last is not None and last["form"] == "long" and result["form"] == "short" and result["pass"]:
         return before
     return before | {result["id"]: result}
+
+
+def _can_run(campaign: Campaign) -> bool:
+    if campaign.needs and find_spec(campaign.needs) is None:
+        print(f"left out: {campaign.id} needs {campaign.needs}", flush=True)
+        return False
+    return True
 
 
 def _ended(campaign: Campaign, *, is_long: bool) -> dict[str, Any]:

@@ -27,7 +27,7 @@ def reliability_page(results: Mapping[str, Mapping[str, Any]]) -> str:
 
 def _row(campaign: Campaign, result: Mapping[str, Any] | None) -> str:
     seed = "" if campaign.seed is None else str(campaign.seed)
-    told = ["", "not run yet", "", "", ""]
+    told = ["", f"not run yet{campaign.needs and f': needs {campaign.needs}'}", "", "", ""]
     if result is not None:
         outcome = "held" if result["pass"] else "**broken**"
         figures = ", ".join(f"{name.replace('_', ' ')} {_shown(value)}" for name, value in result["figure"].items())

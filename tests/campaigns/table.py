@@ -25,6 +25,8 @@ class Campaign:
     """variables of the long form"""
     seed: int | None = None
     """from which its chances come"""
+    needs: str = ""
+    """a package without which it is left out; it is in no environment by itself"""
     long_arguments: tuple[str, ...] = ()
     short_arguments: tuple[str, ...] = ()
 
@@ -84,6 +86,27 @@ CAMPAIGNS = (
         short_arguments=("--hours", "1"),
     ),
     Campaign(
+        "T-MOD",
+        "lives of sessions between nodes, of the order of messages, of queues and of groups, made up by Hypothesis",
+        "each does what a model of a few lines does",
+        (
+            "tests/unit/wire/test_wire_session.py",
+            "tests/unit/node/test_node_order.py",
+            "tests/unit/streaming/test_streaming_queue.py",
+            "tests/unit/streaming/test_streaming_ledger.py",
+            "tests/unit/streaming/test_streaming_memory.py",
+        ),
+    ),
+    Campaign(
+        "T-FUZ-1",
+        "the decoder of frames and the session behind it, fuzzed by atheris, which is guided by coverage",
+        "one kind of error and no other; no input takes 1 s or 600 MiB",
+        ("tests.fuzz.fuzz_frames", "-max_len=8192", "-print_final_stats=1"),
+        needs="atheris",
+        long_arguments=("-runs=100000000",),
+        short_arguments=("-runs=20000",),
+    ),
+    Campaign(
         "T-FUZ-2, 3",
         "frames changed in their structure, for the decoder and for a node that lives",
         "one kind of error and no other; honest calls go on; memory and loop within bounds",
@@ -128,6 +151,12 @@ CAMPAIGNS = (
         seed=11,
     ),
     Campaign(
+        "T-KILL-5",
+        "power cuts: what was not synced is gone from a queue's file",
+        "what was acknowledged is there; what is lost is told",
+        ("tests/unit/streaming/test_streaming_sqlite.py", "-k", "sync"),
+    ),
+    Campaign(
         "T-NET-1",
         "five hosts in network namespaces: cut into groups, silenced, heard one way only, cut by pairs, while all put "
         "into a durable queue",
@@ -135,6 +164,12 @@ CAMPAIGNS = (
         "records on two sides, nothing acknowledged is lost or there twice",
         (_INTEGRATION + "test_hosts_partition.py",),
         {"PULSING_CUTS": "60"},
+    ),
+    Campaign(
+        "T-NET-4, T-BLK-1",
+        "wrong secrets, other clusters, taken ports; handlers that hold the loop or the interpreter for seconds",
+        "a typed error, and no storm of dials; nobody is called dead for what a handler does",
+        (_INTEGRATION + "test_cluster_joining.py", _INTEGRATION + "test_cluster_processes.py"),
     ),
     Campaign(
         "T-ORD-1",
@@ -167,6 +202,13 @@ CAMPAIGNS = (
             _INTEGRATION + "test_node_hostile.py",
             _INTEGRATION + "test_node_budget.py",
         ),
+    ),
+    Campaign(
+        "T-OVL-4",
+        "actors of ever new names, spawned and stopped again",
+        "`/metrics` stays within 500 kB; memory is back to 5 % of what it was",
+        (_INTEGRATION + "test_spawn_without_end.py",),
+        {"PULSING_SPAWNS": "1000000"},
     ),
     Campaign(
         "T-SOAK-1",

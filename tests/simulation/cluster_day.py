@@ -25,7 +25,7 @@ from tests.simulation.cluster_world import Node, World, address_of
 SIZE = 5
 VETERANS = 2
 """Hosts that are never ended, so that whatever grows has the whole day for it."""
-NAMES = 40
+NAMES = 5
 MINUTE_S = 60.0
 FORGETFUL = replace(LAN, tombstone_age=600.0, tombstone_told=120.0)
 """Those that are gone are forgotten so soon that whatever grows all the same is seen within hours."""

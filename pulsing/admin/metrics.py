@@ -428,6 +428,7 @@ class Metrics:
 
     @staticmethod
     def _fill_network(sheet: Sheet, links: Row, traffic: Row) -> None:
+        sheet.add("links", ("out", "redialling"), links.get("redialling"))
         sheet.add("link_backpressure_seconds_total", (), links.get("backpressure_s"))
         for name, counted in (
             ("link_frames_total", "frames"),
@@ -445,6 +446,9 @@ class Metrics:
         if round_trips := traffic.get("round_trips"):
             sheet.observe("cluster_probe_rtt_seconds", (), Latency(**round_trips))
         sheet.add("cluster_refutations_total", (), traffic.get("refutations"))
+        sheet.add("cluster_messages_total", ("dropped", "in"), traffic.get("dropped"))
+        sheet.add("link_errors_total", ("auth",), traffic.get("refused"))
+        sheet.add("link_errors_total", ("decode",), traffic.get("bad_messages"))
 
     def _fill_topics(self, sheet: Sheet, rows: Sequence[Row]) -> None:
         if self._fanout.offers("topics"):

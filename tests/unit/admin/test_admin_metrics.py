@@ -67,6 +67,17 @@ async def test_what_was_called_is_counted_by_class_method_and_outcome() -> None:
     assert "process_cpu_seconds" in families
 
 
+async def test_what_the_listener_of_membership_refuses_and_drops_is_counted_too() -> None:
+    async with site() as world:
+        system = world.system.inner
+        system.inspectors["link_totals"] = lambda params: {"errors": {"auth": 2, "decode": 0}}
+        system.inspectors["cluster_traffic"] = lambda params: {"refused": 3, "bad_messages": 1, "dropped": 4}
+        families = await scrape(world)
+    assert value(families, "link_errors_total", error="auth") == 5
+    assert value(families, "link_errors_total", error="decode") == 1
+    assert value(families, "cluster_messages_total", type="dropped", direction="in") == 4
+
+
 async def test_requests_to_language_models_and_their_tokens_are_counted() -> None:
     async with site() as world:
         before = await scrape(world)

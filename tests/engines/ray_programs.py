@@ -329,7 +329,7 @@ def mirrored() -> list[str]:
     while True:
         with urllib.request.urlopen(url, timeout=LIMIT_S) as page:
             lines = [line for line in page.read().decode().splitlines() if line.startswith("ray_pulsing_")]
-        if any("messages" in line for line in lines) or time.monotonic() > deadline:
+        if any("actor_messages_total" in line for line in lines) or time.monotonic() > deadline:
             del counter
             return lines
         time.sleep(0.5)

@@ -10,7 +10,7 @@ from tests.e2e.browsing import Visit
 pytestmark = [pytest.mark.shared_resources, pytest.mark.timeout(120)]
 
 UPDATE_MS = 20
-ROOM = 2
+ROOM = 3
 """how many times slower a machine may be that does other work at the same time; what the others do is not counted"""
 WATCHED_MS = 8_000
 

@@ -236,6 +236,11 @@ class Node:
         """The open links."""
         return [link for peer in self._peers.values() for link in peer.links]
 
+    @property
+    def redialling(self) -> int:
+        """To how many nodes there is no link although messages wait for one."""
+        return sum(peer.link is None and peer.waiting > 0 for peer in self._peers.values())
+
     async def _link_rows(self, params: Mapping[str, Any]) -> list[dict[str, Any]]:
         await self.membership.look()
         return link_rows(self.links(), self._closed, bool(params.get("closed")))

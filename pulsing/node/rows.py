@@ -66,7 +66,7 @@ def totals_row(node: Node) -> dict[str, Any]:
 
     Returns:
         `connects`, `closed` and `errors` by kind; `frames`, `bytes` and `pickled` values by direction ("in", "out");
-        `backpressure_s`, for how long senders waited for room.
+        `backpressure_s`, for how long senders waited for room; `redialling`, to how many nodes a link is missed now.
     """
     totals = node.totals
     carried = totals.carried(node.links())
@@ -76,5 +76,6 @@ def totals_row(node: Node) -> dict[str, Any]:
         "closed": dict(totals.closed),
         "errors": {**totals.errors, "auth": totals.errors["auth"] + refused_here},
         **{what: {way: carried[f"{what}_{way}"] for way in ("in", "out")} for what in ("frames", "bytes", "pickled")},
+        "redialling": node.redialling,
         "backpressure_s": carried["backpressure_us"] / 1e6,
     }

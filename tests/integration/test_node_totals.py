@@ -75,6 +75,26 @@ async def test_a_dead_address_is_counted_as_refused() -> None:
     assert counted["ok"] == 0
 
 
+async def test_a_link_that_is_missed_is_counted_while_messages_wait_for_it() -> None:
+    async with cluster(2) as nodes:
+        mirror = await Mirror.spawn(name="mirror", system=nodes[1])
+        far = nodes[0].bind(mirror.ref.actor_id)
+        await far.request("echo", (1,), None, 20)
+        assert (await totals(nodes[0]))["redialling"] == 0
+        nodes.freeze(1, 2.0)
+        for link in links(nodes[0]):
+            link.connection.abort()
+        await wait_until(lambda: not links(nodes[0]))
+        call = asyncio.ensure_future(far.request("echo", (2,), None, 20))
+
+        async def is_missed() -> bool:
+            return bool((await totals(nodes[0]))["redialling"])
+
+        await wait_until(is_missed)
+        assert await call == 2
+        assert (await totals(nodes[0]))["redialling"] == 0
+
+
 async def test_a_caller_who_leaves_is_counted_with_its_wait() -> None:
     async with cluster(2) as nodes:
         await Mirror.spawn(name="mirror", system=nodes[1])

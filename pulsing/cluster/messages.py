@@ -304,9 +304,14 @@ def _unpack_entry(raw: Any) -> Entry:
     actor_id, class_name, module, file, metadata = _record(raw, 5)
     if type(actor_id) is not bytes or len(actor_id) != 16:
         raise BadMessage("expected an actor id")
-    if type(metadata) is not dict or not _is_plain(metadata, depth=4) or len(msgpack.packb(metadata)) > MAX_METADATA:
+    if not is_metadata(metadata):
         raise BadMessage(f"the metadata of a name must be JSON-able and take at most {MAX_METADATA} bytes")
     return Entry(int.from_bytes(actor_id, "big"), _long(class_name), _long(module), _long(file), True, metadata)
+
+
+def is_metadata(value: Any) -> bool:
+    """Whether a name can be published with this: a JSON-able dict, not deep, of at most `MAX_METADATA` bytes."""
+    return type(value) is dict and _is_plain(value, depth=4) and len(msgpack.packb(value)) <= MAX_METADATA
 
 
 def _is_plain(value: Any, depth: int) -> bool:

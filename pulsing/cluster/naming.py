@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from pulsing.cluster.cluster import Cluster
 from pulsing.cluster.directory import Instance as Found
+from pulsing.cluster.messages import is_metadata
 from pulsing.cluster.names import Entry
 from pulsing.core.registry import Instance
 from pulsing.ids import ActorId, NodeId
+
+TEXT_BYTES = 1024
+"""So much of each text of an agent's card is told to all nodes; its own node has the whole."""
 
 
 class ClusterNames:
@@ -23,7 +30,7 @@ class ClusterNames:
             module=info.get("module", ""),
             file=info.get("file", ""),
             public=True,
-            metadata={key: info[key] for key in ("kind", "card") if key in info},
+            metadata=_metadata(info),
         )
         self._directory.publish(instance.path, entry)
 
@@ -38,6 +45,20 @@ class ClusterNames:
 
     async def wait_for(self, path: str, timeout: float) -> bool:
         return await self._directory.wait_for(path, timeout) is not None
+
+
+def _metadata(info: Mapping[str, Any]) -> dict[str, Any]:
+    """What is told with a name: backstories may be whole prompts, and all nodes keep what is told."""
+    metadata = {key: info[key] for key in ("kind", "card") if key in info}
+    if not is_metadata(metadata):
+        metadata["card"] = {key: _cut(value) for key, value in metadata["card"].items()}
+    if not is_metadata(metadata):
+        metadata["card"] = {**metadata["card"], "tags": {}}
+    return metadata
+
+
+def _cut(value: Any) -> Any:
+    return value.encode()[:TEXT_BYTES].decode(errors="ignore") if isinstance(value, str) else value
 
 
 def _instance(found: Found) -> Instance:

@@ -198,6 +198,17 @@ async def test_the_card_shows_on_any_node_of_the_cluster() -> None:
     assert [actor["kind"] for actor in actors if actor["name"] == row["name"]] == ["agent"]
 
 
+@pytest.mark.parametrize("long", [{"goal": "ß" * 9000}, {"prompt": "p" * 9000}])
+async def test_a_long_card_is_shortened_for_other_nodes_only(long: dict[str, str]) -> None:
+    wordy: Any = agent(role="Writer", **long)(type("Wordy", (), {}))
+    async with cluster(2) as (one, two):
+        await wordy.spawn(name="wordy", system=one)
+        [row] = await one.inspect("agents", {})
+        await two.resolve("wordy", timeout=5)
+
+    assert {**row["tags"], "goal": row["goal"]} == {"goal": "", **long}
+
+
 async def test_an_agent_placed_on_another_node_is_entered_where_it_was_spawned() -> None:
     async with cluster(2) as (one, two):
         proxy = await researcher.spawn(name="far", system=one, placement=two.node_id)

@@ -55,7 +55,7 @@ FAMILIES: Mapping[str, Family] = {
     "queue_buckets": Family("gauge", ("queue",), "Buckets of the queue"),
     "queue_records": Family("gauge", ("queue",), "Records kept in this node's buckets"),
     "queue_bytes": Family("gauge", ("queue",), "Bytes kept in this node's buckets"),
-    "queue_unflushed_records": Family("gauge", ("queue",), "Records that are not yet where they outlive the node"),
+    "queue_unflushed_records": Family("gauge", ("queue",), "Records handed to a store, not kept there yet"),
     "queue_unavailable_buckets": Family("gauge", ("queue",), "Buckets of this node that cannot be used at the moment"),
     "queue_oldest_record_seconds": Family("gauge", ("queue",), "Age of the oldest record"),
     "queue_readers": Family("gauge", ("queue",), "Readers that this node's buckets remember"),

@@ -68,7 +68,9 @@ _CLASS_RULES: Mapping[str, Callable[[Any, Any], Any]] = {
     "handle_s": _percentiles,
 }
 _QUEUE_RULES: Mapping[str, Callable[[Any, Any], Any]] = {
-    **dict.fromkeys(("records", "bytes", "put_total", "read_total", "max_lag", "unavailable_buckets"), _sum),
+    **dict.fromkeys(
+        ("records", "bytes", "unflushed", "put_total", "read_total", "max_lag", "unavailable_buckets"), _sum
+    ),
     "oldest_at": _least,
     "oldest_s": _most,
     "oldest_unread_s": _most,

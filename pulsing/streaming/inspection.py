@@ -70,6 +70,7 @@ def queue_row(system: System, queue: str) -> Row:
     readers = reader_rows(system, queue)
     lags = [row["lag"] for row in (*readers, *groups)]
     sizes = [store.byte_count() for store in map(_accounted, buckets) if store is not None]
+    unflushed = [count for count in map(_unflushed, buckets) if count is not None]
     unavailable = sum(_state_of(bucket) != "ok" for bucket in buckets)
     return {
         "queue": queue,
@@ -79,6 +80,7 @@ def queue_row(system: System, queue: str) -> Row:
         "bucket_column": settings.bucket_column,
         "records": sum(map(_record_count, buckets)),
         "bytes": sum(sizes) if len(sizes) == len(buckets) else None,
+        "unflushed": sum(unflushed) if unflushed or not buckets else None,
         "put_total": sum(bucket.put_total for bucket in buckets),
         "read_total": sum(bucket.read_total for bucket in buckets),
         "oldest_at": None if oldest is None else timestamp(oldest),
@@ -134,7 +136,7 @@ def bucket_row(system: System, queue: str, bucket: Any) -> Row:
         "next": bucket.next_offset,
         "records": _record_count(bucket),
         "bytes": None if store is None else store.byte_count(),
-        "unflushed": 0,
+        "unflushed": _unflushed(bucket),
         "put_total": bucket.put_total,
         "read_total": bucket.read_total,
         "oldest_at": None if oldest is None else timestamp(oldest),
@@ -219,6 +221,12 @@ def _record_count(bucket: Any) -> int:
     store = _accounted(bucket)
     count: int = bucket.next_offset if store is None else store.record_count()
     return count
+
+
+def _unflushed(bucket: Any) -> int | None:
+    """Records that were handed to a bucket's store and are not kept there yet; None of a store that does not say."""
+    count = getattr(bucket.backend, "unflushed_count", None)
+    return None if count is None else int(count())
 
 
 def _oldest_at(bucket: Any) -> float | None:

@@ -20,6 +20,8 @@ class QueueRow(Row):
     bucket_column: str | None = None
     records: int | None = None
     bytes: int | None = None
+    unflushed: int | None = None
+    """records that were handed to its stores and are not kept there yet"""
     put_total: int | None = None
     read_total: int | None = None
     oldest_at: str | None = None

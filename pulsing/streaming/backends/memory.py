@@ -184,6 +184,10 @@ class MemoryBackend:
         """Records that can be read."""
         return len(self.buffer) - len(self._removed)
 
+    def unflushed_count(self) -> int:
+        """Always 0: a put is done at once."""
+        return 0
+
     def byte_count(self) -> int:
         """Their approximate size."""
         return self._bytes

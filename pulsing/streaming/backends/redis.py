@@ -76,6 +76,7 @@ class RedisBackend:
         self._next = 0
         self._first = 0
         self._bytes = 0
+        self._unflushed = 0
         self._oldest_at: float | None = None
         self._url = url
         self._durability = durability
@@ -207,9 +208,13 @@ class RedisBackend:
         size = sum(map(len, bodies))
         self._bounds.check_room(self.bucket_id, self.record_count() + len(bodies), self._bytes + size)
         first: int | None = None
-        for part in _calls(bodies):
-            where = await self._append(part)
-            first = where if first is None else first
+        self._unflushed += len(bodies)
+        try:
+            for part in _calls(bodies):
+                where = await self._append(part)
+                first = where if first is None else first
+        finally:
+            self._unflushed -= len(bodies)
         assert first is not None
         self._arrivals.announce()
         await self._drop_excess()
@@ -312,6 +317,10 @@ class RedisBackend:
     def record_count(self) -> int:
         """Records that can be read."""
         return self._next - self._first
+
+    def unflushed_count(self) -> int:
+        """Records of puts under way, which the server has not confirmed."""
+        return self._unflushed
 
     def byte_count(self) -> int:
         """The size of the stored records."""

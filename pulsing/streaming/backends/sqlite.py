@@ -80,6 +80,7 @@ class SqliteBackend:
         self._is_open = False
         self._bodies = Bodies()
         self._arrivals = Arrivals(self.total_count)
+        self._handed_in = 0
 
     # --- opening and closing -----------------------------------------------------------------------------------------
 
@@ -220,8 +221,10 @@ class SqliteBackend:
         """
         if not self._is_open:
             await self.open()
+        bodies = self._bodies.encode(records)
+        self._handed_in += len(bodies)
         # Written once it is handed in, whether or not the caller still waits.
-        first: int = await self._thread.submit(self._file, self._bodies.encode(records))
+        first: int = await self._thread.submit(self._file, bodies)
         self._arrivals.announce()
         return first
 
@@ -261,6 +264,10 @@ class SqliteBackend:
     def byte_count(self) -> int:
         """The size of the stored records."""
         return self._file.bytes
+
+    def unflushed_count(self) -> int:
+        """Records handed in that are not in the file yet; with full durability, not on disk yet."""
+        return self._handed_in - self._file.settled
 
     def put_at(self, offset: int) -> float | None:
         """When the record at an offset was put, where that is known without reading: for the oldest one."""

@@ -61,6 +61,8 @@ class SqliteFile:
         self.first = 0
         """the oldest offset that there is"""
         self.bytes = 0
+        self.settled = 0
+        """records handed in, since this was made, whose fate is decided: they are kept, or their put has failed"""
         self.may_lack = False
         """whether the machine went down while commits were not on disk, so that the last may be gone"""
         self.anew_from = NOWHERE
@@ -81,6 +83,7 @@ class SqliteFile:
         """jobs whose outcome counts only when they are settled"""
         self._written: tuple[int, int] | None = None
         """the end and the size with what was appended and is not settled"""
+        self._in_hand = 0
 
     # --- the thread's jobs -------------------------------------------------------------------------------------------
 
@@ -119,6 +122,8 @@ class SqliteFile:
         done, self._done = self._done, []
         written, self._written = self._written, None
         self._unsynced = False
+        self.settled += self._in_hand
+        self._in_hand = 0
         if error is not None:
             for job in done:
                 job.outcome = (None, told(error))
@@ -254,6 +259,7 @@ class SqliteFile:
         firsts: list[int] = []
         size = self.bytes
         for job in jobs:
+            self._in_hand += len(job.argument)
             added = sum(map(len, job.argument))
             try:
                 records = self.next - self.first + len(bodies) + len(job.argument)

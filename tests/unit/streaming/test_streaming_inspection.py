@@ -71,6 +71,7 @@ async def test_rows_of_queues_have_the_shape_that_the_admin_plane_shows(one_syst
         assert row["nodes"] == [str(system.node_id)]
         assert row["oldest_at"].endswith("Z")
         assert detail["bucket_rows"][0]["next"] == 10
+        assert (row["unflushed"], detail["bucket_rows"][0]["unflushed"]) == (0, 0)
 
 
 async def test_a_reader_row_shows_what_it_last_asked_for(one_system: Any) -> None:

@@ -173,7 +173,11 @@ async def test_a_paused_server_makes_puts_wait_and_stores_each_once(redis_url: s
     store = RedisBackend(0, "q", url=redis_url)
     await store.put({"n": 0})
     await command(redis_url, "CLIENT", "PAUSE", 300, "ALL")
-    await asyncio.gather(*(store.put({"n": n}) for n in range(1, 20)))
+    puts = [asyncio.ensure_future(store.put({"n": n})) for n in range(1, 20)]
+    await asyncio.sleep(0)
+    assert store.unflushed_count() == 19
+    await asyncio.gather(*puts)
+    assert store.unflushed_count() == 0
     records = await store.get(100, 0)
     assert sorted(record["n"] for record in records) == list(range(20))
     await store.close()

@@ -9,16 +9,26 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pulsing.exceptions import BucketUnavailable, DataLost, Forbidden, NotOwner, PulsingRuntimeError
+from pulsing.exceptions import (
+    BucketUnavailable,
+    DataLost,
+    Forbidden,
+    NotOwner,
+    NotSendable,
+    Overloaded,
+    PulsingRuntimeError,
+)
 from pulsing.streaming import QueueReader
 from pulsing.streaming.backends.sqlite import SqliteBackend, file_of
 from pulsing.streaming.backends.writer import StoreThread
 from pulsing.streaming.manager import local_manager
+from pulsing.testing import wait_until
 from tests.campaigns.noted import note
 
 
@@ -404,6 +414,75 @@ async def test_a_put_whose_caller_has_left_is_written_all_the_same(tmp_path: Pat
 
     assert await store.get(10, 0) == [{"n": 1}, {"n": 2}]
     await store.close()
+
+
+class Holding:
+    """Holds the store thread until it is let go."""
+
+    def __init__(self, store: SqliteBackend) -> None:
+        self._let_go = threading.Event()
+        self._held = store._do(self._let_go.wait)
+
+    async def __aenter__(self) -> None:
+        self._waiting = asyncio.ensure_future(self._held)
+        await asyncio.sleep(0)
+
+    async def __aexit__(self, *exc: object) -> None:
+        self._let_go.set()
+        await self._waiting
+
+
+@pytest.mark.parametrize("durability", ["full", "normal"])
+async def test_records_count_as_unflushed_until_they_are_written_also_if_their_caller_has_left(
+    tmp_path: Path, durability: str
+) -> None:
+    store = SqliteBackend(0, str(tmp_path), durability=durability)
+    await store.put({"n": 0})
+    assert store.unflushed_count() == 0
+    async with Holding(store):
+        stays, leaves = (asyncio.ensure_future(store.put_batch(rows(n, n + 1))) for n in (1, 3))
+        await asyncio.sleep(0)
+        leaves.cancel()
+        await asyncio.gather(leaves, return_exceptions=True)
+        assert store.unflushed_count() == 4
+    await stays
+    await store.flush()
+
+    assert (store.unflushed_count(), store.record_count()) == (0, 5)
+    await store.close()
+
+
+async def test_records_that_are_refused_or_not_stored_are_not_unflushed(tmp_path: Path) -> None:
+    store = SqliteBackend(0, str(tmp_path), max_records=2, overflow="reject")
+    with pytest.raises(Overloaded):
+        await store.put_batch(rows(0, 1, 2))
+    with pytest.raises(NotSendable):
+        await store.put({"n": object()})
+    assert store.unflushed_count() == 0
+
+    def fail() -> None:
+        raise OSError(5, "Input/output error")
+
+    store._file.sync = fail  # type: ignore[method-assign]
+    with pytest.raises(PulsingRuntimeError, match="the store failed"):
+        await store.put({"n": 1})
+    assert store.unflushed_count() == 0
+    await store.close()
+
+
+async def test_a_node_tells_how_many_records_its_stores_have_yet_to_write(one_system: Any) -> None:
+    async with one_system() as system:
+        queue = await system.queue.write("q", num_buckets=1, backend="sqlite")
+        await queue.put({"id": 0})
+        bucket = next(iter(local_manager(system).buckets.values()))._cell.actor
+        async with Holding(bucket.backend):
+            put = asyncio.ensure_future(queue.put([{"id": n} for n in range(3)]))
+            await wait_until(bucket.backend.unflushed_count, timeout=10)
+            detail = await system.inner.inspect("queue", {"queue": "q"})
+            assert (detail["unflushed"], detail["bucket_rows"][0]["unflushed"], detail["records"]) == (3, 3, 1)
+        await put
+        (row,) = await system.inner.inspect("queues")
+        assert (row["unflushed"], row["records"]) == (0, 4)
 
 
 # --- queues ----------------------------------------------------------------------------------------------------------

@@ -93,11 +93,19 @@ class Fanout:
         """Whether this node answers a kind of question."""
         return kind in self._system.inspectors
 
-    async def ask(self, kind: str, params: Params | None = None, nodes: Sequence[str] | None = None) -> Answers:
-        """Ask `nodes` (all, when None) at the same time."""
+    async def ask(
+        self,
+        kind: str,
+        params: Params | None = None,
+        nodes: Sequence[str] | None = None,
+        *,
+        within_s: float | None = None,
+    ) -> Answers:
+        """Ask `nodes` (all, when None) at the same time; `within_s` is for what is not worth the usual deadline."""
         asked = await self.nodes() if nodes is None else list(nodes)
         answers = Answers(asked=len(asked))
-        await asyncio.gather(*(self._ask_one(node, kind, params or {}, answers) for node in asked))
+        deadline = self._deadline_s if within_s is None else min(within_s, self._deadline_s)
+        await asyncio.gather(*(self._ask_one(node, kind, params or {}, answers, deadline) for node in asked))
         return answers
 
     async def ask_here(self, kind: str, params: Params | None = None) -> Any:
@@ -105,12 +113,12 @@ class Fanout:
         value = self._system.inspect(kind, dict(params or {}))
         return await value if inspect.isawaitable(value) else value
 
-    async def _ask_one(self, node: str, kind: str, params: Params, answers: Answers) -> None:
+    async def _ask_one(self, node: str, kind: str, params: Params, answers: Answers, deadline_s: float) -> None:
         try:
             # A future that the wait cancels must not be one that others share: each question is its own task.
-            answers.values[node] = await asyncio.wait_for(self._value(node, kind, params), self._deadline_s)
+            answers.values[node] = await asyncio.wait_for(self._value(node, kind, params), deadline_s)
         except asyncio.TimeoutError:
-            answers.faults.append(_fault(node, "node-timeout", f"no answer in {self._deadline_s:g} s"))
+            answers.faults.append(_fault(node, "node-timeout", f"no answer in {deadline_s:g} s"))
         except PulsingRuntimeError as error:
             problem = problem_of(error)
             answers.faults.append(_fault(node, problem.slug, problem.detail))

@@ -16,7 +16,7 @@ from pulsing.admin.overview import cluster_view, overview
 from pulsing.admin.paging import ListQuery, ListSpec, paged, read_sort
 from pulsing.admin.problems import ProblemError
 from pulsing.admin.schemas import Input
-from pulsing.admin.subjects import find_actor, find_queue, find_topic, shown_actor
+from pulsing.admin.subjects import find_actor, find_queue, find_topic, shown_actor, with_ties
 
 Row = dict[str, Any]
 
@@ -156,4 +156,5 @@ class Sources:
         if question.topic == "topic":
             return await find_topic(self._fanout, name)
         row, answers = await find_actor(self._fanout, name)
+        row = await with_ties(self._fanout, row)
         return shown_actor(row, operator=question.operator), answers

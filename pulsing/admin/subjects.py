@@ -15,6 +15,7 @@ from pulsing.ids import ActorId
 Row = dict[str, Any]
 
 SECRET_FIELDS = ("arguments",)
+TIES_WITHIN_S = 0.5
 
 
 def actor_id_of(text: str) -> ActorId | None:
@@ -53,6 +54,19 @@ async def find_actor(fanout: Fanout, text: str, node: str | None = None) -> tupl
         if found:
             return {**found[0], "href": f"actors/{found[0]['id']}"}, answers
     raise ProblemError("actor-not-found", f"no actor {asked!r}", hint=await _nearest_name(fanout, asked))
+
+
+async def with_ties(fanout: Fanout, row: Row) -> Row:
+    """An actor's detail with what other nodes know of it: who watches it there, which of their topics it gets.
+
+    A node that takes long is left out: an actor is shown without delay though another node hangs.
+    """
+    if "watchers" not in row:
+        return row
+    others = [node for node in await fanout.nodes() if node != row["node"]]
+    answers = await fanout.ask("ties", {"actor": row["id"]}, others, within_s=TIES_WITHIN_S)
+    told = [row, *answers.values.values()]
+    return {**row, **{name: sorted({one for each in told for one in each[name]}) for name in ("watchers", "topics")}}
 
 
 def _living_first(rows: list[Row]) -> list[Row]:

@@ -21,6 +21,7 @@ from pulsing.core.methods import ASYNC, STREAMS
 from pulsing.core.registry import lookup_path
 from pulsing.core.statistics import ClassStatistics, Latency, MethodStatistics
 from pulsing.core.system import System
+from pulsing.core.ties import QUEUE, TOPIC
 from pulsing.core.vitals import Vitals
 from pulsing.core.window import Selection, Window, select
 from pulsing.ids import ActorId
@@ -40,6 +41,7 @@ def register_inspectors(system: System) -> None:
         node=lambda params: {**vitals.row(params), "started_at": timestamp(system.started_wall)},
         actors=lambda params: actor_rows(system, params),
         actor=lambda params: actor_detail(system, str(params.get("actor", ""))),
+        ties=lambda params: ties_row(system, str(params.get("actor", ""))),
         metadata=lambda params: actor_metadata(system, str(params.get("actor", ""))),
         classes=lambda params: class_rows(system),
         methods=lambda params: method_rows(system),
@@ -284,6 +286,23 @@ def actor_detail(system: System, actor: str) -> dict[str, Any] | None:
             for one in (system.names.instances(cell.path) if cell.path else [])
             if one.actor_id != cell.actor_id
         ],
+        **ties_row(system, str(cell.actor_id)),
+        "watching": sorted(map(str, system.ties.watching(cell.actor_id))),
+        "queue_readers": system.ties.read_by(cell.actor_id, QUEUE),
+    }
+
+
+def ties_row(system: System, actor: str) -> dict[str, list[str]]:
+    """What this node knows of an actor of any node: which actors here watch it, and which topics it gets from here."""
+    try:
+        actor_id = ActorId.from_str(actor)
+    except ValueError:
+        return {"watchers": [], "topics": []}
+    ties = system.ties
+    watchers = [str(watcher) for watcher in ties.watchers(actor_id) if system.registry.by_id(watcher) is not None]
+    return {
+        "watchers": sorted(watchers),
+        "topics": sorted({*ties.read_by(actor_id, TOPIC), *ties.subscribed_by_name(actor_id)}),
     }
 
 

@@ -84,7 +84,9 @@ class ActorRef:
                 told.set_result(end)
 
         system.watch(self, settle)
+        untie = system.ties.watched(self.actor_id)
         told.add_done_callback(lambda _: system.unwatch(self, settle))
+        told.add_done_callback(lambda _: untie())
         return told
 
     def as_any(self) -> ActorProxy:

@@ -39,6 +39,7 @@ from pulsing.core.seldom import Seldom
 from pulsing.core.spec import CellSpec
 from pulsing.core.statistics import AskCounters, ClassCounters, SystemStatistics
 from pulsing.core.stopping import Shutdown
+from pulsing.core.ties import Ties
 from pulsing.core.timers import Deadlines, check_seconds
 from pulsing.core.turns import Turn
 from pulsing.exceptions import ActorNotFound, NodeLeaving, NodeNotFound, SystemStopped
@@ -81,6 +82,7 @@ class System:
         self.router: Router | None = None
         self.members_view: Callable[[], list[MemberView]] = self._only_this_node
         self.inspectors: dict[str, Inspector] = {}
+        self.ties = Ties()
         self.placements: dict[str, Placement] = {}
         """Where else than on a node actors may be placed, by the word for it."""
         self.guest_of: NodeId | None = None

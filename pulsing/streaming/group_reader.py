@@ -247,6 +247,7 @@ class GroupReader(QueueReader):
         if self._closed:
             return
         self._closed = True
+        self.queue._inner.ties.forget(self)
         if self._heartbeat is not None:
             self._heartbeat.cancel()
         await asyncio.gather(*self._borrowing, return_exceptions=True)

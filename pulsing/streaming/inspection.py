@@ -10,6 +10,7 @@ from typing import Any
 from pulsing.core import ActorRef
 from pulsing.core.inspection import percentiles
 from pulsing.core.system import System
+from pulsing.ids import ActorId
 from pulsing.streaming.catalogue import QueueSettings, bucket_key
 from pulsing.streaming.counters import StreamingStatistics
 from pulsing.streaming.folders import Folders
@@ -37,6 +38,7 @@ def register_streaming_inspectors(system: Any) -> None:
         topics=lambda params: topic_rows(inner),
         topic=lambda params: topic_detail(inner, str(params.get("topic", ""))),
     )
+    inner.ties.subscribed_by_name = lambda actor_id: _topics_sent_to(inner, actor_id)
 
 
 def streaming_statistics(system: Any) -> StreamingStatistics:
@@ -384,6 +386,15 @@ def _brokers_here(system: System) -> list[Any]:
     topics = local_manager(system).topics
     actors = (_actor(topics[topic]) for topic in sorted(topics))
     return [broker for broker in actors if broker is not None]
+
+
+def _topics_sent_to(system: System, actor_id: ActorId) -> list[str]:
+    """The topics whose brokers are on this node and have an actor among their subscribers."""
+    return [
+        broker.topic
+        for broker in _brokers_here(system)
+        if any(one.ref is not None and one.ref.actor_id == actor_id for one in broker.subscribers.values())
+    ]
 
 
 def _shown(wall: float | None) -> str | None:

@@ -14,6 +14,7 @@ from pulsing.core import ActorRef
 from pulsing.core.registry import check_name
 from pulsing.core.spawning import spawn_any
 from pulsing.core.system import System
+from pulsing.core.ties import TOPIC
 from pulsing.exceptions import ActorNotFound, PulsingRuntimeError, SystemStopped
 from pulsing.streaming.broker import (
     BEST_EFFORT_TIMEOUT,
@@ -288,6 +289,7 @@ class TopicReader:
             subscriber, self._subscriber = self._subscriber, None
             await self._inner.stop(subscriber)
             raise
+        self._inner.ties.reads(self, TOPIC, self._topic)
         self._renewal = self._inner.tasks.start(self._stay_subscribed(), f"subscription {self._reader_id}")
 
     async def stop(self) -> None:
@@ -296,6 +298,7 @@ class TopicReader:
         subscriber, self._subscriber = self._subscriber, None
         if subscriber is None:
             return
+        self._inner.ties.forget(self)
         if renewal is not None:
             renewal.cancel()
         try:

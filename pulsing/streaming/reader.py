@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from typing import TYPE_CHECKING
 
+from pulsing.core.ties import QUEUE
 from pulsing.exceptions import DataLost
 from pulsing.streaming.backends.memory import Record
 from pulsing.streaming.footing import Footing
@@ -43,6 +44,7 @@ class QueueReader:
         self._turn = 0
         inner = queue._inner
         reader_id = f"reader_{inner.random.getrandbits(32):08x}"
+        inner.ties.reads(self, QUEUE, queue.topic)
         self._info: ReaderInfo = (reader_id, str(inner.node_id), tuple(self._assigned()), rank, world_size)
 
     async def get(self, limit: int = 100, wait: bool = False, timeout: float | None = None) -> list[Record]:

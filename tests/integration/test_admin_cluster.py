@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -16,6 +17,7 @@ from pulsing.admin.families import FAMILIES
 from pulsing.admin.settings import AdminSettings
 from pulsing.core.following import Missed
 from pulsing.ids import ActorId
+from pulsing.streaming import subscribe_to_topic
 from pulsing.testing import wait_until
 
 TOKEN = "cluster-token-0123456789"
@@ -40,6 +42,37 @@ class CounterActor:
 
 
 Counter: Any = pul.remote(CounterActor)
+
+
+class TiedActor:
+    """Watches, subscribes and reads."""
+
+    def __init__(self, system: Any) -> None:
+        self._system = system
+        self._kept: list[Any] = []
+
+    async def watch(self, actor_id: str) -> None:
+        """Watch an actor of any node."""
+        self._kept.append(self._system.inner.bind(ActorId.from_str(actor_id)).watch())
+
+    async def unwatch(self) -> None:
+        """Watch no longer."""
+        self._kept.pop().cancel()
+
+    async def read(self, topic: str, queue: str) -> Any:
+        """Subscribe to a topic and make a reader of a queue."""
+        reader = await self._system.topic.read(topic)
+        reader.add_callback(print)
+        await reader.start()
+        self._kept += [reader, await self._system.queue.read(queue)]
+
+    async def stop_reading(self) -> None:
+        """End both."""
+        self._kept.pop()
+        await self._kept.pop().stop()
+
+
+Tied: Any = pul.remote(TiedActor)
 
 
 @contextlib.asynccontextmanager
@@ -202,6 +235,33 @@ async def test_an_actor_of_an_unknown_node_is_not_found() -> None:
     async with two_nodes() as (_, _, client):
         response = await client.get(f"{API}/actors/00000000000000ff:0000000000000010")
     assert (response.status_code, response.json()["type"]) == (404, "/problems/actor-not-found")
+
+
+async def test_an_actor_shows_who_watches_it_and_what_it_reads_wherever_that_is() -> None:
+    async with two_nodes() as (one, two, client):
+        here, there = await Tied.spawn(one, system=one), await Tied.spawn(two, name="there", system=two)
+        ids = [str(each.ref.actor_id) for each in (here, there)]
+        for each in (here, there):
+            await each.watch(ids[0])
+        await here.watch(ids[1])
+        await here.read("news", "work")
+        for number in range(8):  # so many that each node has the broker of some
+            await subscribe_to_topic(one, f"t{number}", "s", "there")
+
+        first, second = [(await client.get(f"{API}/actors/{each}")).json() for each in ids]
+        assert first["watchers"] == sorted(ids)
+        assert (first["watching"], first["topics"], first["queue_readers"]) == (sorted(ids), ["news"], ["work"])
+        assert (second["watchers"], second["watching"]) == ([ids[0]], [ids[0]])
+        assert (second["topics"], second["queue_readers"]) == ([f"t{number}" for number in range(8)], [])
+
+        await here.stop_reading()
+        await here.unwatch()
+        gc.collect()
+        first, second = [(await client.get(f"{API}/actors/{each}")).json() for each in ids]
+        assert (first["watching"], first["topics"], first["queue_readers"]) == ([ids[0]], [], [])
+        assert second["watchers"] == []
+        await two.stop("there")
+        assert (await client.get(f"{API}/actors/{ids[0]}")).json()["watchers"] == [ids[0]]
 
 
 RARE = {

@@ -22,7 +22,7 @@ from pulsing.admin.replies import EventStream, reply
 from pulsing.admin.routes.cluster import find_node
 from pulsing.admin.routing import Routes
 from pulsing.admin.schemas import ActorDetail, ActorRow, AgentRow, Input, Row, Stopped
-from pulsing.admin.subjects import actor_id_of, actor_paths, find_actor, shown_actor
+from pulsing.admin.subjects import actor_id_of, actor_paths, find_actor, shown_actor, with_ties
 from pulsing.admin.visit import visit_of
 from pulsing.core.registry import check_name
 from pulsing.exceptions import ActorNotFound, PulsingRuntimeError
@@ -86,7 +86,7 @@ def _summary(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 async def show_actor(request: Request, actor: str, node: str | None = None) -> Response:
     """One actor by id or name."""
     plane = plane_of(request)
-    row = await _find(plane, actor, node)
+    row = await with_ties(plane.fanout, await _find(plane, actor, node))
     return reply(shown_actor(row, operator=plane.payloads.may_see(visit_of(request).known)))
 
 

@@ -147,9 +147,13 @@ class ActorDetail(ActorRow):
     by_method: list[dict[str, Any]] | None = None
     errors: list[ActorError] | None = None
     watchers: list[str] | None = None
+    """ids of the actors, of all nodes, that wait for its end"""
     watching: list[str] | None = None
+    """ids of the actors for whose end it waits"""
     topics: list[str] | None = None
+    """topics to which it has subscribed, or was subscribed by its name"""
     queue_readers: list[str] | None = None
+    """queues of which it has a reader"""
     replicas: list[dict[str, Any]] | None = None
     exit: ActorExit | None = None
     metadata: dict[str, Any] | None = None

@@ -71,6 +71,8 @@ class SystemConfig:
     """what messages that can be sent again may take together"""
     mailbox_capacity: int = 1_000
     """messages that may wait for an actor whose class and spawn say nothing of it"""
+    mailbox_bytes: int = 64 << 20
+    """what messages of other nodes may take in one mailbox"""
     user_bytes: int = 512 << 20
     """what messages of other nodes may take together on this one"""
     public_names: int = 10_000
@@ -93,7 +95,8 @@ class SystemConfig:
             raise ValueError("allow_pickle needs authenticated links: it cannot go with insecure=True")
         if not 0 <= self.control_port <= 65535:
             raise ValueError(f"control_port is a port number or 0, got {self.control_port}")
-        for name in ("events_kept", "letters_kept", "ended_kept", "links_kept", "mailbox_capacity", "user_bytes"):
+        kept = ("events_kept", "letters_kept", "ended_kept", "links_kept")
+        for name in (*kept, "mailbox_capacity", "mailbox_bytes", "user_bytes"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is at least 1, got {getattr(self, name)}")
         if self.detector not in ("lan", "fast"):
@@ -156,6 +159,7 @@ _FIELDS = {
     "letters_kept": "dead_letters.capacity",
     "letters_kept_bytes": "dead_letters.keep_bytes",
     "links_kept": "links.closed",
+    "mailbox_bytes": "node.mailbox_bytes",
     "mailbox_capacity": "node.mailbox",
     "node_name": "node.name",
     "public_names": "node.public_names",

@@ -121,7 +121,7 @@ class Cell(Progress):
             if self.closed:
                 self._refuse(envelope, "stopped", self.stopped_error(maybe_executed=False))
                 return None
-            mailbox = self._mailbox = Mailbox(self.spec.mailbox.capacity)
+            mailbox = self._mailbox = Mailbox(self.spec.mailbox.capacity, self.system.mailbox_bytes)
             self.own_context()
         accepted = None if mailbox.accept(envelope) else self._deliver_to_full(mailbox, envelope, wait)
         if not self._scheduled:

@@ -63,11 +63,13 @@ class Mailbox(deque[Envelope]):
     It is a deque, and its length is the number of messages inside.
     """
 
-    __slots__ = ("attended", "bytes", "capacity", "dropped", "line")
+    __slots__ = ("attended", "bytes", "capacity", "dropped", "line", "max_bytes")
 
-    def __init__(self, capacity: int) -> None:
+    def __init__(self, capacity: int, max_bytes: int = MAILBOX_BYTES) -> None:
         super().__init__()
         self.capacity = capacity
+        self.max_bytes = max_bytes
+        """From this size of the messages inside on there is no room."""
         self.bytes = 0
         """Sizes of the messages inside."""
         self.dropped = 0
@@ -79,11 +81,11 @@ class Mailbox(deque[Envelope]):
     @property
     def has_room(self) -> bool:
         """Whether one more message fits inside."""
-        return len(self) < self.capacity and self.bytes < MAILBOX_BYTES
+        return len(self) < self.capacity and self.bytes < self.max_bytes
 
     def accept(self, envelope: Envelope) -> bool:
         """Take the message if there is room, and say so."""
-        if self.line or len(self) >= self.capacity or self.bytes >= MAILBOX_BYTES:
+        if self.line or len(self) >= self.capacity or self.bytes >= self.max_bytes:
             return False
         self.append(envelope)
         if envelope.size:

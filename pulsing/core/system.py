@@ -29,7 +29,7 @@ from pulsing.core.life import Life
 from pulsing.core.lifecycle import Ended, Terminated
 from pulsing.core.listing import describe_class, figures_of, named_actors, named_instances
 from pulsing.core.lookup import Lookup, actor_id_of, as_actor_id, as_node_id
-from pulsing.core.mailbox import DEFAULT
+from pulsing.core.mailbox import DEFAULT, MAILBOX_BYTES
 from pulsing.core.methods import MethodTable
 from pulsing.core.preview import Preview
 from pulsing.core.ref import ActorRef
@@ -117,6 +117,8 @@ class System:
         """What is shown of the messages of agents."""
         self.mailbox = DEFAULT
         """What actors have whose class and spawn say nothing of it."""
+        self.mailbox_bytes = MAILBOX_BYTES
+        """What messages of other nodes may take in the mailbox of one actor."""
         self.ended: deque[Ended] = deque(maxlen=ENDED_KEPT)
         self.started_wall = self.clock.wall()
         self._started = self.now()

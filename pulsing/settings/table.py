@@ -26,6 +26,7 @@ _NODE = (
     Option("queue.base_path", TEXT, "./queue_storage", "Folder under which queues keep their files."),
     Option("node.name", TEXT, None, "What people call the node.", "the host's name"),
     Option("node.mailbox", COUNT, 1_000, "Messages that may wait for an actor that says nothing of it itself."),
+    Option("node.mailbox_bytes", COUNT, 64 << 20, "Bytes that messages of other nodes may take in one mailbox."),
     Option("node.user_bytes", COUNT, 512 << 20, "Bytes that messages of other nodes may take here."),
     Option("node.public_names", COUNT, 10_000, "Public names that the node may have."),
 )

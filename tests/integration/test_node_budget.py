@@ -71,13 +71,9 @@ def network_of(systems: Any) -> Any:
     return systems._network
 
 
-def test_a_mailbox_full_by_its_bytes_holds_back_what_is_meant_for_it_and_nothing_else(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("pulsing.core.mailbox.MAILBOX_BYTES", 1024 * KIB)
-
+def test_a_mailbox_full_by_its_bytes_holds_back_what_is_meant_for_it_and_nothing_else() -> None:
     async def scenario() -> None:
-        async with cluster(2) as systems:
+        async with cluster(2, mailbox_bytes=1024 * KIB) as systems:
             slow, quick = await elsewhere(systems, SLOW, "slow"), await elsewhere(systems, QUICK, "quick")
             calls = [asyncio.ensure_future(slow.take(bytes(300 * KIB))) for _ in range(100)]
             for n in range(20):

@@ -109,6 +109,7 @@ async def test_a_system_remembers_as_much_as_it_is_told_to() -> None:
 async def test_budgets_of_a_node_are_settings() -> None:
     environment = {
         "PULSING_NODE_MAILBOX": "7",
+        "PULSING_NODE_MAILBOX_BYTES": "900",
         "PULSING_NODE_USER_BYTES": "1000000",
         "PULSING_NODE_PUBLIC_NAMES": "12",
         "PULSING_DEAD_LETTERS_KEEP_BYTES": "20",
@@ -119,6 +120,10 @@ async def test_budgets_of_a_node_are_settings() -> None:
         capacities = [
             (await system.inspect("actor", {"actor": name}))["mailbox_detail"]["capacity"] for name in ("usual", "own")
         ]
+        echo = await system.resolve("usual")
+        assert await echo.ask("x") == "x"
+        cell = system.inner.registry.by_path("actors/usual")
+        assert cell is not None and cell.mailbox is not None and cell.mailbox.max_bytes == 900
         with pytest.raises(Overloaded, match="public names"):
             for number in range(20):  # the node itself has some
                 await system.spawn(Echo(), name=f"n{number}", public=True)

@@ -5,7 +5,7 @@ import { read } from "./sse.js";
 import { EMPTY, append, delta, fromList, sampled, snapshot } from "./store.js";
 
 /**
- * @typedef {{topic: string, id?: string, filter?: Record<string, any>, search?: string, sort?: string, offset?: number, limit?: number}} Spec
+ * @typedef {{topic: string, id?: string, filter?: Record<string, any>, search?: string, sort?: string, offset?: number, limit?: number, system?: boolean}} Spec
  * @typedef {{name: string, spec: Spec, view: {value: import("./store.js").View, peek(): import("./store.js").View},
  *   samples: {value: import("./store.js").Samples, peek(): import("./store.js").Samples}, polled: boolean, etag: string, asked: number, since: number}} Subscription
  */

@@ -1,5 +1,5 @@
 /** Every actor of the cluster as a window over the server's list: filter, sort, select, act. */
-import { Act } from "../lib/actions.js";
+import { Act, me } from "../lib/actions.js";
 import { endsIn, ghostsOf, withGhosts } from "../lib/ended.js";
 import { age, className, count, duration, exact, rate, since } from "../lib/format.js";
 import { html, useEffect, useRef, useState } from "../lib/html.js";
@@ -26,11 +26,12 @@ export default function Actors({ query }) {
   const [hidden, setHidden] = useState(() => new Set(JSON.parse(localStorage.getItem(KEPT_COLUMNS) ?? '["kind","age","handle_max"]')));
   const filter = { class: query.class, state: query.state, tag: query.tag, node: nodeFilter.value || query.node, kind: query.kind };
   const sort = query.sort ?? "name";
-  const subscription = useLive({ topic: "actors", filter: given(filter), search: query.search || undefined, sort, ...window });
+  const own = Boolean(me.value?.ui?.show_system), system = own ? "true" : undefined;
+  const subscription = useLive({ topic: "actors", system: own || undefined, filter: given(filter), search: query.search || undefined, sort, ...window });
   const view = subscription.view.value;
   const rates = ratesOf(subscription);
   const rows = useEnded(view.rows, JSON.stringify([filter, query.search, sort, window]));
-  const states = useRest("actors/summary", { by: "state", ...given({ node: filter.node, class: filter.class }) }, 5_000);
+  const states = useRest("actors/summary", { by: "state", ...given({ node: filter.node, class: filter.class, system }) }, 5_000);
   const narrowed = Boolean(query.search || Object.keys(given(filter)).length);
   useEffect(() => {
     setWindow({ offset: 0, limit: 100 });
@@ -44,7 +45,7 @@ export default function Actors({ query }) {
   const columns = actorColumns(rates).map((column) => ({ ...column, hidden: hidden.has(column.key) || (column.key === "node" && Boolean(nodeFilter.value)) }));
   const group = query.group ?? "";
   return html`<div class="page-head"><div><h1>Actors</h1><p>${view.loaded ? `${exact(view.filtered)}${view.filtered === view.total ? "" : ` of ${exact(view.total)}`}` : " "}</p></div>
-      <div class="toolbar"><${SaveMenu} path="actors" name="actors" query=${{ ...filter, search: query.search, sort }} /><${ColumnChooser} columns=${columns} hidden=${hidden} onChange=${(/** @type {Set<string>} */ next) => (localStorage.setItem(KEPT_COLUMNS, JSON.stringify([...next])), setHidden(next))} />
+      <div class="toolbar"><${SaveMenu} path="actors" name="actors" query=${{ ...filter, search: query.search, sort, system }} /><${ColumnChooser} columns=${columns} hidden=${hidden} onChange=${(/** @type {Set<string>} */ next) => (localStorage.setItem(KEPT_COLUMNS, JSON.stringify([...next])), setHidden(next))} />
         <${Act} action="actor.spawn" icon="plus" class="button primary" onClick=${() => setQuery({ spawn: "1" })}>Spawn<//></div></div>
     <div class="toolbar"><${SearchBox} value=${query.search ?? ""} placeholder="Name, id or class" onInput=${(/** @type {string} */ search) => setQuery({ search })} />
       <${StateChips} summary=${states.data} value=${query.state ?? ""} />
@@ -52,7 +53,7 @@ export default function Actors({ query }) {
       <span class="grow"></span><${Segments} label="Group" value=${group} onChange=${(/** @type {string} */ value) => setQuery({ group: value })} options=${[["", "list"], ["class", "by class"], ["node", "by node"], ["tree", "tree"]]} /></div>
     ${selected.size > 0 && html`<${Selection} keys=${selected} rows=${view.rows} onDone=${() => setSelected(new Set())} />`}
     <${Partial} view=${view} /><${ProblemBox} problem=${view.problem} />
-    ${group === "tree" ? html`<${ActorTree} filter=${given(filter)} />` : group ? html`<${Groups} key=${group} by=${group} filter=${given(filter)} />` : html`<${Table} fill label="Actors" columns=${columns} rows=${rows} offset=${view.offset} total=${view.loaded ? view.filtered + rows.length - view.rows.length : 0} loaded=${view.loaded} sort=${sort}
+    ${group === "tree" ? html`<${ActorTree} filter=${given({ ...filter, system })} />` : group ? html`<${Groups} key=${group} by=${group} filter=${given({ ...filter, system })} />` : html`<${Table} fill label="Actors" columns=${columns} rows=${rows} offset=${view.offset} total=${view.loaded ? view.filtered + rows.length - view.rows.length : 0} loaded=${view.loaded} sort=${sort}
       onSort=${(/** @type {string} */ next) => setQuery({ sort: next })} onRange=${range} onOpen=${(/** @type {any} */ row) => go(link("actors", row.id))} selected=${selected} onSelect=${setSelected}
       mark=${(/** @type {any} */ row) => (row.state === "stopped" || row.state === "failed" ? "gone" : "")}
       empty=${view.problem ? null : narrowed ? html`<div class="empty"><h3>No actor fits</h3><p>Nothing has this name, class, state and node.</p><button type="button" class="button" onClick=${() => go(link("actors"))}>Clear the filters</button></div>` : html`<${Empty} name="actors" />`} />`}

@@ -29,6 +29,7 @@ FIELDS: Mapping[str, str] = {
     "ui.enabled": "ui_enabled",
     "ui.theme": "ui_theme",
     "ui.title": "ui_title",
+    "ui.show_system": "ui_show_system",
     "ui.tick_s": "tick_s",
     "payloads.mode": "payloads",
     "payloads.preview_bytes": "preview_bytes",

@@ -106,6 +106,8 @@ class AdminSettings:
     """of browsers whose user has chosen none; auto is what their system says"""
     ui_title: str = "Pulsing"
     """what the dashboard calls itself"""
+    ui_show_system: bool = False
+    """whether the dashboard's list of actors has Pulsing's own as well"""
     tick_s: float = 1.0
     payloads: Literal["off", "types", "preview", "full"] = "full"
     """how much of arguments, results and records operators see"""

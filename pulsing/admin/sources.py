@@ -39,6 +39,8 @@ class Subscribe(Input):
     limit: int = Field(default=100, ge=1, le=200)
     fields: list[str] = Field(default_factory=list, max_length=64)
     scope: str = "cluster"
+    system: bool = False
+    """whether Pulsing's own are among the actors"""
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,8 @@ class Question:
     """whether payloads are part of the answer"""
     key: str
     """the question as text"""
+    system: bool = False
+    """whether Pulsing's own actors are asked for, too"""
 
     @classmethod
     def of(cls, asked: Subscribe, *, operator: bool) -> Question:
@@ -64,8 +68,10 @@ class Question:
             raise ProblemError("bad-filter", f"no topic {asked.topic[:40]!r}", hint=f"topics: {', '.join(TOPICS)}")
         if asked.topic in ("actor", "queue", "topic") and not asked.id:
             raise ProblemError("bad-filter", f"the topic {asked.topic} needs an id")
+        if asked.system and asked.topic != "actors":
+            raise ProblemError("bad-filter", f"the topic {asked.topic} has no system= to ask for")
         key = json.dumps([operator, asked.model_dump(exclude={"sub"})], sort_keys=True)
-        return cls(asked.topic, asked.id or "", _query(asked), operator, key)
+        return cls(asked.topic, asked.id or "", _query(asked), operator, key, asked.system)
 
     @property
     def appends(self) -> bool:
@@ -130,7 +136,8 @@ class Sources:
     async def _window(self, question: Question, listing: Listing) -> Answer:
         query = question.query
         if listing.windowed:
-            page, answers = await listing.page(self._fanout, query, operator=question.operator)
+            more = {"system": True} if question.system else {}
+            page, answers = await listing.page(self._fanout, query, operator=question.operator, **more)
         else:
             rows, answers = await self._rows(listing, query)
             answers.require_one()

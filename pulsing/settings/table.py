@@ -80,6 +80,7 @@ _ADMIN = (
         "ui.theme", choice("auto", "light", "dark"), "auto", "Its colours, for browsers whose user has chosen none."
     ),
     Option("ui.title", TEXT, "Pulsing", "What the dashboard calls itself."),
+    Option("ui.show_system", FLAG, False, "Whether its list of actors has Pulsing's own as well."),
     Option("ui.tick_s", NUMBER, 1.0, "Seconds between the updates of a page."),
 )
 

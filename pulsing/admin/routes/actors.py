@@ -56,7 +56,7 @@ async def summarise(request: Request, by: Annotated[str, Query(pattern=SUMMARY_P
     plane = plane_of(request)
     pairs = [(name, value) for name, value in request.query_params.multi_items() if name != "by"]
     query = ListQuery.read(pairs, ACTORS.spec)
-    found, faults = await ACTORS.rows(plane.fanout, query.scope)
+    found, faults = await ACTORS.rows(plane.fanout, query.scope, system=_flag(request, "system"))
     faults.require_one()
     rows = fitting(found, query, ACTORS.spec)
     groups: dict[tuple[str, ...], list[Mapping[str, Any]]] = {}

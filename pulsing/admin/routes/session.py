@@ -123,7 +123,11 @@ async def who_am_i(request: Request) -> Response:
                 "traces": False,
             },
             "backends": list_backends(),
-            "ui": {"theme": settings.ui_theme, "title": settings.ui_title},
+            "ui": {
+                "theme": settings.ui_theme,
+                "title": settings.ui_title,
+                "show_system": settings.ui_show_system,
+            },
             "epoch": plane.epoch,
         }
     )

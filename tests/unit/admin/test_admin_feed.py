@@ -14,7 +14,7 @@ from pulsing.admin.problems import ProblemError
 from pulsing.admin.settings import Principal
 from pulsing.admin.sources import Subscribe
 from pulsing.testing import wait_until
-from tests.unit.admin.admin_world import Counter, Site, site
+from tests.unit.admin.admin_world import API, Counter, Site, site
 
 OPERATOR = Principal("op", "operator")
 VIEWER = Principal("vi", "viewer")
@@ -78,6 +78,21 @@ async def test_a_subscription_gets_a_snapshot_and_then_only_what_changed() -> No
     assert added["order"][1] == identity
     assert removed["del"] == [identity]
     assert removed["total"] == 1
+
+
+async def test_the_nodes_own_actors_are_in_the_stream_only_where_they_are_asked_for() -> None:
+    async with site(tick_s=TICK) as world:
+        usual = await opened(world, subscribe())
+        _, snapshot = await usual.next("snapshot")
+        assert snapshot["rows"] == []
+        everything = await opened(world, subscribe(system=True))
+        _, snapshot = await everything.next("snapshot")
+        assert "system/core" in [row["name"] for row in snapshot["rows"]]
+        client = await world.client("viewer")
+        summary = [(await client.get(f"{API}/actors/summary{asked}")).json()["items"] for asked in ("", "?system=true")]
+        assert (summary[0], sum(item["actors"] for item in summary[1])) == ([], len(snapshot["rows"]))
+        for reader in (usual, everything):
+            await reader.leave()
 
 
 async def test_events_are_appended() -> None:
@@ -211,6 +226,7 @@ async def test_viewers_see_no_payloads_in_the_stream() -> None:
         [subscribe(topic="surprise")],
         [subscribe(topic="actor")],
         [subscribe(sort="surprise")],
+        [subscribe(topic="queues", system=True)],
         [subscribe(filter={"colour": "red"})],
         [subscribe(filter={"state": "sideways"})],
         [subscribe(str(n)) for n in range(17)],

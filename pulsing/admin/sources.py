@@ -136,8 +136,8 @@ class Sources:
     async def _window(self, question: Question, listing: Listing) -> Answer:
         query = question.query
         if listing.windowed:
-            more = {"system": True} if question.system else {}
-            page, answers = await listing.page(self._fanout, query, operator=question.operator, **more)
+            asked = {"operator": question.operator, "system": question.system}
+            page, answers = await listing.page(self._fanout, query, None, **asked)
         else:
             rows, answers = await self._rows(listing, query)
             answers.require_one()

@@ -8,7 +8,8 @@ READY := $(VENV)/.ready
 PYTHON ?= $(shell for python in python3.11 python3.13 python3.12 python3.10 python3; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null && echo $$python && break; done)
 
-OTHER_VERSIONS := 3.10 3.12 3.13
+# The oldest and the newest; the one between by `make test-versions OTHER_VERSIONS=3.12`.
+OTHER_VERSIONS := 3.10 3.13
 # What needs no browser: units, virtual time, loopback.
 PORTABLE_TESTS := tests/unit tests/simulation tests/integration
 

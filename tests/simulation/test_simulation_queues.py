@@ -72,7 +72,7 @@ def broken(target: Any, name: str, instead: Any) -> Iterator[None]:
 
 def test_a_store_without_a_fence_is_caught() -> None:
     with broken(
-        sqlite_file, "_FENCE", "UPDATE meta SET value=?1 WHERE name='epoch' AND ?2 IS NOT NULL AND ?3 IS NOT NULL"
+        sqlite_file, "_FENCE", "UPDATE meta SET value=? WHERE name='epoch' AND ? IS NOT NULL AND ? IS NOT NULL"
     ):
         assert "replay with: python -m tests.simulation.queue_campaign --faults 60 --replay shared" in violation_within(
             "shared", 30

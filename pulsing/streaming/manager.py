@@ -356,17 +356,21 @@ class StorageManager:
     async def hand_over(self) -> None:
         """Give every bucket and broker of this node to another one; nobody loses anything by it."""
         self._leaving = True
-        if not [node_id for node_id in self._exchange.live() if node_id != self._me]:
+        if not self._anyone_stays():
             return
         await asyncio.gather(*(self._give_bucket(*subject) for subject in list(self.buckets)))
         await asyncio.gather(*(self._hand_over.give_topic(topic, ref) for topic, ref in self.topics.items()))
+
+    def _anyone_stays(self) -> bool:
+        """Whether there is another node; nothing is lost to anybody when the last ones leave."""
+        return any(node_id != self._me for node_id in self._exchange.live())
 
     async def _give_bucket(self, topic: str, bucket_id: int) -> None:
         ref = self.buckets.pop((topic, bucket_id))
         settings = self.catalogue.settings(topic) or QueueSettings()
         takeover = Takeover.of(settings)
         went_well = await self._hand_over.give_bucket(topic, bucket_id, ref)
-        if not went_well and takeover.is_fresh and not takeover.is_file_based:
+        if not went_well and takeover.is_fresh and not takeover.is_file_based and self._anyone_stays():
             self._report_loss(topic, bucket_id, "not_taken")
             logger.warning("queue %s: bucket %d is lost with this node: no other took it", topic, bucket_id)
 

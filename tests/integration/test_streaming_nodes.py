@@ -209,6 +209,22 @@ def test_a_node_that_leaves_hands_its_memory_buckets_over_with_offsets_and_group
     run(scenario)
 
 
+@pytest.mark.parametrize("later_s", [0.0, 0.001, 0.01, 0.1])
+def test_a_cluster_that_ends_as_a_whole_tells_of_no_lost_bucket(
+    later_s: float, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def scenario() -> None:
+        async with cluster(2) as (first, second):
+            queue = await first.queue.write("q")
+            await queue.put([{"id": n} for n in range(40)])
+            leaving = asyncio.ensure_future(second.shutdown())
+            await asyncio.sleep(later_s)
+            await asyncio.gather(first.shutdown(), leaving)
+
+    run(scenario)
+    assert "is lost" not in caplog.text
+
+
 def test_puts_and_waiting_reads_go_on_while_a_node_leaves() -> None:
     async def scenario() -> None:
         async with cluster(3) as systems:

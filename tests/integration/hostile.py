@@ -32,8 +32,8 @@ from pulsing.wire.values import Codec
 MIB = 1024 * 1024
 MEMORY_ALLOWED = 128 * MIB
 SIGNS_OF_HARM = ("xception in callback", "never retrieved", "Fatal error", "never awaited", "xception ignored")
-STALL_ALLOWED_S = 2.0
-"""A quarter of a second was promised; other processes of a busy machine may keep the loop waiting for longer."""
+STALL_ALLOWED_S = 0.5
+"""Of the processor, for a busy machine may keep any loop waiting. Twice of what was promised: not all are as fast."""
 
 
 class Siege:

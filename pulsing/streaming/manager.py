@@ -34,6 +34,8 @@ logger = logging.getLogger("pulsing.streaming")
 STORAGE_MANAGER_NAME = "queue_storage_manager"
 STORAGE_MANAGER_NUMBER = 3
 """The manager's number on every node: its id follows from the node's, before names have spread."""
+SEED_PATIENCE_S = 5.0
+"""How long a bucket that is asked for waits until this node knows whether it has started cut off."""
 
 
 @remote(max_concurrency=CALLS_AT_ONCE)
@@ -190,12 +192,19 @@ class StorageManager:
         )
         by_majority = takeover.by_majority or (begins and takeover.begins_by_majority)
         epoch: int | None = 0
-        if by_majority and not (self._side.may_take_over() and not self._inner.may_be_cut_off()):
+        if by_majority and not await self._may_claim():
             raise no_majority(topic, bucket_id, self.catalogue.holding(bucket_key(topic, bucket_id)).epoch)
         if by_majority or begins:
             epoch = await self._claims.win(Claim(topic, bucket_id, given_by, by_majority))
             self._check_staying()
         return None if epoch is None else self._open_bucket(topic, bucket_id, settings, epoch, moved)
+
+    async def _may_claim(self) -> bool:
+        """Whether this side goes on; a node that has just started waits for the answer of a seed to know."""
+        deadline = self._inner.now() + SEED_PATIENCE_S
+        while self._inner.may_be_cut_off() and self._inner.now() < deadline:  # noqa: ASYNC110 - nobody tells of it
+            await asyncio.sleep(0.02)
+        return self._side.may_take_over() and not self._inner.may_be_cut_off()
 
     async def grant_bucket(
         self, topic: str, bucket_id: int, epoch: int, claimant: str, given_by: str, by_majority: bool

@@ -209,6 +209,19 @@ def test_a_node_that_leaves_hands_its_memory_buckets_over_with_offsets_and_group
     run(scenario)
 
 
+def test_a_put_waits_until_a_node_that_has_just_started_knows_whether_it_is_cut_off() -> None:
+    async def scenario() -> None:
+        async with cluster(2) as systems:
+            seed_answers = systems[0].inner.now() + 2.0
+            for system in systems:
+                system.inner.may_be_cut_off = lambda: systems[0].inner.now() < seed_answers
+            queue = await systems[0].queue.write("q")
+            await queue.put([{"id": n} for n in range(20)])
+            assert systems[0].inner.now() >= seed_answers
+
+    run(scenario)
+
+
 @pytest.mark.parametrize("later_s", [0.0, 0.001, 0.01, 0.1])
 def test_a_cluster_that_ends_as_a_whole_tells_of_no_lost_bucket(
     later_s: float, caplog: pytest.LogCaptureFixture

@@ -245,6 +245,7 @@ async def test_an_actor_shows_who_watches_it_and_what_it_reads_wherever_that_is(
             await each.watch(ids[0])
         await here.watch(ids[1])
         await here.read("news", "work")
+        await one.resolve("there", timeout=20)  # a broker knows its subscriber's actor once it has found the name
         for number in range(8):  # so many that each node has the broker of some
             await subscribe_to_topic(one, f"t{number}", "s", "there")
 

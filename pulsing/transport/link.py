@@ -15,7 +15,7 @@ from typing import Protocol, cast
 from websockets.exceptions import PayloadTooBig
 from websockets.frames import Close, CloseCode, Frame, Opcode
 from websockets.http11 import Request, Response
-from websockets.protocol import OPEN, SEND_EOF, Side
+from websockets.protocol import OPEN, Side
 from websockets.protocol import Protocol as WebSocketCore
 
 from pulsing.transport.address import is_loopback, join_address
@@ -75,6 +75,7 @@ class WebSocketLink(asyncio.Protocol):
         self._fragments: list[bytes | bytearray] = []
         self._closing = False
         self._deaf = False
+        self._has_answers = False
         self._muted = False
         self._gone = False
         self._fault: Exception | None = None
@@ -140,18 +141,22 @@ class WebSocketLink(asyncio.Protocol):
 
     def feed(self, data: bytes | bytearray) -> list[Request | Response | Frame]:
         """Let the core read, send what it answers, and return what it has read."""
-        self.core.receive_data(data)
-        self._takes_messages = self._takes_messages and self.core.state is OPEN
+        events = self._take(data)
         self.flush()
-        return self.core.events_received()
+        return events
 
     def flush(self) -> None:
-        """Send what the core has written, up to the end of the stream."""
-        for data in self.core.data_to_send():
-            if data is SEND_EOF or not data:
-                self._end_stream()
-            else:
-                self.transport.write(data)
+        """Send what the core has written, up to the end of the stream.
+
+        In one piece for all that was read at once: since Python 3.12 asyncio adds up all pieces that wait at each
+        write, which a flood of pings made many.
+        """
+        written = self.core.data_to_send()
+        data = b"".join(written)
+        if data:
+            self.transport.write(data)
+        if not all(written):  # an empty one stands for the end
+            self._end_stream()
         if self._deadline is None and self.core.close_expected():
             self._expect_progress(self._limits.close_timeout)
 
@@ -175,6 +180,9 @@ class WebSocketLink(asyncio.Protocol):
             self._opening.received(data)
         elif not self._deaf:
             self._reader.feed(data)
+            if self._has_answers:
+                self._has_answers = False
+                self.flush()
 
     def eof_received(self) -> None:
         self.core.receive_eof()
@@ -230,7 +238,8 @@ class WebSocketLink(asyncio.Protocol):
 
     def _read_by_core(self, data: bytes | bytearray) -> None:
         """Leave a frame to the core: control frames, fragments, and whatever breaks the protocol."""
-        for event in self.feed(data):
+        self._has_answers = True
+        for event in self._take(data):
             if self._deaf:
                 break
             frame = cast(Frame, event)
@@ -240,6 +249,11 @@ class WebSocketLink(asyncio.Protocol):
                 self._collect(frame)
         if self.core.close_rcvd is not None or self.core.parser_exc is not None:
             self._deaf = True
+
+    def _take(self, data: bytes | bytearray) -> list[Request | Response | Frame]:
+        self.core.receive_data(data)
+        self._takes_messages = self._takes_messages and self.core.state is OPEN
+        return self.core.events_received()
 
     def _collect(self, frame: Frame) -> None:
         if len(self._fragments) >= _MAX_FRAGMENTS:

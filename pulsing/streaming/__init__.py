@@ -170,7 +170,7 @@ async def read_queue(
     if group is not None:
         return GroupReader(queue, group, consumer_id, ack_wait, max_deliver, start)
     buckets = bucket_ids
-    if rank is not None and world_size is not None:
+    if not (rank is None or world_size is None):
         buckets = share_of(num_buckets, rank, world_size)
         if not buckets:
             logger.warning("queue %s: reader %d of %d has no bucket to read", topic, rank, world_size)

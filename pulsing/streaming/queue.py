@@ -120,7 +120,7 @@ class Queue(QueueAccess):
             bucket_id = self._bucket_of(record)
             await self._append(bucket_id, [record])
             return {"bucket_id": bucket_id, "status": "ok"}
-        if not isinstance(record, list):
+        if not (isinstance(record, list) and all(isinstance(each, dict) for each in record)):
             raise TypeError("record must be a dict or list of dicts")
         return await self._put_all(record)
 
@@ -151,8 +151,6 @@ class Queue(QueueAccess):
         return ValueError(f"Missing partition column {self.bucket_column!r}")
 
     async def _put_all(self, records: list[Record]) -> list[dict[str, Any]]:
-        if not all(isinstance(record, dict) for record in records):
-            raise TypeError("record must be a dict or list of dicts")
         places = self._buckets_of(records)
         groups: dict[int, list[Record]] = {}
         for bucket_id, record in zip(places, records, strict=True):

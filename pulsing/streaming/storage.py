@@ -248,9 +248,9 @@ class BucketStorage(TrainingRows):
         self, limit: int = 100, offset: int = 0, wait: bool = False, timeout: float | None = None
     ) -> AsyncIterator[list[Record]]:
         """Lists of records as they come; see `StorageBackend.get_stream`."""
-        async for records in self._backend.get_stream(limit, offset, wait, timeout):
-            self.read_total += len(records)
-            yield records
+        async for found in self._backend.get_stream(limit, offset, wait, timeout):
+            self.read_total += len(found)
+            yield found
 
     async def flush(self) -> dict[str, Any]:
         """Make durable what was put before.

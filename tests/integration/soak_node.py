@@ -15,28 +15,18 @@ from pathlib import Path
 from typing import Any
 
 import pulsing as pul
-from pulsing.exceptions import (
-    ActorNotFound,
-    ActorStopped,
-    BucketUnavailable,
-    DataLost,
-    DeadlineExceeded,
-    LinkLost,
-    NodeDead,
-    NodeLeaving,
-    NotOwner,
-)
+from pulsing import exceptions
 
 ALLOWED = (
-    ActorNotFound,
-    ActorStopped,
-    BucketUnavailable,
-    DataLost,
-    DeadlineExceeded,
-    LinkLost,
-    NodeDead,
-    NodeLeaving,
-    NotOwner,
+    exceptions.ActorNotFound,
+    exceptions.ActorStopped,
+    exceptions.BucketUnavailable,
+    exceptions.DataLost,
+    exceptions.DeadlineExceeded,
+    exceptions.LinkLost,
+    exceptions.NodeDead,
+    exceptions.NodeLeaving,
+    exceptions.NotOwner,
 )
 """What somebody may meet who works with nodes that are killed."""
 PAUSE_S = 0.02

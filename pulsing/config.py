@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -77,6 +78,8 @@ class SystemConfig:
     """what messages of other nodes may take together on this one"""
     public_names: int = 10_000
     """public names that this node may have"""
+    ask_timeout: float = 30.0
+    """seconds that asks of this node wait that say nothing of it"""
     ended_kept: int = 1_000
     """actors that have ended and can still be listed"""
     links_kept: int = 256
@@ -99,6 +102,8 @@ class SystemConfig:
         for name in (*kept, "mailbox_capacity", "mailbox_bytes", "user_bytes"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is at least 1, got {getattr(self, name)}")
+        if not (isfinite(self.ask_timeout) and self.ask_timeout > 0):
+            raise ValueError(f"ask_timeout is a positive number of seconds, got {self.ask_timeout}")
         if self.detector not in ("lan", "fast"):
             raise ValueError(f"detector is lan or fast, got {self.detector!r}")
         if self.join_timeout is not None and self.join_timeout <= 0:
@@ -153,6 +158,7 @@ _FIELDS = {
     "admin": "admin.enabled",
     "admin_addr": "admin.addr",
     "allow_remote_subprocess": "subprocess.allow_remote",
+    "ask_timeout": "node.ask_timeout",
     "detector": "detector.profile",
     "ended_kept": "actors.ended",
     "events_kept": "events.capacity",

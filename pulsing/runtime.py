@@ -170,6 +170,7 @@ async def start_system(
     inner.dead_letters.kept = KeptMessages(inner.clock, lambda: _letter_packing(inner), config.letters_kept_bytes)
     inner.mailbox = MailboxOptions(config.mailbox_capacity)
     inner.mailbox_bytes = config.mailbox_bytes
+    inner.deadlines.usual = config.ask_timeout
     system = ActorSystem(inner)
     try:
         if before_joining is not None:

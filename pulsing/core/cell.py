@@ -72,9 +72,11 @@ class Cell(Progress):
         if timeout is None:
             envelope.deadline = None
         else:
-            envelope.deadline = now + timeout
             deadlines = self.deadlines
-            if timeout == DEFAULT_ASK_TIMEOUT and deadlines.timer is not None:
+            if timeout is DEFAULT_ASK_TIMEOUT:
+                timeout = envelope.timeout = deadlines.usual
+            envelope.deadline = now + timeout
+            if timeout == deadlines.usual and deadlines.timer is not None:
                 deadlines.common[envelope] = None
             else:
                 deadlines.add(envelope)
@@ -281,9 +283,14 @@ class Cell(Progress):
 
     def _attribute(self, name: str) -> Any:
         if not name.startswith("_") and name not in self.spec.injected:
-            value = getattr(self.actor, name)
-            if not callable(value):
-                return value
+            try:
+                value = getattr(self.actor, name)
+            except AttributeError:
+                if answers.has_attribute(self.actor, name):
+                    raise  # a property met it: an error of the actor's own
+            else:
+                if not callable(value):
+                    return value
         raise answers.not_callable(self, name)
 
     def forget_trace(self) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pulsing.core.actor import CURRENT, TRACE
 from pulsing.core.envelope import Envelope
+from pulsing.core.timers import DEFAULT_ASK_TIMEOUT
 from pulsing.core.trace import current_trace, new_trace
 from pulsing.exceptions import (
     ActorNotFound,
@@ -105,6 +106,8 @@ def _gone(system: System, actor_id: ActorId) -> PulsingRuntimeError:
 def _stamp(system: System, envelope: Envelope) -> None:
     now = envelope.accepted_at = system.now()
     timeout = envelope.timeout
+    if timeout is DEFAULT_ASK_TIMEOUT:
+        timeout = envelope.timeout = system.deadlines.usual
     envelope.deadline = None if timeout is None else now + timeout
     sender = CURRENT.get()
     envelope.sender = None if sender is None else sender.actor_id

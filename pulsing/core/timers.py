@@ -16,7 +16,10 @@ from pulsing.core.envelope import Envelope
 from pulsing.exceptions import DeadlineExceeded
 
 DEFAULT_ASK_TIMEOUT = 30.0
-"""Seconds that an ask waits unless it says otherwise."""
+"""Seconds that an ask waits unless it, or the setting of its node, says otherwise.
+
+This very object stands for "nothing was said"; an ask that says 30.0 itself waits for 30 s whatever the setting is.
+"""
 
 
 _UNKNOWN: Any = object()
@@ -37,7 +40,7 @@ def check_seconds(seconds: float | None, what: str) -> None:
 class Deadlines:
     """The pending asks of one system; fails each with DeadlineExceeded when its time has come."""
 
-    __slots__ = ("_expired", "_loop", "_now", "_own", "common", "timer")
+    __slots__ = ("_expired", "_loop", "_now", "_own", "common", "timer", "usual")
 
     def __init__(
         self,
@@ -48,6 +51,8 @@ class Deadlines:
         self._loop = loop
         self._now = now
         self._expired = expired
+        self.usual = DEFAULT_ASK_TIMEOUT
+        """seconds that an ask waits which says nothing of it; set before the first ask"""
         self.common: dict[Envelope, None] = {}
         """asks with the usual timeout, in the order of their deadlines"""
         self._own: dict[Envelope, asyncio.TimerHandle] = {}
@@ -57,7 +62,7 @@ class Deadlines:
     def add(self, envelope: Envelope) -> None:
         """Watch an ask that has a deadline until `done` is called for it."""
         timeout = envelope.timeout
-        if timeout == DEFAULT_ASK_TIMEOUT:
+        if timeout == self.usual:
             self.common[envelope] = None
             if self.timer is None:
                 self.timer = self._loop.call_later(timeout, self._expire_common)

@@ -29,6 +29,7 @@ _NODE = (
     Option("node.mailbox_bytes", COUNT, 64 << 20, "Bytes that messages of other nodes may take in one mailbox."),
     Option("node.user_bytes", COUNT, 512 << 20, "Bytes that messages of other nodes may take here."),
     Option("node.public_names", COUNT, 10_000, "Public names that the node may have."),
+    Option("node.ask_timeout", NUMBER, 30.0, "Seconds that an ask waits for its answer where it says nothing itself."),
 )
 
 _CREDENTIALS = (

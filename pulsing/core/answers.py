@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import logging
 from typing import TYPE_CHECKING, Any
 
@@ -132,6 +133,15 @@ def not_callable(cell: Progress, method: str | None) -> PulsingError:
     """The error for a name that cannot be called or read; like a missing attribute in one process."""
     error = PulsingUnsupportedError(operation_of(cell, method))
     return rebuild((PulsingUnsupportedError, AttributeError), error.args, error.__dict__)
+
+
+def has_attribute(actor: object, name: str) -> bool:
+    """Whether an object or its class has the name, without running what stands behind it."""
+    try:
+        inspect.getattr_static(actor, name)
+    except AttributeError:
+        return False
+    return True
 
 
 def operation_of(cell: Progress, method: str | None) -> str:

@@ -91,6 +91,10 @@ class Guarded:
     def broken(self) -> int:
         raise ValueError("broken")
 
+    @property
+    def lacking(self) -> int:
+        raise AttributeError("lacks something")
+
     def _private(self) -> None: ...
 
 
@@ -111,8 +115,10 @@ async def test_hooks_properties_and_callables_outside_the_table_cannot_be_called
 async def test_what_is_no_plain_attribute_cannot_be_read(name: str) -> None:
     async with testing.system() as system:
         guarded = (await spawn(Guarded, system=system)).as_any()
-        with pytest.raises(AttributeError):
+        with pytest.raises(PulsingUnsupportedError) as caught:
             await getattr(guarded, name)
+        assert isinstance(caught.value, AttributeError)
+        assert caught.value.operation == f"Guarded.{name}"
 
 
 async def test_a_property_is_read_as_an_attribute_and_fails_by_the_table() -> None:
@@ -121,6 +127,8 @@ async def test_a_property_is_read_as_an_attribute_and_fails_by_the_table() -> No
         assert await guarded.doubled == 2
         with pytest.raises(PulsingBusinessError, match="ValueError: broken"):
             await guarded.broken
+        with pytest.raises(PulsingBusinessError, match="AttributeError: lacks something"):
+            await guarded.lacking
 
 
 async def test_wrong_arguments_are_the_callers_fault() -> None:

@@ -410,9 +410,9 @@ PULSING_ERRORS: Mapping[str, type[PulsingError]] = {
 }
 """The Pulsing classes an error may arrive as, by name. Nothing outside this table is ever rebuilt."""
 
-# Raising the first kinds into a future or a generator has a meaning of its own; the others cannot be built without
-# arguments, or not as a parent of our classes (MemoryError has an allocator of its own).
-_NEVER_MIXED = ("Exception", "StopIteration", "StopAsyncIteration", "ExceptionGroup", "MemoryError")
+# Raising the first kinds into a future or a generator has a meaning of its own; the last cannot be built without
+# arguments.
+_NEVER_MIXED = ("Exception", "StopIteration", "StopAsyncIteration", "ExceptionGroup")
 
 BUILTIN_ERRORS: Mapping[str, type[Exception]] = {
     name: cls
@@ -508,7 +508,14 @@ def mixed(pulsing_class: type[PulsingError], builtin_class: type[Exception]) -> 
     """The class that is both `pulsing_class` and `builtin_class`; named like the first."""
     if issubclass(pulsing_class, builtin_class):
         return pulsing_class
-    fields = {"__module__": __name__, "__doc__": pulsing_class.__doc__, "_mixed_of": (pulsing_class, builtin_class)}
+    fields: dict[str, Any] = {
+        "__module__": __name__,
+        "__doc__": pulsing_class.__doc__,
+        "_mixed_of": (pulsing_class, builtin_class),
+    }
+    if builtin_class is MemoryError:
+        # It has an allocator of its own, which makes nothing but itself.
+        fields["__new__"] = pulsing_class.__new__
     builtins_too = _TIMEOUTS if builtin_class is TimeoutError else (builtin_class,)
     return type(pulsing_class.__name__, (pulsing_class, *builtins_too), fields)
 

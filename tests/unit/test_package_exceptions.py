@@ -95,6 +95,7 @@ def test_only_known_classes_are_ever_rebuilt() -> None:
     for cls in exc.BUILTIN_ERRORS.values():
         mixed: Any = make_mixed(exc.PulsingSystemError, cls)
         assert issubclass(mixed, cls)
+        assert isinstance(exc.rebuild((exc.PulsingSystemError, cls), ("text",), {}), cls)
         assert mixed.__name__ == "PulsingSystemError"
         assert make_mixed(exc.PulsingSystemError, cls) is mixed
 

@@ -17,6 +17,7 @@ from pulsing.core.ref import ActorRef
 from pulsing.core.spec import CellSpec, full_name, is_internal, missing_accessors, source_file
 from pulsing.core.supervision import RestartPolicy
 from pulsing.ids import NodeId
+from pulsing.modules import module_of
 
 if TYPE_CHECKING:
     from pulsing.core.system import System
@@ -261,6 +262,7 @@ class ActorClass(Generic[T]):
         receives = issubclass(cls, Actor)
         return CellSpec(
             class_name=full_name(cls),
+            module=module_of(cls),
             kind="agent" if self._card is not None else "receive" if receives else "remote",
             table=None if receives else self._table,
             policy=RestartPolicy.of(options),

@@ -109,7 +109,7 @@ def _by_kind(classes: Iterable[ClassStatistics]) -> dict[str, int]:
 
 def describe_class(cell: Cell) -> dict[str, Any]:
     """Class, module and file of an actor, and its card where it has one."""
-    module, _, name = cell.spec.class_name.rpartition(".")
+    module, name = cell.spec.home
     info: dict[str, Any] = {"class": name, "module": module, "file": cell.spec.file, "kind": cell.spec.kind}
     if cell.spec.card is not None:
         info["card"] = dict(cell.spec.card)
@@ -117,4 +117,8 @@ def describe_class(cell: Cell) -> dict[str, Any]:
 
 
 def _class_fields(info: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: info.get(key, "") for key in ("class", "module", "file")}
+    return {
+        "class": info.get("class", "").rpartition(".")[2],
+        "module": info.get("module", ""),
+        "file": info.get("file", ""),
+    }

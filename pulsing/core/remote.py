@@ -88,5 +88,5 @@ def get_actor_metadata(name: str) -> dict[str, str] | None:
     cell = get_system().inner.registry.by_path(lookup_path(name))
     if cell is None:
         return None
-    module = cell.spec.class_name.rpartition(".")[0]
+    module, _ = cell.spec.home
     return {"python_class": cell.spec.class_name, "python_module": module, "python_file": cell.spec.file}

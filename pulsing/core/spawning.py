@@ -15,6 +15,7 @@ from pulsing.core.methods import method_table
 from pulsing.core.ref import ActorRef
 from pulsing.core.spec import CellSpec, full_name, is_internal, missing_accessors, source_file
 from pulsing.core.supervision import RestartPolicy
+from pulsing.modules import module_of
 
 if TYPE_CHECKING:
     from pulsing.core.system import System
@@ -73,6 +74,7 @@ def _spec_of_instance(actor: Any, options: dict[str, Any]) -> CellSpec:
 def _receive_spec(cls: type, chosen: Mapping[str, Any]) -> CellSpec:
     return CellSpec(
         class_name=full_name(cls),
+        module=module_of(cls),
         kind="receive",
         table=None,
         policy=RestartPolicy.of(chosen),
@@ -88,6 +90,7 @@ def mounted_spec(cls: type) -> CellSpec:
     """How an object that was mounted as it is runs as an actor."""
     return CellSpec(
         class_name=full_name(cls),
+        module=module_of(cls),
         kind="mounted",
         table=method_table(cls),
         file=source_file(cls),

@@ -42,6 +42,8 @@ class CellSpec:
     """one of Pulsing's own actors, hidden from listings unless asked for"""
     file: str = ""
     """source file of the class, where it is known"""
+    module: str = ""
+    """module of the class, where it is known: what stands before the last dot is not, for a class within another"""
     card: Mapping[str, Any] | None = None
     """what an agent says of itself: role, goal, backstory, tags"""
     injected: tuple[str, ...] = ()
@@ -50,6 +52,14 @@ class CellSpec:
     @property
     def bare_name(self) -> str:
         return self.class_name.rpartition(".")[2]
+
+    @property
+    def home(self) -> tuple[str, str]:
+        """The module of the class, and its name there."""
+        if self.module:
+            return self.module, self.class_name.removeprefix(f"{self.module}.")
+        module, _, name = self.class_name.rpartition(".")
+        return module, name
 
 
 def is_internal(cls: type) -> bool:

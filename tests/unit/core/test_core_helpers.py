@@ -170,6 +170,7 @@ async def test_a_mounted_object_gets_delayed_only_and_its_metadata_is_known() ->
     found = get_actor_metadata("ledger")
     assert found is not None
     assert found["python_class"].endswith("Ledger")
+    assert found["python_module"] == __name__
     assert found["python_file"].endswith("test_core_helpers.py")
     assert get_actor_metadata("nobody") is None
     await pul.shutdown()

@@ -24,9 +24,9 @@ class Message:
 
     def __init__(self, msg_type: str, payload: bytes | None = None) -> None:
         self.msg_type = msg_type
-        self.payload = b"" if payload is None else payload
-        if not isinstance(self.payload, (bytes, bytearray, memoryview)):
+        if payload is not None and not isinstance(payload, (bytes, bytearray, memoryview)):
             raise TypeError(f"the payload of a message is bytes, not {type(payload).__name__}")
+        self.payload = payload if type(payload) is bytes else bytes(payload or b"")
         self._reader: StreamReader | None = None
         self._consumed = False
 
@@ -65,7 +65,10 @@ class Message:
         """
         if self.is_stream:
             raise ValueError("a stream message has no payload to read as JSON")
-        return json.loads(self.payload)
+        try:
+            return json.loads(self.payload)
+        except RecursionError:
+            raise ValueError("the payload is JSON nested too deep to be read") from None
 
     def stream_reader(self) -> StreamReader:
         """Read the items, once.

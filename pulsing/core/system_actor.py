@@ -17,6 +17,17 @@ from pulsing.ids import ActorId
 
 SILENCE_S = 2.0
 
+_NEEDS_NAME = {
+    "Ping": False,
+    "HealthCheck": False,
+    "GetNodeInfo": False,
+    "GetMetrics": False,
+    "ListActors": False,
+    "GetActor": True,
+    "StopActor": True,
+}
+"""What can be asked by message, and whether the question names an actor."""
+
 
 class SystemActor:
     """Answers questions about its node, to this node and to others."""
@@ -27,9 +38,9 @@ class SystemActor:
     def receive(self, msg: Any) -> Message:
         """Answer a "SystemMessage" whose JSON names a type; anything else is answered with an error."""
         try:
-            question = msg.to_json()
+            question = _question(msg)
             answer = self._answers()[question["type"]](question)
-        except (AttributeError, ValueError, KeyError, TypeError) as error:
+        except ValueError as error:
             answer = {"type": "Error", "message": f"not understood: {error}"}
         return Message.from_json("SystemResponse", answer)
 
@@ -213,6 +224,19 @@ class SystemActor:
             return {"type": "Error", "message": f"Actor not found: {name}"}
         cell.begin_end("stopped", None, 30.0)
         return {"type": "Ok"}
+
+
+def _question(msg: Any) -> dict[str, Any]:
+    """What a message asks, in a form that the table of answers can take."""
+    if not isinstance(msg, Message):
+        raise ValueError(f"a {type(msg).__name__} is no Message")
+    question: Any = msg.to_json()
+    kind = question.get("type") if isinstance(question, dict) else None
+    if not isinstance(kind, str) or kind not in _NEEDS_NAME:
+        raise ValueError(f"its JSON says no type of {', '.join(_NEEDS_NAME)}")
+    if _NEEDS_NAME[kind] and not isinstance(question.get("name"), str):
+        raise ValueError(f"{kind} takes a name")
+    return question
 
 
 def _listed(system: System, cell: Cell) -> dict[str, Any]:

@@ -24,7 +24,7 @@ def test_a_message_carries_json() -> None:
     assert (Message.empty().msg_type, Message.empty().payload) == ("", b"")
 
 
-@pytest.mark.parametrize("payload", [b"", b"{", b"\xff\xfe"])
+@pytest.mark.parametrize("payload", [b"", b"{", b"\xff\xfe", b"[" * 100_000])
 def test_a_payload_that_is_no_json_is_a_value_error(payload: bytes) -> None:
     with pytest.raises(ValueError):
         Message("T", payload).to_json()
@@ -172,3 +172,10 @@ def test_a_stream_without_room_is_refused(size: Any) -> None:
 def test_a_payload_that_is_no_bytes_is_refused(payload: Any) -> None:
     with pytest.raises(TypeError, match="is bytes, not"):
         Message("T", payload)
+
+
+@pytest.mark.parametrize("payload", [b"p", bytearray(b"p"), memoryview(b"p")])
+def test_a_payload_is_kept_as_bytes(payload: Any) -> None:
+    message = Message("T", payload)
+    assert type(message.payload) is bytes
+    assert hash(message) == hash(Message("T", b"p"))

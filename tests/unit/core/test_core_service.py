@@ -93,12 +93,23 @@ async def test_actors_are_found_and_stopped_by_message() -> None:
 
 @pytest.mark.parametrize(
     "message",
-    [Message("SystemMessage", b"{"), Message.from_json("X", {"type": "Nonsense"}), Message.from_json("X", []), 5],
+    [
+        Message("SystemMessage", b"{"),
+        Message("SystemMessage", b"\xff"),
+        Message("SystemMessage", b"[" * 100_000),
+        Message.from_json("X", {"type": "Nonsense"}),
+        Message.from_json("X", {"type": ["Ping"]}),
+        Message.from_json("X", {"type": "GetActor"}),
+        Message.from_json("X", {"type": "StopActor", "name": 5}),
+        Message.from_json("X", []),
+        5,
+    ],
 )
 async def test_what_is_not_understood_is_an_error_and_no_failure(message: Any) -> None:
     async with testing.system() as system:
         answer = await (await system.system()).ask(message)
         assert answer.to_json()["type"] == "Error"
+        assert answer.to_json()["message"].startswith("not understood: ")
         assert (await (await get_system_actor(system)).ping())["type"] == "Pong"
 
 

@@ -230,8 +230,9 @@ def _question(msg: Any) -> dict[str, Any]:
     """What a message asks, in a form that the table of answers can take."""
     if not isinstance(msg, Message):
         raise ValueError(f"a {type(msg).__name__} is no Message")
-    question: Any = msg.to_json()
-    kind = question.get("type") if isinstance(question, dict) else None
+    read = msg.to_json()
+    question: dict[str, Any] = read if isinstance(read, dict) else {}
+    kind = question.get("type")
     if not isinstance(kind, str) or kind not in _NEEDS_NAME:
         raise ValueError(f"its JSON says no type of {', '.join(_NEEDS_NAME)}")
     if _NEEDS_NAME[kind] and not isinstance(question.get("name"), str):

@@ -200,6 +200,26 @@ def left() -> dict[str, Any]:
     return {"known": ray.get(find_registry(CLUSTER).peers.remote())}
 
 
+def without_the_token() -> dict[str, Any]:
+    """What Ray and we say where Ray does not let this process in."""
+    found: dict[str, Any] = {"ours": []}
+    try:
+        connect()
+    except Exception as error:
+        found["ray"] = type(error).__name__
+
+    async def place() -> None:
+        async with await pul.actor_system() as system:
+            await Worker.spawn(placement="ray", system=system)
+
+    for start in (init_in_ray, lambda: asyncio.run(place())):
+        try:
+            start()
+        except (RuntimeError, pul.PulsingRuntimeError) as error:
+            found["ours"].append(str(error))
+    return found
+
+
 def with_a_passphrase() -> dict[str, Any]:
     """A passphrase takes the place of the secret that Ray hands out."""
 
@@ -380,8 +400,15 @@ async def timed(call: Callable[[], Any], number: int = 300) -> float:
     return (time.perf_counter() - began) / number
 
 
-def main(program: str, *args: str) -> None:
+def connect() -> None:
     ray.init(_node_ip_address=HOSTS[0], log_to_driver=False, logging_level="error")
+
+
+def main(program: str, *args: str) -> None:
+    if program == "without_the_token":
+        print(json.dumps(without_the_token()))
+        return
+    connect()
     try:
         pul.cleanup_ray()
         result = globals()[program](*args)

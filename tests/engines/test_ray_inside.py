@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -72,3 +73,17 @@ def test_without_a_running_ray_the_error_says_what_to_do(call: str) -> None:
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
 
     assert "RuntimeError: Ray not initialized, call ray.init() first" in done.stderr
+
+
+@pytest.mark.parametrize("token", ["wrong", "absent"])
+def test_where_ray_demands_a_token_the_error_says_what_to_set(ray: RayCluster, tmp_path: Path, token: str) -> None:
+    path = tmp_path / "token"
+    if token == "wrong":
+        path.write_text("f" * 64)
+    found = ray.run("without_the_token", RAY_AUTH_TOKEN_PATH=str(path))
+
+    # Ray says no more than this, and after twenty seconds, where it has a token that is not that of its head.
+    assert found["ray"] == {"wrong": "ConnectionError", "absent": "AuthenticationError"}[token]
+    assert len(found["ours"]) == 2
+    for told in found["ours"]:
+        assert all(variable in told for variable in ("RAY_AUTH_MODE=token", "RAY_AUTH_TOKEN ", "RAY_AUTH_TOKEN_PATH"))

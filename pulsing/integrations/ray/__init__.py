@@ -9,6 +9,7 @@ from typing import Any
 
 from pulsing.core.helpers import run_sync
 from pulsing.integrations.ray.launcher import RayLauncher
+from pulsing.integrations.ray.token import HINT, explained
 from pulsing.integrations.sharing import shared_system
 from pulsing.placement import register_launcher
 from pulsing.runtime import ActorSystem
@@ -28,13 +29,14 @@ async def async_init_in_ray() -> ActorSystem:
     Raises:
         ImportError: Ray is not installed.
         RuntimeError: `ray.init()` has not been called.
-        AuthFailed: the other processes use another secret.
+        AuthFailed: the other processes use another secret, or Ray refuses this process for want of its token.
         PulsingTimeoutError: Ray did not answer within 30 s.
     """
     _require_running()
     from pulsing.integrations.ray.joining import start_in_ray
 
-    return await shared_system(start_in_ray)
+    with explained():
+        return await shared_system(start_in_ray)
 
 
 def init_in_ray() -> ActorSystem:
@@ -56,11 +58,13 @@ def cleanup() -> None:
 
     Raises:
         ImportError: Ray is not installed.
+        AuthFailed: Ray refuses this process for want of its token.
     """
     if _require_ray().is_initialized():
         from pulsing.integrations.ray.registry import end_registry
 
-        end_registry()
+        with explained():
+            end_registry()
 
 
 register_launcher("ray", RayLauncher())
@@ -76,7 +80,7 @@ def _require_ray() -> Any:
 
 def _require_running() -> None:
     if not _require_ray().is_initialized():
-        raise RuntimeError("Ray not initialized, call ray.init() first, or run inside a Ray task or actor")
+        raise RuntimeError(f"Ray not initialized, call ray.init() first, or run inside a Ray task or actor; {HINT}")
 
 
 __all__ = ["async_init_in_ray", "cleanup", "init_in_ray"]

@@ -8,6 +8,7 @@ from typing import Any
 
 from pulsing.exceptions import PulsingRuntimeError
 from pulsing.integrations.ray.resources import check_feasible, in_words_of_ray
+from pulsing.integrations.ray.token import HINT, explained
 from pulsing.placement import Launch
 from pulsing.transport.threads import in_own_thread
 
@@ -29,7 +30,12 @@ class RayLauncher:
 
         Raises:
             PulsingRuntimeError: Ray is not running here, no node could ever have them, or none has within 25 s.
+            AuthFailed: Ray refuses this process for want of its token.
         """
+        with explained():
+            return await self._launch(wanted)
+
+    async def _launch(self, wanted: Launch) -> RayProcess:
         ray = _running_ray()
         resources = in_words_of_ray(wanted.resources)
         await in_own_thread("pulsing-ray", lambda: check_feasible(resources, ray.nodes()))
@@ -105,7 +111,7 @@ def _running_ray() -> Any:
     except ImportError as error:
         raise PulsingRuntimeError("placement='ray' needs Ray: pip install 'pulsing[ray]'") from error
     if not ray.is_initialized():
-        raise PulsingRuntimeError("placement='ray' needs a running Ray: call ray.init() first")
+        raise PulsingRuntimeError(f"placement='ray' needs a running Ray: call ray.init() first; {HINT}")
     return ray
 
 

@@ -219,6 +219,8 @@ class SystemActor:
         return {"type": "ActorInfo", **_listed(self._system, cell)}
 
     def _stop(self, name: str) -> dict[str, Any]:
+        if not self._system.creates_for_others:
+            return {"type": "Error", "message": "StopActor needs links that are proven: this node runs insecure"}
         cell = self.find(name)
         if cell is None or cell.spec.kind == "system":
             return {"type": "Error", "message": f"Actor not found: {name}"}

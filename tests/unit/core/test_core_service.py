@@ -91,6 +91,15 @@ async def test_actors_are_found_and_stopped_by_message() -> None:
         assert (await asked(system, type="StopActor", name="system/core"))["type"] == "Error"
 
 
+async def test_no_actor_is_stopped_by_message_where_links_are_not_proven() -> None:
+    async with testing.system() as system:
+        await spawn(Counter, name="c", system=system)
+        system.inner.creates_for_others = False
+        answer = await asked(system, type="StopActor", name="c")
+        assert (answer["type"], "proven" in answer["message"]) == ("Error", True)
+        assert (await asked(system, type="GetActor", name="c"))["type"] == "ActorInfo"
+
+
 @pytest.mark.parametrize(
     "message",
     [

@@ -17,6 +17,7 @@ from pulsing.streaming.backend import (
     StorageBackend,
     get_backend_class,
     list_backends,
+    load_built_in,
     register_backend,
 )
 from pulsing.streaming.finding import get_bucket_ref, get_topic_broker
@@ -50,6 +51,7 @@ __all__ = [
     "Queue",
     "QueueAPI",
     "QueueReader",
+    "RedisBackend",
     "SqliteBackend",
     "StorageBackend",
     "StorageManager",
@@ -66,7 +68,6 @@ __all__ = [
     "read_queue",
     "read_topic",
     "register_backend",
-    "start_streaming",
     "subscribe_to_topic",
     "write_queue",
     "write_topic",
@@ -77,7 +78,7 @@ logger = logging.getLogger("pulsing.streaming")
 
 def __getattr__(name: str) -> Any:
     if name in ("SqliteBackend", "RedisBackend"):
-        return get_backend_class(name.removesuffix("Backend").lower())
+        return load_built_in(name.removesuffix("Backend").lower())
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
@@ -105,7 +106,7 @@ async def write_queue(
 
     Raises:
         ValueError: an invalid name or number, an unknown store, or the queue was set up otherwise.
-        TypeError: the store's class lacks methods.
+        TypeError: the store's class lacks methods, or does not take the options.
     """
     queue = Queue(system, topic, bucket_column, num_buckets, batch_size, storage_path, backend, backend_options)
     queue.check_known()
@@ -151,7 +152,7 @@ async def read_queue(
     Raises:
         ValueError: an invalid name or number, a bucket that there is not, only one of `rank` and `world_size`, `group`
             together with buckets or a rank, an unknown store, or the queue was set up otherwise.
-        TypeError: the store's class lacks methods.
+        TypeError: the store's class lacks methods, or does not take the options.
     """
     if (rank is None) != (world_size is None):
         raise ValueError(f"rank and world_size go together, got rank={rank}, world_size={world_size}")

@@ -72,9 +72,12 @@ class QueueAccess:
         return existing
 
     async def call_bucket(self, bucket_id: int, method: str, *args: Any) -> Any:
-        """Call a method of a bucket's actor."""
-        ref = self._buckets.get(bucket_id) or await self._locate(bucket_id)
-        return await ref.request(method, args, None, CALL_TIMEOUT_S)
+        """Call a method that may be called twice of a bucket that there is, wherever it is now."""
+        answer = await self.follow(bucket_id, method, args)
+        if answer is None:
+            resource = f"bucket {bucket_id} of {self.topic}"
+            raise NotOwner(resource, message=f"{resource} is gone: the queue was deleted")
+        return answer
 
     def check_bucket(self, bucket_id: int) -> None:
         """Raise ValueError unless the queue has the bucket."""

@@ -26,7 +26,8 @@ class QueueBusy(PulsingRuntimeError):
 
 async def open_queue(system: Any, queue: str) -> Queue | None:
     """A handle of a queue as it was set up; None if nobody has put anything into it."""
-    fields = await ask_manager(system, "lookup", check_topic(queue))
+    queue = check_topic(queue)
+    fields = await ask_manager(system, "lookup", queue)
     return None if fields is None else _handle(system, queue, QueueSettings.from_dict(fields))
 
 
@@ -47,7 +48,7 @@ async def create_queue(
         ValueError: a name, number or option makes no sense.
     """
     asked = QueueSettings(num_buckets, bucket_column, backend_name(backend), backend_options, batch_size)
-    _handle(system, queue, asked)
+    queue = _handle(system, queue, asked).topic
     before = await ask_manager(system, "lookup", queue)
     fixed = QueueSettings.from_dict(await ask_manager(system, "declare", queue, asked.to_dict()))
     if (difference := fixed.difference(asked)) is not None:
@@ -170,7 +171,8 @@ def _report(queue: Queue, type: str, removed: int) -> None:
 
 async def open_topic(system: Any, topic: str) -> ActorProxy | None:
     """The broker of a topic; None if nobody has opened the topic."""
-    if not await ask_manager(system, "has_topic", check_topic(topic)):
+    topic = check_topic(topic)
+    if not await ask_manager(system, "has_topic", topic):
         return None
     return await get_topic_broker(system, topic)
 

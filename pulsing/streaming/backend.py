@@ -6,11 +6,14 @@ A store needs the seven methods of `StorageBackend` and nothing else; what it of
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from importlib import import_module
+from importlib.util import find_spec
 from typing import Any, Protocol, runtime_checkable
 
 from pulsing.streaming.backends.memory import MemoryBackend
+from pulsing.streaming.names import check_own
 
 Record = dict[str, Any]
 
@@ -135,8 +138,10 @@ def register_backend(name: str, backend_class: type) -> None:
     """Make a store known by name in this process; replaces an earlier one, and wins over a built-in of that name.
 
     Raises:
+        ValueError: the name breaks the grammar of names, or is reserved.
         TypeError: `backend_class` is not a class.
     """
+    name = check_own(name, "backend")
     if not isinstance(backend_class, type):
         raise TypeError(f"backend_class must be a class, got {type(backend_class).__name__}")
     _registered[name] = backend_class
@@ -161,11 +166,15 @@ def get_backend_class(backend: str | type) -> type:
 def _built_in(name: str) -> type | None:
     if name not in _BUILT_IN:
         return None
+    if name == "redis" and find_spec("redis") is None:
+        raise ImportError("backend 'redis' needs its extra: pip install 'pulsing[redis]'")
+    return load_built_in(name)
+
+
+def load_built_in(name: str) -> type:
+    """The class of a store that comes with the package, whether or not what it needs is installed."""
     module, _, class_name = _BUILT_IN[name].partition(":")
-    try:
-        cls: type = getattr(import_module(module), class_name)
-    except ImportError as error:
-        raise ImportError(f"backend {name!r} needs its extra: pip install 'pulsing[{name}]'") from error
+    cls: type = getattr(import_module(module), class_name)
     return cls
 
 
@@ -195,6 +204,26 @@ def backend_name(backend: str | type) -> str:
 
 
 _METHODS = ("put", "put_batch", "get", "get_stream", "flush", "stats", "total_count")
+
+
+def check_options(backend: str | type, batch_size: int, options: Mapping[str, Any]) -> None:
+    """Find out whether a store can be made with these options, before a queue is set up with them.
+
+    One of our own stores is made for that and dropped, which does no I/O; of a user's class only the arguments are
+    looked at.
+
+    Raises:
+        TypeError: the store's class does not take them.
+        ValueError: the value of one makes no sense.
+    """
+    cls = get_backend_class(backend)
+    arguments = {"bucket_id": 0, "storage_path": "", "batch_size": batch_size, **options}
+    try:
+        inspect.signature(cls).bind(**arguments)
+    except TypeError as error:
+        raise TypeError(f"backend {cls.__name__} cannot be made with these options: {error}") from error
+    if f"{cls.__module__}:{cls.__qualname__}" in _BUILT_IN.values():
+        cls(**arguments)
 
 
 def build_batch_meta(sampled: Iterable[int], fields: Iterable[str], partition_id: str = "default") -> dict[str, Any]:

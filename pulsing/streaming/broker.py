@@ -65,6 +65,8 @@ class TopicBroker:
         self.delivered = 0
         self.failed = 0
         self.dropped = 0
+        self.bytes = 0
+        """about what the published messages took in memory"""
         self.by_mode: dict[str, int] = {}
         self.publish_times = LatencyCounters()
         self._times = (counters or StreamingCounters()).publications
@@ -204,9 +206,11 @@ class TopicBroker:
         if self._onlookers.here:
             self._onlookers.show(self.published, at, sender_id, payload)
         message = {"topic": self.topic, "payload": payload, "sender_id": sender_id, "timestamp": at}
+        size = size_of(message)
+        self.bytes += size
         targets = [s for s in self.subscribers.values() if s.id != sender_id]
         if mode == FIRE_AND_FORGET or timeout == 0:
-            return self._tell_all(message, targets)
+            return self._tell_all(message, targets, size)
         if not targets:
             return _outcome(True, 0, 0, 0, [])
         if timeout is None:
@@ -225,10 +229,9 @@ class TopicBroker:
 
     # --- without acknowledgement -------------------------------------------------------------------------------------
 
-    def _tell_all(self, message: Any, targets: list[Subscriber]) -> Outcome | Coroutine[Any, Any, Outcome]:
+    def _tell_all(self, message: Any, targets: list[Subscriber], size: int) -> Outcome | Coroutine[Any, Any, Outcome]:
         accepted = 0
         slow: list[tuple[Subscriber, Any]] = []
-        size = size_of(message)
         for subscriber in targets:
             taken = self._tell(subscriber, message, size)
             if taken is True:

@@ -6,9 +6,10 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 
+from pulsing.streaming.backend import check_options
 from pulsing.streaming.catalogue import Catalogue, QueueDiffers, QueueSettings
 from pulsing.streaming.folders import Folders
-from pulsing.streaming.takeover import check_quorum
+from pulsing.streaming.takeover import check_quorum, store_options
 
 
 class Declarations:
@@ -66,13 +67,21 @@ class Declarations:
 
         Raises:
             QueueDiffers: it was set up otherwise.
+            TypeError, ValueError: the store cannot be made with these options.
         """
+        self.check(topic, asked)
         known = self._catalogue.settings(topic)
         if known is None:
+            backend = asked.backend or self._default_backend
+            check_options(backend, asked.batch_size, store_options(asked.backend_options))
             return self.fix(topic, asked)
-        if (difference := known.difference(asked)) is not None:
-            raise QueueDiffers(topic, difference)
         return known
+
+    def check(self, topic: str, asked: QueueSettings) -> None:
+        """Raise QueueDiffers if a queue was set up otherwise than somebody wants it."""
+        known = self._catalogue.settings(topic)
+        if known is not None and (difference := known.difference(asked)) is not None:
+            raise QueueDiffers(topic, difference)
 
     async def wait(self, topic: str, timeout: float) -> bool:
         """Wait until a queue is set up; False after `timeout` seconds."""

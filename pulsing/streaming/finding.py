@@ -58,7 +58,7 @@ async def get_bucket_ref(
         NotOwner: the redirects led nowhere.
         ValueError: the queue was set up otherwise, or an argument makes no sense.
     """
-    check_bucket(topic, bucket_id)
+    topic = check_bucket(topic, bucket_id)
     if storage_path is not None:
         local_manager(system).folders.allow(storage_path)
     name = None if backend is None else backend_name(backend)
@@ -81,7 +81,7 @@ async def get_topic_broker(system: Any, topic: str, max_redirects: int = MAX_RED
         NotOwner: the redirects led nowhere.
         ValueError: the name breaks the grammar of names.
     """
-    check_topic(topic)
+    topic = check_topic(topic)
     ready = await _follow(system, "get_topic", (topic,), "TopicReady", max_redirects)
     return _found(system, ready, topic_key(topic), f"_topic_broker_{topic}").as_type(TopicBroker)
 

@@ -11,13 +11,12 @@ import weakref
 from collections.abc import AsyncIterator, Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
-from pulsing.core.registry import check_name
 from pulsing.core.system import System
 from pulsing.exceptions import DataLost, PulsingError, PulsingRuntimeError
 from pulsing.streaming.backends.memory import Record
 from pulsing.streaming.catalogue import dead_queue
 from pulsing.streaming.groups import LATEST, Caller, Standing
-from pulsing.streaming.names import check_topic
+from pulsing.streaming.names import check_own, check_topic
 from pulsing.streaming.queue import WAIT_SLICE_S, Queue, check_window
 from pulsing.streaming.reader import QueueReader
 from pulsing.streaming.storage import Ground
@@ -121,8 +120,8 @@ class GroupReader(QueueReader):
         inner: System = queue._inner
         if consumer_id is None:
             consumer_id = f"consumer_{inner.random.getrandbits(32):08x}"
-        check_name(group, "group")
-        check_name(consumer_id, "consumer id")
+        group = check_own(group, "group")
+        consumer_id = check_own(consumer_id, "consumer id")
         check_topic(dead_queue(queue.topic))
         if not 0 < ack_wait < float("inf"):
             raise ValueError(f"ack_wait is a positive number of seconds, got {ack_wait!r}")

@@ -38,6 +38,7 @@ def register_streaming_inspectors(system: Any) -> None:
         topics=lambda params: topic_rows(inner),
         topic=lambda params: topic_detail(inner, str(params.get("topic", ""))),
     )
+    inner.tallies.update(queues=lambda: len(_queues_here(inner)), topics=lambda: len(_brokers_here(inner)))
     inner.ties.subscribed_by_name = lambda actor_id: _topics_sent_to(inner, actor_id)
 
 
@@ -254,8 +255,8 @@ async def peek(system: System, params: Mapping[str, Any]) -> Row | None:
 
     Args:
         system: the node.
-        params: `queue`; optional `bucket_id`, `offset`, `limit` (20, at most 500), `order` ("oldest" or "newest"),
-            `contains` (a part of the record's JSON).
+        params: `queue`; optional `bucket_id`, `offset`, `limit` (20 of each bucket, at most 500), `order` ("oldest"
+            or "newest"), `contains` (a part of the record's JSON).
 
     Returns:
         `{"items", "buckets", "next_offset"}`, and `"scanned"` with `contains`; None if nothing of the queue is here.
@@ -282,10 +283,6 @@ async def peek(system: System, params: Mapping[str, Any]) -> Row | None:
         answer["next_offset"][str(bucket.bucket_id)] = after
     if wanted is None:
         items.sort(key=lambda item: item["at"] or "", reverse=newest)
-        for cut in items[limit:]:
-            after = answer["next_offset"]
-            after[str(cut["bucket_id"])] = min(after[str(cut["bucket_id"])], cut["offset"])
-        del items[limit:]
     if contains:
         answer["scanned"] = scanned
     return answer
@@ -306,7 +303,8 @@ async def _look(
         rows.reverse()
     if contains:
         rows = [row for row in rows if contains in json.dumps(row["record"], default=str, ensure_ascii=False)]
-    return rows[:limit], start + len(records), len(records)
+    after = rows[limit]["offset"] if len(rows) > limit and not newest else start + len(records)
+    return rows[:limit], after, len(records)
 
 
 def _peeked(bucket: Any, offset: int, record: Any) -> Row:
@@ -342,6 +340,7 @@ def topic_row(system: System, broker: Any) -> Row:
         "delivered_total": broker.delivered,
         "failed_total": broker.failed,
         "dropped_total": broker.dropped,
+        "bytes_total": broker.bytes,
         "last_published_at": _shown(broker.last_published_at),
         "by_mode": dict(broker.by_mode),
     }

@@ -99,7 +99,7 @@ class StorageManager:
             ValueError: the queue was set up otherwise, or an argument makes no sense.
             NotOwner: this side of a partition may not take the bucket over.
         """
-        check_bucket(topic, bucket_id)
+        topic = check_bucket(topic, bucket_id)
         await self._exchange.meet_all()
         key = bucket_key(topic, bucket_id)
         await self._hand_over.done_with(key)
@@ -108,6 +108,7 @@ class StorageManager:
         asked = QueueSettings(None, None, name, backend_options, batch_size, storage_path)
         async with self._lines[key]:
             while True:
+                self._declarations.check(topic, asked)
                 owner = await self._owner_of_bucket(topic, bucket_id, self.catalogue.settings(topic) or asked)
                 if owner != self._me:
                     return self._redirect(subject, key, owner)
@@ -124,7 +125,7 @@ class StorageManager:
         Returns:
             `{"_type": "TopicReady", "topic", "actor_id", "node_id", "epoch"}`, or a Redirect as of `get_bucket`.
         """
-        check_topic(topic)
+        topic = check_topic(topic)
         await self._exchange.meet_all()
         key = topic_key(topic)
         owner = self.owner(key)
@@ -431,7 +432,7 @@ class StorageManager:
 
     async def declare(self, topic: str, wanted: Mapping[str, Any]) -> dict[str, Any]:
         """Fix the settings of a queue, unless they are fixed already; returns those that hold."""
-        check_topic(topic)
+        topic = check_topic(topic)
         await self._exchange.meet_all()
         asked = QueueSettings.from_dict(wanted)
         known = self._declarations.known(topic, asked.storage_path)

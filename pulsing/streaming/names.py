@@ -2,22 +2,43 @@
 
 from __future__ import annotations
 
-from pulsing.core.registry import check_name
+from pulsing.core.registry import SYSTEM_PREFIX, check_name
+
+
+def check_own(name: str, what: str) -> str:
+    """Return a user's name for something of queues or topics, in NFC.
+
+    Args:
+        name: the name.
+        what: what has the name, for the error.
+
+    Raises:
+        ValueError: it breaks the grammar of names, or is reserved for the system.
+    """
+    name = check_name(name, what)
+    if name.startswith(SYSTEM_PREFIX):
+        raise ValueError(f"{what} {name!r} is reserved: names under {SYSTEM_PREFIX!r} belong to Pulsing")
+    return name
 
 
 def check_topic(topic: str) -> str:
-    """Check the name of a queue or topic, and that the names of its actors fit.
+    """Return the name of a queue or topic, in NFC, if the names of its actors fit.
 
     Raises:
-        ValueError: it breaks the grammar of names, or is too long.
+        ValueError: it breaks the grammar of names, is reserved, or is too long.
     """
-    check_name(topic, "topic")
+    topic = check_own(topic, "topic")
     check_name(f"actors/_topic_broker_{topic}", "actor name")
     return topic
 
 
-def check_bucket(topic: str, bucket_id: int) -> None:
-    """Check a queue's name and a bucket's number."""
-    check_topic(topic)
+def check_bucket(topic: str, bucket_id: int) -> str:
+    """Check a bucket's number, and return its queue's name in NFC.
+
+    Raises:
+        ValueError: the name is not one for queues, or the number is none from 0 on.
+    """
+    topic = check_topic(topic)
     if isinstance(bucket_id, bool) or not isinstance(bucket_id, int) or bucket_id < 0:
         raise ValueError(f"a bucket is a number from 0 on, got {bucket_id!r}")
+    return topic

@@ -24,7 +24,7 @@ from pulsing.streaming.broker import (
     Outcome,
 )
 from pulsing.streaming.finding import GONE, get_topic_broker
-from pulsing.streaming.names import check_topic
+from pulsing.streaming.names import check_own, check_topic
 
 logger = logging.getLogger("pulsing.streaming")
 
@@ -120,8 +120,8 @@ class TopicWriter:
     def __init__(self, system: Any, topic: str, writer_id: str | None = None) -> None:
         inner: System = getattr(system, "inner", system)
         self._topic = check_topic(topic)
-        self._writer_id = f"writer_{_random_hex(inner)}" if writer_id is None else check_name(writer_id, "writer id")
-        self._broker = _Broker(system, topic)
+        self._writer_id = f"writer_{_random_hex(inner)}" if writer_id is None else check_own(writer_id, "writer id")
+        self._broker = _Broker(system, self._topic)
 
     @property
     def topic(self) -> str:
@@ -219,11 +219,11 @@ class TopicReader:
         self._inner: System = getattr(system, "inner", system)
         self._topic = check_topic(topic)
         self._reader_id = (
-            f"reader_{_random_hex(self._inner)}" if reader_id is None else check_name(reader_id, "reader id")
+            f"reader_{_random_hex(self._inner)}" if reader_id is None else check_own(reader_id, "reader id")
         )
-        self._actor_name = check_name(f"_topic_sub_{topic}_{self._reader_id}", "actor name")
+        self._actor_name = check_name(f"_topic_sub_{self._topic}_{self._reader_id}", "actor name")
         self._callbacks: list[MessageCallback] = []
-        self._broker = _Broker(system, topic)
+        self._broker = _Broker(system, self._topic)
         self._subscriber: ActorRef | None = None
         self._renewal: asyncio.Task[None] | None = None
 
@@ -370,7 +370,8 @@ async def subscribe_to_topic(
     """
     if not subscriber_id or not actor_name:
         raise ValueError("Missing subscriber_id or actor_name")
-    check_name(subscriber_id, "subscriber id")
+    topic = check_topic(topic)
+    subscriber_id = check_own(subscriber_id, "subscriber id")
     check_name(actor_name, "actor name")
     inner: System = getattr(system, "inner", system)
     wanted = None if node_id is None else int(getattr(node_id, "id", node_id))

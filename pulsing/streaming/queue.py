@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from pulsing.core.registry import check_name
 from pulsing.exceptions import NotOwner
 from pulsing.streaming.access import CALL_TIMEOUT_S, QueueAccess, has_failed
-from pulsing.streaming.backend import backend_name
+from pulsing.streaming.backend import backend_name, check_options
 from pulsing.streaming.backends.memory import Record
 from pulsing.streaming.catalogue import QueueSettings
 from pulsing.streaming.finding import GONE, MAX_REDIRECTS
@@ -22,7 +22,7 @@ from pulsing.streaming.footing import Footing
 from pulsing.streaming.names import check_topic
 from pulsing.streaming.readers import ReaderInfo
 from pulsing.streaming.storage import Appended, Fetched
-from pulsing.streaming.takeover import check_quorum
+from pulsing.streaming.takeover import check_quorum, store_options
 
 if TYPE_CHECKING:
     from pulsing.streaming.sync_queue import SyncQueue
@@ -49,7 +49,8 @@ class Queue(QueueAccess):
         backend_options: further arguments of the store's class.
 
     Raises:
-        ValueError: an invalid name or number, or an unknown store.
+        ValueError: an invalid name or number, an unknown store, or an option of it that makes no sense.
+        TypeError: the store's class lacks methods, or does not take the options.
     """
 
     def __init__(
@@ -63,15 +64,17 @@ class Queue(QueueAccess):
         backend: str | type = "memory",
         backend_options: dict[str, Any] | None = None,
     ) -> None:
-        check_topic(topic)
+        topic = check_topic(topic)
         check_quorum(backend_options)
         _check_count("num_buckets", num_buckets)
         _check_count("batch_size", batch_size)
         check_name(f"actors/bucket_{topic}_{num_buckets - 1}", "actor name")
+        name = backend_name(backend)
+        check_options(name, batch_size, store_options(backend_options))
         settings = QueueSettings(
             num_buckets,
             bucket_column,
-            backend_name(backend),
+            name,
             None if backend_options is None else dict(backend_options),
             batch_size,
             storage_path,

@@ -216,9 +216,11 @@ class BucketStorage(TrainingRows):
 
         Raises:
             ValueError: there is no record.
+            TypeError: it is not a dict.
         """
         if not record:
             raise ValueError("Missing 'record'")
+        _check_records([record])
         await self._append([record])
         return {"status": "ok"}
 
@@ -230,9 +232,11 @@ class BucketStorage(TrainingRows):
 
         Raises:
             ValueError: there are none.
+            TypeError: not all are dicts; nothing is stored.
         """
         if not records:
             raise ValueError("Missing 'records'")
+        _check_records(records)
         await self._append(records)
         return {"status": "ok", "count": len(records)}
 
@@ -507,6 +511,11 @@ class BucketStorage(TrainingRows):
         if not isinstance(self._backend, ManageableBackend):
             raise PulsingUnsupportedError(f"{self._backend_class.__name__}.{operation}")
         return self._backend
+
+
+def _check_records(records: list[Record]) -> None:
+    if not all(isinstance(record, dict) for record in records):
+        raise TypeError("a record must be a dict")
 
 
 async def _drop(record: Record) -> None:

@@ -12,7 +12,7 @@ import logging
 import secrets
 import time
 from collections.abc import AsyncIterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pulsing.exceptions import PulsingRuntimeError
 from pulsing.streaming.backends.arrivals import Arrivals
@@ -20,16 +20,27 @@ from pulsing.streaming.backends.bodies import Bodies, Row
 from pulsing.streaming.backends.bounds import DROP_OLDEST, Bounds, records_of_size
 from pulsing.streaming.backends.memory import Record, Window
 from pulsing.streaming.backends.redis_scripts import APPEND, COMMIT, OPEN, RESUME, TRIM, TRIM_LIMIT
-from pulsing.streaming.backends.redis_server import DURABILITIES, SLICE_S, Lost, Server
+
+if TYPE_CHECKING:
+    from pulsing.streaming.backends.redis_server import Server
 
 logger = logging.getLogger("pulsing.streaming")
 
+DURABILITIES = ("none", "normal", "full")
+SLICE_S = 2.0
+"""Longest that a read blocks in the server; longer ones meet the client's own timeouts."""
 CALL_LIMIT = 1_000
 """Records a call: 10,000 in one held the server for 39 ms."""
 CALL_BYTES = 1 << 20
 """Bytes a call."""
 
 _CHUNK = 100
+_MOST = (1 << 63) - 1
+# What the server can count to.
+
+
+class Lost(Exception):
+    """The server knows less of a bucket than its owner has seen."""
 
 
 class RedisBackend:
@@ -107,6 +118,9 @@ class RedisBackend:
         await asyncio.shield(self._opening)
 
     async def _open(self) -> None:
+        # The client is an extra; without it the class can be named all the same.
+        from pulsing.streaming.backends.redis_server import Server
+
         self._server = Server(self._url, self._bucket)
         try:
             await self._server.check_durability(self._durability)
@@ -274,7 +288,7 @@ class RedisBackend:
         self._next, self._first = max(self._next, int(following or 0)), max(self._first, int(first or 0))
 
     async def _rows(self, start: int, limit: int) -> list[Row]:
-        found = await self._server.ask("xrange", self._stream, f"0-{start + 1}", "+", count=limit)
+        found = await self._server.ask("xrange", self._stream, f"0-{start + 1}", "+", count=min(limit, _MOST))
         return [(_offset_of(entry), entry[1].get(b"d", b"")) for entry in found]
 
     async def wait(self, limit: int, offset: int, timeout: float | None) -> Window:

@@ -13,22 +13,14 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError, ResponseError
 
 from pulsing.exceptions import NotOwner, PulsingRuntimeError
+from pulsing.streaming.backends.redis import SLICE_S, Lost
 
 logger = logging.getLogger("pulsing.streaming")
-
-DURABILITIES = ("none", "normal", "full")
-SLICE_S = 2.0
-"""Longest that a read blocks in the server; longer ones meet the client's own timeouts."""
-
 
 _FENCED = re.compile(r"FENCED (?P<epoch>[0-9]+)")
 
 CONNECTIONS = 16
 """Of a bucket; further calls wait for one of them."""
-
-
-class Lost(Exception):
-    """The server knows less of a bucket than its owner has seen."""
 
 
 class Server:

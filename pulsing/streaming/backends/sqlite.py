@@ -239,7 +239,7 @@ class SqliteBackend:
         start = max(offset, first)
         if limit <= 0 or start >= end:
             return Window([], start, first)
-        rows = await self._do(lambda: file.rows(start, limit))
+        rows = await self._do(lambda: file.rows(start, min(limit, end - start)))
         if start < file.first:
             return await self.read(limit, offset)  # trimmed while this was read
         return self._bodies.window(self.bucket_id, self.generation, rows, start, end, first)

@@ -76,6 +76,51 @@ async def test_a_manager_answers_for_its_own_and_redirects_to_the_owner(one_clus
         }
 
 
+async def test_a_list_travels_as_one_batch_a_bucket(one_cluster: Any) -> None:
+    async with one_cluster() as cluster:
+        one, two = await cluster.add(1), await cluster.add(2)
+        queue = await filled(one)
+        mine = {bucket for bucket, node in holders(one, "q").items() if node == one.node_id.id}
+        others = set(range(4)) - mine
+        assert mine and others
+        cluster.sent.clear()
+
+        records = [{"id": n} for n in range(1_000)]
+        await queue.put(records)
+
+        sent = [envelope for envelope in cluster.sent if envelope.target.node_id == two.node_id]
+        batches = {envelope.args[0][0]["id"]: [record["id"] for record in envelope.args[0]] for envelope in sent}
+        expected: dict[int, list[int]] = {}
+        for n in range(1_000):
+            expected.setdefault(queue.get_bucket_id(n), []).append(n)
+        assert {envelope.method for envelope in sent} == {"append"}
+        assert sorted(batches.values()) == sorted(expected[bucket] for bucket in others)
+
+
+async def test_a_handle_follows_a_bucket_that_has_moved_to_tell_its_figures(one_cluster: Any) -> None:
+    async with one_cluster() as cluster:
+        one, two = await cluster.add(1), await cluster.add(2)
+        queue = await filled(one)
+        assert set((await queue.stats())["buckets"]) == {0, 1, 2, 3}
+        lost = {bucket for bucket, node in holders(one, "q").items() if node == two.node_id.id}
+        await cluster.kill(two)
+        await (await one.queue.write("q")).put([{"id": n} for n in range(40)])
+
+        await queue.flush()
+        figures = (await queue.stats())["buckets"]
+
+        assert {bucket for bucket, row in figures.items() if row["generation"] > 1} == lost != set()
+
+
+async def test_a_manager_refuses_to_open_a_bucket_otherwise_than_its_queue_was_set_up(one_cluster: Any) -> None:
+    async with one_cluster() as cluster:
+        one = await cluster.add(1)
+        await filled(one)
+
+        with pytest.raises(ValueError, match="backend='memory', not 'sqlite'"):
+            await (await get_storage_manager(one)).get_bucket("q", 0, backend="sqlite")
+
+
 async def test_managers_list_what_they_hold(one_cluster: Any) -> None:
     async with one_cluster() as cluster:
         one, two = await cluster.add(1), await cluster.add(2)

@@ -51,6 +51,12 @@ def test_a_registered_store_wins_over_a_built_in_of_its_name() -> None:
     assert list_backends().count("memory") == 1
 
 
+@pytest.mark.parametrize("name", ["", "../x", "a b", "system/x", "x" * 257])
+def test_a_store_has_a_name_by_the_grammar(name: str) -> None:
+    with pytest.raises(ValueError, match="backend"):
+        register_backend(name, Mine)
+
+
 def test_a_class_is_its_own_store() -> None:
     assert get_backend_class(Mine) is Mine
 

@@ -11,7 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pulsing.exceptions import DataLost, Overloaded, PulsingRuntimeError
-from pulsing.streaming import MemoryBackend, Queue, QueueReader, read_queue, register_backend, write_queue
+from pulsing.streaming import (
+    MemoryBackend,
+    Queue,
+    QueueReader,
+    get_bucket_ref,
+    read_queue,
+    register_backend,
+    write_queue,
+)
 from pulsing.streaming import backend as backends
 from pulsing.streaming.administration import trim_queue
 from pulsing.streaming.inspection import buckets_here
@@ -68,10 +76,54 @@ def test_a_hostile_name_is_refused_before_any_io(name: str) -> None:
         Queue(Bare(), name)
 
 
-@pytest.mark.parametrize("options", [{"num_buckets": 0}, {"num_buckets": True}, {"batch_size": 0}, {"backend": "no"}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"num_buckets": 0},
+        {"num_buckets": True},
+        {"batch_size": 0},
+        {"backend": "no"},
+        {"backend_options": {"overflow": "panic"}},
+        {"backend": "sqlite", "backend_options": {"durability": "perhaps"}},
+        {"backend": "redis", "backend_options": {"max_age": -1}},
+    ],
+)
 def test_an_argument_without_sense_is_refused_at_opening(options: dict[str, Any]) -> None:
     with pytest.raises(ValueError):
         Queue(Bare(), "q", **options)
+
+
+class Picky(MemoryBackend):
+    """A store that cannot be made."""
+
+    def __init__(self, bucket_id: int, storage_path: str, batch_size: int) -> None:
+        raise OSError("no such device")
+
+
+@pytest.mark.parametrize("backend", ["sqlite", Picky])
+def test_an_option_that_the_store_does_not_take_is_refused_at_opening(backend: Any) -> None:
+    with pytest.raises(TypeError, match=r"backend \w+ cannot be made with these options: .*'colour'"):
+        Queue(Bare(), "q", backend=backend, backend_options={"colour": "red"})
+
+
+def test_a_name_is_the_same_in_both_forms_of_its_letters() -> None:
+    assert Queue(Bare(), "cafe\u0301").topic == Queue(Bare(), "caf\u00e9").topic
+
+
+@pytest.mark.parametrize(
+    "opened",
+    [
+        lambda system: system.queue.write("system/q"),
+        lambda system: system.queue.read("q", group="system/g"),
+        lambda system: system.topic.write("system/t"),
+        lambda system: system.topic.read("t", reader_id="system/r"),
+        lambda system: get_bucket_ref(system, "system/q", 0),
+    ],
+)
+async def test_names_of_the_system_are_refused(one_system: Any, opened: Any) -> None:
+    async with one_system() as system:
+        with pytest.raises(ValueError, match="names under 'system/' belong to Pulsing"):
+            await opened(system)
 
 
 # --- putting ---------------------------------------------------------------------------------------------------------
@@ -227,9 +279,9 @@ async def test_a_store_of_a_users_own_works_and_its_positions_move_by_number(one
 
 async def test_a_store_that_cannot_open_says_why(one_system: Any) -> None:
     async with one_system() as system:
-        queue = await system.queue.write("q", backend_options={"overflow": "panic"})
+        queue = await system.queue.write("q", backend=Picky)
 
-        with pytest.raises(PulsingRuntimeError, match="overflow is 'drop_oldest', 'reject' or 'block'"):
+        with pytest.raises(PulsingRuntimeError, match="no such device"):
             await queue.put({"id": 1})
 
 

@@ -45,6 +45,18 @@ async def test_nothing_cannot_be_put() -> None:
         await storage.put_batch([])
 
 
+async def test_only_dicts_are_records(one_system: Any) -> None:
+    async with one_system() as system:
+        bucket = await get_bucket_ref(system, "q", 0)
+
+        with pytest.raises(TypeError, match="a record must be a dict"):
+            await bucket.put("text")
+        with pytest.raises(TypeError, match="a record must be a dict"):
+            await bucket.put_batch([{"id": 1}, 2])
+
+        assert await bucket.get() == []
+
+
 async def test_a_batch_is_ready_rows_that_the_task_has_not_consumed() -> None:
     storage = await bucket()
     await storage.put_tensor([{"a": 1, "b": 1}, {"a": 2}, {"a": 3, "b": 3, "_note": 0}])

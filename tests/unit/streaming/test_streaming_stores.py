@@ -126,6 +126,8 @@ async def test_offsets_are_dense_from_zero_and_reads_begin_anywhere(opened_any: 
         assert await store.get(10, 0) == rows(0, 1, 2, 3)
         assert await store.get(10, 4) == []
         assert await store.get(10, 400) == []
+        assert await store.get(10, 1 << 70) == []
+        assert await store.get(1 << 70, 3) == rows(3)
         assert await store.get(0, 0) == []
         await store.flush()
         assert (await store.stats())["total_count"] == 4

@@ -10,12 +10,12 @@ from pulsing.streaming import broker, manager, pubsub
 
 def test_the_public_names_are_these() -> None:
     assert sorted(streaming.__all__) == streaming.__all__
-    assert set(streaming.__all__) >= {
+    assert set(streaming.__all__) == {
         "QueueAPI", "TopicAPI", "Queue", "QueueReader", "write_queue", "read_queue", "SyncQueue", "SyncQueueReader",
         "StorageManager", "BucketStorage", "get_storage_manager", "get_bucket_ref", "get_topic_broker",
         "StorageBackend", "MemoryBackend", "register_backend", "get_backend_class", "list_backends", "write_topic",
         "read_topic", "subscribe_to_topic", "TopicWriter", "TopicReader", "PublishMode", "PublishResult",
-        "SqliteBackend", "GroupReader", "Delivery",
+        "SqliteBackend", "RedisBackend", "GroupReader", "Delivery",
     }  # fmt: skip
     assert all(hasattr(streaming, name) for name in streaming.__all__)
 

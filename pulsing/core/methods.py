@@ -20,7 +20,6 @@ ASYNC_GENERATOR = "async_generator"
 STREAMS = frozenset({GENERATOR, ASYNC_GENERATOR})
 
 HOOKS = frozenset({"on_start", "on_stop", "metadata"})
-HIDDEN = frozenset({"delayed"}) | HOOKS
 """Names that are part of being an actor and are never callable from outside."""
 
 
@@ -58,7 +57,7 @@ def method_table(cls: type) -> MethodTable:
 def _read_table(cls: Any) -> MethodTable:
     methods = {}
     for name in dir(cls):
-        if name.startswith("_") or name in HIDDEN:
+        if name.startswith("_") or name in HOOKS:
             continue
         if (method := _method(cls, name)) is not None:
             methods[name] = method

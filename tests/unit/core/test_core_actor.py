@@ -125,6 +125,7 @@ async def test_attributes_of_the_users_own_are_never_overwritten() -> None:
     async with testing.system() as system:
         own = await spawn(pul.remote(Own), name="own", system=system)
         assert await own.see() == ("solar", "reference", "late", "actors/own")
+        assert await own.delayed() == "late"
 
 
 def test_a_delayed_call_comes_later_through_the_mailbox() -> None:

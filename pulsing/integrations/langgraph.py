@@ -1,7 +1,7 @@
 """LangGraph with nodes that run elsewhere: its own engine goes through the graph, mapped nodes are actors.
 
-What a node gets is its state and a config; reducers, branches, streams and checkpoints stay where the graph is. A node
-that interrupts asks LangGraph's own `interrupt` at home, which knows the answers and keeps what was asked.
+What a node gets is its state and a config; reducers, branches, streams, checkpoints and stores stay where the graph is.
+A node that interrupts asks LangGraph's own `interrupt` at home, which knows the answers and keeps what was asked.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import Any
 
 import pulsing as pul
 from pulsing.core.helpers import run_sync, run_until_signal
+from pulsing.integrations.graph_values import decoded, encoded
 
 logger = logging.getLogger("pulsing.langgraph")
 
@@ -39,7 +40,8 @@ class GraphWorker:
     """Runs one node of graphs.
 
     Args:
-        node: a function or coroutine function that takes the state, and if it likes `config`, `runtime` or `writer`.
+        node: a function or coroutine function that takes the state, and if it likes `config`, `runtime`, `store` or
+            `writer`.
         max_workers: how many states are worked on at once.
         queue_timeout: seconds that a state may wait for its turn.
     """
@@ -50,8 +52,12 @@ class GraphWorker:
         self._queue_timeout = queue_timeout
         self._threads = ThreadPoolExecutor(max_workers, thread_name_prefix="pulsing-langgraph")
 
-    async def run(self, kind: str, call: bytes) -> AsyncIterator[Part]:
+    async def run(self, kind: str, call: bytes, lent: Mapping[str, Any] | None = None) -> AsyncIterator[Part]:
         """Run the node on a state, with a config and the answers to its first interrupts, and say what comes of it.
+
+        Args:
+            kind, call: the encoded state, config and answers.
+            lent: what there is to know of the graph's store, if it has one.
 
         Raises:
             PulsingTimeoutError: its turn did not come in time.
@@ -61,7 +67,7 @@ class GraphWorker:
         except asyncio.TimeoutError:
             raise pul.PulsingTimeoutError("waiting for a free worker", int(self._queue_timeout * 1000)) from None
         parts: asyncio.Queue[Part | None] = asyncio.Queue()
-        work = asyncio.ensure_future(self._work(_decoded(kind, call), parts))
+        work = asyncio.ensure_future(self._work(decoded(kind, call), lent, parts))
         work.add_done_callback(lambda _: parts.put_nowait(None))
         try:
             while (part := await parts.get()) is not None:
@@ -71,16 +77,18 @@ class GraphWorker:
             work.cancel()
             self._turns.release()
 
-    async def _work(self, call: Mapping[str, Any], parts: asyncio.Queue[Part | None]) -> None:
+    async def _work(
+        self, call: Mapping[str, Any], lent: Mapping[str, Any] | None, parts: asyncio.Queue[Part | None]
+    ) -> None:
         from langchain_core.runnables.config import set_config_context
         from langgraph.errors import GraphInterrupt
 
         loop, used = asyncio.get_running_loop(), _Answers(call["answers"])
 
         def say(what: str, value: Any) -> None:
-            loop.call_soon_threadsafe(parts.put_nowait, (what, used.number, *_encoded(value)))
+            loop.call_soon_threadsafe(parts.put_nowait, (what, used.number, *encoded(value)))
 
-        config = _config_of(call, used, functools.partial(say, "custom"))
+        config = _config_of(call, used, _store_of(lent), functools.partial(say, "custom"))
         try:
             with set_config_context(config) as context:
                 update = await self._run_node(context, call["state"], config)
@@ -132,7 +140,7 @@ async def start_worker(
 
     Args:
         node_name: the node's name in the graph.
-        node_func: takes the state and returns its update; it may also take `config`, `runtime` or `writer`.
+        node_func: takes the state and returns its update; it may also take `config`, `runtime`, `store` or `writer`.
         addr, seeds: as for `init`.
         actor_name: by default `langgraph_node_<node_name>`.
         max_workers: how many states are worked on at once; functions that are no coroutines run in threads.
@@ -229,11 +237,14 @@ def _remote_node(actor_name: str) -> Any:
 
 
 async def _call(actor_name: str, state: Any, config: Mapping[str, Any]) -> Any:
+    from pulsing.integrations.graph_store import lent
+
     worker = (await pul.resolve(actor_name, timeout=RESOLVE_TIMEOUT_S)).as_any()
     known, given = _known_answers(config), list[Any]()
     while True:
         call = {"state": state, "answers": [*given, *known[len(given) :]], **_shared(config)}
-        what, used, value = await _follow(worker, call, config)
+        async with lent(_runtime(config).store) as store:
+            what, used, value = await _follow(worker, call, store, config)
         while len(given) < used:
             # LangGraph is to note that this answer was used; what was asked does not matter any more.
             given.append(await _interrupt(config, None))
@@ -242,10 +253,12 @@ async def _call(actor_name: str, state: Any, config: Mapping[str, Any]) -> Any:
         given.append(await _interrupt(config, value["value"], value["schema"]))
 
 
-async def _follow(worker: Any, call: Mapping[str, Any], config: Mapping[str, Any]) -> tuple[str, int, Any]:
+async def _follow(
+    worker: Any, call: Mapping[str, Any], lent: Mapping[str, Any] | None, config: Mapping[str, Any]
+) -> tuple[str, int, Any]:
     """Pass on what the node streams, and give what it says last."""
-    async for what, used, *encoded in worker.run(*_encoded(call)):
-        value = _decoded(*encoded)
+    async for what, used, *told in worker.run(*encoded(call), lent):
+        value = decoded(*told)
         if what != "custom":
             return what, used, value
         _runtime(config).stream_writer(value)
@@ -287,7 +300,7 @@ def _encodable(values: Mapping[str, Any]) -> dict[str, Any]:
     kept = {}
     for key, value in values.items():
         try:
-            _encoded(value)
+            encoded(value)
         except Exception as error:
             # Whatever an encoder of somebody's own raises.
             logger.debug("%s stays at home: %s", key, error)
@@ -296,7 +309,13 @@ def _encodable(values: Mapping[str, Any]) -> dict[str, Any]:
     return kept
 
 
-def _config_of(call: Mapping[str, Any], answers: _Answers, writer: Callable[[Any], None]) -> dict[str, Any]:
+def _store_of(lent: Mapping[str, Any] | None) -> Any:
+    from pulsing.integrations.graph_store import StoreAtHome
+
+    return None if lent is None else StoreAtHome(lent, asyncio.get_running_loop())
+
+
+def _config_of(call: Mapping[str, Any], answers: _Answers, store: Any, writer: Callable[[Any], None]) -> dict[str, Any]:
     from langgraph._internal._constants import CONFIG_KEY_RUNTIME, CONFIG_KEY_SCRATCHPAD, CONFIG_KEY_SEND
     from langgraph.runtime import Runtime
 
@@ -305,7 +324,7 @@ def _config_of(call: Mapping[str, Any], answers: _Answers, writer: Callable[[Any
         **call["config"]["configurable"],
         CONFIG_KEY_SCRATCHPAD: answers.scratchpad,
         CONFIG_KEY_SEND: answers.take,
-        CONFIG_KEY_RUNTIME: Runtime(context=call["context"], stream_writer=writer),
+        CONFIG_KEY_RUNTIME: Runtime(context=call["context"], store=store, stream_writer=writer),
     }
     return {**call["config"], "configurable": configurable}
 
@@ -318,20 +337,6 @@ def _runtime(config: Mapping[str, Any]) -> Any:
 
 def _wanted(node: Callable[..., Any], config: Mapping[str, Any]) -> dict[str, Any]:
     """The arguments that a node takes beside the state."""
-    offered = {"config": config, "runtime": _runtime(config), "writer": _runtime(config).stream_writer}
+    runtime = _runtime(config)
+    offered = {"config": config, "runtime": runtime, "store": runtime.store, "writer": runtime.stream_writer}
     return {name: offered[name] for name in inspect.signature(node).parameters if name in offered}
-
-
-def _encoded(value: Any) -> tuple[str, bytes]:
-    encoded: tuple[str, bytes] = _serializer().dumps_typed(value)
-    return encoded
-
-
-def _decoded(kind: str, data: bytes) -> Any:
-    return _serializer().loads_typed((kind, data))
-
-
-def _serializer() -> Any:
-    from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
-
-    return JsonPlusSerializer(pickle_fallback=False)

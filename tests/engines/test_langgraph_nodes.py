@@ -13,10 +13,12 @@ from typing import Annotated, Any, TypedDict
 import pytest
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import END, START, StateGraph
+from langgraph.store.memory import InMemoryStore
 from langgraph.types import Command
 
 import pulsing as pul
-from pulsing.integrations.langgraph import GraphWorker, _encoded, with_pulsing
+from pulsing.integrations.graph_values import encoded
+from pulsing.integrations.langgraph import GraphWorker, with_pulsing
 from tests.engines.ray_cluster import ROOT
 
 pytestmark = [pytest.mark.shared_resources, pytest.mark.timeout(120), pytest.mark.filterwarnings("default")]
@@ -114,6 +116,22 @@ async def test_a_node_elsewhere_has_config_and_context_and_may_write_to_the_stre
         assert told == ["for Ada of red, tagged ['blue']"]
 
 
+@pytest.mark.parametrize("node", ["remember", "remember_later"])
+async def test_a_node_elsewhere_uses_the_store_of_the_graph(node: str) -> None:
+    async with worker(node):
+        store = InMemoryStore()
+        store.put(("users", "ada"), "likes", {"drink": "tea"})
+        graph = with_pulsing(compiled(store=store), node_mapping=MAPPING)
+
+        result = await graph.ainvoke({"seen": ["begin"], "pid": 0})
+        assert result["pid"] not in (0, os.getpid())
+        assert result["seen"][1:-1] == ["likes tea", "1 found: likes, None"]
+        assert store.search(("users", "ada"))[0].value == {"drink": "coffee"}
+        # Nobody may ask for it after the node.
+        [keepers] = [one for one in pul.get_system().inner.statistics().classes if one.name.endswith("StoreKeeper")]
+        assert sum(keepers.actors_by_state.values()) == 0
+
+
 async def test_code_that_is_not_asynchronous_may_invoke_and_stream_too() -> None:
     async with worker():
         graph = with_pulsing(compiled(), node_mapping=MAPPING)
@@ -128,7 +146,7 @@ async def test_a_state_whose_turn_does_not_come_in_time_is_refused() -> None:
     async def never(state: Any) -> None:
         await asyncio.Event().wait()
 
-    call = _encoded({"state": None, "answers": [], "config": {"configurable": {}}, "context": None})
+    call = encoded({"state": None, "answers": [], "config": {"configurable": {}}, "context": None})
     worker = GraphWorker(never, max_workers=1, queue_timeout=0.01)
     first = asyncio.ensure_future(anext(worker.run(*call)))
     await asyncio.sleep(0)

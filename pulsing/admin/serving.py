@@ -68,6 +68,9 @@ async def _load(door: Door, system: Any) -> AdminServer:
         logger.exception("the admin app cannot be served")
         door.listener.close()
         raise
+    except asyncio.CancelledError:
+        door.listener.close()
+        raise
 
 
 def _import_server() -> None:
@@ -75,8 +78,10 @@ def _import_server() -> None:
 
 
 async def _stop(serving: asyncio.Task[AdminServer]) -> None:
-    with contextlib.suppress(Exception):
-        await (await serving).stop()
+    await asyncio.wait([serving])
+    if not serving.cancelled() and serving.exception() is None:
+        with contextlib.suppress(Exception):
+            await serving.result().stop()
 
 
 def _leave_note(inner: Any, url: str) -> None:

@@ -131,7 +131,7 @@ def unmount(name: str) -> None:
 async def run_until_signal(actor_name: str | None = None) -> None:
     """Wait for SIGINT or SIGTERM, then shut the process-wide system down: it drains, so that no caller loses an answer.
 
-    A second signal ends the process with exit code 1.
+    So does cancelling this, and a SystemExit out of an actor. A second signal ends the process with exit code 1.
 
     Args:
         actor_name: an actor that is stopped first, once its mailbox has run empty; callers turn elsewhere meanwhile.
@@ -154,6 +154,10 @@ async def run_until_signal(actor_name: str | None = None) -> None:
             await get_system().drain()
             await get_system().stop(actor_name)
         await shutdown()
+    except asyncio.CancelledError:
+        # By `asyncio.run` too, when a method of an actor has raised SystemExit.
+        await shutdown()
+        raise
     except Exception as error:
         sys.stderr.write(f"{error}\n")
     finally:

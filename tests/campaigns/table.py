@@ -157,6 +157,12 @@ CAMPAIGNS = (
         ("tests/unit/streaming/test_streaming_sqlite.py", "-k", "sync"),
     ),
     Campaign(
+        "T-KILL-6",
+        "processes that end by `sys.exit`, `os._exit`, a segmentation fault, a second SIGTERM, and one out of memory",
+        "left or dead as it was, callers are told what they can know, the name is free; who is out of memory goes on",
+        (_INTEGRATION + "test_node_endings.py",),
+    ),
+    Campaign(
         "T-NET-1",
         "five hosts in network namespaces: cut into groups, silenced, heard one way only, cut by pairs, while all put "
         "into a durable queue",

@@ -1,6 +1,6 @@
 """Five hosts on a network of their own: what a cluster makes of cuts, of a host that falls silent, and of their end.
 
-`PULSING_CUTS=60 pytest tests/integration/test_orderpartition.py --timeout 7200` is the campaign.
+`PULSING_CUTS=60 pytest tests/integration/test_hosts_partition.py --timeout 7200` is the campaign.
 """
 
 from __future__ import annotations

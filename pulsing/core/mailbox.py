@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from dataclasses import dataclass
+from itertools import chain, islice
 
 from pulsing.core.envelope import Envelope
 
@@ -22,6 +23,8 @@ DROP_OLDEST = "drop_oldest"
 DEFAULT_CAPACITY = 1_000
 MAILBOX_BYTES = 64 << 20
 """With so many bytes inside, a mailbox takes no more; the last message may go beyond."""
+LOOKED_AT = 1_000
+"""How far `holds` looks for a message: thousands may expire at once, and each looks for itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +151,11 @@ class Mailbox(deque[Envelope]):
         self.line = None
         self.attended = False
         return waiting
+
+    def holds(self, envelope: Envelope) -> bool:
+        """Whether a message is known to wait here still, inside or in line; looks at the first ones only."""
+        line = (one for one, _ in self.line or ())
+        return any(one is envelope for one in islice(chain(self, line), LOOKED_AT))
 
     @property
     def oldest(self) -> Envelope | None:

@@ -33,6 +33,10 @@ class Router(Protocol):
         """Send a tell; the awaitable is done when the link has taken it."""
         ...
 
+    def holds(self, envelope: Envelope) -> bool:
+        """Whether a message is known not to have left this node yet."""
+        ...
+
     def watch(self, actor_id: ActorId, told: Callable[[Terminated], None]) -> None:
         """Call `told` once when the actor of another node has ended."""
         ...

@@ -110,7 +110,7 @@ class System:
         """What else has to be closed when all actors have ended; the last added goes first."""
         self.tasks = TaskScope("pulsing")
         self.asks = AskCounters()
-        self.deadlines = Deadlines(self.loop, self.now, self._count_timeout)
+        self.deadlines = Deadlines(self.loop, self.now, self._timed_out)
         self.events = EventStream(self.clock)
         self.dead_letters = DeadLetters(self.clock, self._report_dead_letter)
         self.preview = Preview(PREVIEW_BYTES)
@@ -500,9 +500,14 @@ class System:
         if self._report_seldom.due(f"long_turn {cell.spec.class_name}"):
             self.report(cell, "actor.long_turn", method=f"{cell.spec.bare_name}.{method}", s=round(took, 3))
 
-    def _count_timeout(self, envelope: Envelope) -> None:
+    def _timed_out(self, envelope: Envelope) -> bool:
+        """Count it; whether the message may have been run."""
         here = envelope.target.id >> 64 == self.node_id.id
         (self.asks.timeout_here if here else self.asks.timeout_there).observe(envelope.timeout or 0.0)
+        if not here:
+            return self.router is None or not self.router.holds(envelope)
+        cell = self.registry.by_id(envelope.target)
+        return cell is None or cell.mailbox is None or not cell.mailbox.holds(envelope)
 
     def _report_dead_letter(self, letter: DeadLetter) -> None:
         if self._report_seldom.due(f"dead_letter {letter.reason}"):

@@ -38,7 +38,13 @@ def check_seconds(seconds: float | None, what: str) -> None:
 
 
 class Deadlines:
-    """The pending asks of one system; fails each with DeadlineExceeded when its time has come."""
+    """The pending asks of one system; fails each with DeadlineExceeded when its time has come.
+
+    Args:
+        loop: whose timers are used.
+        now: its clock.
+        expired: called with each ask whose time is over; whether it may have been run.
+    """
 
     __slots__ = ("_expired", "_loop", "_now", "_own", "common", "timer", "usual")
 
@@ -46,7 +52,7 @@ class Deadlines:
         self,
         loop: asyncio.AbstractEventLoop,
         now: Callable[[], float],
-        expired: Callable[[Envelope], None] = lambda envelope: None,
+        expired: Callable[[Envelope], bool] = lambda envelope: True,
     ) -> None:
         self._loop = loop
         self._now = now
@@ -108,8 +114,7 @@ class Deadlines:
             self._expire(envelope)
 
     def _expire(self, envelope: Envelope) -> None:
-        self._expired(envelope)
-        expire(envelope)
+        expire(envelope, self._expired(envelope))
 
 
 def expire(envelope: Envelope, maybe_executed: bool = True) -> None:

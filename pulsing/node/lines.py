@@ -8,9 +8,11 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import TypeAlias
 
 from pulsing.core.envelope import Envelope
+from pulsing.core.mailbox import LOOKED_AT
 
 Waiting: TypeAlias = "tuple[Envelope, asyncio.Future[None] | None]"
 """A message, and what is to be resolved when a link has taken it."""
@@ -52,6 +54,11 @@ class Lines:
             self._on_abandoned(line.popleft()[0])
         line.append(message)
         self._count += 1
+
+    def holds(self, envelope: Envelope) -> bool:
+        """Whether a message is known to stand in line still; looks at the first ones only."""
+        line = self._lines.get(envelope.target.id, ())
+        return any(one is envelope for one, _ in islice(line, LOOKED_AT))
 
     def first(self) -> Waiting | None:
         """The message whose turn it is; None where none may be sent."""

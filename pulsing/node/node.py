@@ -104,6 +104,10 @@ class Node:
             return
         peer.ask(envelope)
 
+    def holds(self, envelope: Envelope) -> bool:
+        peer = self._peers.get(envelope.target.id >> 64)
+        return peer is not None and peer.holds(envelope)
+
     def tell(self, envelope: Envelope) -> Awaitable[None]:
         return self._peer_of(envelope.target).tell(envelope)
 

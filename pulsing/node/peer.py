@@ -63,6 +63,10 @@ class Peer:
         if link is None or not goes_now or not self._send(link, envelope, None):
             self._stand_in_line(envelope, None)
 
+    def holds(self, envelope: Envelope) -> bool:
+        """Whether a message is known not to have been sent yet."""
+        return self._lines.holds(envelope)
+
     def tell(self, envelope: Envelope) -> Awaitable[None]:
         """Send a tell; the future is done when a link has taken it."""
         taken: asyncio.Future[None] = self.system.loop.create_future()

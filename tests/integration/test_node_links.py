@@ -262,7 +262,12 @@ def test_messages_that_wait_for_a_full_actor_keep_their_deadlines() -> None:
             narrow = await elsewhere(systems, Narrow, "narrow")
             calls = [asyncio.ensure_future(narrow.with_options(timeout=2).note(n)) for n in range(600)]
             results = await asyncio.gather(*calls, return_exceptions=True)
-            assert all(isinstance(result, DeadlineExceeded) for result in results)
+            unsent = 0
+            for result in results:
+                assert isinstance(result, DeadlineExceeded)
+                unsent += not result.maybe_executed
+            # What went over the link may have been run, for all that the caller knows.
+            assert len(results) - WINDOW_FRAMES <= unsent < len(results)
             instance(systems[0], "narrow").gate.set()
             assert await narrow.note(-1) == -1
             assert len(instance(systems[0], "narrow").seen) <= 2

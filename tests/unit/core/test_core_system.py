@@ -215,6 +215,9 @@ class Recorder:
     def ask(self, envelope: Envelope) -> None:
         self.asked.append(envelope)
 
+    def holds(self, envelope: Envelope) -> bool:
+        return False
+
     async def _taken(self) -> None: ...
 
     def tell(self, envelope: Envelope) -> Any:

@@ -111,12 +111,15 @@ def test_no_timeout_waits_for_ever_on_this_node() -> None:
 def test_an_expired_message_is_not_run_and_becomes_a_dead_letter() -> None:
     async def test(system: pul.ActorSystem) -> None:
         gate = await spawn(GATE.with_options(max_concurrency=1), system=system)
-        running = asyncio.ensure_future(gate.with_options(timeout=None).enter(1))
+        running = asyncio.ensure_future(gate.with_options(timeout=9).enter(1))
         await turns()
-        with pytest.raises(DeadlineExceeded):
+        with pytest.raises(DeadlineExceeded) as caught:
             await gate.with_options(timeout=5).enter(2)
+        assert not caught.value.maybe_executed
+        with pytest.raises(DeadlineExceeded) as caught:
+            await running
+        assert caught.value.maybe_executed
         gate.ref._cell.actor.open.set()
-        await running
         assert await gate.seen() == [1]
         assert system.dead_letters.counts == {"expired": 1}
         assert system.statistics().asks_inflight == 0

@@ -47,6 +47,15 @@ def test_a_full_actor_holds_up_its_own_line_only() -> None:
     assert sent(lines) == [(1, 1), (1, 3)]
 
 
+def test_a_message_is_known_to_stand_in_line_until_it_is_sent() -> None:
+    first, second = message(1, 1), message(1, 2)
+    lines = lines_with(first, second)
+    lines.remove_first()
+    assert not lines.holds(first[0])
+    assert lines.holds(second[0])
+    assert not lines.holds(message(2, 1)[0])
+
+
 def test_nothing_may_pass_by_while_an_actor_is_full() -> None:
     lines = Lines(lambda envelope: None)
     lines.hold(1)

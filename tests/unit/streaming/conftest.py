@@ -84,6 +84,9 @@ class Route:
         self._cluster.sent.append(envelope)
         target.deliver(envelope)
 
+    def holds(self, envelope: Envelope) -> bool:
+        return False
+
     async def tell(self, envelope: Envelope) -> None:
         self._target(envelope.target.node_id).deliver(envelope)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Generator
+from dataclasses import replace
 from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
@@ -81,7 +82,8 @@ class ActorRef:
 
         def settle(end: Terminated) -> None:
             if not told.done():
-                told.set_result(end)
+                # Of an actor whose node is dead nobody but this ref knows the name.
+                told.set_result(replace(end, name=self.name) if end.name is None else end)
 
         system.watch(self, settle)
         untie = system.ties.watched(self.actor_id)

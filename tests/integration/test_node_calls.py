@@ -346,14 +346,15 @@ def test_a_killed_node_fails_open_asks_at_once_and_is_then_dead(virtual: Run) ->
 def test_a_watch_tells_of_the_end_of_an_actor_and_of_its_node(virtual: Run) -> None:
     async def scenario() -> None:
         async with cluster(2) as systems:
-            first, second = await Worker.spawn(system=systems[0]), await Worker.spawn(system=systems[0])
+            first = await Worker.spawn(system=systems[0])
+            await Worker.spawn(name="second", system=systems[0])
             watched = await systems[1].refer(first.ref.actor_id)
-            other = await systems[1].refer(second.ref.actor_id)
+            other = await systems[1].resolve("second", timeout=5)
             ended, lost = watched.watch(), other.watch()
             assert await systems[1].stop(watched)
             assert (await ended).reason == "stopped"
             systems.kill(0)
-            assert (await lost).reason == "node_dead"
+            assert ((await lost).reason, (await lost).name) == ("node_dead", "actors/second")
 
     virtual(scenario)
 

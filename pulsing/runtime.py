@@ -171,6 +171,14 @@ async def start_system(
     inner.mailbox = MailboxOptions(config.mailbox_capacity)
     inner.mailbox_bytes = config.mailbox_bytes
     inner.deadlines.usual = config.ask_timeout
+    inner.tallies["links"] = lambda: 0
+    inner.limits = {
+        "mailbox": config.mailbox_capacity,
+        "mailbox_bytes": config.mailbox_bytes,
+        "user_bytes": config.user_bytes,
+        "public_names": config.public_names,
+        "ask_timeout": config.ask_timeout,
+    }
     system = ActorSystem(inner)
     try:
         if before_joining is not None:

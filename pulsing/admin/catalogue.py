@@ -45,7 +45,7 @@ class Listing:
 
     kind: str
     spec: ListSpec
-    href: Callable[[Row], str] | None = None
+    href: Callable[[Row], str | None] | None = None
     merge: Callable[[Sequence[Row]], list[Row]] = list
     everywhere: bool = True
     secret: tuple[str, ...] = ()
@@ -229,8 +229,10 @@ AGENTS = Listing(
               "last_message_at"),
         filters={"role": None, "tag": None, "node": None, "state": ACTOR_STATES},
         search=("role", "goal", "name"),
+        extra=("gone",),
     ),
-    href=lambda row: f"agents/{row['id']}",
+    href=lambda row: None if row.get("gone") else f"agents/{row['id']}",
+    merge=merging.without_living,
     secret=("last_message",),
 )  # fmt: skip
 QUEUES = Listing(

@@ -165,10 +165,9 @@ DETAILED: Mapping[str, DetailedFamily] = {
     "link": DetailedFamily(
         ("peer", "direction"),
         {
-            "in_bytes_total": ("counter", "bytes_in_total", "Bytes received"),
-            "out_bytes_total": ("counter", "bytes_out_total", "Bytes sent"),
-            "pending_bytes": ("gauge", "pending_bytes", "Bytes that wait"),
-            "rtt_seconds": ("gauge", "rtt_s", "Round trip time"),
+            "bytes_total": ("counter", "bytes_total", "Bytes received (in) and sent (out)"),
+            "pending_bytes": ("gauge", "pending_bytes", "Bytes that wait to be taken by the other node (out)"),
+            "rtt_seconds": ("gauge", "rtt_s", "Round trip time (out)"),
         },
     ),
 }

@@ -186,10 +186,9 @@ class History:
         name = NAMES[place]
         kind, unit = SERIES[name]
         values = [last[place] for last, _ in level.rows]
-        shown: dict[str, Any] = {"name": name, "kind": kind, "unit": unit, "values": values}
-        if kind == "gauge" and level.step > 1:
-            shown["max"] = [most[place] for _, most in level.rows]
-        return shown
+        # Only where readings were thinned is the largest another than the last.
+        most = [most[place] for _, most in level.rows] if kind == "gauge" and level.step > 1 else []
+        return {"name": name, "kind": kind, "unit": unit, "values": values, "max": most}
 
     def told(self, params: Mapping[str, Any]) -> dict[str, Any] | None:
         """What another node is told of this one's past; None for series or ranges that this version does not have."""
@@ -332,8 +331,7 @@ def _joint(series: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     fold = _largest if name in MOST else _sums
     joint = {key: series[0][key] for key in ("name", "kind", "unit")}
     joint["values"] = fold([one["values"] for one in series])
-    if all("max" in one for one in series):
-        joint["max"] = fold([one["max"] for one in series])
+    joint["max"] = fold([one.get("max") or [] for one in series])
     return joint
 
 

@@ -84,7 +84,16 @@ _QUEUE_RULES: Mapping[str, Callable[[Any, Any], Any]] = {
     "failures_total": lambda a, b: _sums(a or {}, b or {}),
 }
 _TOPIC_RULES: Mapping[str, Callable[[Any, Any], Any]] = dict.fromkeys(
-    ("subscribers", "slow_subscribers", "published_total", "delivered_total", "failed_total", "dropped_total"), _sum
+    (
+        "subscribers",
+        "slow_subscribers",
+        "published_total",
+        "delivered_total",
+        "failed_total",
+        "dropped_total",
+        "bytes_total",
+    ),
+    _sum,
 )
 _READER_RULES: Mapping[str, Callable[[Any, Any], Any]] = {
     "buckets": _union,
@@ -124,6 +133,13 @@ def merge_queues(rows: Iterable[Row]) -> list[Row]:
 def merge_topics(rows: Iterable[Row]) -> list[Row]:
     """One row a topic; while a broker moves, two nodes may speak of it."""
     return merge_by(rows, lambda row: row["topic"], lambda a, b: _combine(a, b, _TOPIC_RULES))
+
+
+def without_living(rows: Iterable[Row]) -> list[Row]:
+    """The rows of agents, without names that are said to be gone and live on some node."""
+    rows = list(rows)
+    living = {row["name"] for row in rows if not row.get("gone")}
+    return [row for row in rows if not row.get("gone") or row["name"] not in living]
 
 
 def merge_readers(rows: Iterable[Row]) -> list[Row]:

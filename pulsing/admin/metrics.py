@@ -129,10 +129,12 @@ class Sheet(Collector):
         family[labels] = ([a + b for a, b in zip(counts, latency.counts, strict=True)], total + latency.total_s)
 
     def collect(self) -> Iterator[Metric]:
-        """The families in the order of the table."""
+        """All families in the order of the table: what has not happened yet is named, and 0 where it has no labels."""
         for name, family in FAMILIES.items():
-            if name in self._values and not any(fnmatch.fnmatchcase(name, glob) for glob in self._exclude):
-                yield _family(PREFIX + name, family.kind, family.help, family.labels, self._values[name])
+            if not any(fnmatch.fnmatchcase(name, glob) for glob in self._exclude):
+                nothing: Mapping[Labels, Any] = {(): 0} if family.kind == "counter" and not family.labels else {}
+                values = self._values.get(name, nothing)
+                yield _family(PREFIX + name, family.kind, family.help, family.labels, values)
 
 
 _BOUNDS = [*(f"{bound:g}" for bound in LATENCY_BOUNDS), "+Inf"]
@@ -477,7 +479,7 @@ class Metrics:
             rows = await self._ask("actors", {"system": False})
             return [{**row, "actor": row.get("name") or row["id"]} for row in rows]
         if family == "link":
-            return [row for row in await self._ask("links", {}) if row["state"] != "closed"]
+            return [way for row in await self._ask("links", {}) for way in _ways(row)]
         kind, detail, part, label = {
             "queue_bucket": ("queues", "queue", "bucket_rows", "bucket"),
             "queue_reader": ("queues", "queue", "reader_rows", "reader"),
@@ -515,6 +517,13 @@ class _Fixed(Collector):
 
     def collect(self) -> Iterator[Metric]:
         return iter(self.metrics)
+
+
+def _ways(link: Row) -> Iterator[dict[str, Any]]:
+    """The two directions of an open link; what waits and how long a round takes is told of the one that leads away."""
+    yield {"peer": link["peer"], "direction": "in", "bytes_total": link["bytes_in_total"]}
+    away = {"peer": link["peer"], "direction": "out", "bytes_total": link["bytes_out_total"]}
+    yield {**away, "pending_bytes": link["pending_bytes"], "rtt_s": link["rtt_s"]}
 
 
 def _as_it_is(labels: Labels) -> Labels:

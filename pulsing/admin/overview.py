@@ -89,7 +89,7 @@ def _totals(
         "queue_records": _sum(queues, "records"),
         "queue_puts_total": _sum(queues, "put_total"),
         "queue_reads_total": _sum(queues, "read_total"),
-        "queue_max_lag": _most(queues, "max_lag"),
+        "queue_max_lag": _most(queues, "max_lag") or 0,
         "topics": len(topics),
         "subscribers": _sum(topics, "subscribers"),
         "publishes_total": _sum(topics, "published_total"),
@@ -113,8 +113,7 @@ def _percentiles(histograms: Sequence[tuple[Sequence[int], float]]) -> Row:
 
 
 def _sum(rows: Iterable[Row], field: str) -> Any:
-    known = [row[field] for row in rows if row.get(field) is not None]
-    return sum(known) if known else None
+    return sum(row[field] for row in rows if row.get(field) is not None)
 
 
 def _most(rows: Iterable[Row], field: str) -> Any:

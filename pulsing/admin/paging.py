@@ -26,6 +26,7 @@ MAX_SORT_KEYS = 4
 EXTRA: Mapping[str, tuple[dict[str, Any], str]] = {
     "since": ({"type": "string"}, "a moment in RFC 3339, or an age such as 10m"),
     "prefix": ({"type": "string"}, "how names begin"),
+    "gone": ({"type": "string", "enum": ["true", "false"]}, "true: names of agents that have ended as well"),
     "system": ({"type": "string", "enum": ["true", "false"]}, "true: Pulsing's own actors as well"),
 }
 """The parameters that single lists have beside the common ones: their schema and what they mean."""

@@ -27,6 +27,7 @@ from pulsing.admin.problems import ProblemError
 from pulsing.admin.relay import Relay
 from pulsing.admin.replay import Replayer
 from pulsing.admin.replies import encode
+from pulsing.admin.revisions import Revisions
 from pulsing.admin.settings import AdminSettings
 from pulsing.admin.static import Files, dashboard_folder
 from pulsing.admin.times import rfc3339, since_text
@@ -51,6 +52,7 @@ class Plane:
         self.failed = FailedLogins(clock)
         self.traffic = Traffic()
         self.repeats = Repeats(clock)
+        self.revisions = Revisions()
         self.audit = Audit(settings.audit_capacity, self._tell_action)
         self.fanout = Fanout(system, settings.fanout_s)
         self.dead_letters = Replayer(system, self.fanout, clock)
@@ -145,8 +147,9 @@ def reply_list(request: Request, body: dict[str, Any], took_s: float) -> Respons
     known = [one.strip() for one in request.headers.get("if-none-match", "").split(",")]
     if tag in known or "*" in known:
         return Response(status_code=304, headers={"etag": tag})
+    revision = plane_of(request).revisions.of(f"{request.url.path}?{request.url.query}", tag)
     # How long it took is no part of what was asked for, and would make each answer another one.
-    text = text[:-1] + f',"took_ms":{round(took_s * 1000, 3)}}}'.encode()
+    text = text[:-1] + f',"revision":{revision},"took_ms":{round(took_s * 1000, 3)}}}'.encode()
     return Response(text, headers={"etag": tag}, media_type="application/json")
 
 

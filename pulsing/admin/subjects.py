@@ -59,14 +59,16 @@ async def find_actor(fanout: Fanout, text: str, node: str | None = None) -> tupl
 async def with_ties(fanout: Fanout, row: Row) -> Row:
     """An actor's detail with what other nodes know of it: who watches it there, which of their topics it gets.
 
-    A node that takes long is left out: an actor is shown without delay though another node hangs.
+    A node that takes long is left out, and `partial` says so: an actor is shown without delay though another node
+    hangs.
     """
     if "watchers" not in row:
         return row
     others = [node for node in await fanout.nodes() if node != row["node"]]
     answers = await fanout.ask("ties", {"actor": row["id"]}, others, within_s=TIES_WITHIN_S)
     told = [row, *answers.values.values()]
-    return {**row, **{name: sorted({one for each in told for one in each[name]}) for name in ("watchers", "topics")}}
+    ties = {name: sorted({one for each in told for one in each[name]}) for name in ("watchers", "topics")}
+    return {**row, **ties, "partial": answers.partial, "unheard": answers.faults}
 
 
 def _living_first(rows: list[Row]) -> list[Row]:

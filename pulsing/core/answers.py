@@ -106,7 +106,8 @@ def note_error(cell: Progress, method: str | None, error: BaseException, counter
     cell.errors += 1
     if cell.last_errors is None:
         cell.last_errors = []
-    cell.last_errors.append((cell.system.clock.wall(), method or "receive", error_type_name(error), str(error)))
+    words = error.message if isinstance(error, PulsingBusinessError) else str(error)
+    cell.last_errors.append((cell.system.clock.wall(), method or "receive", error_type_name(error), words))
     del cell.last_errors[:-LAST_ERRORS_KEPT]
 
 

@@ -431,6 +431,7 @@ def _method_row(of: ClassStatistics, method: MethodStatistics) -> dict[str, Any]
         "handle_total_s": method.handle.total_s,
         "handle_s": percentiles(method.handle),
         "long_turns_total": method.long_turns,
+        "streams_open": method.streams_open,
     }
 
 
@@ -474,6 +475,7 @@ def _agent_row(cell: Cell) -> dict[str, Any]:
         "current": current,
         "last_message_at": row["last_message_at"],
         "last_message": next(iter(_last_messages(cell) or ()), None),
+        "gone": False,
     }
 
 

@@ -31,7 +31,7 @@ class Progress(Starting):
     # Set by `Cell`: one more constructor is one more tenth of what a spawn costs.
     _in_progress: int
     _running: dict[Envelope, tuple[asyncio.Task[None], Any]] | None
-    _streams: set[Channel] | None
+    _streams: dict[Channel, MethodCounters] | None
     _worker: Worker | None
 
     def turn_for(self, envelope: Envelope) -> Turn:
@@ -117,18 +117,19 @@ class Progress(Starting):
             if task is not current:
                 self._cancel(envelope)
 
-    def add_stream(self, channel: Channel) -> None:
-        """Let the stream end with this instance of the actor."""
+    def add_stream(self, channel: Channel, counters: MethodCounters) -> None:
+        """Let the stream of a method end with this instance of the actor."""
         if self._streams is None:
-            self._streams = set()
-        self._streams.add(channel)
+            self._streams = {}
+        self._streams[channel] = counters
+        counters.streams_open += 1
         self.counters.streams += 1
         self.counters.streams_open += 1
 
     def drop_stream(self, channel: Channel) -> None:
         """The stream has ended."""
         if self._streams is not None and channel in self._streams:
-            self._streams.discard(channel)
+            self._streams.pop(channel).streams_open -= 1
             self.counters.streams_open -= 1
 
     def end_streams(self) -> None:

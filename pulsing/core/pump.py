@@ -42,7 +42,7 @@ def give_stream(cell: Progress, envelope: Envelope, result: Any, counters: Metho
 
 def _open_stream(cell: Progress, envelope: Envelope, producer: Any, counters: MethodCounters) -> None:
     channel = Channel()
-    cell.add_stream(channel)
+    cell.add_stream(channel, counters)
     # The pump knows nothing of the envelope: that would keep the reader alive, whose end is the pump's end.
     pump = _pump(cell, _items_of(cell, producer), channel, envelope.method, counters, envelope.accepted_at)
     cell.system.tasks.start(pump, f"stream of {cell.label}")
@@ -57,7 +57,7 @@ def _give_message(cell: Progress, envelope: Envelope, message: Message, counters
         channel.translate = lambda error: (
             error if isinstance(error, PulsingError) else record_error(cell, envelope.method, error, counters)
         )
-        cell.add_stream(channel)
+        cell.add_stream(channel, counters)
         channel.on_finish = lambda: cell.drop_stream(channel)
         if channel.finished:
             cell.drop_stream(channel)

@@ -58,6 +58,7 @@ class MethodCounters:
         "items",
         "long_turns",
         "ok",
+        "streams_open",
         "system",
         "timeout",
         "unsupported",
@@ -73,6 +74,7 @@ class MethodCounters:
         self.unsupported = 0
         self.long_turns = 0
         self.items = 0
+        self.streams_open = 0
         self.handle = LatencyCounters()
 
     @property
@@ -143,6 +145,7 @@ class ClassCounters:
                 unsupported_errors=m.unsupported,
                 long_turns=m.long_turns,
                 stream_items=m.items,
+                streams_open=m.streams_open,
                 handle=m.handle.snapshot(),
             )
             for name, m in self.methods.items()
@@ -241,6 +244,7 @@ class MethodStatistics:
     unsupported_errors: int
     long_turns: int
     stream_items: int
+    streams_open: int
     handle: Latency
 
     @property

@@ -82,6 +82,10 @@ class System:
         self.router: Router | None = None
         self.members_view: Callable[[], list[MemberView]] = self._only_this_node
         self.inspectors: dict[str, Inspector] = {}
+        self.tallies: dict[str, Callable[[], int]] = {}
+        """How many of something this node has, by its name, for those who need not look at each: layers above add."""
+        self.limits: dict[str, float] = {}
+        """What this node grants itself and others, by the name of the setting without its section."""
         self.ties = Ties()
         self.placements: dict[str, Placement] = {}
         """Where else than on a node actors may be placed, by the word for it."""

@@ -42,7 +42,7 @@ class Vitals:
         self._cpu_ratio: float | None = None
 
     def row(self, params: Mapping[str, Any]) -> dict[str, Any]:
-        """The row of this node; with `detail` also collector, packages and classes."""
+        """The row of this node; with `detail` also collector, limits, packages and classes."""
         system = self._system
         figures = system.statistics()
         shown = [c for c in figures.classes if not c.internal]
@@ -70,11 +70,13 @@ class Vitals:
             "errors_total": sum(c.errors for c in shown),
             "restarts_total": sum(sum(c.restarts.values()) for c in shown),
             "dead_letters_total": sum(figures.dead_letters_by_reason.values()),
+            **{name: count() for name, count in system.tallies.items()},
             "draining": system.draining,
         }
         if params.get("detail"):
             top = heapq.nlargest(TOP_CLASSES, shown, key=lambda c: c.messages)
             row["gc"] = [{"collections": g["collections"], "collected": g["collected"]} for g in gc.get_stats()]
+            row["limits"] = dict(system.limits)
             row["packages"] = {name: found for name in PACKAGES if (found := _version(name)) is not None}
             row["top_classes"] = [{"class": c.name, "actors": c.actors, "messages_total": c.messages} for c in top]
         return row

@@ -75,6 +75,7 @@ class Link:
         self.dialled = dialled
         self.system: System = peer.system
         self.totals = peer.node.totals
+        self.number = self.totals.next_link()
         self.session: Session[Any] = Session()
         self.frames_in = self.bytes_in = 0
         self.opened_at = self.system.clock.wall()

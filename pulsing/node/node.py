@@ -86,6 +86,7 @@ class Node:
         self.membership = membership
         self.system.router = self
         self.system.inspectors["links"] = self._link_rows
+        self.system.tallies["links"] = lambda: len(self.links())
         self.system.inspectors["link_totals"] = lambda params: totals_row(self)
 
     # --- routing (pulsing.core.system.Router) ----------------------------------------------------------------------

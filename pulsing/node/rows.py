@@ -15,9 +15,10 @@ if TYPE_CHECKING:
 def link_row(link: Link) -> dict[str, Any]:
     """One open link."""
     peer = link.peer
+    system = peer.system
     membership = peer.node.membership
     return {
-        "id": f"{peer.node_id}-{'out' if link.dialled else 'in'}",
+        "id": f"{system.node_id}-{link.number}",
         "peer": str(peer.node_id),
         "peer_name": membership.name_of(peer.node_id),
         "addr": link.connection.peer.addr,
@@ -35,10 +36,12 @@ def link_row(link: Link) -> dict[str, Any]:
         "pending_bytes": link.session.window.bytes,
         "pending_asks": link.session.asked,
         "streams": link.session.streams,
-        "backpressure_s_total": round(link.backpressure.total(peer.system.now()), 6),
+        "backpressure_s_total": round(link.backpressure.total(system.now()), 6),
         "reconnects": peer.reconnects,
         "last_error": peer.last_error,
-        "node": str(peer.system.node_id),
+        "closed_at": None,
+        "close_reason": None,
+        "node": str(system.node_id),
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Literal, get_args
@@ -29,6 +30,11 @@ class LinkTotals:
         self.errors: dict[Error, int] = dict.fromkeys(get_args(Error), 0)
         self._carried: Counter[str] = Counter()
         """What links had carried that have ended."""
+        self._numbers = itertools.count(1)
+
+    def next_link(self) -> int:
+        """The number of a new link; no other of this node has it."""
+        return next(self._numbers)
 
     def ended(self, link: Link) -> None:
         """A link has ended."""

@@ -38,7 +38,10 @@ def register_streaming_inspectors(system: Any) -> None:
         topics=lambda params: topic_rows(inner),
         topic=lambda params: topic_detail(inner, str(params.get("topic", ""))),
     )
-    inner.tallies.update(queues=lambda: len(_queues_here(inner)), topics=lambda: len(_brokers_here(inner)))
+    inner.tallies.update(
+        queues=lambda: len({queue for queue, _ in local_manager(inner).buckets}),
+        topics=lambda: len(_brokers_here(inner)),
+    )
     inner.ties.subscribed_by_name = lambda actor_id: _topics_sent_to(inner, actor_id)
 
 

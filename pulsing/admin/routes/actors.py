@@ -32,7 +32,7 @@ actors = Routes("actors")
 
 MAX_TELL = 64 * 1024
 ANSWER_S = 5.0
-_SUMMARY_KEY = "(class|node|state|kind)"
+_SUMMARY_KEY = "(class|node|state|kind|role)"
 SUMMARY_PATTERN = f"^{_SUMMARY_KEY}(,{_SUMMARY_KEY})?$"
 
 
@@ -51,7 +51,7 @@ def _flag(request: Request, name: str) -> bool:
 
 @actors.get("/actors/summary", role="viewer", **answers(Row))
 async def summarise(request: Request, by: Annotated[str, Query(pattern=SUMMARY_PATTERN)] = "class") -> Response:
-    """Counts of actors by class, node, state or kind."""
+    """Counts of actors by class, node, state, kind or the role of their agent."""
     keys = by.split(",")
     plane = plane_of(request)
     pairs = [(name, value) for name, value in request.query_params.multi_items() if name != "by"]
@@ -61,9 +61,13 @@ async def summarise(request: Request, by: Annotated[str, Query(pattern=SUMMARY_P
     rows = fitting(found, query, ACTORS.spec)
     groups: dict[tuple[str, ...], list[Mapping[str, Any]]] = {}
     for row in rows:
-        groups.setdefault(tuple(str(row[key]) for key in keys), []).append(row)
+        groups.setdefault(tuple(_group_of(row, key) for key in keys), []).append(row)
     items = [{"key": dict(zip(keys, key, strict=True)), **_summary(group)} for key, group in sorted(groups.items())]
     return reply({"by": keys, "items": items, "partial": faults.partial, "errors": faults.faults})
+
+
+def _group_of(row: Mapping[str, Any], key: str) -> str:
+    return str((row.get("agent") or {}).get("role") or "" if key == "role" else row[key])
 
 
 def _summary(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -362,8 +366,8 @@ def _check_tags(changes: Mapping[str, str | None]) -> None:
 
 @actors.get("/agents", role="viewer", **lists(AgentRow, AGENTS.spec))
 async def list_agents(request: Request) -> Response:
-    """The live agents with their cards."""
-    return await answer_list(request, AGENTS)
+    """The live agents with their cards; with `gone=true` the names of those that have ended, too."""
+    return await answer_list(request, AGENTS, gone=_flag(request, "gone"))
 
 
 @actors.get("/agents/{actor}", role="viewer", **answers(ActorDetail))

@@ -78,11 +78,13 @@ async def peek(
     items.sort(
         key=lambda item: (str(item.get("at") or ""), item["bucket_id"], item["offset"]), reverse=order == "newest"
     )
+    scanned = {"scanned": sum(part.get("scanned", 0) for part in parts)} if contains else {}
     return reply(
         {
             "items": [_shown(plane, item) for item in items],
             "buckets": {key: value for part in parts for key, value in part.get("buckets", {}).items()},
             "next_offset": {key: value for part in parts for key, value in part.get("next_offset", {}).items()},
+            **scanned,
             "partial": found.partial,
             "errors": found.faults,
         }

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from pulsing.admin.schemas.base import Row
+from pulsing.admin.schemas.base import NodeFault, Row
 from pulsing.admin.schemas.cluster import Percentiles
 
 ActorState = Literal["starting", "running", "restarting", "stopping", "stopped", "failed"]
@@ -155,6 +155,10 @@ class ActorDetail(ActorRow):
     queue_readers: list[str] | None = None
     """queues of which it has a reader"""
     replicas: list[dict[str, Any]] | None = None
+    partial: bool = False
+    """whether a node did not say in time what it knows of watchers and topics"""
+    unheard: list[NodeFault] = Field(default_factory=list)
+    """those nodes"""
     exit: ActorExit | None = None
     metadata: dict[str, Any] | None = None
     commands: Commands | None = None
@@ -243,4 +247,6 @@ class AgentRow(Row):
     handle_mean_s: float | None = None
     last_message_at: str | None = None
     last_message: Exchange | None = None
+    gone: bool = False
+    """whether only its name and card are left of it"""
     href: str | None = None

@@ -64,6 +64,8 @@ class Page(Row):
     limit: int
     offset: int
     next: str | None = None
+    revision: int
+    """another number where the list is another than the last time; grows as long as the node runs"""
     scope: Literal["cluster", "node"] = "cluster"
     nodes: NodesAsked
     partial: bool

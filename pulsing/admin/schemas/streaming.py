@@ -102,6 +102,8 @@ class Peek(Row):
     items: list[PeekItem]
     buckets: dict[str, dict[str, int]] = Field(default_factory=dict)
     next_offset: dict[str, int] = Field(default_factory=dict)
+    scanned: int | None = None
+    """records that were looked at for `contains`"""
     partial: bool = False
     errors: list[NodeFault] = Field(default_factory=list)
     redacted: bool | None = None

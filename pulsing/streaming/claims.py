@@ -9,6 +9,7 @@ measured, each of whom is on a side that goes on and does not hear from the old 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pulsing.core.system import System
@@ -19,6 +20,8 @@ from pulsing.streaming.side import Side
 from pulsing.streaming.votes import Votes
 
 ANSWER_TIMEOUT_S = 2.0
+SILENCE_S = 0.5
+"""How long others may take once those who agree are enough: a call to a busy node takes a small part of it."""
 PATIENCE_S = 3.0
 """How long a claim is repeated while others still hear from the old owner: a death gets around within about 1 s."""
 PAUSE_S = 0.1
@@ -91,17 +94,36 @@ class Claims:
         if not self.grant(claim, epoch, self._me):
             return None
         everybody = self._exchange.not_ended()
-        others = [node_id for node_id in self._exchange.holding() if node_id != self._me]
-        answers = await asyncio.gather(*(self._vote_of(node_id, claim, epoch) for node_id in others))
-        granted = {node_id for node_id, answer in zip(others, answers, strict=True) if answer} | {self._me}
+        answers = await self._votes_of_others(claim, epoch)
         if claim.by_majority:
-            if not self._side.goes_on_with(granted):
+            if not self._are_enough(answers):
                 return None
-        elif False in answers:
+        elif False in answers.values():
             return None
-        if everybody <= granted:
+        if everybody <= {node_id for node_id, answer in answers.items() if answer} | {self._me}:
             return epoch
         return epoch + 1 + self._inner.random.getrandbits(LEAP_BITS)
+
+    async def _votes_of_others(self, claim: Claim, epoch: int) -> dict[int, bool | None]:
+        """What the others say; where those who agree are enough, the silent ones are given a moment only."""
+        others = [node_id for node_id in self._exchange.holding() if node_id != self._me]
+        votes = {
+            node_id: self._inner.tasks.start(self._vote_of(node_id, claim, epoch), f"vote of {node_id:016x}")
+            for node_id in others
+        }
+        answers: dict[int, bool | None] = {}
+        while len(answers) < len(votes):
+            patience = SILENCE_S if claim.by_majority and self._are_enough(answers) else None
+            waiting = [vote for node_id, vote in votes.items() if node_id not in answers]
+            done, _ = await asyncio.wait(waiting, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
+            if not done:
+                break
+            answers |= {node_id: vote.result() for node_id, vote in votes.items() if vote.done()}
+        return answers
+
+    def _are_enough(self, answers: Mapping[int, bool | None]) -> bool:
+        granted = {node_id for node_id, answer in answers.items() if answer}
+        return self._side.goes_on_with(granted | {self._me})
 
     async def _vote_of(self, node_id: int, claim: Claim, epoch: int) -> bool | None:
         """Whether a member agrees; None if it does not answer."""

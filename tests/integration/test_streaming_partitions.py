@@ -242,6 +242,28 @@ def test_two_sides_that_both_begin_a_log_never_give_it_the_same_generation() -> 
     run(scenario)
 
 
+def test_a_silent_member_holds_up_no_bucket_on_which_the_others_agree() -> None:
+    async def scenario() -> None:
+        async with cluster(3) as systems:
+            await (await systems[0].queue.write("other")).put({"id": 1})
+            await asyncio.sleep(CALM_S)
+            silent = systems[2].node_id.id
+
+            def is_of_others(key: str) -> bool:
+                return bool(max((one.node_id.id for one in systems), key=lambda node: weight(key, node)) != silent)
+
+            name = next(n for n in map(str, range(99)) if is_of_others(f"queue:{n}") and is_of_others(f"{n}:bucket_0"))
+            queue = await systems[0].queue.write(name, num_buckets=1)
+            systems.freeze(2, 60.0)
+            start = asyncio.get_running_loop().time()
+
+            await queue.put({"id": 1})
+
+            assert asyncio.get_running_loop().time() - start < 1.0
+
+    run(scenario)
+
+
 def test_nobody_takes_a_bucket_from_an_owner_whom_the_others_still_hear() -> None:
     async def scenario() -> None:
         async with cluster(3) as systems:

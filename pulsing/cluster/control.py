@@ -40,7 +40,7 @@ class Receiver(Protocol):
     """Who is told what links bring."""
 
     def member(self, node_id: int) -> Member | None: ...
-    def received(self, node_id: int, payload: bytes) -> None: ...
+    def received(self, node_id: int, payload: bytes) -> bool: ...
     def report(self, event: LinkEvent) -> None: ...
 
 
@@ -198,10 +198,9 @@ class ControlLinks:
         for payload in self._waiting.pop(node_id, ()):
             self.neighbours.send(node_id, payload)
 
-    def taken(self, node_id: int, payload: bytes) -> None:
+    def taken(self, node_id: int, payload: bytes) -> bool:
         """A payload has arrived (`pulsing.cluster.neighbours.Owner`)."""
-        if not self._closed:
-            self._receiver.received(node_id, payload)
+        return self._closed or self._receiver.received(node_id, payload)
 
     def lost(self, node_id: int) -> None:
         """The last line to a node has broken (`pulsing.cluster.neighbours.Owner`)."""

@@ -138,16 +138,17 @@ class Driver:
         """One member's record, None for an unknown id."""
         return self._protocol.membership.member(node_id)
 
-    def received(self, node_id: int, payload: bytes) -> None:
-        """Take a payload from the node that proved this id on its link; hostile bytes are counted and dropped."""
+    def received(self, node_id: int, payload: bytes) -> bool:
+        """Take a payload from the node that proved this id on its link; False where it is no message, and counted."""
         try:
             message = decode(payload)
         except BadMessage as error:
             self._bad_messages += 1
             logger.debug("dropped a payload of node %016x: %s", node_id, error)
-            return
+            return False
         self._messages[KINDS[type(message)], "in"] += 1
         self.feed(Received(node_id, message))
+        return True
 
     def report(self, event: LinkEvent) -> None:
         """Take a report about links: `Connected`, `DialFailed`, `LinkLost` or `Heard`."""

@@ -31,8 +31,8 @@ MAX_UNSENT = 48 * 1024 * 1024
 class Owner(Protocol):
     """Who takes what lines bring."""
 
-    def taken(self, node_id: int, payload: bytes) -> None:
-        """A payload of a node has arrived."""
+    def taken(self, node_id: int, payload: bytes) -> bool:
+        """A payload of a node has arrived; whether it was a message."""
         ...
 
     def lost(self, node_id: int) -> None:
@@ -98,7 +98,8 @@ class Neighbours:
             return
         if node_id in self._lines:
             self._lines.move_to_end(node_id)
-        self._owner.taken(node_id, payload)
+        if not self._owner.taken(node_id, payload):
+            line.connection.close(1002, "that was no message of membership")
 
     def _sender(self, node_id: int) -> Sender:
         sender = self._senders.pop(node_id, None) or Sender()

@@ -14,7 +14,7 @@ import pulsing as pul
 from pulsing.cluster import joining
 from pulsing.cluster.control import CONTROL_LIMITS, CONTROL_PATH
 from pulsing.cluster.member import Member
-from pulsing.cluster.messages import Gossip, Rumour, Sync, encode
+from pulsing.cluster.messages import Ack, Gossip, Rumour, Sync, encode
 from pulsing.exceptions import AddressInUse, AuthFailed, JoinTimeout
 from pulsing.ids import NodeId
 from pulsing.node.credentials import find_credentials
@@ -188,9 +188,8 @@ async def test_a_member_that_lies_harms_nobody(caplog: pytest.LogCaptureFixture)
         for _ in range(20):
             liar.connection.send(encode(Gossip((Rumour(dead, SILENT_ID.id),))))
             liar.connection.send(encode(Sync(tuple(made_up), reply=True)))
-            liar.connection.send(b"\xc1 no message")
         for _ in range(5000):
-            liar.connection.send(b"flood")
+            liar.connection.send(encode(Ack(1, 0)))
         await asyncio.sleep(2.0)  # for a death that might still be on its way
         assert everybody <= await alive(first)
         assert everybody <= await alive(second)
@@ -199,9 +198,13 @@ async def test_a_member_that_lies_harms_nobody(caplog: pytest.LogCaptureFixture)
     await first.shutdown(drain=0)
 
 
-async def test_a_message_over_the_limit_ends_the_line() -> None:
+@pytest.mark.parametrize(
+    "payload", [bytes(CONTROL_LIMITS.max_message + 1), b"", b"\xc1", b"hello", b"\x91\xa4what", b"\x91" * 60_000]
+)
+async def test_what_is_no_message_ends_the_line(payload: bytes) -> None:
     first = await node()
     async with false_member(first) as liar:
-        liar.connection.send(bytes(CONTROL_LIMITS.max_message + 1))
+        liar.connection.send(payload)
         await asyncio.wait_for(liar.ended.wait(), DEADLINE_S)
+    assert await alive(first) == {str(first.node_id.id)}
     await first.shutdown(drain=0)

@@ -38,8 +38,9 @@ class Desk:
     def member(self, node_id: int) -> Member | None:
         return self.members.get(node_id)
 
-    def received(self, node_id: int, payload: bytes) -> None:
+    def received(self, node_id: int, payload: bytes) -> bool:
         self.payloads.append((node_id, payload))
+        return True
 
     def report(self, event: LinkEvent) -> None:
         self.events.append(event)

@@ -51,8 +51,9 @@ class Desk:
         self.broken: list[int] = []
         self.neighbours = Neighbours(self)
 
-    def taken(self, node_id: int, payload: bytes) -> None:
+    def taken(self, node_id: int, payload: bytes) -> bool:
         self.payloads.append((node_id, payload))
+        return payload != b"no message"
 
     def lost(self, node_id: int) -> None:
         self.broken.append(node_id)
@@ -81,6 +82,19 @@ def test_what_is_sent_goes_over_one_of_two_lines_and_stays_in_order(desk: Desk) 
         assert all(desk.neighbours.send(2, bytes([n])) for n in range(3))
         assert (first.sent, second.sent) == ([b"\0", b"\1", b"\2"], [])
         assert not desk.neighbours.send(3, b"x")
+
+    in_loop(test)
+
+
+def test_a_line_that_brings_no_message_is_closed_and_its_node_is_not_lost(desk: Desk) -> None:
+    def test() -> None:
+        line, wire = desk.line(2)
+        line.on_message(b"a message")
+        assert wire.ended == ""
+        line.on_message(b"no message")
+        assert wire.ended == "closed 1002"
+        line.on_lost(None)
+        assert desk.broken == []
 
     in_loop(test)
 

@@ -7,6 +7,7 @@ the socket and the handler. What happens before the connection is proven is the 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import sys
 from collections.abc import Sequence
@@ -279,7 +280,9 @@ class WebSocketLink(asyncio.Protocol):
     def _end_stream(self) -> None:
         # TLS has no half-closed state.
         if self.transport.can_write_eof():
-            self.transport.write_eof()
+            # Whoever has gone answers what was just written by a reset, and then there is no stream to end.
+            with contextlib.suppress(OSError):
+                self.transport.write_eof()
         else:
             self.transport.close()
 

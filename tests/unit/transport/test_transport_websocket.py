@@ -584,6 +584,17 @@ async def test_a_slow_refusal_comes_in_the_end() -> None:
         assert all(b"\r\n\r\nHTTP/1.1 401 " in got for got in late)
 
 
+async def test_whoever_is_gone_when_a_slow_refusal_comes_is_no_error(caplog: pytest.LogCaptureFixture) -> None:
+    async with End(B, limits=Limits(refusal_delay=0.2, open_timeout=1)).listening() as listener:
+        for _ in range(6):
+            await answer(listener.addr, upgrade())
+        async with raw(listener.addr) as (reader, writer):
+            writer.write(upgrade())
+            assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 102 ")
+        await wait_until(lambda: listener.unproven == 0)
+    assert "xception" not in caplog.text
+
+
 async def test_whoever_asks_in_good_faith_need_not_wait_for_a_slow_refusal() -> None:
     slow = Limits(refusal_delay=30, open_timeout=1)
     async with End(B, limits=slow).listening() as listener:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import socket
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -367,6 +368,16 @@ async def test_a_node_joins_further_seeds_when_an_administrator_says_so() -> Non
         assert joined.json() == {"joined": True, "size": 3}
         wrong = await client.post(f"{API}/cluster/join", json={"seeds": ["no address"]})
         assert (wrong.status_code, wrong.json()["type"]) == (422, "/problems/validation")
+        await third.shutdown()
+        silent = await client.post(f"{API}/cluster/join", json={"seeds": [f"127.0.0.1:{free_port()}"]})
+        assert (silent.status_code, silent.json()["type"]) == (503, "/problems/join-timeout")
+
+
+def free_port() -> int:
+    """A port on which nobody listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 async def test_events_of_every_node_come_over_one_stream() -> None:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 from fastapi import Query, Request
-from pydantic import Field, field_validator
+from pydantic import Field
 from starlette.responses import Response
 
 from pulsing.admin import calls
@@ -30,7 +30,7 @@ from pulsing.ids import ActorId, NodeId
 
 actors = Routes("actors")
 
-MAX_TELL = 64 * 1024
+MAX_TELL = MAX_SPAWN = 64 * 1024
 ANSWER_S = 5.0
 _SUMMARY_KEY = "(class|node|state|kind|role)"
 SUMMARY_PATTERN = f"^{_SUMMARY_KEY}(,{_SUMMARY_KEY})?$"
@@ -123,16 +123,6 @@ class Spawn(Input):
     mailbox: int | None = Field(default=None, ge=1, le=10_000_000)
     tags: dict[str, str] = Field(default_factory=dict, max_length=32)
 
-    @field_validator("name")
-    @classmethod
-    def _named(cls, name: str | None) -> str | None:
-        if name is None:
-            return None
-        check_name(name)
-        if name.startswith("system/"):
-            raise ValueError("names under system/ belong to Pulsing")
-        return name
-
     def options(self) -> dict[str, Any]:
         """The options of the class that this order changes."""
         named = ("restart_policy", "max_restarts", "min_backoff", "max_backoff", "mailbox")
@@ -143,6 +133,8 @@ class Spawn(Input):
 async def spawn(request: Request, order: Spawn, dry_run: bool = False) -> Response:
     """Spawn an actor of a registered class."""
     plane, visit = plane_of(request), visit_of(request)
+    await _check_size(request, MAX_SPAWN)
+    _check_name(order.name)
     visit.target = order.name or order.class_
     visit.parameters = order.model_dump(by_alias=True, exclude_defaults=True)
 
@@ -150,6 +142,22 @@ async def spawn(request: Request, order: Spawn, dry_run: bool = False) -> Respon
         return await _spawn(plane, order, dry_run)
 
     return await plane.repeats.once(request, visit.known.name, act)
+
+
+async def _check_size(request: Request, most: int) -> None:
+    if len(await request.body()) > most:
+        raise ProblemError("too-large", f"the body has at most {most} bytes here")
+
+
+def _check_name(name: str | None) -> None:
+    if name is None:
+        return
+    try:
+        check_name(name)
+        if name.startswith("system/"):
+            raise ValueError("names under system/ belong to Pulsing")
+    except ValueError as error:
+        raise ProblemError("bad-name", str(error), errors=[{"loc": ["body", "name"], "msg": str(error)}]) from error
 
 
 async def _spawn(plane: Plane, order: Spawn, dry_run: bool) -> Response:
@@ -270,8 +278,7 @@ async def tell(request: Request, actor: str, asked: Tell) -> Response:
     plane, visit = plane_of(request), visit_of(request)
     visit.target = actor
     visit.parameters = asked.model_dump(exclude_defaults=True)
-    if len(await request.body()) > MAX_TELL:
-        raise ProblemError("too-large", f"a message has at most {MAX_TELL} bytes")
+    await _check_size(request, MAX_TELL)
 
     async def act() -> Response:
         order = await _order(plane, actor, asked, None, visit.trace)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Annotated, Any, Literal
 
 from fastapi import Query, Request
@@ -19,10 +20,12 @@ from pulsing.admin.routing import Routes
 from pulsing.admin.schemas import ClusterView, Input, Joined, LinkRow, MemberRow, NameRow, NodeDetail, NodeRow, Row
 from pulsing.admin.subjects import actor_paths, did_you_mean
 from pulsing.admin.visit import visit_of
+from pulsing.cluster import parse_address
 
 cluster = Routes("cluster")
 
 JOIN_S = 10.0
+SEED_LOOK_S = 0.05
 
 _NAME = f"({'|'.join(SERIES)})"
 NAMES_PATTERN = f"^{_NAME}(,{_NAME})*$"
@@ -86,6 +89,25 @@ async def show_member(request: Request, node: str) -> Response:
     raise ProblemError("node-not-found", f"no member {node[:200]!r}")
 
 
+async def _any_answers(plane: Plane, seeds: list[str]) -> bool:
+    """Whether one of some seeds answers; a node that belongs to a cluster has joined somebody before it dials them.
+
+    Waits until one does, or all were tried in vain.
+    """
+    clock = plane.clock
+    asked = {str(parse_address(seed)) for seed in seeds}
+    until = clock.monotonic() + JOIN_S
+    while clock.monotonic() < until:
+        view = await cluster_view(plane.fanout)
+        tried = [row.get("reachable") for row in view["seeds"] if row["addr"] in asked]
+        if any(tried) or not tried:
+            return bool(tried)
+        if all(reached is False for reached in tried):
+            return False
+        await asyncio.sleep(SEED_LOOK_S)
+    return False
+
+
 class Join(Input):
     """Whom to join."""
 
@@ -103,7 +125,7 @@ async def join(request: Request, order: Join) -> Response:
         joined = await plane.system.join_through(order.seeds, JOIN_S)
     except ValueError as error:
         raise ProblemError("validation", str(error), errors=[{"loc": ["body", "seeds"], "msg": str(error)}]) from error
-    if not joined:
+    if not joined or not await _any_answers(plane, order.seeds):
         raise ProblemError("join-timeout", f"no seed answered within {JOIN_S:g} s")
     size = sum(row.status in ("Alive", "Suspect", "Leaving") for row in plane.system.members_view())
     return reply({"joined": True, "size": size})

@@ -10,6 +10,7 @@ from fastapi import Query, Request
 from pydantic import Field
 from starlette.responses import Response
 
+from pulsing.admin.backend_options import check_backend_options
 from pulsing.admin.calls import read_values
 from pulsing.admin.catalogue import QUEUES, from_path
 from pulsing.admin.documents import answers, lists
@@ -131,6 +132,7 @@ def _check_backend(order: Create) -> None:
         raise _does_not_fit(f"no backend {order.backend[:80]!r}; there are {', '.join(list_backends())}")
     if any("path" in str(key).lower() for key in order.backend_options or {}):
         raise _does_not_fit("a path is never taken from here")
+    check_backend_options(order.backend, order.backend_options or {})
 
 
 def _does_not_fit(message: str) -> ProblemError:

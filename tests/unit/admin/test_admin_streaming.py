@@ -82,6 +82,31 @@ async def test_a_queue_is_set_up_once() -> None:
     assert (unknown.status_code, path.status_code) == (422, 422)
 
 
+OPTIONS: list[tuple[str, dict[str, Any], str | None]] = [
+    ("memory", {"max_records": 10, "max_bytes": None, "max_age": 60, "overflow": "reject"}, None),
+    ("memory", {"quorum": "off"}, None),
+    ("memory", {"max_record": 10}, "max_record: the store memory has no such option; did you mean 'max_records'?"),
+    ("memory", {"max_records": "ten"}, "max_records: Input should be a valid integer"),
+    ("memory", {"max_records": -1}, "max_records must be positive, got -1"),
+    ("memory", {"clock": None}, "clock: the store memory has no such option"),
+    ("sqlite", {"durability": "some"}, "durability is 'full' or 'normal', not 'some'"),
+    ("sqlite", {"epoch": 7}, "epoch: the store sqlite has no such option"),
+    ("sqlite", {"surprise": 1}, "surprise: the store sqlite has no such option"),
+]
+
+
+@pytest.mark.parametrize(("backend", "options", "said"), OPTIONS)
+async def test_options_are_checked_by_what_the_store_takes(
+    backend: str, options: dict[str, Any], said: str | None
+) -> None:
+    async with site() as world:
+        client = await world.client("operator")
+        made = await client.put(f"{API}/queues/q", json={"backend": backend, "backend_options": options})
+        there = (await client.get(f"{API}/queues")).json()["total"]
+    assert (made.status_code, there) == ((201, 1) if said is None else (422, 0)), made.text
+    assert said is None or made.json()["detail"].startswith(said)
+
+
 async def test_trim_purge_and_delete_do_what_their_dry_runs_say() -> None:
     async with site() as world:
         client = await world.client("operator")

@@ -17,6 +17,7 @@ from pulsing.streaming.backends.memory import Record
 from pulsing.streaming.catalogue import dead_queue
 from pulsing.streaming.groups import LATEST, Caller, Standing
 from pulsing.streaming.names import check_own, check_topic
+from pulsing.streaming.parts import Pages, is_full
 from pulsing.streaming.queue import WAIT_SLICE_S, Queue, check_window
 from pulsing.streaming.reader import QueueReader
 from pulsing.streaming.storage import Ground
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 ACK_WAIT_S = 30.0
 MAX_DELIVER = 20
 EARLIEST = "earliest"
+ACKS_A_CALL = 5_000
 REPORTS_IN_ACK_WAIT = 3
 """How often a member reports to every bucket before it would count as silent."""
 
@@ -141,6 +143,7 @@ class GroupReader(QueueReader):
         self._seeks: dict[int, int | None] = {}
         self._report_at: float | None = None
         self._losses: list[DataLost] = []
+        self._pages = Pages()
         self._arrived: list[Delivery] = []
         self._unacknowledged: list[Delivery] = []
         self._borrowing: set[asyncio.Future[None]] = set()
@@ -214,8 +217,8 @@ class GroupReader(QueueReader):
 
     async def _acknowledge(self, bucket_id: int, deliveries: list[Delivery]) -> None:
         loans = [(delivery.offset, delivery._loan) for delivery in deliveries if delivery._outcome is None]
-        if loans:
-            await self._about(bucket_id, "group_ack", loans)
+        for start in range(0, len(loans), ACKS_A_CALL):
+            await self._about(bucket_id, "group_ack", loans[start : start + ACKS_A_CALL])
 
     def reset(self) -> None:
         """Let the group go back to the beginning of the buckets that are this member's, at the next read."""
@@ -315,19 +318,31 @@ class GroupReader(QueueReader):
         start = self._turn % len(buckets) if buckets else 0
         self._turn += 1
         for bucket_id in buckets[start:] + buckets[:start]:
-            if len(self._arrived) >= limit:
-                return
-            try:
-                answer = await self._ask(bucket_id, "group_lend", limit - len(self._arrived))
-            except DataLost as loss:
-                self._losses.append(loss)
-                continue
-            if answer is not None:
-                lent, told = answer
-                self._arrived += [Delivery(self, record, bucket_id, *loan) for *loan, record in lent]
-                self._heard(bucket_id, told)
-                if lent:
-                    self._footing.reach(bucket_id, max(offset for offset, *_ in lent) + 1)
+            while len(self._arrived) < limit and await self._borrow_part(bucket_id, limit - len(self._arrived)):
+                pass
+
+    async def _borrow_part(self, bucket_id: int, limit: int) -> bool:
+        """Borrow as much as one answer has room for; returns whether that may have been less than there is."""
+        limit = min(limit, self._pages.size)
+        try:
+            answer = await self._ask(bucket_id, "group_lend", limit)
+        except DataLost as loss:
+            self._losses.append(loss)
+            return False
+        if answer is None:
+            return False
+        lent, told = answer
+        self._arrived += [Delivery(self, record, bucket_id, *loan) for *loan, record in lent]
+        self._heard(bucket_id, told)
+        if lent:
+            self._footing.reach(bucket_id, max(offset for offset, *_ in lent) + 1)
+        if len(lent) == limit:
+            self._pages.grow()
+            return True
+        was_cut = is_full([record for *_, record in lent])
+        if was_cut:
+            self._pages.fit(len(lent))
+        return was_cut
 
     def _borrowed(self, borrowing: asyncio.Future[None]) -> None:
         self._borrowing.discard(borrowing)

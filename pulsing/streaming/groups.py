@@ -37,6 +37,7 @@ from pulsing.streaming.ledger_words import (
     Wake,
 )
 from pulsing.streaming.log import Log
+from pulsing.streaming.parts import one_part
 from pulsing.tasks import TaskScope
 
 logger = logging.getLogger("pulsing.streaming")
@@ -291,7 +292,14 @@ class BucketGroups:
         for lend in left.values():
             self._handle(group, Undo(lend.offset, lend.loan, READ_AGAIN_AFTER_S))
         await self._save(group)
-        return lent
+        return self._cut(group, lent)
+
+    def _cut(self, group: _Group, lent: list[Lent]) -> list[Lent]:
+        """Take back what is too much for one answer to another node."""
+        count = one_part([record for *_, record in lent])
+        for offset, loan, *_ in lent[count:]:
+            self._handle(group, Undo(offset, loan))
+        return lent[:count]
 
     async def _pass_over(self, group: _Group, left: dict[int, Lend], lent: list[Lent], loss: DataLost) -> list[Lent]:
         """Lend what came before a damaged place; with nothing before it, tell of it and go on behind it."""
@@ -301,7 +309,7 @@ class BucketGroups:
             gone = not lent and first <= offset <= last
             self._handle(group, Ack(offset, lend.loan) if gone else Undo(offset, lend.loan))
         if lent:
-            return lent
+            return self._cut(group, lent)
         await self._save(group)
         raise self._data_lost(loss.reason, first, last) from loss
 

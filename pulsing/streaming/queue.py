@@ -12,7 +12,7 @@ from hashlib import md5
 from typing import TYPE_CHECKING, Any
 
 from pulsing.core.registry import check_name
-from pulsing.exceptions import NotOwner
+from pulsing.exceptions import NotOwner, NotSendable, PulsingError
 from pulsing.streaming.access import CALL_TIMEOUT_S, QueueAccess, has_failed
 from pulsing.streaming.backend import backend_name, check_options
 from pulsing.streaming.backends.memory import Record
@@ -20,6 +20,7 @@ from pulsing.streaming.catalogue import QueueSettings
 from pulsing.streaming.finding import GONE, MAX_REDIRECTS
 from pulsing.streaming.footing import Footing
 from pulsing.streaming.names import check_topic
+from pulsing.streaming.parts import Pages, parts_of
 from pulsing.streaming.readers import ReaderInfo
 from pulsing.streaming.storage import Appended, Fetched
 from pulsing.streaming.takeover import check_quorum, store_options
@@ -87,6 +88,7 @@ class Queue(QueueAccess):
         self.backend = backend
         self.backend_options = backend_options
         self._footing = Footing(topic)
+        self._pages = Pages()
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop:
@@ -107,7 +109,8 @@ class Queue(QueueAccess):
     async def put(self, record: Record | list[Record]) -> Any:
         """Store one record, or a list of records as one batch a bucket.
 
-        The first put of all fixes the settings of the queue. A list is checked whole before anything is written.
+        The first put of all fixes the settings of the queue. A list is checked whole before anything is written. What is
+        too much for one message to another node goes there in several, one after the other.
 
         Returns:
             `{"bucket_id", "status": "ok"}`; for a list, a list of those in the order of the records.
@@ -194,7 +197,7 @@ class Queue(QueueAccess):
     async def _appended(self, bucket_id: int, sent: asyncio.Future[Appended], group: list[Record]) -> None:
         try:
             first, ground = await sent
-        except NotOwner:
+        except (NotOwner, NotSendable):
             await self._append(bucket_id, group)
         except GONE as error:
             self._forget(bucket_id)
@@ -218,6 +221,8 @@ class Queue(QueueAccess):
                     raise
                 await self._settle()
                 lost = error
+            except NotSendable as error:
+                return await self._append_in_parts(bucket_id, records, error)
             except NotOwner as error:
                 # The store has refused it, so that nothing was written; news of the new owner are under way.
                 self._forget(bucket_id)
@@ -228,6 +233,19 @@ class Queue(QueueAccess):
                 self._footing.wrote(bucket_id, appended[1], appended[0] + len(records))
                 return appended
         raise self._not_found(bucket_id, lost) from lost
+
+    async def _append_in_parts(self, bucket_id: int, records: list[Record], refused: NotSendable) -> Appended:
+        """Write what is too much for one message to another node; each part is written whole, one after the other."""
+        try:
+            parts = list(parts_of(records))
+        except NotSendable:
+            raise refused from None
+        if len(parts) == 1:
+            raise refused
+        appended = await self._append(bucket_id, parts[0])
+        for part in parts[1:]:
+            await self._append(bucket_id, part)
+        return appended
 
     # --- reading -----------------------------------------------------------------------------------------------------
 
@@ -286,10 +304,46 @@ class Queue(QueueAccess):
 
         After a move the new owner is asked without waiting, so that a loss is told at once.
         """
-        timeout = wait + 10.0 if wait else CALL_TIMEOUT_S
-        now, later = (limit, offset, wait, reader), (limit, offset, 0.0, reader)
-        fetched: Fetched | None = await self.follow(bucket_id, "fetch", now, later, timeout)
+        fetched = await self._fetch_page(bucket_id, limit, offset, wait, reader)
+        while fetched is not None and 0 < len(fetched[0]) < limit and fetched[1] < fetched[5]:
+            more = await self._fetch_next_page(bucket_id, limit - len(fetched[0]), fetched, reader)
+            if more is None:
+                break
+            fetched = (fetched[0] + more[0], more[1], fetched[2], fetched[3], fetched[4] or more[4], more[5])
         return fetched
+
+    async def _fetch_next_page(
+        self, bucket_id: int, limit: int, before: Fetched, reader: ReaderInfo | None
+    ) -> Fetched | None:
+        """Go on behind a page, if it was cut short on the way; what has happened there, the next call tells."""
+        ref = self._buckets.get(bucket_id)
+        if ref is None or ref.is_local():
+            return None
+        try:
+            page = await self._fetch_page(bucket_id, limit, before[1], 0.0, reader)
+        except PulsingError:
+            return None
+        goes_on = page is not None and page[0] and page[3] == before[3] and page[2] <= before[1]
+        return page if goes_on else None
+
+    async def _fetch_page(
+        self, bucket_id: int, limit: int, offset: int, wait: float, reader: ReaderInfo | None
+    ) -> Fetched | None:
+        """Read as much as one answer has room for; a bucket of this node has room for all."""
+        timeout = wait + 10.0 if wait else CALL_TIMEOUT_S
+        while True:
+            ref = self._buckets.get(bucket_id) or (await self._locate(bucket_id) if await self.is_set_up() else None)
+            asked = limit if ref is None or ref.is_local() else min(limit, self._pages.size)
+            now, later = (asked, offset, wait, reader), (asked, offset, 0.0, reader)
+            try:
+                fetched: Fetched | None = await self.follow(bucket_id, "fetch", now, later, timeout)
+            except NotSendable:
+                if asked == 1 or not self._pages.shrink():
+                    raise
+            else:
+                if asked < limit and fetched is not None and len(fetched[0]) == asked:
+                    self._pages.grow()
+                return fetched
 
     async def first_of(
         self,

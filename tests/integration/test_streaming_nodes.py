@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from pulsing.exceptions import DataLost, PulsingRuntimeError
-from pulsing.streaming import PublishMode, subscribe_to_topic
+from pulsing.exceptions import DataLost, NotSendable, PulsingRuntimeError
+from pulsing.streaming import GroupReader, PublishMode, subscribe_to_topic
 from pulsing.streaming.manager import local_manager
 from pulsing.testing import cluster, run_virtual, wait_until
 
@@ -37,6 +37,47 @@ def test_a_queue_is_written_and_read_from_every_node() -> None:
                 reader = await system.queue.read("q")
                 assert len(await reader.get(limit=1_000)) == 60
             assert {node_of_bucket(systems[0], "q", b) for b in range(4)} <= {s.node_id.id for s in systems}
+
+    run(scenario)
+
+
+def test_what_is_too_large_for_one_message_is_put_and_read_between_nodes_all_the_same() -> None:
+    async def scenario() -> None:
+        async with cluster(2) as systems:
+            await (await systems[0].queue.write("q", num_buckets=1)).put({"id": "first", "text": ""})
+            owner = node_of_bucket(systems[0], "q", 0)
+            (far,) = (system for system in systems if system.node_id.id != owner)
+            queue = await far.queue.write("q", num_buckets=1)
+            records = [{"id": n, "text": "x" * (n % 500)} for n in range(3_000)]
+
+            answers = await queue.put(records)
+
+            assert answers == [{"bucket_id": 0, "status": "ok"}] * 3_000
+            assert await queue.get(limit=5_000, offset=1) == records
+            reader = await far.queue.read("q", num_buckets=1)
+            assert [len(await reader.get(limit=2_000)) for _ in range(3)] == [2_000, 1_001, 0]
+            async with await far.queue.read("q", num_buckets=1, group="g") as member:
+                assert isinstance(member, GroupReader)
+                assert (await member.get(limit=5_000))[1:] == records
+                assert await member.commit() == {0: 3_001}
+
+    run(scenario)
+
+
+def test_a_list_with_a_record_that_cannot_travel_writes_nothing_to_its_bucket() -> None:
+    async def scenario() -> None:
+        async with cluster(2) as systems:
+            await (await systems[0].queue.write("q", num_buckets=1)).put({"id": 0})
+            owner = node_of_bucket(systems[0], "q", 0)
+            (far,) = (system for system in systems if system.node_id.id != owner)
+            queue = await far.queue.write("q", num_buckets=1)
+            records: list[dict[str, Any]] = [{"id": n, "text": "x" * 200} for n in range(2_000)]
+
+            with pytest.raises(NotSendable) as caught:
+                await queue.put([*records, {"id": "bad", "value": object()}])
+
+            assert caught.value.results == [{"bucket_id": 0, "status": "error"}] * 2_001  # type: ignore[attr-defined]
+            assert await queue.get() == [{"id": 0}]
 
     run(scenario)
 

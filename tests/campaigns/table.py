@@ -172,6 +172,13 @@ CAMPAIGNS = (
         {"PULSING_CUTS": "60"},
     ),
     Campaign(
+        "T-NET-3",
+        "lines between nodes that are slow, pass single bytes, break inside of frames, forget one end or stand still",
+        "order holds, nothing arrives twice, what is lost is reported, who takes nothing is given up after 10 s",
+        (_INTEGRATION + "test_node_bad_lines.py",),
+        {"PULSING_LINE_MESSAGES": "5000"},
+    ),
+    Campaign(
         "T-NET-4, T-BLK-1",
         "wrong secrets, other clusters, taken ports; handlers that hold the loop or the interpreter for seconds",
         "a typed error, and no storm of dials; nobody is called dead for what a handler does",

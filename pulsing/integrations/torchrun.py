@@ -1,11 +1,14 @@
 """Inside torchrun: the ranks of a process group find each other through its store, and form a cluster of their own.
 
-The store is neither encrypted nor authenticated: addresses go into it, secrets do not.
+The store is neither encrypted nor authenticated: addresses go into it, secrets do not. Ranks without a store in common
+are told the address of rank 0 by a broadcast.
 """
 
 from __future__ import annotations
 
+import logging
 import os
+import socket
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -17,11 +20,15 @@ from pulsing.config import config_from
 from pulsing.core.helpers import run_sync
 from pulsing.exceptions import AuthFailed, JoinTimeout
 from pulsing.integrations.sharing import shared_system
+from pulsing.integrations.torch_broadcast import SEED_RANK, Broadcast
 from pulsing.runtime import ActorSystem, get_system, is_initialized, start_system
 from pulsing.transport.address import join_address
 
+logger = logging.getLogger("pulsing.torchrun")
+
 INIT_TIMEOUT_S = 60.0
-SEED_RANK = 0
+_STORE_TIMEOUT_S = 10.0
+"""How long the store of torchrun may take to answer; it is up before any rank is."""
 _LOOK_AGAIN_S = 0.05
 _GRACE_S = 5.0
 """The deadlines below have their own, more telling errors, which are to come first."""
@@ -42,8 +49,12 @@ def init_in_torchrun() -> ActorSystem:
         JoinTimeout: rank 0 did not come within 60 s, or does not answer.
         AuthFailed: rank 0 uses another secret.
     """
-    ranks = Ranks.of_this_process()
-    system = get_system() if is_initialized() else _start_and_join(ranks)
+    ranks = _ranks_of_this_process()
+    try:
+        system = get_system() if is_initialized() else _start_and_join(ranks)
+    except BaseException:
+        ranks.give_up()
+        raise
     ranks.publish(system.inner.addr)
     return system
 
@@ -61,26 +72,12 @@ class Ranks:
     host: str
     """The interface that leads to the others."""
 
-    @classmethod
-    def of_this_process(cls, environment: Mapping[str, str] = os.environ) -> Ranks:
-        """The ranks of the default process group."""
-        try:
-            import torch.distributed as dist
-        except ImportError as error:
-            raise ImportError("pulsing.integrations.torchrun requires torch: pip install torch") from error
-        if not (dist.is_available() and dist.is_initialized()):
-            raise RuntimeError(
-                "torch.distributed is not initialized, call torch.distributed.init_process_group() first"
-            )
-        run = environment.get("TORCHELASTIC_RUN_ID", "none")
-        restart = environment.get("TORCHELASTIC_RESTART_COUNT", "0")
-        master = join_address(environment.get("MASTER_ADDR", "127.0.0.1"), int(environment.get("MASTER_PORT", "9")))
-        life = f"{run}/{restart}"
-        return cls(_store_of(dist, environment), life, dist.get_rank(), dist.get_world_size(), interface_to(master))
-
     def publish(self, addr: str) -> None:
         """Tell the others where this rank listens."""
         self.store.set(self._key(self.rank), addr)
+
+    def give_up(self) -> None:
+        """Nothing is told: the others wait for an address, and say at their deadline whose."""
 
     def known(self) -> dict[int, str]:
         """The addresses of the other ranks that have told theirs."""
@@ -105,32 +102,58 @@ class Ranks:
         return f"pulsing/{self.life}/{rank}"
 
 
+def _ranks_of_this_process(environment: Mapping[str, str] = os.environ) -> Ranks | Broadcast:
+    """The ranks of the default process group."""
+    try:
+        import torch.distributed as dist
+    except ImportError as error:
+        raise ImportError("pulsing.integrations.torchrun requires torch: pip install torch") from error
+    if not (dist.is_available() and dist.is_initialized()):
+        raise RuntimeError("torch.distributed is not initialized, call torch.distributed.init_process_group() first")
+    rank, size = dist.get_rank(), dist.get_world_size()
+    host = interface_to(join_address(_contact(environment, size), int(environment.get("MASTER_PORT", "9"))))
+    store = _store_of(dist, environment)
+    if store is None:
+        return Broadcast(dist, rank, host, INIT_TIMEOUT_S)
+    run, restart = (environment.get(f"TORCHELASTIC_{name}", "") for name in ("RUN_ID", "RESTART_COUNT"))
+    return Ranks(store, f"{run or 'none'}/{restart or '0'}", rank, size, host)
+
+
+def _contact(environment: Mapping[str, str], size: int) -> str:
+    """An address in whose direction the other ranks are; of ranks on several machines at least one is elsewhere."""
+    alone = environment.get("LOCAL_WORLD_SIZE") == str(size)
+    # An address for documentation: packets to it would leave by the default route.
+    return environment.get("MASTER_ADDR") or ("127.0.0.1" if alone else "192.0.2.1")
+
+
 def _store_of(dist: Any, environment: Mapping[str, str]) -> Any:
     """The store of the process group; where torch is too old to give it, that of torchrun by a connection of our own.
 
-    Raises:
-        RuntimeError: there is neither.
+    None where neither can be had. All ranks of a job come to the same answer.
     """
     group = dist.group.WORLD
     if hasattr(group, "get_group_store"):
         return group.get_group_store()
+    host, port = environment.get("MASTER_ADDR"), environment.get("MASTER_PORT")
+    if not host or not port:
+        return None
     try:
-        host, port = environment["MASTER_ADDR"], int(environment["MASTER_PORT"])
-    except KeyError as missing:
-        raise RuntimeError(
-            f"this torch does not give the store of a process group, and {missing} does not say where torchrun has one"
-        ) from None
-    return dist.TCPStore(host, port, is_master=False, timeout=timedelta(seconds=INIT_TIMEOUT_S))
+        # Asked first, because torch tries again for as long as it may, and fills the log with its stack.
+        socket.create_connection((host, int(port)), _STORE_TIMEOUT_S).close()
+        return dist.TCPStore(host, int(port), is_master=False, timeout=timedelta(seconds=_STORE_TIMEOUT_S))
+    except (OSError, RuntimeError) as error:
+        logger.info("no store of torchrun at %s:%s: %s", host, port, str(error).partition("\n")[0])
+        return None
 
 
-def _start_and_join(ranks: Ranks) -> ActorSystem:
+def _start_and_join(ranks: Ranks | Broadcast) -> ActorSystem:
     deadline = time.monotonic() + INIT_TIMEOUT_S
     if ranks.rank != SEED_RANK:
         ranks.wait_for(SEED_RANK, deadline)
     return run_sync(shared_system(lambda: _start(ranks, deadline)), timeout=INIT_TIMEOUT_S + _GRACE_S)
 
 
-async def _start(ranks: Ranks, deadline: float) -> ActorSystem:
+async def _start(ranks: Ranks | Broadcast, deadline: float) -> ActorSystem:
     known = ranks.known()
     # Rank 0 first, because the error of an attempt names the first one.
     seeds = tuple(known[rank] for rank in sorted(known)) if ranks.rank != SEED_RANK else ()
@@ -146,5 +169,5 @@ async def _start(ranks: Ranks, deadline: float) -> ActorSystem:
     except JoinTimeout as error:
         raise JoinTimeout([f"rank {SEED_RANK} at {seeds[0]}", *seeds[1:]], error.timeout, error.reasons) from None
     except AuthFailed as error:
-        hint = f"rank {ranks.rank} cannot join rank {SEED_RANK}: {error.hint}"
-        raise AuthFailed(error.addr, hint) from None
+        joining = f" cannot join rank {SEED_RANK}" if seeds else ""
+        raise AuthFailed(error.addr, f"rank {ranks.rank}{joining}: {error.hint}") from None

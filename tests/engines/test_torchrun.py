@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.shared_resources, pytest.mark.timeout(150)]
 
 
 def torchrun(mode: str, folder: Path, *options: str, without: str = "") -> dict[str, Any]:
-    """Run two ranks, `without` a method of process groups; returns what each wrote, by restart and rank."""
+    """Run two ranks, `without` a method or a variable; returns what each wrote, by restart and rank."""
     command = [
         *(sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2"),
         *("--rdzv-backend=c10d", "--rdzv-endpoint=127.0.0.1:0", "--rdzv-id=trial", *options),
@@ -37,19 +37,34 @@ def test_two_ranks_form_one_cluster_and_call_each_other(tmp_path: Path) -> None:
     assert torchrun("plain", tmp_path) == {"0-0": seen_by(0), "0-1": seen_by(1)}
 
 
-@pytest.mark.parametrize("without", ["", "get_group_store"], ids=["store_of_the_group", "store_of_torchrun"])
+NO_STORE = "get_group_store MASTER_PORT"
+WAYS = pytest.mark.parametrize(
+    "without", ["", "get_group_store", NO_STORE], ids=["store_of_the_group", "store_of_torchrun", "broadcast"]
+)
+
+
+@WAYS
 def test_after_an_elastic_restart_the_ranks_meet_anew(tmp_path: Path, without: str) -> None:
     lives = torchrun("restart", tmp_path, "--max-restarts=1", without=without)
 
     assert lives == {f"{life}-{rank}": seen_by(rank) for life in (0, 1) for rank in (0, 1)}
 
 
-def test_a_rank_zero_that_does_not_come_is_named_at_the_deadline(tmp_path: Path) -> None:
-    [told] = torchrun("absent", tmp_path).values()
+@pytest.mark.parametrize("without", ["", NO_STORE], ids=["store", "broadcast"])
+def test_a_rank_zero_that_does_not_come_is_named_at_the_deadline(tmp_path: Path, without: str) -> None:
+    [told] = torchrun("absent", tmp_path, without=without).values()
 
     assert told["error"] == "JoinTimeout"
     assert "rank 0" in told["text"]
     assert "did not call init_inside_torchrun" in told["text"]
+
+
+def test_nobody_waits_for_a_rank_zero_that_cannot_start(tmp_path: Path) -> None:
+    told = torchrun("refused", tmp_path, without=NO_STORE)
+
+    print(told)
+    assert told["0-1"]["error"] == "JoinTimeout"
+    assert "rank 0" in told["0-1"]["text"] and "it could not start" in told["0-1"]["text"]
 
 
 def test_without_a_process_group_the_error_says_what_to_do() -> None:

@@ -55,15 +55,20 @@ def main(mode: str, folder: str, *without: str) -> None:
     rank, size = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
     dist.init_process_group("gloo", store=store_of_this_life(), rank=rank, world_size=size)
     for name in without:
-        delattr(type(dist.group.WORLD), name)
+        if name == "get_group_store":
+            delattr(type(dist.group.WORLD), name)
+        else:
+            del os.environ[name]
     if mode == "absent":
         torchrun.INIT_TIMEOUT_S = 2.0
         if rank == 0:
             dist.barrier()
             return
+    if mode == "refused" and rank == 0:
+        os.environ["PULSING_PASSPHRASE_FILE"] = str(Path(folder) / "no such file")
     try:
         system = pul.init_inside_torchrun()
-    except pul.PulsingRuntimeError as error:
+    except (pul.PulsingRuntimeError, OSError, ValueError) as error:
         write(folder, rank, {"error": type(error).__name__, "text": str(error)})
         dist.barrier()
         return

@@ -8,7 +8,7 @@ import pytest
 
 import pulsing as pul
 from pulsing.exceptions import JoinTimeout
-from pulsing.integrations.torchrun import Ranks
+from pulsing.integrations.torchrun import Ranks, _contact
 
 
 class Store:
@@ -50,6 +50,12 @@ def test_addresses_of_an_earlier_life_are_not_seen() -> None:
 def test_a_rank_that_never_comes_is_named() -> None:
     with pytest.raises(JoinTimeout, match=r"rank 0.*did not call init_inside_torchrun"):
         ranks(Store(), 1).wait_for(0, time.monotonic())
+
+
+def test_ranks_listen_where_the_others_are() -> None:
+    assert _contact({"MASTER_ADDR": "10.0.0.1", "LOCAL_WORLD_SIZE": "2"}, 2) == "10.0.0.1"
+    assert _contact({"LOCAL_WORLD_SIZE": "2"}, 2) == "127.0.0.1"
+    assert _contact({"LOCAL_WORLD_SIZE": "2"}, 4) == "192.0.2.1"
 
 
 def test_without_torch_the_error_says_so(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 from typing import Any
+from urllib.parse import urlsplit
 
 from pulsing.agent.chat import Chat
 from pulsing.agent.echo import ECHO, EchoChat
@@ -45,7 +46,7 @@ async def llm(
 
     Raises:
         ImportError: the backend's package is not installed; says which extra brings it.
-        ValueError: there is no API key, or no such backend.
+        ValueError: there is no API key, no such backend, or no such port as the base URL names.
     """
     name = model or os.environ.get("LLM_MODEL") or DEFAULT_MODEL
     chosen = backend or os.environ.get("PULSING_LLM_BACKEND") or "openai"
@@ -76,7 +77,16 @@ def _with_defaults(given: dict[str, Any]) -> dict[str, Any]:
         options[option] = options.get(option) or os.environ.get(variable)
     if not options["api_key"]:
         raise ValueError('no API key: set OPENAI_API_KEY, or pass api_key= (model="echo" needs none)')
+    _check_port(str(options["base_url"] or ""))
     return {key: value for key, value in options.items() if key != "base_url" or value}
+
+
+def _check_port(url: str) -> None:
+    # Everything else that is wrong with it the client says when it connects; of this it says nothing that helps.
+    try:
+        _ = urlsplit(url).port
+    except ValueError as error:
+        raise ValueError(f"the base URL (OPENAI_BASE_URL) is none: {error}") from None
 
 
 def _opened_here() -> dict[str, Any]:

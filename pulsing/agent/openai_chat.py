@@ -7,7 +7,8 @@ stream that ends too early or holds no JSON, becomes one of them.
 from __future__ import annotations
 
 import weakref
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
+from contextlib import contextmanager
 from functools import cached_property
 from typing import Any
 
@@ -64,13 +65,13 @@ class OpenAIChat:
             TypeError, ValueError: the prompt is no conversation.
         """
         fields = self._fields(prompt, request)
-        with USAGE.request(self._model) as asked:
+        with USAGE.request(self._model) as asked, _explained():
             return asked.answered(_reply(await self._client.chat.completions.with_raw_response.create(**fields)))
 
     def invoke(self, prompt: Prompt, **request: Any) -> Reply:
         """The same as `ainvoke` for code without a loop: it blocks the thread, and with it a loop that runs there."""
         fields = self._fields(prompt, request)
-        with USAGE.request(self._model) as asked:
+        with USAGE.request(self._model) as asked, _explained():
             return asked.answered(_reply(self._blocking_client.chat.completions.with_raw_response.create(**fields)))
 
     async def astream(self, prompt: Prompt, **request: Any) -> AsyncIterator[Reply]:
@@ -87,7 +88,9 @@ class OpenAIChat:
         if fields["stream_options"] is None:
             del fields["stream_options"]
         with USAGE.request(self._model) as asked:
-            async with await self._client.chat.completions.create(stream=True, **fields) as stream:
+            with _explained():
+                opened = await self._client.chat.completions.create(stream=True, **fields)
+            async with opened as stream:
                 finished = False
                 async for choice, usage in _pieces(stream):
                     if usage is not None:
@@ -122,6 +125,24 @@ async def _closing(client: openai.AsyncOpenAI) -> AsyncGenerator[None, None]:
         yield
     finally:
         await client.close()
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """Say what to look at, where the client's own error says "Connection error." or shows the page of a web server."""
+    try:
+        yield
+    except openai.APITimeoutError:
+        raise
+    except openai.APIConnectionError as error:
+        url, reason = error.request.url, error.__cause__ or error
+        message = (
+            f"cannot reach {url.scheme}://{url.netloc.decode()} ({reason}): is the base URL (OPENAI_BASE_URL) right?"
+        )
+        raise openai.APIConnectionError(message=message, request=error.request) from reason
+    except openai.NotFoundError as error:
+        message = f"{error.message}; is the base URL (OPENAI_BASE_URL) right, and does its endpoint have that model?"
+        raise openai.NotFoundError(message, response=error.response, body=error.body) from error
 
 
 def _reply(raw: LegacyAPIResponse[ChatCompletion]) -> Reply:

@@ -223,15 +223,26 @@ async def test_an_answer_that_is_no_completion_points_at_the_url(kind: str) -> N
 @on_a_loop
 async def test_a_path_that_the_endpoint_does_not_have_is_not_found(fake: FakeLLM) -> None:
     chat = await llm(base_url=f"{fake.base_url}/elsewhere", api_key="k")
-    with pytest.raises(openai.NotFoundError):
+    with pytest.raises(openai.NotFoundError, match="OPENAI_BASE_URL"):
         await chat.ainvoke("Hi")
 
 
 @on_a_loop
 async def test_an_endpoint_that_nobody_serves_is_a_connection_error(free_port: int) -> None:
-    chat = await llm(base_url=f"http://127.0.0.1:{free_port}/v1", api_key="k", max_retries=0)
-    with pytest.raises(openai.APIConnectionError):
+    chat = await llm(base_url=f"http://user:secret@127.0.0.1:{free_port}/v1", api_key="k", max_retries=0)
+    told = rf"cannot reach http://127.0.0.1:{free_port} \(.+\): is the base URL \(OPENAI_BASE_URL\) right\?"
+    with pytest.raises(openai.APIConnectionError, match=told):
         await chat.ainvoke("Hi")
+    with pytest.raises(openai.APIConnectionError, match=told):
+        chat.invoke("Hi")
+    with pytest.raises(openai.APIConnectionError, match=told):
+        await anext(chat.astream("Hi"))
+
+
+@on_a_loop
+async def test_a_url_with_a_port_that_cannot_be_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"base URL \(OPENAI_BASE_URL\).*0-65535"):
+        await llm(base_url="http://127.0.0.1:99999/v1", api_key="k")
 
 
 @on_a_loop

@@ -28,6 +28,12 @@ _NODE = (
     Option("node.mailbox", COUNT, 1_000, "Messages that may wait for an actor that says nothing of it itself."),
     Option("node.mailbox_bytes", COUNT, 64 << 20, "Bytes that messages of other nodes may take in one mailbox."),
     Option("node.user_bytes", COUNT, 512 << 20, "Bytes that messages of other nodes may take here."),
+    Option(
+        "link.busy_poll_us",
+        COUNT,
+        200,
+        "Microseconds for which a node stays awake after a message of another, where that pays; 0 for not at all.",
+    ),
     Option("node.public_names", COUNT, 10_000, "Public names that the node may have."),
     Option("node.ask_timeout", NUMBER, 30.0, "Seconds that an ask waits for its answer where it says nothing itself."),
 )
@@ -129,6 +135,7 @@ _FIGURES = (
     Option("metrics.max_classes", COUNT, 50, "Classes with series of their own."),
     Option("metrics.max_queues", COUNT, 50, "Queues with series of their own."),
     Option("metrics.max_topics", COUNT, 50, "Topics with series of their own."),
+    Option("metrics.ray_mirror", FLAG, True, "Whether a node inside Ray shows some of its figures among Ray's too."),
     Option("history.enabled", FLAG, True, "Whether the last day of the node is remembered, for its charts."),
     Option("events.capacity", COUNT, 5_000, "Events that are remembered."),
     Option("dead_letters.capacity", COUNT, 1_000, "Dead letters that are remembered."),

@@ -38,6 +38,10 @@ class Member:
         one, two = await asyncio.gather(pul.init_inside_ray(), pul.init_inside_ray())
         return one is two
 
+    async def mirrors(self) -> bool:
+        await pul.init_inside_ray()
+        return any(task.get_name().endswith("metrics for Ray") for task in asyncio.all_tasks())
+
     async def wait_for(self, number: int) -> int:
         await wait_until(lambda: count_alive() == number, LIMIT_S)
         return count_alive()
@@ -353,6 +357,14 @@ def mirrored() -> list[str]:
             del counter
             return lines
         time.sleep(0.5)
+
+
+def mirrors() -> list[bool]:
+    """Whether processes keep Ray's metrics like ours: as usual, and where a setting says no."""
+    off = {"env_vars": {"PULSING_METRICS_RAY_MIRROR": "false"}}
+    members = [actor(Member).remote(), actor(Member, runtime_env=off).remote()]
+    found: list[bool] = ray.get([member.mirrors.remote() for member in members])
+    return found
 
 
 def placed_call() -> list[tuple[float, float]]:

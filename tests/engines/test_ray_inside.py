@@ -58,6 +58,10 @@ def test_figures_are_among_the_metrics_that_ray_exports(ray: RayCluster) -> None
     assert value == "1.0"
 
 
+def test_a_setting_leaves_the_metrics_of_ray_alone(ray: RayCluster) -> None:
+    assert ray.run("mirrors") == [True, False]
+
+
 def test_a_node_inside_a_worker_is_small_and_its_calls_are_faster_than_those_of_ray(ray: RayCluster) -> None:
     figures = ray.run("figures")
     print(figures)

@@ -45,7 +45,8 @@ async def start_in_ray() -> ActorSystem:
     try:
         entry = Entry(system.inner, registry, token)
         await entry.join()
-        system.inner.tasks.start(Mirror(system.inner, ray.util.metrics).run(_ray_runs), "metrics for Ray")
+        if config.settings is None or config.settings["metrics.ray_mirror"].value:
+            system.inner.tasks.start(Mirror(system.inner, ray.util.metrics).run(_ray_runs), "metrics for Ray")
     except BaseException:
         await system.inner.shutdown(drain=0)
         raise

@@ -34,12 +34,11 @@ def listens_with_tls(mode: Mode, host: str) -> bool:
 def dials_with_tls(mode: Mode, host: str) -> Sequence[bool]:
     """How a dialler reaches `host`: with or without TLS, in the order of the attempts.
 
-    Only a loopback target is ever tried plain, and TLS after it where the answer shows that the other end speaks
-    TLS (it is bound to all interfaces). Never the other way round: that would be a downgrade.
+    With a secret only a loopback target is ever tried plain, and TLS after it where the answer shows that the other
+    end may speak TLS: it is bound to all interfaces, or has a passphrase and says so. Never the other way round: that
+    would be a downgrade.
     """
-    if mode == "insecure":
-        return (False,)
-    if mode == "token" and is_loopback(host):
+    if mode == "insecure" or (mode == "token" and is_loopback(host)):
         return (False, True)
     return (True,)
 

@@ -38,7 +38,7 @@ def test_a_listener_speaks_tls_with_a_passphrase_or_beyond_loopback(mode: Mode, 
         ("token", "127.0.0.1", (False, True)),
         ("token", "192.0.2.1", (True,)),
         ("token", "node-1", (True,)),
-        ("insecure", "192.0.2.1", (False,)),
+        ("insecure", "192.0.2.1", (False, True)),
     ],
 )
 def test_a_dialler_never_goes_from_tls_to_plain(mode: Mode, host: str, attempts: Sequence[bool]) -> None:

@@ -399,6 +399,7 @@ async def test_no_common_version_is_a_typed_error() -> None:
     [
         ("token", "insecure", "the other node runs insecure"),
         ("insecure", "token", "this node runs insecure"),
+        ("insecure", "passphrase", "this node runs insecure"),
         ("passphrase", "token", "disagree on TLS"),
         ("passphrase", "insecure", "disagree on TLS"),
     ],

@@ -24,6 +24,7 @@ from pulsing.core.system import System
 from pulsing.exceptions import AuthFailed, JoinTimeout
 from pulsing.ids import NodeId
 from pulsing.node import Node
+from pulsing.node.busy_poll import usable_processors
 from pulsing.node.credentials import Credentials, find_credentials
 from pulsing.node.gate import LinkGate
 from pulsing.transport.address import join_address, split_address
@@ -74,6 +75,7 @@ async def join_network(
         allow_pickle=config.allow_pickle,
         closed_kept=config.links_kept,
         user_bytes=config.user_bytes,
+        busy_poll_s=config.busy_poll_us / 1e6 if own_thread and usable_processors() > 1 else 0.0,
     )
     listener = node.listener = await transport.listen(bind, node.attach_accepted)
     system.closing.append(listener.close)
@@ -142,7 +144,9 @@ def _secured(system: System, config: SystemConfig, node_id: NodeId, control_port
 async def _join(part: Participation, plan: JoinPlan, config: SystemConfig) -> None:
     """Wait as long as was asked for, but not for seeds that have refused this node's secret."""
     timeout, began = config.join_timeout, part.node.system.now()
-    if await part.cluster.join(plan.seeds, None if timeout is None else min(timeout, FIRST_ROUND_S)):
+    # The first round is over as soon as all seeds have been heard of, and then a refusal is not waited with.
+    first_round = None if timeout is None or timeout >= FIRST_ROUND_S else timeout
+    if await part.cluster.join(plan.seeds, first_round):
         return
     _raise_refusal(part)
     if timeout is None:

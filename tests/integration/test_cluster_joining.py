@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import pulsing as pul
+from pulsing.cluster import joining
 from pulsing.exceptions import AddressInUse, AuthFailed, JoinTimeout
 from pulsing.testing import wait_until
 
@@ -58,6 +59,14 @@ async def test_a_node_of_another_cluster_is_refused() -> None:
     first = await node(cluster="one")
     with pytest.raises(AuthFailed):
         await node(seeds=[first.addr], cluster="two")
+    await close(first)
+
+
+async def test_a_refusal_is_not_waited_with_where_joining_has_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(joining, "FIRST_ROUND_S", 30.0)
+    first = await node(cluster="one")
+    with pytest.raises(AuthFailed):
+        await asyncio.wait_for(node(seeds=[first.addr], cluster="two", join_timeout=60), 20)
     await close(first)
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import codecs
-import errno
 import io
 import locale
 import os
@@ -165,8 +164,3 @@ def _widen(fd: int) -> None:
 def _settle(waiting: asyncio.Future[None]) -> None:
     if not waiting.done():
         waiting.set_result(None)
-
-
-def absent(name: str) -> OSError:
-    """What is raised where a pipe is needed and there is none."""
-    return OSError(errno.EINVAL, f"{name} is not PIPE")

@@ -205,21 +205,47 @@ def run(
     return CompletedProcess(args, code, output, error_output)
 
 
-def call(args: Any, *, timeout: float | None = None, **kwargs: Any) -> int:
+def call(
+    args: Any,
+    *,
+    timeout: float | None = None,
+    placement: Any = "local",
+    system: Any = None,
+    resources: Any = None,
+    **kw: Any,
+) -> int:
     """Run a program to its end, and give its return code; as `subprocess.call`, with the places of `Popen`."""
-    return run(args, timeout=timeout, **kwargs).returncode
+    return run(args, timeout=timeout, placement=placement, system=system, resources=resources, **kw).returncode
 
 
-def check_call(args: Any, *, timeout: float | None = None, **kwargs: Any) -> int:
+def check_call(
+    args: Any,
+    *,
+    timeout: float | None = None,
+    placement: Any = "local",
+    system: Any = None,
+    resources: Any = None,
+    **kw: Any,
+) -> int:
     """As `call`, but it must return 0.
 
     Raises:
         CalledProcessError: it did not.
     """
-    return run(args, timeout=timeout, check=True, **kwargs).returncode
+    where = {"placement": placement, "system": system, "resources": resources}
+    return run(args, timeout=timeout, check=True, **where, **kw).returncode
 
 
-def check_output(args: Any, *, timeout: float | None = None, **kwargs: Any) -> Any:
+def check_output(
+    args: Any,
+    *,
+    stderr: Any = None,
+    timeout: float | None = None,
+    placement: Any = "local",
+    system: Any = None,
+    resources: Any = None,
+    **kw: Any,
+) -> Any:
     """Run a program to its end, and give what it wrote to stdout; as `subprocess.check_output`.
 
     Raises:
@@ -227,9 +253,10 @@ def check_output(args: Any, *, timeout: float | None = None, **kwargs: Any) -> A
         ValueError: stdout or check are given.
     """
     for name in ("stdout", "check"):
-        if name in kwargs:
+        if name in kw:
             raise ValueError(f"{name} argument not allowed, it will be overridden.")
-    return run(args, stdout=PIPE, timeout=timeout, check=True, **kwargs).stdout
+    where = {"placement": placement, "system": system, "resources": resources}
+    return run(args, stdout=PIPE, stderr=stderr, timeout=timeout, check=True, **where, **kw).stdout
 
 
 def getstatusoutput(cmd: Any, *, encoding: str | None = None, errors: str | None = None, **kwargs: Any) -> Any:

@@ -12,7 +12,7 @@ from typing import Any
 from pulsing.core.actor import current_actor
 from pulsing.core.remote import remote
 from pulsing.subprocess.child import Child
-from pulsing.subprocess.ends import End, Output, absent, text_decoder
+from pulsing.subprocess.ends import End, Output, text_decoder
 from pulsing.subprocess.guard import Guard
 
 
@@ -184,7 +184,7 @@ class ProcessActor:
             OSError: stdin is no pipe, or the process reads it no longer (BrokenPipeError).
         """
         if self._stdin is None:
-            raise absent("stdin")
+            raise OSError("stdin is not PIPE")
         await self._stdin.write(data.encode(self._encoding, self._errors) if isinstance(data, str) else data)
         return len(data)
 

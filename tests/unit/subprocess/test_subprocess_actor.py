@@ -64,7 +64,7 @@ async def test_what_is_no_pipe_gives_none_and_takes_nothing() -> None:
 
         assert await process.stdout_read() is None
         assert await process.stderr_readline() is None
-        with pytest.raises(OSError, match="stdin is not PIPE"):
+        with pytest.raises(OSError, match="OSError: stdin is not PIPE"):
             await process.stdin_write(b"x")
         assert await process.communicate() == (None, None)
 

@@ -12,6 +12,7 @@ from pulsing.exceptions import ActorStopped, NotOwner
 from pulsing.streaming.catalogue import QueueDiffers, QueueSettings
 from pulsing.streaming.finding import GONE, MAX_REDIRECTS, ask_manager, get_bucket_ref
 from pulsing.streaming.manager import local_manager, manager_ref
+from pulsing.streaming.takeover import shares_calls
 
 CALL_TIMEOUT_S = 30.0
 LOOK_AGAIN_S = 2.0
@@ -34,6 +35,8 @@ class QueueAccess:
         self._inner: System = getattr(system, "inner", system)
         self._settings = settings
         self._settled = False
+        self._shares_calls = False
+        """whether single records that come together are put by one call"""
         self._buckets: dict[int, ActorRef] = {}
 
     async def is_set_up(self) -> bool:
@@ -108,6 +111,7 @@ class QueueAccess:
         self._allow_folder()
         fixed = QueueSettings.from_dict(await ask_manager(self._inner, "declare", self.topic, self._settings.to_dict()))
         self._compare(fixed, self._settings)
+        self._shares_calls = shares_calls(fixed)
         self._settled = True
 
     async def _find(self) -> bool:
@@ -118,6 +122,7 @@ class QueueAccess:
             return False
         fixed = QueueSettings.from_dict(fields)
         self._compare(fixed, self._settings)
+        self._shares_calls = shares_calls(fixed)
         self._settled = True
         return True
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from functools import partial
 from hashlib import md5
 from typing import TYPE_CHECKING, Any
 
@@ -19,8 +20,9 @@ from pulsing.streaming.backends.memory import Record
 from pulsing.streaming.catalogue import QueueSettings
 from pulsing.streaming.finding import GONE, MAX_REDIRECTS
 from pulsing.streaming.footing import Footing
+from pulsing.streaming.line import Line
 from pulsing.streaming.names import check_topic
-from pulsing.streaming.parts import Pages, parts_of
+from pulsing.streaming.parts import Pages, one_part, parts_of
 from pulsing.streaming.readers import ReaderInfo
 from pulsing.streaming.storage import Appended, Fetched
 from pulsing.streaming.takeover import check_quorum, store_options
@@ -89,6 +91,7 @@ class Queue(QueueAccess):
         self.backend_options = backend_options
         self._footing = Footing(topic)
         self._pages = Pages()
+        self._lines: dict[int, Line] = {}
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop:
@@ -109,8 +112,8 @@ class Queue(QueueAccess):
     async def put(self, record: Record | list[Record]) -> Any:
         """Store one record, or a list of records as one batch a bucket.
 
-        The first put of all fixes the settings of the queue. A list is checked whole before anything is written. What is
-        too much for one message to another node goes there in several, one after the other.
+        The first put of all fixes the settings of the queue. A list is checked whole before anything is written. What
+        is too much for one message to another node goes there in several, one after the other.
 
         Returns:
             `{"bucket_id", "status": "ok"}`; for a list, a list of those in the order of the records.
@@ -124,7 +127,7 @@ class Queue(QueueAccess):
         """
         if isinstance(record, dict):
             bucket_id = self._bucket_of(record)
-            await self._append(bucket_id, [record])
+            await self._append_one(bucket_id, record)
             return {"bucket_id": bucket_id, "status": "ok"}
         if not (isinstance(record, list) and all(isinstance(each, dict) for each in record)):
             raise TypeError("record must be a dict or list of dicts")
@@ -135,7 +138,7 @@ class Queue(QueueAccess):
         if not isinstance(record, dict):
             raise TypeError("record must be a dict")
         bucket_id = self._bucket_of(record)
-        first, (_, generation, _) = await self._append(bucket_id, [record])
+        first, (_, generation, _) = await self._append_one(bucket_id, record)
         return {"bucket_id": bucket_id, "offset": first, "generation": generation}
 
     def _bucket_of(self, record: Record) -> int:
@@ -174,12 +177,32 @@ class Queue(QueueAccess):
         ]
         raise error
 
+    async def _append_one(self, bucket_id: int, record: Record) -> Appended:
+        if not self._settled:
+            await self._settle()
+        if not self._shares_calls:
+            return await self._write(bucket_id, [record])
+        line = self._lines.get(bucket_id)
+        if line is None:
+            line = self._lines[bucket_id] = self._line_to(bucket_id)
+        return await line.append(record)
+
+    def _line_to(self, bucket_id: int) -> Line:
+        def room(records: list[Record]) -> int:
+            ref = self._buckets.get(bucket_id)
+            return len(records) if ref is None or ref.is_local() else one_part(records)
+
+        name = f"puts into bucket {bucket_id} of {self.topic}"
+        return Line(partial(self._write, bucket_id), room, lambda work: self._inner.tasks.start(work, name))
+
     async def _append_groups(self, groups: Mapping[int, list[Record]]) -> dict[int, Exception]:
         """Write to several buckets at once; returns what failed."""
         if not self._settled:
             await self._settle()
         sent = {
-            bucket_id: ref.request("append", (group,), None, CALL_TIMEOUT_S)
+            bucket_id: line.enter(group)
+            if (line := self._lines.get(bucket_id)) is not None and line.has_waiting
+            else ref.request("append", (group,), None, CALL_TIMEOUT_S)
             for bucket_id, group in groups.items()
             if (ref := self._buckets.get(bucket_id)) is not None
         }
@@ -208,6 +231,13 @@ class Queue(QueueAccess):
             self._footing.wrote(bucket_id, ground, first + len(group))
 
     async def _append(self, bucket_id: int, records: list[Record]) -> Appended:
+        try:
+            return await self._write(bucket_id, records)
+        except NotSendable as refused:
+            return await self._append_in_parts(bucket_id, records, refused)
+
+    async def _write(self, bucket_id: int, records: list[Record]) -> Appended:
+        """Append records by one call, wherever the bucket is now."""
         if not self._settled:
             await self._settle()
         lost: Exception | None = None
@@ -221,8 +251,6 @@ class Queue(QueueAccess):
                     raise
                 await self._settle()
                 lost = error
-            except NotSendable as error:
-                return await self._append_in_parts(bucket_id, records, error)
             except NotOwner as error:
                 # The store has refused it, so that nothing was written; news of the new owner are under way.
                 self._forget(bucket_id)
@@ -242,9 +270,9 @@ class Queue(QueueAccess):
             raise refused from None
         if len(parts) == 1:
             raise refused
-        appended = await self._append(bucket_id, parts[0])
+        appended = await self._write(bucket_id, parts[0])
         for part in parts[1:]:
-            await self._append(bucket_id, part)
+            await self._write(bucket_id, part)
         return appended
 
     # --- reading -----------------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from typing import Any
 
 from pulsing.exceptions import NotOwner
 from pulsing.streaming.backend import get_backend_class
+from pulsing.streaming.backends.bounds import BLOCK, DROP_OLDEST
 from pulsing.streaming.catalogue import QueueSettings
 
 WAIT = "wait"
@@ -41,6 +42,13 @@ def check_quorum(options: Mapping[str, Any] | None) -> None:
 def store_options(options: Mapping[str, Any] | None) -> dict[str, Any]:
     """The options that a store is made with."""
     return {name: value for name, value in (options or {}).items() if name != QUORUM}
+
+
+def shares_calls(settings: QueueSettings) -> bool:
+    """Whether single records may go into a queue together: worth it by the store, and no put waits for room."""
+    store = get_backend_class(settings.backend or "memory")
+    overflow = (settings.backend_options or {}).get("overflow", DROP_OLDEST)
+    return bool(getattr(store, "shares_commits", False)) and overflow != BLOCK
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,6 +46,8 @@ class SqliteBackend:
     durable = True
     file_based = True
     """the data stays on the node's disk"""
+    shares_commits = True
+    """many records by one append cost little more than one"""
     fenced = True
     """takes the epoch of its owner, and the node's store thread"""
 

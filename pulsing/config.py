@@ -76,6 +76,8 @@ class SystemConfig:
     """what messages of other nodes may take in one mailbox"""
     user_bytes: int = 512 << 20
     """what messages of other nodes may take together on this one"""
+    busy_poll_us: int = 200
+    """microseconds for which the loop stays awake after a message of another node, where that pays; 0 for not at all"""
     public_names: int = 10_000
     """public names that this node may have"""
     ask_timeout: float = 30.0
@@ -102,6 +104,8 @@ class SystemConfig:
         for name in (*kept, "mailbox_capacity", "mailbox_bytes", "user_bytes"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is at least 1, got {getattr(self, name)}")
+        if not 0 <= self.busy_poll_us <= 100_000:
+            raise ValueError(f"busy_poll_us is at most 100000 microseconds, or 0, got {self.busy_poll_us}")
         if not (isfinite(self.ask_timeout) and self.ask_timeout > 0):
             raise ValueError(f"ask_timeout is a positive number of seconds, got {self.ask_timeout}")
         if self.detector not in ("lan", "fast"):
@@ -159,6 +163,7 @@ _FIELDS = {
     "admin_addr": "admin.addr",
     "allow_remote_subprocess": "subprocess.allow_remote",
     "ask_timeout": "node.ask_timeout",
+    "busy_poll_us": "link.busy_poll_us",
     "detector": "detector.profile",
     "ended_kept": "actors.ended",
     "events_kept": "events.capacity",

@@ -75,6 +75,7 @@ class Link:
         self.dialled = dialled
         self.system: System = peer.system
         self.totals = peer.node.totals
+        self._busy_poll = peer.node.busy_poll
         self.number = self.totals.next_link()
         self.session: Session[Any] = Session()
         self.frames_in = self.bytes_in = 0
@@ -285,6 +286,7 @@ class Link:
     def on_message(self, data: bytes) -> None:
         self.bytes_in += len(data)
         self.peer.heard()
+        self._busy_poll.heard()
         if self._portions.waiting:
             self._portions.add(data, 0)
             return

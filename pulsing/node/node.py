@@ -14,6 +14,7 @@ from pulsing.core.system import System
 from pulsing.exceptions import AuthFailed, LinkLost, NodeDead, NodeLeaving, PulsingRuntimeError
 from pulsing.ids import ActorId, NodeId
 from pulsing.node.budget import USER_BYTES, Budget
+from pulsing.node.busy_poll import BusyPoll
 from pulsing.node.link import Link
 from pulsing.node.membership import Membership
 from pulsing.node.peer import Peer
@@ -46,6 +47,7 @@ class Node:
         allow_pickle: agree to pickled values on links whose other end agrees too.
         closed_kept: closed links that can still be listed.
         user_bytes: what messages of other nodes may take together.
+        busy_poll_s: seconds for which the loop is kept awake after a message.
     """
 
     def __init__(
@@ -56,6 +58,7 @@ class Node:
         allow_pickle: bool = False,
         closed_kept: int = CLOSED_KEPT,
         user_bytes: int = USER_BYTES,
+        busy_poll_s: float = 0.0,
     ) -> None:
         self.system = system
         self.auth_failure: AuthFailed | None = None
@@ -63,6 +66,7 @@ class Node:
         self._transport = transport
         self._allow_pickle = allow_pickle
         self.budget = Budget(user_bytes)
+        self.busy_poll = BusyPoll(system.loop, busy_poll_s)
         self.totals = LinkTotals()
         self.listener: Listener | None = None
         """Where other nodes knock, once it is open."""

@@ -32,7 +32,7 @@ _NODE = (
         "link.busy_poll_us",
         COUNT,
         200,
-        "Microseconds for which a node stays awake after a message of another, where that pays; 0 for not at all.",
+        "Microseconds to stay awake after a message of another node, where that pays; 0 for none.",
     ),
     Option("node.public_names", COUNT, 10_000, "Public names that the node may have."),
     Option("node.ask_timeout", NUMBER, 30.0, "Seconds that an ask waits for its answer where it says nothing itself."),

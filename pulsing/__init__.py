@@ -20,42 +20,43 @@ async def main():
 
 from __future__ import annotations
 
-import logging
-import os
-import sys
-from collections.abc import Awaitable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pulsing import runtime
-from pulsing.config import SystemConfig, TLSConfig
-from pulsing.core import (
-    Actor,
-    ActorClass,
-    ActorId,
-    ActorProxy,
-    ActorRef,
-    MailboxOptions,
-    Message,
-    NodeId,
-    StreamMessage,
-    as_any,
-    current_actor,
-    helpers,
-    mount,
-    remote,
-    resolve,
-    unmount,
-)
-from pulsing.exceptions import (
-    PulsingActorError,
-    PulsingBusinessError,
-    PulsingError,
-    PulsingRuntimeError,
-    PulsingSystemError,
-    PulsingTimeoutError,
-    PulsingUnsupportedError,
-)
-from pulsing.runtime import ActorSystem, actor_system, get_system, init, is_initialized, shutdown
+from pulsing import layers
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+    from pulsing.config import SystemConfig, TLSConfig
+    from pulsing.core import (
+        Actor,
+        ActorClass,
+        ActorId,
+        ActorProxy,
+        ActorRef,
+        MailboxOptions,
+        Message,
+        NodeId,
+        StreamMessage,
+        as_any,
+        current_actor,
+        mount,
+        unmount,
+    )
+    from pulsing.core.remote import remote, resolve
+    from pulsing.exceptions import (
+        PulsingActorError,
+        PulsingBusinessError,
+        PulsingError,
+        PulsingRuntimeError,
+        PulsingSystemError,
+        PulsingTimeoutError,
+        PulsingUnsupportedError,
+    )
+    from pulsing.runtime import ActorSystem, actor_system, get_system, init, is_initialized, shutdown
+    from pulsing.wire.registry import register_type
+
+    __version__: str
 
 __all__ = [
     "Actor",
@@ -112,6 +113,8 @@ async def spawn(
     mailbox: MailboxOptions | int | None = None,
 ) -> ActorRef:
     """Make an actor on the process-wide system; see `ActorSystem.spawn`."""
+    from pulsing.runtime import get_system
+
     return await get_system().spawn(
         actor,
         name=name,
@@ -132,6 +135,8 @@ async def refer(actorid: ActorId | str | int) -> ActorRef:
         ActorNotFound, NodeNotFound, NodeDead
         ValueError: the text is no id.
     """
+    from pulsing.runtime import get_system
+
     ref: ActorRef = await get_system().refer(actorid)
     return ref
 
@@ -184,13 +189,18 @@ class _SharedDoor:
 
     def write(self, topic: str, **options: Any) -> Awaitable[Any]:
         """Open for writing; see the system's door of the same name."""
-        opened: Awaitable[Any] = getattr(get_system(), self._name).write(topic, **options)
+        opened: Awaitable[Any] = self._door().write(topic, **options)
         return opened
 
     def read(self, topic: str, **options: Any) -> Awaitable[Any]:
         """Open for reading; see the system's door of the same name."""
-        opened: Awaitable[Any] = getattr(get_system(), self._name).read(topic, **options)
+        opened: Awaitable[Any] = self._door().read(topic, **options)
         return opened
+
+    def _door(self) -> Any:
+        from pulsing.runtime import get_system
+
+        return getattr(get_system(), self._name)
 
 
 queue = _SharedDoor("queue")
@@ -210,6 +220,8 @@ def _topic_door(system: ActorSystem) -> Any:
 
 
 def _start_inside_ray() -> bool:
+    import sys
+
     ray = sys.modules.get("ray")
     if ray is None or not ray.is_initialized():
         return False
@@ -248,6 +260,9 @@ async def _start_admin(system: ActorSystem, config: SystemConfig) -> None:
 
 
 async def _start_tracing(system: ActorSystem, config: SystemConfig) -> None:
+    import logging
+    import os
+
     from pulsing.tracing import instrument, wanted
 
     chosen = config.settings
@@ -258,19 +273,45 @@ async def _start_tracing(system: ActorSystem, config: SystemConfig) -> None:
             logging.getLogger("pulsing").warning("no spans: %s; pip install pulsing[otel]", error)
 
 
-helpers.environments.append(_start_inside_ray)
-runtime.features["queue"] = _queue_door
-runtime.features["topic"] = _topic_door
-runtime.starters += [_offer_placements, _start_streaming, _start_subprocess, _start_tracing, _start_admin]
+layers.environments.append(_start_inside_ray)
+layers.features["queue"] = _queue_door
+layers.features["topic"] = _topic_door
+layers.starters += [_offer_placements, _start_streaming, _start_subprocess, _start_tracing, _start_admin]
+
+_HOMES = {
+    "pulsing.config": ("TLSConfig",),
+    "pulsing.core": (
+        "Actor", "ActorClass", "ActorId", "ActorProxy", "ActorRef", "MailboxOptions", "Message", "NodeId",
+        "StreamMessage", "as_any", "current_actor", "mount", "remote", "resolve", "unmount",
+    ),
+    "pulsing.exceptions": (
+        "PulsingActorError", "PulsingBusinessError", "PulsingError", "PulsingRuntimeError", "PulsingSystemError",
+        "PulsingTimeoutError", "PulsingUnsupportedError",
+    ),
+    "pulsing.runtime": ("ActorSystem", "actor_system", "get_system", "init", "is_initialized", "shutdown"),
+    "pulsing.wire.registry": ("register_type",),
+}  # fmt: skip
+"""Where the names are that are fetched when they are first asked for: a command that talks to a node needs none."""
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+_MODULES = frozenset({"clock", "config", "core", "exceptions", "ids", "runtime", "tasks"})
+"""Those that `import pulsing` makes attributes of the package."""
 
 
 def __getattr__(name: str) -> Any:
-    if name == "__version__":
-        from importlib.metadata import version
+    from importlib import import_module, metadata
 
-        return version("pulsing")
-    if name == "register_type":
-        from pulsing.wire.registry import register_type
+    if name in _HOME_OF:
+        value = getattr(import_module(_HOME_OF[name]), name)
+    elif name in _MODULES:
+        value = import_module(f"pulsing.{name}")
+    elif name == "__version__":
+        value = metadata.version("pulsing")
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    # Kept, so that the next look-up does not come here.
+    globals()[name] = value
+    return value
 
-        return register_type
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__, *_MODULES})

@@ -1,7 +1,7 @@
 """Puts a system together from actors, links and cluster, and keeps the one that the process shares.
 
-What stands above this module (queues, topics, the admin plane) is reached through `features`, which the top of the
-package fills in: the imports keep pointing down.
+What stands above this module (queues, topics, the admin plane) is reached through `pulsing.layers`, which the top of
+the package fills in: the imports keep pointing down.
 """
 
 from __future__ import annotations
@@ -26,14 +26,12 @@ from pulsing.core.spawning import spawn_any
 from pulsing.core.system import System
 from pulsing.exceptions import NotInitialized
 from pulsing.ids import NodeId
+from pulsing.layers import features, starters
 
 if TYPE_CHECKING:
     from pulsing.cluster.joining import TransportFor
 
 logger = logging.getLogger("pulsing")
-
-features: dict[str, Callable[[ActorSystem], Any]] = {}
-"""Attributes of `ActorSystem` that layers above provide, made on first use."""
 
 
 class ActorSystem:
@@ -200,10 +198,6 @@ def _letter_packing(inner: System) -> Packing:
     from pulsing.node.keeping import LetterPacking
 
     return LetterPacking(inner)
-
-
-starters: list[Callable[[ActorSystem, SystemConfig], Any]] = []
-"""What layers above do when a system starts; awaited in order."""
 
 
 async def actor_system(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import importlib
 import inspect
 import os
@@ -21,6 +20,8 @@ from pulsing.cli.errors import USAGE, CliError
 from pulsing.cli.output import write_line
 
 if TYPE_CHECKING:
+    import asyncio
+
     from pulsing import ActorSystem
     from pulsing.settings import Settings
 
@@ -203,6 +204,8 @@ async def _nothing_more(system: ActorSystem) -> None:
 
 
 def _run(settings: Settings, begin: Callable[[ActorSystem], Awaitable[None]]) -> None:
+    import asyncio
+
     from pulsing.cli.logs import show_log
 
     show_log(settings["logs.level"].value, settings["logs.format"].value)
@@ -248,6 +251,8 @@ def introduction(addr: str, admin_url: str | None, login: str | None) -> list[st
 
 def _stop_signals() -> asyncio.Event:
     """An event that the first SIGINT or SIGTERM sets; the second ends the process."""
+    import asyncio
+
     asked = asyncio.Event()
     loop = asyncio.get_running_loop()
 
@@ -263,6 +268,8 @@ def _stop_signals() -> asyncio.Event:
 
 def install_fast_loop() -> None:
     """Use uvloop where it is installed."""
+    import asyncio
+
     try:
         import uvloop
     except ImportError:

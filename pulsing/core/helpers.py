@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 from pulsing.core.actor import CURRENT
@@ -16,11 +16,9 @@ from pulsing.core.registry import actor_path
 from pulsing.core.spawning import mounted_spec
 from pulsing.core.system import System
 from pulsing.exceptions import NotInitialized
+from pulsing.layers import environments
 
 T = TypeVar("T")
-
-environments: list[Callable[[], bool]] = []
-"""What layers above know of engines inside which a system can be started unasked; each tells whether it has."""
 
 NO_SYSTEM = "Pulsing initialization failed. Please call pul.init() or run in Ray environment."
 

@@ -20,8 +20,37 @@ def test_the_commands_load_neither_web_nor_tables_before_they_need_them() -> Non
     assert loaded.isdisjoint({"fastapi", "uvicorn", "starlette", "prometheus_client", "httpx", "uvloop", "websockets"})
 
 
-def test_a_program_that_only_imports_the_package_does_not_load_the_table_of_settings() -> None:
+COMMAND = """
+from pulsing.cli import main
+sys.argv = ["pulsing", "list", "actors", "--endpoint", "http://127.0.0.1:1"]
+try:
+    main()
+except SystemExit:
+    pass
+"""
+
+
+def test_a_command_that_asks_a_node_loads_no_node() -> None:
+    loaded = modules_after(COMMAND)
+
+    assert "httpx" in loaded
+    assert loaded.isdisjoint(
+        {"pulsing.runtime", "pulsing.core", "pulsing.node", "pulsing.cluster", "pulsing.streaming"}
+    )
+    assert loaded.isdisjoint({"rich", "fastapi", "uvloop"})
+
+
+def test_a_program_that_only_imports_the_package_loads_what_it_asks_for() -> None:
     loaded = modules_after("import pulsing")
 
-    assert "pulsing.config" in loaded
-    assert not any(name.startswith("pulsing.settings") for name in loaded)
+    assert {name for name in loaded if name.startswith("pulsing")} == {"pulsing", "pulsing.layers"}
+
+
+def test_a_system_that_was_made_by_way_of_the_core_has_queues_and_topics() -> None:
+    loaded = modules_after(
+        "import asyncio\nfrom pulsing.core import init, shutdown\n"
+        "async def body():\n    system = await init()\n    assert system.queue and system.topic\n    await shutdown()\n"
+        "asyncio.run(body())"
+    )
+
+    assert {"pulsing.runtime", "pulsing.streaming", "pulsing.placement"} <= loaded

@@ -29,8 +29,15 @@ class TokenKind(str, Enum):
 Kind = Annotated[TokenKind, typer.Argument(help="admin: for REST and dashboard. cluster: between nodes.")]
 
 
+class Opening(str, Enum):
+    """What to do with the dashboard."""
+
+    open = "open"
+
+
 def dashboard(
     client: Client,
+    what: Annotated[Opening, typer.Argument(help="Open it; the same without this word.")] = Opening.open,
     print_only: Annotated[bool, typer.Option("--print", help="Only print the link.")] = False,
 ) -> None:
     """Open the dashboard in the browser, logged in. The link works once."""

@@ -56,7 +56,8 @@ def spawn(
     params = {"dry_run": "true"} if dry_run else None
     row = client.request("POST", "actors", params=params, body=given, headers=audited(reason))
     if output is Format.table:
-        write_line(f"{row.get('id') or ''}  {row.get('name') or ''}".strip())
+        made = f"{row.get('id') or ''}  {row.get('name') or ''}".strip()
+        write_line(f"{class_name} would be spawned" if dry_run else made)
     else:
         show_object(row, output, color=False)
 

@@ -26,7 +26,7 @@ from pulsing.cli import (
     topics,
 )
 from pulsing.cli.completion import completion
-from pulsing.cli.connection import connected
+from pulsing.cli.connection import common_options, connected
 from pulsing.cli.demo import demo
 from pulsing.cli.output import write_line
 
@@ -48,6 +48,9 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+
+app.callback()(common_options)
 
 
 def version() -> None:
@@ -130,7 +133,7 @@ app.add_typer(
     letters.letters,
     name="dead-letters",
     rich_help_panel=_ACT,
-    epilog=_lines("dead-letters ls", "dead-letters replay --why stopped --to w2 --dry-run"),
+    epilog=_lines("dead-letters ls", "dead-letters replay --reason stopped --to w2 --dry-run"),
 )
 app.add_typer(
     cluster.cluster,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from pulsing.cli.errors import FAILED, NOT_ALLOWED, NOT_FOUND, TIMED_OUT, USAGE, CliError
-from pulsing.cli.text import one_line
+from pulsing.cli.text import one_line, to_json
 
 if TYPE_CHECKING:
     import httpx
@@ -51,6 +52,8 @@ class Client:
     """A connection to one node's admin plane."""
 
     def __init__(self, endpoint: str, token: str | None, timeout: float) -> None:
+        # The command line that httpx has of its own would be loaded with it, and rich for that: a third of its time.
+        sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
         import httpx
 
         self.endpoint = endpoint
@@ -206,4 +209,5 @@ def _raise_for_problem(response: httpx.Response) -> None:
     # The detail often tells what the faults are.
     faults = [fault for fault in problem.get("errors") or [] if fault["msg"] not in detail]
     listed = "".join(f"; {'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in faults)
-    raise CliError(one_line(f"{detail}{listed}"), hint=hint and one_line(hint), exit_code=exit_code)
+    whole = to_json(problem, indent=2)
+    raise CliError(one_line(f"{detail}{listed}"), hint=hint and one_line(hint), exit_code=exit_code, more=whole)

@@ -7,6 +7,8 @@ import inspect
 import os
 import sys
 from collections.abc import Callable, Iterator
+from contextvars import ContextVar
+from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,6 +17,7 @@ import typer
 
 from pulsing.cli.client import Client
 from pulsing.cli.endpoint import find_endpoint, find_token
+from pulsing.cli.errors import CliError
 from pulsing.cli.output import Format
 
 _GROUP = "Connection"
@@ -27,34 +30,81 @@ TokenFile = Annotated[Path | None, typer.Option("--token-file", help="File with 
 Quiet = Annotated[
     bool, typer.Option("--quiet", "-q", help="Write nothing but errors; the exit code tells.", rich_help_panel=_GROUP)
 ]
-Timeout = Annotated[float, typer.Option("--timeout", help="Seconds to wait for an answer.", rich_help_panel=_GROUP)]
+Timeout = Annotated[
+    float | None,
+    typer.Option("--timeout", help="Seconds to wait for an answer; 10 unless given.", rich_help_panel=_GROUP),
+]
 
 Output = Annotated[Format, typer.Option("--output", "-o", help="How to show it.")]
 NoColor = Annotated[bool, typer.Option("--no-color", help="Show no colours.")]
+Verbose = Annotated[
+    bool, typer.Option("--verbose", "-v", help="Show the whole problem when it fails.", rich_help_panel=_GROUP)
+]
+
+
+@dataclass(frozen=True)
+class Common:
+    """The options that were given before the command, for all commands; those after it come first."""
+
+    endpoint: str | None = None
+    token_file: Path | None = None
+    timeout: float | None = None
+    no_color: bool = False
+    quiet: bool = False
+    verbose: bool = False
+
+
+_NOTHING_GIVEN = Common()
+_COMMON = ContextVar("_COMMON", default=_NOTHING_GIVEN)
+
+
+def common_options(
+    endpoint: Endpoint = None,
+    token_file: TokenFile = None,
+    timeout: Timeout = None,
+    no_color: NoColor = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Take the options that stand before the command."""
+    _COMMON.set(Common(endpoint, token_file, timeout, no_color, quiet, verbose))
 
 
 def connected(command: Callable[..., None]) -> Callable[..., None]:
     """Replace the first parameter of a command, its `Client`, by the options that describe one.
 
-    A command with a `timeout` of its own keeps it.
+    A command with a `timeout` or a `verbose` of its own keeps it.
     """
     # Not get_type_hints: before Python 3.11 it wraps an annotation once more where the default is None.
     _, *given = inspect.signature(command, eval_str=True).parameters.values()
     own = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in given]
-    has_timeout = any(parameter.name == "timeout" for parameter in own)
+    names = {parameter.name for parameter in own}
+    of_connection = [_option("timeout", None, Timeout), _option("verbose", False, Verbose)]
     options = [
         _option("endpoint", None, Endpoint),
         _option("token_file", None, TokenFile),
         _option("quiet", False, Quiet),
-        *([] if has_timeout else [_option("timeout", _ANSWER_S, Timeout)]),
+        *(option for option in of_connection if option.name not in names),
     ]
 
     @wraps(command)
     def with_client(*, endpoint: str | None, token_file: Path | None, quiet: bool, **arguments: Any) -> None:
-        wait = _ANSWER_S if has_timeout else arguments.pop("timeout")
-        url = find_endpoint(endpoint, os.environ)
-        with Client(url, find_token(token_file, os.environ), wait) as client, _silence(quiet):
-            command(client, **arguments)
+        common = _COMMON.get()
+        verbose = arguments["verbose"] = arguments.get("verbose", False) or common.verbose
+        # A timeout of the command's own is about what it does, and not about the way to the node.
+        given = None if "timeout" in names else arguments.pop("timeout")
+        wait = next((seconds for seconds in (given, common.timeout) if seconds is not None), _ANSWER_S)
+        if "verbose" not in names:
+            del arguments["verbose"]
+        url = find_endpoint(endpoint or common.endpoint, os.environ)
+        token = find_token(token_file or common.token_file, os.environ)
+        with Client(url, token, wait) as client, _silence(quiet or common.quiet):
+            try:
+                command(client, **arguments)
+            except CliError as error:
+                if verbose and error.more is not None:
+                    sys.stderr.write(f"{error.more}\n")
+                raise
 
     parameters = [*own, *options]
     setattr(with_client, "__signature__", inspect.Signature(parameters))  # noqa: B010 - functions have none declared
@@ -78,4 +128,4 @@ def _option(name: str, default: Any, annotation: Any) -> inspect.Parameter:
 
 def colored(no_color: bool) -> bool:
     """Whether to colour what goes to standard output."""
-    return not no_color and "NO_COLOR" not in os.environ and sys.stdout.isatty()
+    return not (no_color or _COMMON.get().no_color) and "NO_COLOR" not in os.environ and sys.stdout.isatty()

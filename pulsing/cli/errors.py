@@ -12,10 +12,13 @@ INTERRUPTED = 130
 
 
 class CliError(Exception):
-    """A command cannot do what it was asked to."""
+    """A command cannot do what it was asked to; `more` is for those who asked to be told more."""
 
-    def __init__(self, detail: str, *, hint: str | None = None, exit_code: int = FAILED) -> None:
+    def __init__(
+        self, detail: str, *, hint: str | None = None, exit_code: int = FAILED, more: str | None = None
+    ) -> None:
         super().__init__(detail)
         self.detail = detail
         self.hint = hint
         self.exit_code = exit_code
+        self.more = more

@@ -23,7 +23,9 @@ letters = typer.Typer(no_args_is_help=True, help="Look at messages that reached 
 @connected
 def list_letters(
     client: Client,
-    why: Annotated[str | None, typer.Option("--why", help="Only these: no_actor, stopped, node_dead ...")] = None,
+    why: Annotated[
+        str | None, typer.Option("--reason", "--why", help="Only these: no_actor, stopped, node_dead ...")
+    ] = None,
     recipient: Annotated[str | None, typer.Option(help="Only those to this actor.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=1000, help="Letters at most.")] = 50,
     output: Output = Format.table,
@@ -41,22 +43,22 @@ def replay(
     ids: Annotated[
         list[str] | None, typer.Argument(metavar="[ID]...", help="These; else all that the options name.")
     ] = None,
-    why: Annotated[str | None, typer.Option("--why", help="Those that died of this.")] = None,
+    why: Annotated[str | None, typer.Option("--reason", "--why", help="Those that died of this.")] = None,
     recipient: Annotated[str | None, typer.Option(help="Those to this actor.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=1000, help="Letters at most.")] = 100,
     rate: Annotated[float, typer.Option(min=0.1, max=1000, help="Letters a second.")] = 50.0,
     to: Annotated[str | None, typer.Option(help="Another actor that gets them.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be sent.")] = False,
-    reason: Reason = None,
+    because: Annotated[str | None, typer.Option(help="Why, for the audit.")] = None,
 ) -> None:
     """Send dead letters again, as tells; exit 5 when some could not be."""
     chosen = {name: value for name, value in (("reason", why), ("recipient", recipient)) if value is not None}
     if bool(ids) == bool(chosen):
-        raise CliError("say which: ids, or --why and --recipient", hint="pulsing dead-letters ls", exit_code=USAGE)
+        raise CliError("say which: ids, or --reason and --recipient", hint="pulsing dead-letters ls", exit_code=USAGE)
     body: dict[str, Any] = {"limit": limit, "rate": rate, "to": to, **({"ids": ids} if ids else {"filter": chosen})}
     params = {"dry_run": "true"} if dry_run else None
     path = "dead-letters/replay"
-    answer = client.request("POST", path, params=params, body=body, headers=audited(reason), timeout=_REPLAY_S)
+    answer = client.request("POST", path, params=params, body=body, headers=audited(because), timeout=_REPLAY_S)
     write_line(f"{answer['replayed']} {'would be ' if dry_run else ''}replayed")
     left = [*answer["failed"], *answer["skipped"]]
     for note in left:

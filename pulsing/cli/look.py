@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from enum import Enum
 from typing import Annotated, Any
 
@@ -13,10 +13,15 @@ from pulsing.cli.checks import COLUMNS as CHECK_COLUMNS
 from pulsing.cli.client import Client, segment
 from pulsing.cli.connection import NoColor, Output, colored
 from pulsing.cli.errors import FAILED, PARTIAL
-from pulsing.cli.output import Format, show_object, show_rows, write_line
+from pulsing.cli.output import Format, cell, show_object, show_rows, write_line
 from pulsing.cli.watch import Interval, Watch, show_again
 
 _PAGE = 1000
+_RATES = {"names": "messages_total,errors_total", "range": "10m", "scope": "cluster"}
+_READINGS = 10
+"""A rate is taken over so many readings of a second."""
+_HALF = 48
+"""Characters of the left half of the status screen."""
 
 
 class Listing(str, Enum):
@@ -165,7 +170,8 @@ def status(client: Client, watch: Watch = False, interval: Interval = 2.0, outpu
 def _show_status(client: Client, output: Format) -> None:
     overview = client.get("overview")
     if output is Format.table:
-        for line in status_lines(overview):
+        checks = client.get("health/checks", {"limit": _PAGE})["items"]
+        for line in status_lines(overview, client.get("cluster"), client.get("timeseries", _RATES), checks):
             write_line(line)
     else:
         show_object(overview, output, color=False)
@@ -174,33 +180,65 @@ def _show_status(client: Client, output: Format) -> None:
     _exit_if_partial([overview])
 
 
-def status_lines(overview: dict[str, Any]) -> list[str]:
-    """The overview as a few lines of text."""
-    cluster, totals = overview["cluster"], overview["totals"]
+def status_lines(
+    overview: Mapping[str, Any],
+    cluster: Mapping[str, Any],
+    past: Mapping[str, Any],
+    checks: Sequence[Mapping[str, Any]],
+) -> list[str]:
+    """The state of the cluster as a few lines of text."""
+    totals = overview["totals"]
     by_status = ", ".join(f"{count} {name}" for name, count in cluster["by_status"].items())
-
-    def number(name: str) -> str:
-        value = totals.get(name)
-        return "-" if value is None else f"{value:,}"
-
-    checks = [check for check in overview.get("checks") or [] if check["status"] in ("warn", "critical")]
+    messages, errors = (_rate(one["values"], past["step_s"]) for one in past["series"])
     return [
-        f"cluster {cluster['name']}   nodes {cluster['size']}: {by_status}{_agreement(cluster.get('agreed'))}",
-        f"actors    {number('actors')}   agents {number('agents')}   messages {number('messages_total')}   "
-        f"errors {number('errors_total')}   waiting {number('mailbox_messages')}",
-        f"queues    {number('queues')}   records {number('queue_records')}   max lag {number('queue_max_lag')}   "
-        f"topics {number('topics')}   subscribers {number('subscribers')}",
-        f"latency   handled p99 {_p99_ms(overview, 'handle_s')}   waited p99 {_p99_ms(overview, 'wait_s')}",
-        f"troubles  restarts {number('restarts_total')}   dead letters {number('dead_letters_total')}",
-        *(f"check     {check['name']}: {check['status']}" for check in checks),
+        f"cluster {cluster['name']}   {cluster['size']} nodes: {by_status}".ljust(_HALF) + _agreement(cluster),
+        f"actors    {_count(totals, 'actors'):<8}{messages} msg/s  {errors} errors/s".ljust(_HALF)
+        + f"handle p99 {_p99_ms(overview, 'handle_s')}   wait p99 {_p99_ms(overview, 'wait_s')}",
+        f"queues    {_count(totals, 'queues'):<8}{_count(totals, 'queue_records')} records  "
+        f"max lag {_count(totals, 'queue_max_lag')}".ljust(_HALF)
+        + f"topics {_count(totals, 'topics')}, {_count(totals, 'subscribers')} subscribers",
+        f"troubles  {_count(totals, 'restarts_total')} restarts, {_count(totals, 'dead_letters_total')} dead letters",
+        f"checks    {_checks(checks, overview.get('checks') or [])}",
     ]
 
 
-def _agreement(agreed: bool | None) -> str:
-    return "" if agreed is None else "   agreed" if agreed else "   views differ"
+def _agreement(cluster: Mapping[str, Any]) -> str:
+    agreed = {None: "", True: "agreed", False: "views differ"}[cluster.get("agreed")]
+    revision = cluster.get("revision")
+    return ", ".join(filter(None, ["" if revision is None else f"revision {revision}", agreed]))
 
 
-def _p99_ms(overview: dict[str, Any], what: str) -> str:
+def _count(totals: Mapping[str, Any], name: str) -> str:
+    value = totals.get(name)
+    return "-" if value is None else f"{value:,}"
+
+
+def _rate(values: Sequence[float | None], step_s: float) -> str:
+    """What a counter rose a second, over its last few readings."""
+    known = [(place, value) for place, value in enumerate(values) if value is not None][-_READINGS:]
+    if len(known) < 2:
+        return "-"
+    (first, before), (last, now) = known[0], known[-1]
+    return f"{(now - before) / ((last - first) * step_s):,.0f}"
+
+
+def _checks(here: Sequence[Mapping[str, Any]], failing: Sequence[Mapping[str, Any]]) -> str:
+    """How many checks are well on the node that was asked, and those that are not on any."""
+    well = sum(check["status"] == "ok" for check in here)
+    shown = [f"{well} ok"]
+    for status in ("warn", "critical"):
+        found = [check for check in failing if check["status"] == status]
+        if found:
+            shown.append(f"{len(found)} {status}: {', '.join(map(_check, found))}")
+    return ", ".join(shown)
+
+
+def _check(check: Mapping[str, Any]) -> str:
+    value = "" if check.get("value") is None else f" {cell(check['value'])} {check.get('unit') or ''}".rstrip()
+    return f"{check['name']}{value}"
+
+
+def _p99_ms(overview: Mapping[str, Any], what: str) -> str:
     """The 99th percentile of the last minute in milliseconds."""
     seconds = overview.get("latency", {}).get(what, {}).get("p99")
     return "-" if seconds is None else f"{seconds * 1000:,.3g} ms"

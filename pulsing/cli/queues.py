@@ -24,6 +24,7 @@ from pulsing.cli.text import to_json
 _BATCH = 100
 _TAIL_S = 0.5
 _TAIL_PAGE = 500
+_RECORD_COLUMNS = ("offset", "bucket_id", "at", "bytes", "record")
 
 QueueName = Annotated[str, typer.Argument(metavar="QUEUE", help="The queue's name.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask for the name.")]
@@ -104,12 +105,20 @@ def peek(
     bucket: Annotated[int | None, typer.Option(help="Only this bucket.")] = None,
     offset: Annotated[int | None, typer.Option(help="From this offset on.")] = None,
     newest: Annotated[bool, typer.Option("--newest", help="From the end.")] = False,
+    output: Output = Format.table,
+    no_color: NoColor = False,
 ) -> None:
-    """Show records, one JSON line each, without moving any reader."""
+    """Show records without moving any reader: one JSON line each, or in another format with where they are."""
     order = "newest" if newest else "oldest"
     params = {"limit": number, "bucket_id": bucket, "offset": offset, "order": order}
-    for item in client.get(f"queues/{segment(queue)}/messages", params)["items"]:
-        write_line(to_json(item["record"]))
+    answer = client.get(f"queues/{segment(queue)}/messages", params)
+    if output is Format.table:
+        for item in answer["items"]:
+            write_line(to_json(item["record"]))
+    elif output in (Format.json, Format.yaml):
+        show_object(answer, output, color=False)
+    else:
+        show_rows(answer["items"], _RECORD_COLUMNS, output, color=colored(no_color))
 
 
 @queues.command("tail")

@@ -146,7 +146,7 @@ def test_json_is_what_the_node_says_that_it_answers(pulsing: Pulsing, described:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("status",), "cluster pulsing   nodes 1: 1 alive"),
+        (("status",), "cluster pulsing   1 nodes: 1 alive"),
         (("get", "actor", "w", "-o", "yaml"), "class: app.Worker"),
         (("get", "class", "app.Worker"), "app.Worker"),
         (("get", "queue", "jobs"), "jobs"),
@@ -165,6 +165,8 @@ def test_json_is_what_the_node_says_that_it_answers(pulsing: Pulsing, described:
         (("metrics", "dump"), "pulsing_actors_spawned_total"),
         (("metrics", "detailed", "--family", "actor_mailbox"), 'actor="actors/w"'),
         (("dashboard", "--print"), "/ui/#login="),
+        (("dashboard", "open", "--print"), "/ui/#login="),
+        (("queue", "peek", "jobs", "-o", "yaml"), "bucket_id"),
         (("inspect", "cluster"), "Cluster Status: 1 total nodes (1 alive)"),
         (("inspect", "cluster", "--json"), '"items"'),
         (("inspect", "actors", "--detailed"), "actors/w  app.Worker  running"),

@@ -50,26 +50,96 @@ def test_a_kind_that_does_not_exist_is_a_mistake_of_usage(pulsing: Pulsing) -> N
     assert pulsing("list", "ghosts").exit_code == USAGE
 
 
-def test_status_fits_on_one_screen_and_fails_on_a_critical_check(pulsing: Pulsing, server: ScriptedServer) -> None:
-    overview = {
-        "cluster": {"name": "pulsing", "size": 2, "by_status": {"alive": 1, "suspect": 1}, "agreed": False},
-        "latency": {"handle_s": {"p99": 0.0021}},
-        "totals": {"actors": 10_000, "errors_total": 3},
-        "checks": [{"name": "loop_lag", "status": "critical"}, {"name": "members", "status": "ok"}],
-    }
-    server.answers(200, overview)
+STATUS: dict[str, Any] = {
+    "name": "pulsing",
+    "size": 2,
+    "by_status": {"alive": 1, "suspect": 1},
+    "revision": 412,
+    "agreed": False,
+    "latency": {"handle_s": {"p99": 0.0021}},
+    "totals": {"actors": 10_000, "queues": 3, "queue_records": 120_400, "queue_max_lag": 12, "topics": 2},
+    "checks": [{"name": "queue_lag", "status": "warn", "value": 71.0, "unit": "s"}],
+    "items": [{"name": "members", "status": "ok"}, {"name": "queue_lag", "status": "warn"}],
+    "step_s": 1,
+    "series": [{"values": [None, 10, 20, None, 40]}, {"values": [0, 0, 0, 0, 0]}],
+}
+"""What the four questions of `status` are answered with, all in one."""
+
+
+def test_status_fits_on_one_screen(pulsing: Pulsing, server: ScriptedServer) -> None:
+    server.answers(200, STATUS)
 
     outcome = pulsing("status")
 
-    assert outcome.exit_code == FAILED
+    assert outcome.exit_code == 0
     assert outcome.out.splitlines() == [
-        "cluster pulsing   nodes 2: 1 alive, 1 suspect   views differ",
-        "actors    10,000   agents -   messages -   errors 3   waiting -",
-        "queues    -   records -   max lag -   topics -   subscribers -",
-        "latency   handled p99 2.1 ms   waited p99 -",
-        "troubles  restarts -   dead letters -",
-        "check     loop_lag: critical",
+        "cluster pulsing   2 nodes: 1 alive, 1 suspect   revision 412, views differ",
+        "actors    10,000  10 msg/s  0 errors/s          handle p99 2.1 ms   wait p99 -",
+        "queues    3       120,400 records  max lag 12   topics 2, - subscribers",
+        "troubles  - restarts, - dead letters",
+        "checks    1 ok, 1 warn: queue_lag 71 s",
     ]
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"checks": [{"name": "loop_lag", "status": "critical"}]}, FAILED),
+        ({"partial": True, "errors": [{"node": "00ff", "detail": "no answer in 2 s"}]}, PARTIAL),
+    ],
+)
+def test_status_says_by_its_exit_code_what_is_wrong(
+    pulsing: Pulsing, server: ScriptedServer, change: dict[str, Any], code: int
+) -> None:
+    server.answers(200, {**STATUS, **change})
+
+    assert pulsing("status").exit_code == code
+    assert pulsing("status", "-q").exit_code == code
+
+
+def test_options_of_the_connection_may_stand_before_the_command(
+    pulsing: Pulsing, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("PULSING_ENDPOINT")
+    monkeypatch.delenv("PULSING_ADMIN_TOKEN")
+    (tmp_path / "token").write_text("of-this-file")
+    server.answers(200, page({"name": "actors/a"}))
+    before = ("--endpoint", server.url, "--token-file", str(tmp_path / "token"), "--timeout", "5", "--no-color")
+
+    assert pulsing(*before, "list", "actors", "-o", "name") == Outcome(0, "actors/a\n", "")
+    assert server.requests[-1][2]["Authorization"] == "Bearer of-this-file"
+    assert pulsing("--endpoint", server.url, "-q", "list", "actors").out == ""
+    after = pulsing("--endpoint", "http://127.0.0.1:1", "list", "actors", "--endpoint", server.url, "-o", "name")
+    assert after.out == "actors/a\n"
+
+
+@pytest.mark.parametrize("words", [("-v", "list", "actors"), ("list", "actors", "-v")])
+def test_the_whole_problem_is_shown_when_asked_for(
+    pulsing: Pulsing, server: ScriptedServer, words: tuple[str, ...]
+) -> None:
+    problem = {"type": "/problems/bad-sort", "detail": "cannot sort by 'x'", "trace_id": "4bf9"}
+    server.answers(400, problem)
+
+    outcome = pulsing(*words)
+
+    shown, last = outcome.err.rstrip().rsplit("\n", 1)
+    assert (outcome.exit_code, json.loads(shown), last) == (USAGE, problem, "pulsing: cannot sort by 'x'")
+    assert pulsing("list", "actors").err == "pulsing: cannot sort by 'x'\n"
+
+
+def test_records_are_shown_in_every_format(pulsing: Pulsing, server: ScriptedServer) -> None:
+    answer: dict[str, Any] = {
+        "items": [{"bucket_id": 1, "offset": 7, "at": None, "bytes": 9, "record": {"id": 1}}],
+        "buckets": {},
+    }
+    server.answers(200, answer)
+
+    assert pulsing("queue", "peek", "jobs").out == '{"id": 1}\n'
+    assert json.loads(pulsing("queue", "peek", "jobs", "-o", "json").out) == answer
+    assert json.loads(pulsing("queue", "peek", "jobs", "-o", "jsonl").out) == answer["items"][0]
+    assert pulsing("queue", "peek", "jobs", "-o", "csv").out == (
+        'offset,bucket_id,at,bytes,record\n7,1,,9,"{""id"": 1}"\n'
+    )
 
 
 def test_get_writes_slashes_as_tildes(pulsing: Pulsing, server: ScriptedServer) -> None:
@@ -324,7 +394,7 @@ def test_letters_are_replayed_by_id_or_by_filter(pulsing: Pulsing, server: Scrip
         "POST dead-letters/replay?dry_run=true",
         {"limit": 100, "rate": 50.0, "to": "w2", "ids": ["1:1", "1:2"]},
     )
-    pulsing("dead-letters", "replay", "--why", "stopped", "--recipient", "w")
+    pulsing("dead-letters", "replay", "--reason", "stopped", "--recipient", "w")
     assert sent(server)[1]["filter"] == {"reason": "stopped", "recipient": "w"}
 
 

@@ -12,6 +12,7 @@ import uvicorn
 
 from pulsing.admin.app import create_admin_app
 from pulsing.admin.door import Door, open_door
+from pulsing.admin.patience import PatientProtocol
 from pulsing.admin.plane import Plane
 from pulsing.admin.reach import reachable_as
 from pulsing.admin.settings import AdminSettings, Principal
@@ -88,7 +89,7 @@ def _config(app: Any, settings: AdminSettings) -> uvicorn.Config:
         timeout_keep_alive=5,
         timeout_graceful_shutdown=GRACE_S,
         h11_max_incomplete_event_size=16 * 1024,
-        http="h11",
+        http=PatientProtocol,
         ws="none",
     )
 

@@ -8,7 +8,7 @@ above the one asked for means that retention was faster than the reader. Each lo
 from __future__ import annotations
 
 from pulsing.exceptions import DataLost
-from pulsing.streaming.storage import Fetched, Ground
+from pulsing.streaming.bucket_words import Fetched, Ground
 
 
 class Footing:

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 from pulsing.core.system import System
 from pulsing.exceptions import DataLost, PulsingError, PulsingRuntimeError
 from pulsing.streaming.backends.memory import Record
+from pulsing.streaming.bucket_words import Ground
 from pulsing.streaming.catalogue import dead_queue
 from pulsing.streaming.groups import LATEST, Caller, Standing
 from pulsing.streaming.names import check_own, check_topic
 from pulsing.streaming.parts import Pages, is_full
 from pulsing.streaming.queue import WAIT_SLICE_S, Queue, check_window
 from pulsing.streaming.reader import QueueReader
-from pulsing.streaming.storage import Ground
 
 if TYPE_CHECKING:
     from pulsing.streaming.sync_queue import SyncGroupReader

@@ -16,8 +16,8 @@ from pulsing.core.system import System
 from pulsing.exceptions import NodeLeaving, PulsingError
 from pulsing.streaming.backends.bodies import Bodies
 from pulsing.streaming.backends.memory import Record
+from pulsing.streaming.bucket_words import Moved
 from pulsing.streaming.catalogue import bucket_key, topic_key
-from pulsing.streaming.storage import Moved
 
 logger = logging.getLogger("pulsing.streaming")
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from pulsing.exceptions import NotSendable, Overloaded, SystemStopped
 from pulsing.streaming.backends.memory import Record
-from pulsing.streaming.storage import Appended
+from pulsing.streaming.bucket_words import Appended
 
 TOGETHER = 256
 """Records a call at most."""

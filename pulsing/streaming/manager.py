@@ -15,6 +15,7 @@ from pulsing.exceptions import BucketUnavailable, NodeLeaving
 from pulsing.streaming.backend import backend_name
 from pulsing.streaming.backends.writer import StoreThread
 from pulsing.streaming.broker import TopicBroker
+from pulsing.streaming.bucket_words import Moved
 from pulsing.streaming.burial import bury
 from pulsing.streaming.catalogue import NOBODY, Catalogue, QueueSettings, bucket_key, home_key, topic_key
 from pulsing.streaming.claims import Claim, Claims
@@ -26,7 +27,7 @@ from pulsing.streaming.handover import HandOver
 from pulsing.streaming.keepers import Keepers, store_of
 from pulsing.streaming.names import check_bucket, check_topic
 from pulsing.streaming.side import Side
-from pulsing.streaming.storage import CALLS_AT_ONCE, BucketStorage, Moved
+from pulsing.streaming.storage import CALLS_AT_ONCE, BucketStorage
 from pulsing.streaming.takeover import Takeover, no_majority
 
 logger = logging.getLogger("pulsing.streaming")

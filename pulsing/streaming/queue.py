@@ -17,6 +17,7 @@ from pulsing.exceptions import NotOwner, NotSendable, PulsingError
 from pulsing.streaming.access import CALL_TIMEOUT_S, QueueAccess, has_failed
 from pulsing.streaming.backend import backend_name, check_options
 from pulsing.streaming.backends.memory import Record
+from pulsing.streaming.bucket_words import Appended, Fetched
 from pulsing.streaming.catalogue import QueueSettings
 from pulsing.streaming.finding import GONE, MAX_REDIRECTS
 from pulsing.streaming.footing import Footing
@@ -24,7 +25,6 @@ from pulsing.streaming.line import Line
 from pulsing.streaming.names import check_topic
 from pulsing.streaming.parts import Pages, one_part, parts_of
 from pulsing.streaming.readers import ReaderInfo
-from pulsing.streaming.storage import Appended, Fetched
 from pulsing.streaming.takeover import check_quorum, store_options
 
 if TYPE_CHECKING:

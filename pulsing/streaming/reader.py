@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from pulsing.core.ties import QUEUE
 from pulsing.exceptions import DataLost
 from pulsing.streaming.backends.memory import Record
+from pulsing.streaming.bucket_words import Fetched
 from pulsing.streaming.footing import Footing
 from pulsing.streaming.queue import Queue, check_window
 from pulsing.streaming.readers import ReaderInfo
-from pulsing.streaming.storage import Fetched
 
 if TYPE_CHECKING:
     from pulsing.streaming.sync_queue import SyncQueueReader

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 from pulsing.clock import Clock, SystemClock
 from pulsing.core.remote import remote
-from pulsing.exceptions import DataLost, NotOwner, Overloaded, PulsingUnsupportedError
-from pulsing.streaming.backend import ManageableBackend, MemoryBackend, backend_name, get_backend_class
+from pulsing.exceptions import DataLost, NotOwner, Overloaded
+from pulsing.streaming.backend import MemoryBackend, backend_name, get_backend_class
 from pulsing.streaming.backends.bounds import BLOCK
 from pulsing.streaming.backends.memory import NOWHERE, Record, Window
 from pulsing.streaming.backends.writer import StoreThread
+from pulsing.streaming.bucket_care import BucketCare
+from pulsing.streaming.bucket_words import Appended, Fetched, Ground, Moved
 from pulsing.streaming.counters import StreamingCounters
-from pulsing.streaming.groups import BucketGroups, BuryRecord, Caller, Lent, Standing
+from pulsing.streaming.group_calls import GroupCalls
+from pulsing.streaming.groups import BucketGroups, BuryRecord
 from pulsing.streaming.log import log_of
 from pulsing.streaming.readers import ReaderInfo, Readers
 from pulsing.streaming.takeover import no_majority, store_options
@@ -28,25 +30,9 @@ CALLS_AT_ONCE = 100_000
 LOOK_FOR_ROOM_S = 0.25
 """How often a put that waits looks whether old records have aged away."""
 
-Ground = tuple[int, int, int]
-"""Lineage and generation of a log, and the offset from which on the generation may have written anew what was lost.
-
-The lineage is the identity of a log: another one means that what was in the old one is gone.
-"""
-
-Appended = tuple[int, Ground]
-"""Offset of the first record that was stored, and where that is."""
-
-Moved = tuple[dict[str, Any], list[Record]]
-"""What there is to know of a log in memory, and its records."""
-
-Fetched = tuple[list[Record], int, int, Ground, bool, int]
-"""Records, the offset to go on from, the oldest offset that there is, the log, whether all of that may be stale,
-because the bucket is on the side of a partition that does not go on, and the offset that the next record gets."""
-
 
 @remote(cancellable=True, max_concurrency=CALLS_AT_ONCE)
-class BucketStorage(TrainingRows):
+class BucketStorage(GroupCalls, BucketCare, TrainingRows):
     """Stores the records of one bucket.
 
     Args:
@@ -355,64 +341,6 @@ class BucketStorage(TrainingRows):
         self.read_total += len(window.records)
         return window.records, window.next, window.earliest, self.ground, not self._may_write, self.next_offset
 
-    # --- what consumer groups use ------------------------------------------------------------------------------------
-
-    async def group_report(self, caller: Caller, joins: bool) -> tuple[Standing, Ground]:
-        """See `BucketGroups.report`; also which log it is."""
-        return self._dated(await self.groups.report(caller, joins))
-
-    async def group_lend(self, caller: Caller, limit: int) -> tuple[list[Lent], tuple[Standing, Ground]]:
-        """See `BucketGroups.lend`."""
-        lent, standing = await self.groups.lend(caller, limit)
-        self.read_total += len(lent)
-        return lent, self._dated(standing)
-
-    async def group_wait(self, caller: Caller, timeout: float) -> tuple[Standing, Ground]:
-        """See `BucketGroups.wait`."""
-        with self._waiting(None):
-            return self._dated(await self.groups.wait(caller, timeout))
-
-    async def group_ack(
-        self, caller: Caller, loans: Sequence[tuple[int, int]]
-    ) -> tuple[list[bool], tuple[Standing, Ground]]:
-        """See `BucketGroups.ack`."""
-        self._check_may_write()
-        outcomes, standing = await self.groups.ack(caller, loans)
-        return outcomes, self._dated(standing)
-
-    async def group_nack(
-        self, caller: Caller, offset: int, loan: int, delay: float
-    ) -> tuple[list[bool], tuple[Standing, Ground]]:
-        """See `BucketGroups.nack`."""
-        self._check_may_write()
-        outcomes, standing = await self.groups.nack(caller, offset, loan, delay)
-        return outcomes, self._dated(standing)
-
-    async def group_extend(self, caller: Caller, offset: int, loan: int) -> tuple[list[bool], tuple[Standing, Ground]]:
-        """See `BucketGroups.extend`."""
-        outcomes, standing = await self.groups.extend(caller, offset, loan)
-        return outcomes, self._dated(standing)
-
-    async def group_seek(self, caller: Caller, offset: int | None) -> tuple[Standing, Ground]:
-        """See `BucketGroups.seek`."""
-        self._check_may_write()
-        return self._dated(await self.groups.seek(caller, offset))
-
-    async def group_leave(self, caller: Caller) -> None:
-        """See `BucketGroups.leave`."""
-        await self.groups.leave(caller)
-
-    async def group_delete(self, group: str) -> bool:
-        """See `BucketGroups.delete`."""
-        return await self.groups.delete(group)
-
-    def group_rows(self) -> list[dict[str, Any]]:
-        """See `BucketGroups.rows`; nothing before the bucket has started."""
-        return [] if self._groups is None else self._groups.rows()
-
-    def _dated(self, standing: Standing) -> tuple[Standing, Ground]:
-        return standing, self.ground
-
     # --- figures and care --------------------------------------------------------------------------------------------
 
     @property
@@ -450,67 +378,6 @@ class BucketStorage(TrainingRows):
     def ground(self) -> Ground:
         """Which log there is."""
         return self.lineage, self.generation, getattr(self._backend, "anew_from", NOWHERE)
-
-    async def bounds(self) -> dict[str, int]:
-        """`{"earliest", "next"}`, and `"records"`, `"bytes"` where the store knows them."""
-        if isinstance(self._backend, ManageableBackend):
-            return dict(await self._backend.bounds())
-        return {"earliest": 0, "next": self.next_offset, "records": self.next_offset}
-
-    async def trim(self, before_offset: int) -> dict[str, int]:
-        """Remove records below an offset.
-
-        Returns:
-            `{"removed", "earliest", "next"}`
-        """
-        self._check_may_write()
-        removed = await self._manageable("trim").trim(before_offset)
-        return await self._removal(removed)
-
-    async def purge(self) -> dict[str, int]:
-        """Remove every record; offsets go on.
-
-        Returns:
-            `{"removed", "earliest", "next"}`
-        """
-        self._check_may_write()
-        removed = await self._manageable("purge").clear_all()
-        return await self._removal(removed)
-
-    async def destroy(self) -> int:
-        """Remove the store itself; returns how many records it had."""
-        backend = self._manageable("delete")
-        records = (await backend.bounds())["records"]
-        await backend.destroy()
-        return records
-
-    async def offset_at(self, wall: float) -> Any:
-        """The first offset whose record was put at that wall time or later."""
-        find = getattr(self._backend, "offset_at", None)
-        if find is None:
-            raise PulsingUnsupportedError(f"{self._backend_class.__name__}.offset_at")
-        found = find(wall)
-        return await found if inspect.isawaitable(found) else found
-
-    def readers_behind(self, offset: int) -> int:
-        """Readers whose last known position is below an offset, and groups that have not acknowledged up to it."""
-        groups = [row for row in self.group_rows() if row["committed"] < offset]
-        return self.readers.behind(offset) + len(groups)
-
-    def reader_count(self) -> int:
-        """Readers heard of lately, and members of groups."""
-        members: int = sum(len(row["members"]) for row in self.group_rows())
-        return len(self.readers.known()) + members
-
-    async def _removal(self, removed: int) -> dict[str, int]:
-        self._room.set()
-        bounds = await self.bounds()
-        return {"removed": removed, "earliest": bounds["earliest"], "next": bounds["next"]}
-
-    def _manageable(self, operation: str) -> ManageableBackend:
-        if not isinstance(self._backend, ManageableBackend):
-            raise PulsingUnsupportedError(f"{self._backend_class.__name__}.{operation}")
-        return self._backend
 
 
 def _check_records(records: list[Record]) -> None:

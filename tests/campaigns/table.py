@@ -172,6 +172,14 @@ CAMPAIGNS = (
         {"PULSING_CUTS": "60"},
     ),
     Campaign(
+        "T-NET-2",
+        "three hosts whose network loses 1, 5 and 20 % of all packets, while numbered messages go between all of them",
+        "nobody is called dead at 5 % and less, at 20 % once in an hour of a node at most; order holds, nothing arrives "
+        "twice",
+        (_INTEGRATION + "test_hosts_loss.py",),
+        {"PULSING_LOSS_S": "300"},
+    ),
+    Campaign(
         "T-NET-3",
         "lines between nodes that are slow, pass single bytes, break inside of frames, forget one end or stand still",
         "order holds, nothing arrives twice, what is lost is reported, who takes nothing is given up after 10 s",

@@ -29,11 +29,26 @@ PACE_S = 0.05
 """Between two records of one producer."""
 
 
+AT_ONCE = 20
+"""Numbered messages of one sender that are under way together."""
+
+
 class Keeper(pul.Actor):
-    """Holds a name, and holds the loop, or all of the interpreter, when it is told to."""
+    """Holds a name, notes numbers, and holds the loop, or all of the interpreter, when it is told to."""
+
+    def __init__(self) -> None:
+        self._last: dict[str, int] = {}
+        self._heard: dict[str, int] = {}
+        self._wrong = 0
 
     async def receive(self, msg: Any) -> Any:
         match msg:
+            case {"sender": sender, "number": number}:
+                self._wrong += number <= self._last.get(sender, -1)
+                self._last[sender] = number
+                self._heard[sender] = self._heard.get(sender, 0) + 1
+            case {"heard": sender}:
+                return {"heard": self._heard.get(sender, 0), "wrong": self._wrong}
             case {"block": seconds}:
                 time.sleep(seconds)  # noqa: ASYNC251 - what this is for
             case {"hold": seconds}:
@@ -176,6 +191,7 @@ class Node:
     def __init__(self, system: pul.ActorSystem) -> None:
         self._system = system
         self._tasks: set[asyncio.Task[None]] = set()
+        self._is_calm = False
 
     async def do(self, command: dict[str, Any]) -> None:
         match command.pop("do"):
@@ -199,6 +215,12 @@ class Node:
                 say("published")
             case "ask":
                 self._begin(self._ask(command["name"], command["message"]))
+            case "number":
+                self._is_calm = False
+                for name in command["names"]:
+                    self._begin(self._number(name))
+            case "calm":
+                self._is_calm = True
             case "produce":
                 for bucket in range(command["buckets"]):
                     self._begin(self._produce(command["queue"], command["buckets"], bucket))
@@ -230,6 +252,19 @@ class Node:
             except pul.PulsingError as error:
                 say("refused", bucket_id=bucket, error=type(error).__name__)
             await asyncio.sleep(PACE_S)
+
+    async def _number(self, name: str) -> None:
+        """Send numbered messages to an actor until all is to be calm, and tell what came of them and of it."""
+        ref = await self._system.resolve(name, timeout=60)
+        sender, answered, sent = str(self._system.node_id), 0, 0
+        while not self._is_calm:
+            asks = [ref.ask({"sender": sender, "number": sent + number}, timeout=60) for number in range(AT_ONCE)]
+            outcomes = await asyncio.gather(*map(asyncio.ensure_future, asks), return_exceptions=True)
+            sent += AT_ONCE
+            failed = [error for error in outcomes if isinstance(error, BaseException)]
+            assert all(isinstance(error, pul.PulsingError) for error in failed), failed
+            answered += AT_ONCE - len(failed)
+        say("numbered", name=name, sent=sent, answered=answered, **await ref.ask({"heard": sender}, timeout=60))
 
     async def _ask(self, name: str, message: Any) -> None:
         ref = await self._system.resolve(name, timeout=10)

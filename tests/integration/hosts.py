@@ -46,6 +46,11 @@ class Hosts:
             self.cut(one, other)
             self.cut(other, one)
 
+    def lose(self, percent: int) -> None:
+        """Drop so many packets in a hundred of all that arrives anywhere, by chance."""
+        for host in range(self.count):
+            self._filter(host, f"add rule inet cuts arriving numgen random mod 100 < {percent} drop")
+
     def heal(self) -> None:
         """Drop nothing more."""
         for host in range(self.count):

@@ -174,8 +174,8 @@ CAMPAIGNS = (
     Campaign(
         "T-NET-2",
         "three hosts whose network loses 1, 5 and 20 % of all packets, while numbered messages go between all of them",
-        "nobody is called dead at 5 % and less, at 20 % at most once in an hour of a node; order holds, nothing arrives "
-        "twice",
+        "nobody is called dead at 5 % and less, at 20 % at most once in an hour of a node; order holds, nothing is "
+        "there twice",
         (_INTEGRATION + "test_hosts_loss.py",),
         {"PULSING_LOSS_S": "300"},
     ),

@@ -129,6 +129,9 @@ class Popen:
     def __setattr__(self, name: str, value: Any) -> None:
         setattr(self._behind, name, value)
 
+    def __delattr__(self, name: str) -> None:
+        delattr(self._behind, name)
+
     def __repr__(self) -> str:
         if not self._uses_pulsing:
             return repr(self._behind)

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 
@@ -383,3 +384,11 @@ def test_the_shell_runs_commands(place: Place) -> None:
 def test_what_makes_no_sense_through_an_actor_is_refused(place: Place, argument: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=next(iter(argument))):
         place.Popen(["true"], **argument)
+
+
+def test_an_attribute_may_be_replaced_for_a_while(place: Place) -> None:
+    with place.Popen(["cat"], stdin=PIPE) as process:
+        stdin = process.stdin
+        with mock.patch.object(process, "stdin") as other:
+            assert process.stdin is other
+        assert process.stdin is stdin

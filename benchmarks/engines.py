@@ -1,8 +1,9 @@
-"""Inside Ray: what a node costs a worker, and what calls and programs cost beside Ray's own.
+"""Beyond one process: programs on another node, nodes inside Ray's workers, and calls beside Ray's own.
 
 Run `.venv-engines/bin/python benchmarks/engines.py`, in the environment that `make test-engines` makes; without Ray it
-only says so. It starts a Ray of its own, whose workers do not give way to everything else (`RAY_worker_niceness=0`).
-Calls of ours and of Ray's alternate, so that a busy moment of the machine hits both: trust the ratio.
+measures the programs alone (`benchmarks/programs.py`). At the end stand the figures and what is aimed at. It starts a
+Ray of its own, whose workers do not give way to everything else (`RAY_worker_niceness=0`). Calls of ours and of Ray's
+alternate, so that a busy moment of the machine hits both: trust the ratio.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+import programs as far_programs
 
 import pulsing as pul
 import pulsing.subprocess as subprocess
@@ -61,7 +64,7 @@ async def timed(call: Callable[[], Any]) -> float:
     return (time.perf_counter() - began) / NUMBER
 
 
-def nodes(ray: Any, rounds: int) -> None:
+def nodes(ray: Any, rounds: int) -> tuple[float, float]:
     actor = ray.remote(Member).options(num_cpus=0)
     # Kept, because those that come later join through those that came before.
     workers = [actor.remote() for _ in range(rounds + 1)]
@@ -69,9 +72,10 @@ def nodes(ray: Any, rounds: int) -> None:
     memory, seconds = (statistics.median(one[index] for one in found[1:]) for index in (0, 1))
     print(f"node in a worker, first    {found[0][1]:8.2f} s   {found[0][0]:8.1f} MiB")
     print(f"node in a worker, warm     {seconds:8.2f} s   {memory:8.1f} MiB")
+    return memory, seconds
 
 
-async def calls(ray: Any, rounds: int) -> None:
+async def calls(ray: Any, rounds: int) -> float:
     began = time.monotonic()
     ours = await Echoing.spawn(placement="ray")
     print(f"actor placed by Ray        {time.monotonic() - began:8.2f} s")
@@ -81,7 +85,9 @@ async def calls(ray: Any, rounds: int) -> None:
     pairs = [(await timed(lambda: ours.say("x")), await timed(lambda: theirs.say.remote("x"))) for _ in range(rounds)]
     print(f"call, placed by Ray        {statistics.median(one for one, _ in pairs) * 1e6:8.0f} us")
     print(f"call, actor of Ray's       {statistics.median(other for _, other in pairs) * 1e6:8.0f} us")
-    print(f"times faster               {statistics.median(other / one for one, other in pairs):8.1f}")
+    faster = statistics.median(other / one for one, other in pairs)
+    print(f"times faster               {faster:8.1f}")
+    return faster
 
 
 def programs(rounds: int) -> None:
@@ -95,30 +101,48 @@ def programs(rounds: int) -> None:
     print(f"program placed by Ray      {statistics.median(seconds):8.2f} s")
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5)
-    rounds = parser.parse_args().rounds
-    if importlib.util.find_spec("ray") is None:
-        print("needs Ray: make test-engines, then .venv-engines/bin/python benchmarks/engines.py")
-        return
+def inside_ray(rounds: int) -> list[tuple[str, str, str]]:
+    """The figures that need a Ray."""
     os.environ.update(RAY_worker_niceness="0", RAY_USAGE_STATS_ENABLED="0", RAY_AUTH_TOKEN=secrets.token_hex(32))
     os.environ["PYTHONPATH"] = str(Path(__file__).parent)
     import ray
 
     ray.init(num_cpus=4, include_dashboard=False, log_to_driver=False, logging_level="error")
     try:
-        nodes(ray, rounds)
+        memory, seconds = nodes(ray, rounds)
 
-        async def measure() -> None:
+        async def measure() -> float:
             await pul.init_inside_ray()
-            await calls(ray, rounds)
+            faster = await calls(ray, rounds)
             await asyncio.to_thread(programs, rounds)
             await pul.shutdown()
+            return faster
 
-        asyncio.run(measure())
+        faster = asyncio.run(measure())
     finally:
         ray.shutdown()
+    return [
+        ("call to an actor placed by Ray", f"{faster:.1f} times faster than Ray's", "3 times"),
+        ("node inside a Ray worker, warm", f"{memory:.1f} MiB, {seconds:.2f} s", "60 MiB, 2 s"),
+    ]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5)
+    rounds = parser.parse_args().rounds
+    far = asyncio.run(far_programs.measure(rounds))
+    figures = [
+        ("remote start and wait", f"{far.beyond_ms:.2f} ms beyond native", "5 ms"),
+        ("200 MB of stdout through an actor", f"{far.rate:.0f} MB/s, {far.memory:.1f} MiB more", "200 MB/s, 32 MiB"),
+    ]
+    if importlib.util.find_spec("ray") is None:
+        print("the rest needs Ray: make test-engines, then .venv-engines/bin/python benchmarks/engines.py")
+    else:
+        figures += inside_ray(rounds)
+    print()
+    for name, measured, aim in figures:
+        print(f"{name:34}  {measured:32}  aim: {aim}")
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pulsing as pul
 import pulsing.subprocess as far
@@ -42,17 +42,30 @@ def other_node() -> Iterator[tuple[int, str]]:
         process.communicate()
 
 
-def starts(keywords: dict[str, Any], rounds: int) -> None:
+class Figures(NamedTuple):
+    """What programs on another node cost."""
+
+    beyond_ms: float
+    """of a start and its end, beyond a native one"""
+    rate: float
+    """megabytes a second of output"""
+    memory: float
+    """MiB that both processes have more meanwhile"""
+
+
+def starts(keywords: dict[str, Any], rounds: int) -> float:
     native, there = [], []
     for _ in range(rounds):
         native.append(timed(lambda: far.run(["true"])))
         there.append(timed(lambda: far.run(["true"], **keywords)))
     print(f"start and wait, native    {statistics.median(native) * 1e3:8.2f} ms")
     print(f"start and wait, there     {statistics.median(there) * 1e3:8.2f} ms")
-    print(f"beyond native             {(statistics.median(there) - statistics.median(native)) * 1e3:8.2f} ms")
+    beyond = (statistics.median(there) - statistics.median(native)) * 1e3
+    print(f"beyond native             {beyond:8.2f} ms")
+    return beyond
 
 
-def output(keywords: dict[str, Any], rounds: int, pids: tuple[int, ...]) -> None:
+def output(keywords: dict[str, Any], rounds: int, pids: tuple[int, ...]) -> tuple[float, float]:
     rates = {}
     for name, how in (("native", {}), ("there", keywords)):
         rates[name] = [TOTAL / timed(lambda how=how: read_all(how)) / 1e6 for _ in range(rounds)]
@@ -62,6 +75,7 @@ def output(keywords: dict[str, Any], rounds: int, pids: tuple[int, ...]) -> None
             print(f"memory beyond before      {grown[0] / MIB:8.1f} MiB")
     for name, measured in rates.items():
         print(f"200 MB of output, {name:7} {statistics.median(measured):8.0f} MB/s, best {max(measured):.0f}")
+    return statistics.median(rates["there"]), grown[0] / MIB
 
 
 def read_all(how: dict[str, Any]) -> None:
@@ -99,14 +113,14 @@ def resident(pids: tuple[int, ...]) -> int:
     return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmRSS"))
 
 
-async def main(rounds: int) -> None:
+async def measure(rounds: int) -> Figures:
     os.environ["USE_PULSING_SUBPROCESS"] = "1"
     with other_node() as (pid, addr):
         async with await pul.actor_system("127.0.0.1:0", seeds=[addr], join_timeout=30, admin=False) as system:
             keywords = {"system": system, "placement": "remote", "resources": {"num_cpus": 0}}
             await asyncio.to_thread(far.run, ["true"], **keywords)
-            await asyncio.to_thread(starts, keywords, rounds * 20)
-            await asyncio.to_thread(output, keywords, rounds, (os.getpid(), pid))
+            beyond = await asyncio.to_thread(starts, keywords, rounds * 20)
+            return Figures(beyond, *await asyncio.to_thread(output, keywords, rounds, (os.getpid(), pid)))
 
 
 if __name__ == "__main__":
@@ -114,4 +128,4 @@ if __name__ == "__main__":
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--serve", action="store_true", help="be the other node")
     chosen = parser.parse_args()
-    asyncio.run(serve() if chosen.serve else main(chosen.rounds))
+    asyncio.run(serve() if chosen.serve else measure(chosen.rounds))

@@ -64,6 +64,10 @@ class Exchange:
         members = self._inner.members_view()
         return {member.node_id.id for member in members if member.takes_work and not member.ended} | {self._me}
 
+    def owner(self, key: str) -> int:
+        """The node that owns a key, as far as this node knows."""
+        return self._catalogue.owner(key, self.live(), self.holding())
+
     def _with_status(self, *statuses: str) -> list[int]:
         members = self._inner.members_view()
         return [member.node_id.id for member in members if member.status in statuses and member.takes_work]

@@ -6,10 +6,12 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
+from pulsing.exceptions import BucketUnavailable
 from pulsing.streaming.backend import get_backend_class
-from pulsing.streaming.catalogue import Catalogue, QueueSettings, bucket_key
+from pulsing.streaming.catalogue import NOBODY, Catalogue, QueueSettings, bucket_key
 from pulsing.streaming.exchange import MEETING_TIMEOUT_S, Ask, Exchange
 from pulsing.streaming.folders import Folders
+from pulsing.streaming.news import News
 from pulsing.streaming.takeover import Takeover
 
 
@@ -21,6 +23,8 @@ class Keepers:
         exchange: the other managers.
         folders: where this node's stores keep their files.
         ask: calls another manager.
+        news: told when a bucket's files are away.
+        wall: the time on the wall clock.
     """
 
     def __init__(
@@ -29,11 +33,46 @@ class Keepers:
         exchange: Exchange,
         folders: Callable[[], Folders],
         ask: Ask,
+        news: News,
+        wall: Callable[[], float],
     ) -> None:
         self._catalogue = catalogue
         self._exchange = exchange
         self._folders = folders
         self._ask = ask
+        self._news = news
+        self._wall = wall
+        self._away_since: dict[str, float] = {}
+
+    async def owner(self, topic: str, bucket_id: int, settings: QueueSettings) -> int:
+        """The owner of a bucket: where its files are, if it has any and its holder is gone.
+
+        Raises:
+            BucketUnavailable: no live node has the files, and the queue is to wait for them.
+        """
+        key = bucket_key(topic, bucket_id)
+        owner = self._exchange.owner(key)
+        holding = self._catalogue.holding(key)
+        takeover = Takeover.of(settings)
+        if owner == holding.node_id or not takeover.is_file_based:
+            return owner
+        keepers = await self.find(topic, bucket_id, settings)
+        if takeover.is_fresh:
+            # A log that another one has taken the place of stays where it is, and nobody goes back to it.
+            keepers = {node_id: epoch for node_id, epoch in keepers.items() if epoch >= holding.epoch}
+        if keepers:
+            latest = max(keepers.values())
+            return self._catalogue.heir(key, [node_id for node_id, epoch in keepers.items() if epoch == latest])
+        if holding.node_id == NOBODY or takeover.is_fresh:
+            return owner
+        if key not in self._away_since:
+            self._away_since[key] = self._wall()
+            self._news.tell("queue.unavailable", topic, {"bucket_id": bucket_id})
+        raise BucketUnavailable(topic, bucket_id, self._away_since[key])
+
+    def is_back(self, key: str) -> None:
+        """Note that a bucket is open again."""
+        self._away_since.pop(key, None)
 
     async def find(self, topic: str, bucket_id: int, settings: QueueSettings) -> dict[int, int]:
         """The live nodes that have the files of a bucket, and the last epoch that each has seen."""

@@ -9,14 +9,11 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pulsing.core import ActorId, ActorProxy, ActorRef, remote
-from pulsing.core.spawning import spawn_any
 from pulsing.core.system import System
-from pulsing.exceptions import BucketUnavailable, NodeLeaving
+from pulsing.exceptions import NodeLeaving
 from pulsing.streaming.backend import backend_name
-from pulsing.streaming.backends.writer import StoreThread
 from pulsing.streaming.broker import TopicBroker
 from pulsing.streaming.bucket_words import Moved
-from pulsing.streaming.burial import bury
 from pulsing.streaming.catalogue import NOBODY, Catalogue, QueueSettings, bucket_key, home_key, topic_key
 from pulsing.streaming.claims import Claim, Claims
 from pulsing.streaming.counters import StreamingCounters
@@ -24,10 +21,12 @@ from pulsing.streaming.declarations import Declarations
 from pulsing.streaming.exchange import MEETING_TIMEOUT_S, Exchange
 from pulsing.streaming.folders import Folders
 from pulsing.streaming.handover import HandOver
-from pulsing.streaming.keepers import Keepers, store_of
+from pulsing.streaming.keepers import Keepers
 from pulsing.streaming.names import check_bucket, check_topic
+from pulsing.streaming.news import News
+from pulsing.streaming.opening import Opening
 from pulsing.streaming.side import Side
-from pulsing.streaming.storage import CALLS_AT_ONCE, BucketStorage
+from pulsing.streaming.storage import CALLS_AT_ONCE
 from pulsing.streaming.takeover import Takeover, no_majority
 
 logger = logging.getLogger("pulsing.streaming")
@@ -59,8 +58,7 @@ class StorageManager:
         self._me = self._inner.node_id.id
         self.catalogue = Catalogue(_weight)
         self.counters = StreamingCounters()
-        self.buckets: dict[tuple[str, int], ActorRef] = {}
-        self.topics: dict[str, ActorRef] = {}
+        self._news = News(self._inner)
         self._exchange = Exchange(self._inner, self.catalogue, self._ask, self.everything, self.learn)
         self._hand_over = HandOver(self._inner, self._ask, self._heirs)
         self._side = Side(self._inner, self._side_changed)
@@ -69,10 +67,21 @@ class StorageManager:
         """whoever opens a bucket, one after the other"""
         self._leaving = False
         self._inner.handing_over.append(self.hand_over)
-        self._away_since: dict[str, float] = {}
-        self._store_thread = StoreThread()
         self.folders = Folders(base_storage_path)
-        self._keepers = Keepers(self.catalogue, self._exchange, lambda: self.folders, self._ask)
+        self._keepers = Keepers(
+            self.catalogue, self._exchange, lambda: self.folders, self._ask, self._news, self._inner.clock.wall
+        )
+        self._opening = Opening(
+            self._inner,
+            self.catalogue,
+            self._exchange,
+            self._keepers,
+            lambda: self.folders,
+            self.counters,
+            self._news,
+        )
+        self.buckets = self._opening.buckets
+        self.topics = self._opening.topics
         self._declarations = Declarations(
             self.catalogue, lambda: self.folders, backend_name(default_backend), self._declared
         )
@@ -110,7 +119,7 @@ class StorageManager:
         async with self._lines[key]:
             while True:
                 self._declarations.check(topic, asked)
-                owner = await self._owner_of_bucket(topic, bucket_id, self.catalogue.settings(topic) or asked)
+                owner = await self._keepers.owner(topic, bucket_id, self.catalogue.settings(topic) or asked)
                 if owner != self._me:
                     return self._redirect(subject, key, owner)
                 ref = self.buckets.get((topic, bucket_id))
@@ -135,7 +144,7 @@ class StorageManager:
         ref = self.topics.get(topic)
         if ref is None or _has_ended(ref):
             self._check_staying()
-            ref = self._open_topic(topic)
+            ref = self._opening.topic(topic)
         return self._ready("TopicReady", {"topic": topic}, key, ref)
 
     async def list_buckets(self) -> list[dict[str, Any]]:
@@ -199,7 +208,7 @@ class StorageManager:
         if by_majority or begins:
             epoch = await self._claims.win(Claim(topic, bucket_id, given_by, by_majority))
             self._check_staying()
-        return None if epoch is None else self._open_bucket(topic, bucket_id, settings, epoch, moved)
+        return None if epoch is None else self._opening.bucket(topic, bucket_id, settings, epoch, moved)
 
     async def _may_claim(self) -> bool:
         """Whether this side goes on; a node that has just started waits for the answer of a seed to know."""
@@ -221,106 +230,6 @@ class StorageManager:
         """Hear that another node has given up to claim a bucket."""
         self._claims.withdraw(bucket_key(topic, bucket_id), int(claimant))
 
-    def _open_bucket(
-        self, topic: str, bucket_id: int, settings: QueueSettings, epoch: int, moved: Moved | None = None
-    ) -> ActorRef:
-        """Open a bucket here, with an epoch that was won, or the next where the store itself refuses a second owner."""
-        key = bucket_key(topic, bucket_id)
-        before = self.catalogue.holding(key)
-        holding = self.catalogue.take(key, self._me, epoch - 1)
-        takeover = Takeover.of(settings)
-        folder = self.folders.of(topic, settings.storage_path)
-        begins_anew = moved is None and takeover.is_fresh
-        if takeover.is_file_based:
-            self.folders.check(folder)
-            begins_anew = begins_anew and not self._keepers.has_log_of(topic, bucket_id, settings, before.epoch)
-            if begins_anew:
-                store_of(settings).set_aside(folder, bucket_id)
-            self.folders.remember(folder, topic, settings)
-        storage = BucketStorage(
-            bucket_id,
-            folder,
-            settings.batch_size,
-            settings.backend or "memory",
-            settings.backend_options or {},
-            topic=topic,
-            generation=holding.epoch if moved is None else moved[0]["generation"],
-            lineage=self._inner.random.getrandbits(62) + 1 if moved is None else moved[0]["lineage"],
-            epoch=holding.epoch,
-            moved=moved,
-            clock=self._inner.clock,
-            thread=self._store_thread,
-            bury=lambda record: bury(self._inner, topic, settings, record),
-            may_lack=lambda following: self._report_power_cut(topic, bucket_id, following),
-            fenced_off=lambda: self._fenced_off(topic, bucket_id),
-            next_epoch=lambda seen: self._later_epoch(key, seen),
-            counters=self.counters,
-        )
-        ref = spawn_any(self._inner, storage, name=f"bucket_{topic}_{bucket_id}", public=True, options={})
-        self.buckets[topic, bucket_id] = ref
-        self._away_since.pop(key, None)
-        self._exchange.start_watching()
-        self._exchange.spread(keys=[key])
-        if before.node_id != NOBODY:
-            self._report_move(topic, bucket_id, before.node_id, holding.epoch)
-            if begins_anew:
-                self._report_loss(topic, bucket_id, "owner_died")
-                text = "queue %s: bucket %d begins anew as generation %d: its owner is gone"
-                logger.warning(text, topic, bucket_id, holding.epoch)
-        return ref
-
-    def _later_epoch(self, key: str, seen: int) -> int:
-        """An epoch for a bucket whose store has seen an owner of whom nobody here has heard."""
-        holding = self.catalogue.take(key, self._me, seen)
-        self._exchange.spread(keys=[key])
-        return holding.epoch
-
-    def _fenced_off(self, topic: str, bucket_id: int) -> None:
-        """Another owner has written to a bucket of this node: whoever asks next finds that one, or opens it anew.
-
-        Where the other died before its news came, nobody else would ever do so.
-        """
-        ref = self.buckets.pop((topic, bucket_id), None)
-        if ref is not None:
-            self._inner.tasks.start(self._inner.stop(ref), f"close bucket {bucket_id} of {topic}")
-
-    def _report_move(self, topic: str, bucket_id: int, before: int, epoch: int) -> None:
-        moved = {"bucket_id": bucket_id, "from": f"{before:016x}", "to": str(self._inner.node_id), "epoch": epoch}
-        self._event("queue.bucket_moved", topic, moved)
-
-    def _report_loss(self, topic: str, bucket_id: int, reason: str) -> None:
-        lost = {"bucket_id": bucket_id, "reason": reason, "first": None, "last": None}
-        self._event("queue.data_lost", topic, lost)
-
-    def _report_power_cut(self, topic: str, bucket_id: int, following: int) -> None:
-        lost = {"bucket_id": bucket_id, "reason": "owner_died", "first": following, "last": None}
-        self._event("queue.data_lost", topic, lost)
-
-    async def _owner_of_bucket(self, topic: str, bucket_id: int, settings: QueueSettings) -> int:
-        """The owner of a bucket: where its files are, if it has any and its holder is gone.
-
-        Raises:
-            BucketUnavailable: no live node has the files, and the queue is to wait for them.
-        """
-        key = bucket_key(topic, bucket_id)
-        owner = self.owner(key)
-        holding = self.catalogue.holding(key)
-        takeover = Takeover.of(settings)
-        if owner == holding.node_id or not takeover.is_file_based:
-            return owner
-        keepers = await self._keepers.find(topic, bucket_id, settings)
-        if takeover.is_fresh:
-            # A log that another one has taken the place of stays where it is, and nobody goes back to it.
-            keepers = {node_id: epoch for node_id, epoch in keepers.items() if epoch >= holding.epoch}
-        if keepers:
-            return max(keepers, key=lambda node_id: (keepers[node_id], _weight(key, node_id)))
-        if holding.node_id == NOBODY or takeover.is_fresh:
-            return owner
-        if key not in self._away_since:
-            self._away_since[key] = self._inner.clock.wall()
-            self._event("queue.unavailable", topic, {"bucket_id": bucket_id})
-        raise BucketUnavailable(topic, bucket_id, self._away_since[key])
-
     async def epoch_of_files(self, topic: str, bucket_id: int, backend: str, storage_path: str | None) -> int | None:
         """The last epoch that the files of a bucket on this node have seen; None if there are none."""
         settings = QueueSettings(backend=backend, storage_path=storage_path)
@@ -332,35 +241,13 @@ class StorageManager:
         if self._side.goes_on:
             self._inner.tasks.start(self._go_on(), "buckets go on")
         else:
-            self._let_write(False)
+            self._opening.let_write(False)
 
     async def _go_on(self) -> None:
         # Those of the other side may have taken over what this node has: that is to be heard first.
         await self._exchange.meet_all()
         if self._side.goes_on:
-            self._let_write(True)
-
-    def _let_write(self, allowed: bool) -> None:
-        for (topic, bucket_id), ref in self.buckets.items():
-            bucket = None if ref._cell is None else ref._cell.actor
-            if bucket is None or not Takeover.of(self.catalogue.settings(topic) or QueueSettings()).by_majority:
-                continue
-            if bucket.may_write and not allowed:
-                self._event("queue.stale", topic, {"bucket_id": bucket_id})
-            bucket.may_write = allowed
-
-    def _open_topic(self, topic: str) -> ActorRef:
-        key = topic_key(topic)
-        broker = TopicBroker(topic, self._inner, self.counters)
-        ref = spawn_any(self._inner, broker, name=f"_topic_broker_{topic}", public=True, options={})
-        first = self.catalogue.holding(key).epoch == 0
-        self.catalogue.take(key, self._me)
-        self.topics[topic] = ref
-        self._exchange.start_watching()
-        self._exchange.spread(keys=[key])
-        if first:
-            self._event("topic.created", topic, {}, kind="topic")
-        return ref
+            self._opening.let_write(True)
 
     # --- leaving -----------------------------------------------------------------------------------------------------
 
@@ -382,7 +269,7 @@ class StorageManager:
         takeover = Takeover.of(settings)
         went_well = await self._hand_over.give_bucket(topic, bucket_id, ref)
         if not went_well and takeover.is_fresh and not takeover.is_file_based and self._anyone_stays():
-            self._report_loss(topic, bucket_id, "not_taken")
+            self._news.lost(topic, bucket_id, "not_taken")
             logger.warning("queue %s: bucket %d is lost with this node: no other took it", topic, bucket_id)
 
     async def _heirs(self, topic: str, bucket_id: int, key: str) -> list[int]:
@@ -424,8 +311,7 @@ class StorageManager:
     async def take_topic(self, topic: str, subscriptions: list[dict[str, Any]]) -> None:
         """Be the broker of a topic from now on, whose node leaves."""
         self._check_staying()
-        self._open_topic(topic)
-        broker = self.topics[topic].as_type(TopicBroker)
+        broker = self._opening.topic(topic).as_type(TopicBroker)
         for subscription in subscriptions:
             await broker.subscribe(**subscription)
 
@@ -490,14 +376,14 @@ class StorageManager:
         self.catalogue.set_up(topic, None)
         self.folders.forget(self.folders.of(topic, settings.storage_path))
         self._exchange.spread(queues=[topic])
-        self._event("queue.deleted", topic, {})
+        self._news.tell("queue.deleted", topic, {})
         await self._close_deleted([topic])
 
     def _declared(self, topic: str, is_new: bool) -> None:
         self._exchange.spread(queues=[topic])
         settings = self.catalogue.settings(topic)
         if is_new and settings is not None:
-            self._event("queue.created", topic, {"num_buckets": settings.num_buckets, "backend": settings.backend})
+            self._news.tell("queue.created", topic, {"num_buckets": settings.num_buckets, "backend": settings.backend})
 
     # --- managers among themselves -----------------------------------------------------------------------------------
 
@@ -525,7 +411,7 @@ class StorageManager:
 
     def owner(self, key: str) -> int:
         """The node that owns a key, as far as this node knows."""
-        return self.catalogue.owner(key, self._exchange.live(), self._exchange.holding())
+        return self._exchange.owner(key)
 
     def home_of(self, topic: str) -> int:
         """The node that fixes the settings of a queue."""
@@ -538,8 +424,7 @@ class StorageManager:
             if bucket_key(*subject) == key:
                 del self.buckets[subject]
                 if not self._keepers.is_log_of_other(*subject):
-                    lost = {"bucket_id": subject[1], "reason": "owner_died", "first": None, "last": None}
-                    self._event("queue.data_lost", subject[0], lost)
+                    self._news.lost(*subject, "owner_died")
                 await self._inner.stop(ref)
         for topic, ref in list(self.topics.items()):
             if topic_key(topic) == key:
@@ -558,9 +443,6 @@ class StorageManager:
 
     async def _ask(self, node_id: int, method: str, *args: Any, timeout: float = 30.0) -> Any:
         return await manager_ref(self._inner, node_id).request(method, args, None, timeout)
-
-    def _event(self, type: str, name: str, data: dict[str, Any], kind: str = "queue") -> None:
-        self._inner.events.publish(type, kind=kind, id=name, name=name, data=data)
 
 
 def manager_ref(system: Any, node_id: int | None = None) -> ActorRef:

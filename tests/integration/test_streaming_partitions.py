@@ -288,12 +288,12 @@ def test_a_node_that_starts_cut_off_begins_no_log_of_its_own(backend: str, tmp_p
     async def scenario() -> None:
         async with cluster(2, queue_path=str(tmp_path / "both")) as systems:
             for system in systems:
-                local_manager(system)._store_thread = InlineThread()
+                local_manager(system)._opening.store_thread = InlineThread()
             await (await systems[0].queue.write("q", num_buckets=1, backend=backend)).put({"id": "before"})
             for other in range(2):
                 systems.partition(2, other)
             late = await systems.add(queue_path=str(tmp_path / "late"))
-            local_manager(late)._store_thread = InlineThread()
+            local_manager(late)._opening.store_thread = InlineThread()
             with pytest.raises(NotOwner):
                 await (await late.queue.write("q", num_buckets=1, backend=backend)).put({"id": "late"})
             await one_again(systems)

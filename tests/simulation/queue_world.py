@@ -107,7 +107,7 @@ class World:
         )
         node = self.nodes[host] = Node(host, name, system)
         manager = node.manager
-        manager._store_thread = InlineThread()
+        manager._opening.store_thread = InlineThread()
         manager.folders = Folders(str(self._folder / ("disk" if self._one_disk else f"disk{host}")))
         for queue, settings in manager.folders.remembered():
             manager.catalogue.set_up(queue, settings)

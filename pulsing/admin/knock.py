@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from starlette.types import Scope
@@ -21,7 +21,8 @@ class Knock:
 
     method: str
     path: str
-    headers: dict[str, list[str]]
+    headers: dict[str, list[str]] = field(repr=False)
+    """not to be shown: a token is among them"""
     client: str
     server_port: int | None
     base_url: str = ""

@@ -35,6 +35,9 @@ class Setting:
         """The value as it may be shown: a secret is hidden."""
         return HIDDEN if self.option.secret and self.value else self.value
 
+    def __repr__(self) -> str:
+        return f"Setting({self.option.key}={self.shown!r}, {self.source!r}, {self.place!r})"
+
 
 Settings = Mapping[str, Setting]
 """Every setting by its key."""

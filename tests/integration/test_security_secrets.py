@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import subprocess
@@ -11,9 +12,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 import pulsing as pul
+from pulsing.admin.serving import login_link
 from pulsing.exceptions import AuthFailed
 from pulsing.node.credentials import find_credentials
 
@@ -97,6 +100,31 @@ async def test_no_secret_shows_in_logs_reprs_tracebacks_or_process_lists(kind: s
     told = log.read_text() + command + repr(refused.value) + str(refused.value)
     assert "AuthFailed" in told
     assert [form for secret in secrets for form in forms(secret) if form in told] == []
+
+
+async def test_no_object_of_a_running_node_shows_a_secret_in_its_repr(monkeypatch: pytest.MonkeyPatch) -> None:
+    token = "canary-of-the-admin-plane-" + "0" * 32
+    monkeypatch.setenv("PULSING_ADMIN_TOKEN", token)
+    secrets = [token.encode(), *await derived(passphrase=PHRASE)]
+    async with (
+        await pul.actor_system("127.0.0.1:0", passphrase=PHRASE, admin_addr="127.0.0.1:0") as system,
+        await pul.actor_system("127.0.0.1:0", passphrase=PHRASE, seeds=[system.addr], admin=False),
+        httpx.AsyncClient(base_url=str(system.admin_url)) as client,
+    ):
+        login = await login_link(system)
+        assert login is not None
+        code = login.partition("#login=")[2]
+        whoami = await client.get("/api/v1/whoami", headers={"Authorization": f"Bearer {token}"})
+        assert whoami.status_code == 200
+        session = await client.post("/api/v1/session", json={"code": code}, headers={"Sec-Fetch-Site": "none"})
+        secrets += [code.encode(), session.json()["token"].encode()]
+        shown = [repr(one) for one in gc.get_objects() if belongs_to_pulsing(type(one))]
+    assert len(shown) > 1000
+    assert [text for text in shown if any(form in text for secret in secrets for form in forms(secret))] == []
+
+
+def belongs_to_pulsing(cls: type) -> bool:
+    return str(cls.__module__).startswith("pulsing")
 
 
 async def test_the_scan_would_find_a_secret_that_shows() -> None:

@@ -128,6 +128,7 @@ def test_an_empty_variable_sets_nothing(folder: Path, home: dict[str, str]) -> N
 def test_a_secret_is_neither_shown_nor_repeated(folder: Path, home: dict[str, str]) -> None:
     settings = resolve({**home, "PULSING_PASSPHRASE": "hush"}, folder=folder)
     assert settings["passphrase"].shown == "•••"
+    assert "•••" in repr(settings["passphrase"])
     assert settings["admin.token"].shown is None
     (folder / "pulsing.toml").write_text("passphrase = ['hush']\n")
     with pytest.raises(SettingError) as caught:

@@ -97,7 +97,7 @@ def _figures(found: Sequence[Outcome]) -> Iterator[str]:
         ratio = f"{outcome.ratio:.2f}" if outcome.ratio is not None else ""
         met = "yes" if not outcome.missed_by else f"**no, by {outcome.missed_by:.0%}**"
         ours = spread(outcome.values, figure.unit)
-        yield f"| {figure.name.strip()} | {ours} | {figure.target} | {met} | {ratio} | {floor} | {peer} | {times} |"
+        yield f"| {figure.name} | {ours} | {figure.target} | {met} | {ratio} | {floor} | {peer} | {times} |"
 
 
 def _missed(found: Sequence[Outcome]) -> Iterator[str]:
@@ -105,7 +105,7 @@ def _missed(found: Sequence[Outcome]) -> Iterator[str]:
     yield f"{len(found) - len(missed)} of {len(found)} are met.\n"
     for outcome in missed:
         if outcome.figure.if_missed:
-            yield f"- **{outcome.figure.name.strip()}**: {outcome.figure.if_missed}"
+            yield f"- **{outcome.figure.name}**: {outcome.figure.if_missed}"
     yield ""
 
 

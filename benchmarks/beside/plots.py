@@ -33,7 +33,7 @@ def _draw_figures(found: list[Outcome], path: Path) -> None:
     axes = _axes(len(found), PLOTS["figures"], "multiple of the target; right of the line is better")
     for row, outcome in enumerate(found):
         axes.barh(row, _multiple(outcome), color=MISSED if outcome.missed_by else MET)
-    axes.set_yticks(range(len(found)), [outcome.figure.name.strip().replace("`", "") for outcome in found])
+    axes.set_yticks(range(len(found)), [outcome.figure.name.replace("`", "") for outcome in found])
     axes.axvline(1, color="black", linewidth=1)
     _save(axes, path)
 

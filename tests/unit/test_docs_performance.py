@@ -51,6 +51,13 @@ def test_a_figure_that_is_missed_says_by_how_much() -> None:
     assert "**no, by 50%**" in outcome_of("1,000,000 idle actors", {"idle": {"peak_gib": [3.0]}})
 
 
+def test_a_figure_that_is_missed_says_why_and_what_would_close_the_gap() -> None:
+    assert [figure.name for figure in FIGURES if not figure.if_missed] == []
+    page = performance_page(Results(MACHINE, samples={"local": {"spawn": [40_000.0], "call, 64 at once": [9e9]}}))
+    assert "- **spawn**: An actor's cell" in page
+    assert "- **local calls, 64 at once**" not in page
+
+
 def test_a_ratio_is_taken_round_by_round() -> None:
     # A slow machine in the second round: the rates differ, the ratios do not.
     samples = {"remote": {"call": [80.0, 8.0, 80.0], "call, floor": [100.0, 10.0, 100.0]}}

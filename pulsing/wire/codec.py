@@ -49,7 +49,7 @@ from pulsing.wire.frames import (
 from pulsing.wire.limits import CHUNK, KIB, PORTION, PORTION_FRAMES, Limits
 from pulsing.wire.tags import Buffer
 from pulsing.wire.values import Codec
-from pulsing.wire.weight import LIGHT, weighed
+from pulsing.wire.weight import is_light, weighed
 
 # The constructors of named tuples are written in Python, and take twice as long as this.
 _new: Any = tuple.__new__
@@ -404,7 +404,7 @@ class FrameCodec:
             return Undecodable(error)
         if type(args) is not list:
             raise ProtocolError("the value of a call is a list of arguments")
-        return tuple(args) if len(head) <= LIGHT and not attachments else weighed(args, head, attachments)
+        return tuple(args) if not attachments and is_light(head) else weighed(args, head, attachments)
 
     def _decode_tell(self, message: bytes, start: int, end: int) -> Tell | None:
         _, _, flags, name_size, _, _, sequence, target = _CALL.unpack_from(message, start - 5)

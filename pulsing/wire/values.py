@@ -25,6 +25,8 @@ from pulsing.wire.lowering import LOWERERS, PLAIN, QUICK_LOWERERS, Lowerer, Lowe
 from pulsing.wire.registry import TypeRegistry, default_registry
 from pulsing.wire.tags import Buffer, Packed, openers
 
+# Up to this size it is quicker to count what could open a container than to look at each element.
+_SHORT = 4096
 # Below this size the overhead of an attachment exceeds what it saves.
 _SMALLEST_ATTACHMENT = 512
 
@@ -62,6 +64,7 @@ class Codec:
         self._plain_size = min(limits.structured, limits.entries)
         # So short that no containers in it can be too deep.
         self._shallow_size = min(limits.structured, limits.depth)
+        self._short_size = min(limits.structured, _SHORT)
         self._packer = msgpack.Packer(strict_types=True)
         self._pack = self._packer.pack
         self._builder = Builder(registry, allow_pickle, self._read_shallow)
@@ -212,7 +215,7 @@ class Codec:
             ProtocolError: the bytes are no value.
         """
         try:
-            if not attachments and (len(head) <= self._shallow_size or self._is_flat(head)):
+            if not attachments and (len(head) <= self._shallow_size or self._is_shallow(head)):
                 # What `_read_shallow` does; lengths above that of the data are refused by msgpack itself.
                 return _unpackb(head, ext_hook=self._build, strict_map_key=False, timestamp=TIMESTAMP_AS_INT)
             return self._unpack_other(head, attachments, outer)
@@ -242,7 +245,9 @@ class Codec:
         except Exception:
             return self.decode(buffer)  # which says what is wrong
 
-    def _is_flat(self, head: bytes) -> bool:
+    def _is_shallow(self, head: bytes) -> bool:
+        if len(head) <= self._short_size and openers(head) <= self.limits.depth:
+            return True
         return len(head) <= self.limits.structured and is_flat(head)
 
     def _unpack_other(self, head: bytes, attachments: Sequence[Attachment], outer: int) -> Any:

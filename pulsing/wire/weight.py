@@ -20,11 +20,21 @@ _PER_CONTAINER = 64
 # A text of two letters, or a number of three bytes, takes up to eighteen times as much; those of most documents less.
 _PER_BYTE = 8
 
+_MAYBE_LIGHT = LIGHT_WEIGHT // _PER_BYTE
+
 
 class Weighed(tuple[Any, ...]):
     """Arguments that know about how many bytes they take."""
 
     weight: int
+
+
+def is_light(head: bytes) -> bool:
+    """Whether what a head without attachments holds takes no more than `LIGHT_WEIGHT`."""
+    size = len(head)
+    if size <= LIGHT or size > _MAYBE_LIGHT:
+        return size <= LIGHT
+    return _PER_BYTE * size + _PER_CONTAINER * openers(head) <= LIGHT_WEIGHT
 
 
 def weighed(arguments: Iterable[Any], head: bytes, attachments: Sequence[Attachment]) -> Weighed:

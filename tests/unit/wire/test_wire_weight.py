@@ -10,7 +10,7 @@ import pytest
 
 from pulsing.wire import Codec, FrameCodec, Tell
 from pulsing.wire.codec import EncodedFrame
-from pulsing.wire.weight import LIGHT, LIGHT_WEIGHT, Weighed, weight_of
+from pulsing.wire.weight import LIGHT, LIGHT_WEIGHT, Weighed, is_light, weight_of
 
 MANY = 65_000
 
@@ -76,11 +76,23 @@ def test_named_arguments_are_weighed_with_the_others() -> None:
 
 def test_small_calls_are_plain_and_not_weighed() -> None:
     assert type(call(1, "two", 3.0)) is tuple
-    assert type(call("x" * 100)) is Weighed
+    assert type(call("x" * 100)) is tuple
+    assert type(call("x" * 1_000)) is Weighed
+
+
+def test_what_is_short_and_opens_many_containers_is_weighed() -> None:
+    assert type(call([[]] * 100)) is Weighed
+
+
+@pytest.mark.parametrize("value", [[{"a": 1}] * 20, ["ab"] * 140, [70_000] * 80, "x" * 490])
+def test_what_is_not_weighed_takes_no_more_than_is_said(value: Any) -> None:
+    head = Codec().pack([value]).head
+    assert is_light(head) or weight_of(head) > LIGHT_WEIGHT
+    assert not is_light(head) or taken_by(head) <= 3 * LIGHT_WEIGHT
 
 
 def test_a_frame_is_sent_on_as_it_came() -> None:
-    args = call("x" * 100, [1, 2])
+    args = call("x" * 1_000, [1, 2])
     encoded = FrameCodec(Codec()).encode(Tell(1, "m", args))
     assert isinstance(encoded, EncodedFrame)
     assert encoded.head == FrameCodec(Codec()).encode(Tell(1, "m", tuple(args))).head

@@ -42,7 +42,7 @@ FAMILIES: Mapping[str, Family] = {
         "counter", ("class", "policy"), "Messages that a full mailbox refused or lost"
     ),
     "ask_seconds": Family(
-        "histogram", ("route", "outcome"), "Time that callers waited for other nodes, or for anybody in vain"
+        "histogram", ("route", "outcome"), "Time that callers of this node waited, and what came of it"
     ),
     "asks_inflight": Family("gauge", (), "Asks of this node that wait for their answer"),
     "streams_open": Family("gauge", ("class",), "Streams that actors produce at the moment"),

@@ -7,7 +7,7 @@ import inspect
 import logging
 from typing import TYPE_CHECKING, Any
 
-from pulsing.core.statistics import MethodCounters
+from pulsing.core.statistics import LatencyCounters, MethodCounters
 from pulsing.core.timers import expire
 from pulsing.core.turns import UNKNOWN
 from pulsing.exceptions import (
@@ -49,12 +49,27 @@ def answer(cell: Progress, envelope: Envelope, result: Any) -> None:
         cell.system.deadlines.done(envelope)
         if not reply.done():
             reply.set_result(result)
+            _time_caller(cell, envelope, cell.counters.asks.ok_here)
+        elif reply.cancelled():
+            _time_caller(cell, envelope, cell.counters.asks.cancelled_here)
 
 
 def refuse(cell: Progress, envelope: Envelope, error: BaseException) -> None:
     """Give the caller an error for a message that was not run."""
     cell.system.deadlines.done(envelope)
+    reply = envelope.reply
+    if reply is not None:
+        if not reply.done():
+            _time_caller(cell, envelope, cell.counters.asks.error_here)
+        elif reply.cancelled():
+            _time_caller(cell, envelope, cell.counters.asks.cancelled_here)
     envelope.fail(error)
+
+
+def _time_caller(cell: Progress, envelope: Envelope, counters: LatencyCounters) -> None:
+    """Count how long a caller of this node has waited; one of another node is counted there."""
+    if not envelope.size:
+        counters.observe(cell.now() - envelope.accepted_at)
 
 
 def fail(cell: Progress, envelope: Envelope, raised: BaseException, counters: MethodCounters, start: float) -> float:
@@ -120,14 +135,19 @@ def fail_actor_by(cell: Progress, raised: BaseException, error: PulsingError) ->
 def skip(cell: Progress, envelope: Envelope, now: float) -> None:
     """A message whose caller has left or whose time is over is not run."""
     counters = cell.turn_for(envelope).counters
+    asks, reply = cell.counters.asks, envelope.reply
     if envelope.expired(now):
         counters.expired += 1
         cell.system.dead_letters.record(envelope, "expired", cell)
         cell.system.deadlines.done(envelope)
+        if reply is not None and not reply.done():
+            _time_caller(cell, envelope, asks.timeout_here)
         expire(envelope, maybe_executed=False)
     else:
         counters.cancelled += 1
         cell.system.deadlines.done(envelope)
+        if reply is not None and reply.cancelled():
+            _time_caller(cell, envelope, asks.cancelled_here)
 
 
 def not_callable(cell: Progress, method: str | None) -> PulsingError:

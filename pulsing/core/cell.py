@@ -273,6 +273,14 @@ class Cell(Progress):
                     deadlines.done(envelope)
             # Nobody can have settled it since the drain looked: the method held the loop.
             reply.set_result(result)
+            if not envelope.size:
+                waited += took
+                asked = self.counters.asks.ok_here
+                if waited <= asked.maximum and waited <= QUICK_S:
+                    asked.quick += 1
+                    asked.total += waited
+                else:
+                    asked.observe(waited)
         return end
 
     def _other_name(self, name: str) -> Any:

@@ -94,6 +94,8 @@ def fail_unknown(system: System, envelope: Envelope) -> PulsingRuntimeError:
     """Fail a message to an actor that should be here and is not; returns the reason."""
     error = _gone(system, envelope.target)
     system.dead_letters.record(envelope, "no_actor" if isinstance(error, ActorNotFound) else "stopped")
+    if envelope.is_ask and not envelope.size:
+        system.asks.error_here.observe(0.0)
     envelope.fail(error)
     return error
 

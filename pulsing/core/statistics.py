@@ -95,6 +95,7 @@ class ClassCounters:
     """Everything counted for the actors of one class on this node."""
 
     __slots__ = (
+        "asks",
         "dropped",
         "first_item",
         "internal",
@@ -110,9 +111,11 @@ class ClassCounters:
         "wait",
     )
 
-    def __init__(self, name: str, internal: bool = False) -> None:
+    def __init__(self, name: str, internal: bool = False, asks: AskCounters | None = None) -> None:
         self.name = name
         self.internal = internal
+        self.asks = asks or AskCounters()
+        """where callers of this node are timed who ask such actors"""
         self.methods: dict[str, MethodCounters] = {}
         self.wait = LatencyCounters()
         self.first_item = LatencyCounters()
@@ -171,9 +174,19 @@ class ClassCounters:
 
 
 class AskCounters:
-    """How long callers of this node waited, and what for: for answers of other nodes, or in vain."""
+    """How long callers of this node waited, by whether the actor was here and by what came of it."""
 
-    __slots__ = ("cancelled", "error", "lost", "ok", "timeout_here", "timeout_there")
+    __slots__ = (
+        "cancelled",
+        "cancelled_here",
+        "error",
+        "error_here",
+        "lost",
+        "ok",
+        "ok_here",
+        "timeout_here",
+        "timeout_there",
+    )
 
     def __init__(self) -> None:
         self.ok = LatencyCounters()
@@ -182,8 +195,10 @@ class AskCounters:
         self.cancelled = LatencyCounters()
         """given up by their callers before there was an answer"""
         self.timeout_there = LatencyCounters()
+        self.ok_here = LatencyCounters()
+        self.error_here = LatencyCounters()
+        self.cancelled_here = LatencyCounters()
         self.timeout_here = LatencyCounters()
-        """of actors of this node; their answers are not timed at the caller: it would be wait and handling again"""
 
     def snapshot(self) -> dict[tuple[str, str], Latency]:
         counted = {
@@ -192,6 +207,9 @@ class AskCounters:
             ("remote", "lost"): self.lost,
             ("remote", "cancelled"): self.cancelled,
             ("remote", "timeout"): self.timeout_there,
+            ("local", "ok"): self.ok_here,
+            ("local", "error"): self.error_here,
+            ("local", "cancelled"): self.cancelled_here,
             ("local", "timeout"): self.timeout_here,
         }
         return {labels: counters.snapshot() for labels, counters in counted.items()}

@@ -216,7 +216,9 @@ class System:
         """The counters of a class on this node."""
         counters = self.counters.get(spec.class_name)
         if counters is None:
-            counters = self.counters[spec.class_name] = ClassCounters(spec.class_name, spec.internal)
+            counters = self.counters[spec.class_name] = ClassCounters(
+                spec.class_name, spec.internal, None if spec.internal else self.asks
+            )
         return counters
 
     def turns_of(self, spec: CellSpec) -> dict[str | None, Turn]:

@@ -52,6 +52,14 @@ def _words_in_file(value: Any) -> tuple[str, ...]:
     return tuple(_exactly(str)(word) for word in _exactly(list)(value))
 
 
+def _amounts(words: tuple[str, ...]) -> tuple[str, ...]:
+    for word in words:
+        name, _, amount = word.partition("=")
+        if not name or not 0 <= float(amount) < float("inf"):
+            raise ValueError(word)
+    return words
+
+
 def _tables_in_file(value: Any) -> tuple[dict[str, Any], ...]:
     return tuple(_exactly(dict)(table) for table in _exactly(list)(value))
 
@@ -66,6 +74,12 @@ NUMBER = Kind("a number", float, _number_in_file, {"type": "number"})
 TEXT = Kind("a text", str, _exactly(str), {"type": "string"})
 WORDS = Kind(
     "words with commas between them", _words_of, _words_in_file, {"type": "array", "items": {"type": "string"}}
+)
+AMOUNTS = Kind(
+    "name=amount, with commas between them",
+    lambda text: _amounts(_words_of(text)),
+    lambda value: _amounts(_words_in_file(value)),
+    {"type": "array", "items": {"type": "string"}},
 )
 TABLES = Kind("a list of tables", _no_text, _tables_in_file, {"type": "array", "items": {"type": "object"}})
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from pulsing.settings.kinds import COUNT, FLAG, NUMBER, TABLES, TEXT, WORDS, choice
+from pulsing.settings.kinds import AMOUNTS, COUNT, FLAG, NUMBER, TABLES, TEXT, WORDS, choice
 from pulsing.settings.option import Option
 from pulsing.settings.thresholds import THRESHOLDS
 
@@ -105,6 +105,12 @@ _SUBPROCESS = (
         WORDS,
         ("LANG", "LC_*", "TZ", "TERM"),
         "Environment variables that others may set for them; * stands for any part of a name.",
+    ),
+    Option(
+        "subprocess.resources",
+        AMOUNTS,
+        (),
+        "What else programs may need here, name=amount; num_cpus and memory instead of what the machine has.",
     ),
 )
 

@@ -87,7 +87,7 @@ class Host:
     def _begin(self, order: Order) -> Any:
         from pulsing.subprocess.process import ProcessActor
 
-        ledger = self._ledger = self._ledger or Machine().ledger()
+        ledger = self._ledger = self._ledger or Machine().ledger(self._policy.resources)
         share = ledger.take(order.needs or {})
         if share is None:
             return {"later": ledger.fits_ever(order.needs or {})}

@@ -88,9 +88,9 @@ class Machine:
     environment: Mapping[str, str] = field(default_factory=lambda: os.environ)
     devices: Path = Path("/dev")
 
-    def ledger(self) -> Ledger:
-        """A ledger of this machine."""
-        return Ledger({"num_cpus": float(_cpus()), "memory": float(_memory())}, self._gpus())
+    def ledger(self, more: Mapping[str, float] | None = None) -> Ledger:
+        """A ledger of this machine, with what there is beside, or instead."""
+        return Ledger({"num_cpus": float(_cpus()), "memory": float(_memory()), **(more or {})}, self._gpus())
 
     def _gpus(self) -> tuple[str, ...]:
         chosen = self.environment.get(GPUS_VARIABLE)

@@ -21,6 +21,7 @@ from pulsing.subprocess.order import Order, Word
 SETTING = "subprocess.allow_remote"
 BASE_SETTING = "subprocess.base_path"
 VARIABLES_SETTING = "subprocess.variables"
+RESOURCES_SETTING = "subprocess.resources"
 
 GIVEN = ("PATH", "HOME", "USER", "LOGNAME", "SHELL", "TMPDIR")
 """Variables of this node that every process gets: where things are, and no secrets."""
@@ -39,6 +40,8 @@ class Policy:
     secure: bool = True
     """whether links prove who is there"""
     environment: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)
+    resources: Mapping[str, float] = field(default_factory=dict)
+    """what there is for programs beside what the machine has, or instead of it"""
 
     def approve(self, order: Order) -> Order:
         """The order as it is carried out here.
@@ -107,11 +110,13 @@ def policy_of(config: SystemConfig, *, secure: bool) -> Policy:
     """The rules that a node was started with."""
     options = {option.key: option.default for option in OPTIONS}
     chosen = options if config.settings is None else {key: one.value for key, one in config.settings.items()}
+    amounts = (word.partition("=") for word in chosen[RESOURCES_SETTING])
     return Policy(
         config.allow_remote_subprocess,
         Path(chosen[BASE_SETTING] or Path.cwd()),
         chosen[VARIABLES_SETTING],
         secure,
+        resources={name: float(amount) for name, _, amount in amounts},
     )
 
 

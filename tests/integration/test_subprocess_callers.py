@@ -180,6 +180,21 @@ def test_a_program_goes_to_the_first_node_that_has_what_it_needs(nodes: Places) 
             assert second.node_id == nodes.elsewhere.node_id
 
 
+def test_a_program_may_need_what_only_settings_know_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("USE_POLSING_SUBPROCESS", "1")
+    monkeypatch.setenv("PULSING_SUBPROCESS_RESOURCES", "licence=1")
+    with two_nodes() as places:
+        keywords: dict[str, Any] = {"stdin": subprocess.PIPE, "system": places.here}
+        need = {"licence": 1}
+        with (
+            subprocess.Popen(["cat"], resources=need, **keywords) as first,
+            subprocess.Popen(["cat"], resources=need, **keywords) as second,
+        ):
+            assert [first.node_id, second.node_id] == [places.here.node_id, places.elsewhere.node_id]
+        with pytest.raises(PulsingRuntimeError, match="no node has what it needs: licence=2"):
+            subprocess.Popen(["cat"], resources={"licence": 2}, **keywords)
+
+
 def test_a_program_waits_for_room(nodes: Places) -> None:
     fill(nodes.here, 1)
     place = {**nodes.keywords("here"), "resources": {"num_cpus": 1}}

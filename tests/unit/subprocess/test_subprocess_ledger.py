@@ -79,6 +79,13 @@ def test_the_machine_has_processors_and_memory() -> None:
     assert capacity["memory"] > 1 << 20
 
 
+def test_a_node_has_what_its_settings_say_beside_the_machine_or_instead() -> None:
+    ledger = Machine(environment={}).ledger({"licence": 2.0, "num_cpus": 64.0})
+
+    assert ledger.fits_ever({"licence": 2, "num_cpus": 64, "memory": 1})
+    assert not ledger.fits_ever({"licence": 3})
+
+
 @pytest.mark.parametrize(
     "needs", [{"num_cpus": -1}, {"num_cpus": "1"}, {"num_cpus": True}, {"x": float("nan")}, {"num_gpus": 1.5}]
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
 from ast import PyCF_ALLOW_TOP_LEVEL_AWAIT
@@ -15,8 +16,8 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 _BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-_FRAGMENT = re.compile(r"^```py\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-"""Needs what a test of a page has not: another engine, another host, a signal that ends it."""
+_FRAGMENT = re.compile(r"^(?:<!-- tried by (\S+) -->\n)?```py\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+"""Not run by itself: a file of a larger program, or it needs an engine that has an environment of its own."""
 _FILE_NAME = re.compile(r"# (\w+\.py)\n")
 _LIMIT_S = 30
 
@@ -70,7 +71,7 @@ def test_the_two_actors_greet_across_two_processes(readme: Path) -> None:
 
 def test_the_cluster_of_the_tutorial_works_and_can_be_watched_as_written(tmp_path: Path) -> None:
     page = (ROOT / "docs/tutorial.md").read_text()
-    for block in _FRAGMENT.findall(page):
+    for _, block in _FRAGMENT.findall(page):
         name = _FILE_NAME.match(block)
         assert name is not None
         (tmp_path / name[1]).write_text(block)
@@ -105,13 +106,31 @@ def test_the_programs_of_a_page_run_as_written(page: Path, tmp_path: Path) -> No
         run_program(program)
 
 
-def fragments() -> list[tuple[str, str]]:
-    pages = sorted((ROOT / "docs").rglob("*.md"))
-    return [
-        (os.fspath(page.relative_to(ROOT)), block) for page in pages for block in _FRAGMENT.findall(page.read_text())
-    ]
+def test_the_program_that_waits_for_a_signal_ends_in_order_by_one(tmp_path: Path) -> None:
+    page = (ROOT / "docs/how-to/leaving.md").read_text()
+    ((_, block),) = _FRAGMENT.findall(page)
+    program = tmp_path / "waiting.py"
+    block = block.replace("# spawn what this node is for", "print('ready', flush=True)")
+    program.write_text(block.replace("127.0.0.1:7000", "127.0.0.1:0"))
+    with subprocess.Popen([sys.executable, program.name], cwd=tmp_path, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n"
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(_LIMIT_S) == 0
+        finally:
+            process.kill()
 
 
-@pytest.mark.parametrize(("page", "fragment"), fragments(), ids=lambda value: value if "\n" not in value else "")
-def test_a_fragment_of_a_page_is_python(page: str, fragment: str) -> None:
-    assert compile(fragment, page, "exec", PyCF_ALLOW_TOP_LEVEL_AWAIT)
+def fragments() -> list[tuple[str, str, str]]:
+    """Those of all pages: the page, what tries them, and the code."""
+    texts = {os.fspath(page.relative_to(ROOT)): page.read_text() for page in sorted((ROOT / "docs").rglob("*.md"))}
+    return [(page, tried_by, code) for page, text in texts.items() for tried_by, code in _FRAGMENT.findall(text)]
+
+
+@pytest.mark.parametrize(
+    ("page", "tried_by", "code"), fragments(), ids=lambda value: value if value.endswith(".md") else ""
+)
+def test_a_fragment_of_a_page_is_python_and_says_what_tries_it(page: str, tried_by: str, code: str) -> None:
+    assert compile(code, page, "exec", PyCF_ALLOW_TOP_LEVEL_AWAIT)
+    assert (ROOT / tried_by).is_file(), "a block of `py` has to say which test tries it"

@@ -144,6 +144,11 @@ class TopicBroker:
         known = self.subscribers.get(subscriber_id)
         return known is not None and known.ref is not None and str(known.ref.actor_id.id) == actor_id
 
+    def sends_to(self, actor_id: ActorId) -> bool:
+        """Whether an actor is among those that messages would go to now, also one that is known by its name only."""
+        refs = map(self._ref_of, self.subscribers.values())
+        return any(ref is not None and ref.actor_id == actor_id for ref in refs)
+
     # --- publishing --------------------------------------------------------------------------------------------------
 
     async def publish(

@@ -392,11 +392,7 @@ def _brokers_here(system: System) -> list[Any]:
 
 def _topics_sent_to(system: System, actor_id: ActorId) -> list[str]:
     """The topics whose brokers are on this node and have an actor among their subscribers."""
-    return [
-        broker.topic
-        for broker in _brokers_here(system)
-        if any(one.ref is not None and one.ref.actor_id == actor_id for one in broker.subscribers.values())
-    ]
+    return [broker.topic for broker in _brokers_here(system) if broker.sends_to(actor_id)]
 
 
 def _shown(wall: float | None) -> str | None:

@@ -297,6 +297,14 @@ async def test_an_actor_may_be_subscribed_before_it_is_there(one_system: Any) ->
         assert (await (await system.topic.write("t")).publish(1, PublishMode.WAIT_ALL_ACKS)).delivered == 1
 
 
+async def test_an_actor_that_came_after_its_subscription_is_listed_before_the_first_message(one_system: Any) -> None:
+    async with one_system() as system:
+        await subscribe_to_topic(system, "t", "s", "later")
+        actor = await system.spawn(Deaf(), name="later", public=True)
+
+        assert system.inner.ties.subscribed_by_name(actor.actor_id) == ["t"]
+
+
 async def test_a_subscriber_that_fails_three_times_in_a_row_is_removed_and_a_success_resets_the_count(
     one_system: Any,
 ) -> None:

@@ -22,7 +22,7 @@ from pulsing.core.cell import Cell
 from pulsing.core.spec import CellSpec
 from pulsing.core.system import System
 from pulsing.core.turns import Turn
-from pulsing.streaming.pubsub import TopicWriter
+from pulsing.streaming.pubsub import TopicWriter, _Subscriber
 from pulsing.streaming.queue import Queue
 from pulsing.streaming.reader import QueueReader
 from pulsing.tracing.spans import (
@@ -61,6 +61,9 @@ def install(ratio: float | None = None) -> None:
     _replace(Queue, "put", lambda put: _around(put, PRODUCER, "send", attrgetter("topic")))
     _replace(QueueReader, "get", lambda get: _around(get, CONSUMER, "receive", attrgetter("queue.topic")))
     _replace(TopicWriter, "publish", lambda publish: _around(publish, PRODUCER, "send", attrgetter("_topic")))
+    _replace(
+        _Subscriber, "receive", lambda receive: _around(receive, CONSUMER, "process", attrgetter("_topic"), linked=True)
+    )
 
 
 def remove() -> None:
@@ -175,13 +178,13 @@ def _carrying(span: Span, send: Callable[[], Any]) -> Any:
 
 
 def _around(
-    original: Callable[..., Any], kind: Any, operation: str, name_of: Callable[[Any], str]
+    original: Callable[..., Any], kind: Any, operation: str, name_of: Callable[[Any], str], *, linked: bool = False
 ) -> Callable[..., Any]:
     """A span around an async method of a queue or topic."""
 
     async def traced(self: Any, *args: Any, **kwargs: Any) -> Any:
         destination = name_of(self)
-        span = begin(f"{operation} {destination}", kind, messaging(operation, destination))
+        span = begin(f"{operation} {destination}", kind, messaging(operation, destination), linked=linked)
         if span is None:
             return await original(self, *args, **kwargs)
         return await _awaited(original(self, *args, **kwargs), span)

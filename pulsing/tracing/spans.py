@@ -9,6 +9,7 @@ from typing import Any
 from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.trace import (
+    Link,
     NonRecordingSpan,
     Span,
     SpanContext,
@@ -50,13 +51,19 @@ def tracer() -> trace.Tracer:
     return trace.get_tracer("pulsing")
 
 
-def begin(name: str, kind: SpanKind, attributes: Mapping[str, Any]) -> Span | None:
-    """A span beneath the one that is under way; None where the trace is not sampled."""
+def begin(name: str, kind: SpanKind, attributes: Mapping[str, Any], *, linked: bool = False) -> Span | None:
+    """A span beneath the one that is under way; None where the trace is not sampled.
+
+    Args:
+        name, kind, attributes: its own.
+        linked: also link it to that one, as is done where one message is processed by many.
+    """
     parent = _parent()
     context = trace.get_current_span(parent).get_span_context()
     if context.is_valid and not context.trace_flags.sampled:
         return None
-    span = tracer().start_span(name, parent, kind, attributes)
+    links = [Link(context)] if linked and context.is_valid else None
+    span = tracer().start_span(name, parent, kind, attributes, links)
     return span if span.is_recording() else None
 
 

@@ -27,6 +27,7 @@ import pulsing as pul
 from pulsing import tracing
 from pulsing.core.actor import TRACE
 from pulsing.core.cell import Cell
+from pulsing.streaming import PublishMode
 from pulsing.testing import wait_until
 
 NOTHING_SAMPLED = bytes(range(1, 25)) + b"\0"
@@ -189,6 +190,32 @@ async def test_queues_and_topics_are_messaging(spans: InMemorySpanExporter) -> N
     assert (named(spans, "send jobs", SpanKind.PRODUCER).attributes or {})["messaging.system"] == "pulsing"
     assert (named(spans, "receive jobs", SpanKind.CONSUMER).attributes or {})["messaging.destination.name"] == "jobs"
     assert named(spans, "send news", SpanKind.PRODUCER)
+
+
+async def test_what_a_subscriber_does_is_linked_to_the_publication_and_part_of_its_trace(
+    spans: InMemorySpanExporter,
+) -> None:
+    one = await pul.actor_system(addr="127.0.0.1:0", admin=False)
+    two = await pul.actor_system(addr="127.0.0.1:0", seeds=[one.addr], admin=False)
+    async with one, two:
+        back = await Back.spawn(system=two)
+        reader = await two.topic.read("news")
+
+        async def heard(message: Any) -> None:
+            await back.work(message["n"])
+
+        reader.add_callback(heard)
+        await reader.start()
+        await (await one.topic.write("news")).publish({"n": 1}, mode=PublishMode.WAIT_ALL_ACKS)
+        await reader.stop()
+    published = named(spans, "send news", SpanKind.PRODUCER)
+    processed = named(spans, "process news", SpanKind.CONSUMER)
+    asked = named(spans, f"{BACK}/work", SpanKind.CLIENT)
+    assert published.context is not None
+    assert {span.context.trace_id for span in (processed, asked) if span.context} == {published.context.trace_id}
+    assert [link.context.trace_id for link in processed.links] == [published.context.trace_id]
+    assert is_child(asked, processed)
+    assert (processed.attributes or {})["messaging.operation.type"] == "process"
 
 
 async def test_an_actor_that_is_spawned_by_another_is_part_of_its_trace(spans: InMemorySpanExporter) -> None:

@@ -69,6 +69,8 @@ def test_what_a_campaign_runs_is_there(campaign: Campaign) -> None:
 def test_a_campaign_gets_its_settings_tells_its_figures_and_says_how_it_ended(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # Loading these takes longer than all the rest.
+    monkeypatch.setenv("PYTEST_ADDOPTS", "-p no:schemathesis -p no:hypothesispytest")
     program = tmp_path / "test_it.py"
     program.write_text(
         "import os\n"

@@ -8,42 +8,32 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pulsing.core.registry import check_name
-from pulsing.exceptions import NotOwner, NotSendable, PulsingError
-from pulsing.streaming.access import CALL_TIMEOUT_S, QueueAccess, has_failed
+from pulsing.exceptions import NotSendable, PulsingError
+from pulsing.streaming.access import CALL_TIMEOUT_S
 from pulsing.streaming.backend import backend_name, check_options
 from pulsing.streaming.backends.memory import Record
-from pulsing.streaming.bucket_words import Appended, Fetched
+from pulsing.streaming.bucket_words import Fetched
 from pulsing.streaming.catalogue import QueueSettings
-from pulsing.streaming.finding import GONE, MAX_REDIRECTS
 from pulsing.streaming.footing import Footing
-from pulsing.streaming.line import Line
 from pulsing.streaming.names import check_topic
-from pulsing.streaming.parts import Pages, one_part, parts_of
+from pulsing.streaming.parts import Pages
 from pulsing.streaming.readers import ReaderInfo
 from pulsing.streaming.takeover import check_quorum, store_options
-
-try:
-    # That of OpenSSL, in hashlib, takes three times as long for a short text: a fifth of a put in a batch.
-    from _md5 import md5  # type: ignore[import-not-found]
-except ImportError:  # an interpreter may be built without it
-    from hashlib import md5
+from pulsing.streaming.writing import QueueWriting
 
 if TYPE_CHECKING:
     from pulsing.streaming.sync_queue import SyncQueue
 
-OWNER_NEWS_S = 0.4
-"""How long a handle waits before it looks again for a bucket whose owner was found to be none any more."""
 WAIT_SLICE_S = 20.0
 """How long one call waits in a bucket before the reader asks again: calls to other nodes need a deadline."""
 GROUP_FIGURES = ("committed", "end", "lag", "pending", "consumer")
 """What is told of a group in each bucket."""
 
 
-class Queue(QueueAccess):
+class Queue(QueueWriting):
     """A queue to write to and to read from by offset. Constructing does no I/O.
 
     Args:
@@ -87,16 +77,13 @@ class Queue(QueueAccess):
             batch_size,
             storage_path,
         )
-        super().__init__(system, topic, num_buckets, settings)
+        super().__init__(system, topic, num_buckets, bucket_column, settings)
         self.system = system
-        self.bucket_column = bucket_column
         self.batch_size = batch_size
         self.storage_path = storage_path or f"./queue_storage/{topic}"
         self.backend = backend
         self.backend_options = backend_options
-        self._footing = Footing(topic)
         self._pages = Pages()
-        self._lines: dict[int, Line] = {}
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop:
@@ -107,178 +94,6 @@ class Queue(QueueAccess):
     def stale_buckets(self) -> frozenset[int]:
         """The buckets that `get` read last on a side of a partition without the majority: the other may have more."""
         return frozenset(self._footing.stale)
-
-    def get_bucket_id(self, partition_value: Any) -> int:
-        """The bucket of a value of the bucket column: MD5 of its text, modulo the number of buckets."""
-        return bucket_of(partition_value, self.num_buckets)
-
-    # --- writing -----------------------------------------------------------------------------------------------------
-
-    async def put(self, record: Record | list[Record]) -> Any:
-        """Store one record, or a list of records as one batch a bucket.
-
-        The first put of all fixes the settings of the queue. A list is checked whole before anything is written. What
-        is too much for one message to another node goes there in several, one after the other.
-
-        Returns:
-            `{"bucket_id", "status": "ok"}`; for a list, a list of those in the order of the records.
-
-        Raises:
-            TypeError: neither a dict nor a list of dicts.
-            ValueError: a record lacks the bucket column, or the queue was set up otherwise.
-            Overloaded: a bucket is full and rejects.
-            PulsingRuntimeError: a bucket failed; of a list, the others have been written, and `results` of the error
-                has `{"bucket_id", "status": "ok" or "error"}` for each record.
-        """
-        if isinstance(record, dict):
-            bucket_id = self._bucket_of(record)
-            await self._append_one(bucket_id, record)
-            return {"bucket_id": bucket_id, "status": "ok"}
-        if not (isinstance(record, list) and all(isinstance(each, dict) for each in record)):
-            raise TypeError("record must be a dict or list of dicts")
-        return await self._put_all(record)
-
-    async def append(self, record: Record) -> dict[str, int]:
-        """Store one record and tell where it is: `{"bucket_id", "offset", "generation"}`; errors as of `put`."""
-        if not isinstance(record, dict):
-            raise TypeError("record must be a dict")
-        bucket_id = self._bucket_of(record)
-        first, (_, generation, _) = await self._append_one(bucket_id, record)
-        return {"bucket_id": bucket_id, "offset": first, "generation": generation}
-
-    def _bucket_of(self, record: Record) -> int:
-        try:
-            value = record[self.bucket_column]
-        except KeyError:
-            raise self._without_column() from None
-        return bucket_of(value, self.num_buckets)
-
-    def _buckets_of(self, records: list[Record]) -> list[int]:
-        column, count = self.bucket_column, self.num_buckets
-        try:
-            values = [record[column] for record in records]
-        except KeyError:
-            raise self._without_column() from None
-        return [bucket_of(value, count) for value in values]
-
-    def _without_column(self) -> ValueError:
-        return ValueError(f"Missing partition column {self.bucket_column!r}")
-
-    async def _put_all(self, records: list[Record]) -> list[dict[str, Any]]:
-        places = self._buckets_of(records)
-        groups: dict[int, list[Record]] = {}
-        for bucket_id, record in zip(places, records, strict=True):
-            group = groups.get(bucket_id)
-            if group is None:
-                groups[bucket_id] = [record]
-            else:
-                group.append(record)
-        failed = await self._append_groups(groups)
-        if not failed:
-            return [{"bucket_id": bucket_id, "status": "ok"} for bucket_id in places]
-        error = next(iter(failed.values()))
-        error.results = [  # type: ignore[attr-defined]
-            {"bucket_id": bucket_id, "status": "error" if bucket_id in failed else "ok"} for bucket_id in places
-        ]
-        raise error
-
-    async def _append_one(self, bucket_id: int, record: Record) -> Appended:
-        if not self._settled:
-            await self._settle()
-        if not self._shares_calls:
-            return await self._write(bucket_id, [record])
-        line = self._lines.get(bucket_id)
-        if line is None:
-            line = self._lines[bucket_id] = self._line_to(bucket_id)
-        return await line.append(record)
-
-    def _line_to(self, bucket_id: int) -> Line:
-        def room(records: list[Record]) -> int:
-            ref = self._buckets.get(bucket_id)
-            return len(records) if ref is None or ref.is_local() else one_part(records)
-
-        name = f"puts into bucket {bucket_id} of {self.topic}"
-        return Line(partial(self._write, bucket_id), room, lambda work: self._inner.tasks.start(work, name))
-
-    async def _append_groups(self, groups: Mapping[int, list[Record]]) -> dict[int, Exception]:
-        """Write to several buckets at once; returns what failed."""
-        if not self._settled:
-            await self._settle()
-        sent = {
-            bucket_id: line.enter(group)
-            if (line := self._lines.get(bucket_id)) is not None and line.has_waiting
-            else ref.request("append", (group,), None, CALL_TIMEOUT_S)
-            for bucket_id, group in groups.items()
-            if (ref := self._buckets.get(bucket_id)) is not None
-        }
-        failed: dict[int, Exception] = {}
-        for bucket_id, group in groups.items():
-            try:
-                if bucket_id in sent:
-                    await self._appended(bucket_id, sent[bucket_id], group)
-                else:
-                    await self._append(bucket_id, group)
-            except Exception as error:
-                failed[bucket_id] = error
-        return failed
-
-    async def _appended(self, bucket_id: int, sent: asyncio.Future[Appended], group: list[Record]) -> None:
-        try:
-            first, ground = await sent
-        except (NotOwner, NotSendable):
-            await self._append(bucket_id, group)
-        except GONE as error:
-            self._forget(bucket_id)
-            if getattr(error, "maybe_executed", False):
-                raise
-            await self._append(bucket_id, group)
-        else:
-            self._footing.wrote(bucket_id, ground, first + len(group))
-
-    async def _append(self, bucket_id: int, records: list[Record]) -> Appended:
-        try:
-            return await self._write(bucket_id, records)
-        except NotSendable as refused:
-            return await self._append_in_parts(bucket_id, records, refused)
-
-    async def _write(self, bucket_id: int, records: list[Record]) -> Appended:
-        """Append records by one call, wherever the bucket is now."""
-        if not self._settled:
-            await self._settle()
-        lost: Exception | None = None
-        for _ in range(MAX_REDIRECTS + 1):
-            ref = self._buckets.get(bucket_id) or await self._locate(bucket_id)
-            try:
-                appended: Appended = await ref.request("append", (records,), None, CALL_TIMEOUT_S)
-            except GONE as error:
-                self._forget(bucket_id)
-                if getattr(error, "maybe_executed", False) or has_failed(error):
-                    raise
-                await self._settle()
-                lost = error
-            except NotOwner as error:
-                # The store has refused it, so that nothing was written; news of the new owner are under way.
-                self._forget(bucket_id)
-                await asyncio.sleep(OWNER_NEWS_S)
-                await self._settle()
-                lost = error
-            else:
-                self._footing.wrote(bucket_id, appended[1], appended[0] + len(records))
-                return appended
-        raise self._not_found(bucket_id, lost) from lost
-
-    async def _append_in_parts(self, bucket_id: int, records: list[Record], refused: NotSendable) -> Appended:
-        """Write what is too much for one message to another node; each part is written whole, one after the other."""
-        try:
-            parts = list(parts_of(records))
-        except NotSendable:
-            raise refused from None
-        if len(parts) == 1:
-            raise refused
-        appended = await self._write(bucket_id, parts[0])
-        for part in parts[1:]:
-            await self._write(bucket_id, part)
-        return appended
 
     # --- reading -----------------------------------------------------------------------------------------------------
 
@@ -478,12 +293,6 @@ class Queue(QueueAccess):
         from pulsing.streaming.sync_queue import SyncQueue
 
         return SyncQueue(self)
-
-
-def bucket_of(value: Any, count: int) -> int:
-    """The bucket of a value among `count`: MD5 of its text as a number, modulo the count; None counts as empty."""
-    text = "" if value is None else str(value)
-    return int.from_bytes(md5(text.encode(), usedforsecurity=False).digest(), "big") % count
 
 
 def check_window(limit: int, offset: int) -> None:

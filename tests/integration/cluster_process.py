@@ -20,7 +20,7 @@ from typing import Any
 
 import pulsing as pul
 from pulsing.core.events import Event
-from pulsing.streaming.queue import bucket_of
+from pulsing.streaming.writing import bucket_of
 from pulsing.testing import wait_until
 
 START_S = 30.0

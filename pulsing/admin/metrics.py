@@ -19,20 +19,21 @@ from typing import Any, TypeVar
 
 import prometheus_client
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.core import Metric
 from prometheus_client.openmetrics import exposition as openmetrics
 from prometheus_client.registry import Collector
 
 from pulsing.admin.audit import Audit
-from pulsing.admin.families import DETAILED, DETAILED_PREFIX, FAMILIES, PREFIX
+from pulsing.admin.families import DETAILED, DETAILED_PREFIX, PREFIX
 from pulsing.admin.fanout import Fanout
 from pulsing.admin.feed import Feed
 from pulsing.admin.loop_lag import LoopLag
 from pulsing.admin.occurrences import Occurrences
 from pulsing.admin.settings import AdminSettings
+from pulsing.admin.sheet import Labels, Sheet, metric_of
 from pulsing.admin.traffic import Traffic
 from pulsing.agent.usage import USAGE
-from pulsing.core.statistics import LATENCY_BOUNDS, ClassStatistics, Latency, SystemStatistics
+from pulsing.core.statistics import ClassStatistics, Latency, SystemStatistics
 from pulsing.streaming.counters import StreamingStatistics
 from pulsing.streaming.inspection import streaming_statistics
 
@@ -43,9 +44,10 @@ OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 SHARED_S = 1.0
 MAX_OBJECTS = 1_000
 
+_as_openmetrics: Callable[[CollectorRegistry], bytes] = openmetrics.generate_latest
+
 T = TypeVar("T")
 Row = Mapping[str, Any]
-Labels = tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -101,60 +103,6 @@ class Cap:
         return lambda value: value if value in self._kept else tuple(OTHER for _ in value)
 
 
-class Sheet(Collector):
-    """The families of one rendering, filled value by value; equal labels are added up."""
-
-    def __init__(self, exclude: Sequence[str] = ()) -> None:
-        self._exclude = exclude
-        self._values: dict[str, dict[Labels, Any]] = {}
-
-    def add(self, name: str, labels: Labels, value: float | None) -> None:
-        """Add a value to a counter or gauge; an unknown value (None) is not there."""
-        if value is None:
-            return
-        family = self._values.setdefault(name, {})
-        family[labels] = family.get(labels, 0) + value
-
-    def most(self, name: str, labels: Labels, value: float | None) -> None:
-        """Keep the largest of the values with these labels."""
-        if value is None:
-            return
-        family = self._values.setdefault(name, {})
-        family[labels] = max(family.get(labels, value), value)
-
-    def observe(self, name: str, labels: Labels, latency: Latency) -> None:
-        """Add a histogram."""
-        family = self._values.setdefault(name, {})
-        counts, total = family.get(labels, ([0] * len(latency.counts), 0.0))
-        family[labels] = ([a + b for a, b in zip(counts, latency.counts, strict=True)], total + latency.total_s)
-
-    def collect(self) -> Iterator[Metric]:
-        """All families in the order of the table: what has not happened yet is named, and 0 where it has no labels."""
-        for name, family in FAMILIES.items():
-            if not any(fnmatch.fnmatchcase(name, glob) for glob in self._exclude):
-                nothing: Mapping[Labels, Any] = {(): 0} if family.kind == "counter" and not family.labels else {}
-                values = self._values.get(name, nothing)
-                yield _family(PREFIX + name, family.kind, family.help, family.labels, values)
-
-
-_BOUNDS = [*(f"{bound:g}" for bound in LATENCY_BOUNDS), "+Inf"]
-
-
-def _family(name: str, kind: str, help: str, labels: Labels, values: Mapping[Labels, Any]) -> Metric:
-    if kind == "histogram":
-        histogram = HistogramMetricFamily(name, help, labels=labels)
-        for given, (counts, total) in values.items():
-            running = 0
-            buckets = [(bound, running := running + n) for bound, n in zip(_BOUNDS, counts, strict=True)]
-            histogram.add_metric(given, buckets, total)
-        return histogram
-    made = CounterMetricFamily if kind == "counter" else GaugeMetricFamily
-    metric = made(name, help, labels=labels)
-    for given, value in values.items():
-        metric.add_metric(given, value)
-    return metric
-
-
 @dataclass(frozen=True, eq=False)
 class _Legacy(Collector):
     """Three metrics under earlier names; a gauge named `_total` is none in OpenMetrics."""
@@ -168,7 +116,7 @@ class _Legacy(Collector):
             ("actors_created_total", "Actors that were spawned", self.statistics.spawned),
             ("uptime_seconds", "Time since the node began", self.statistics.uptime_s),
         ):
-            yield _family(PREFIX + name, "gauge", help, ("node_id",), {node: value})
+            yield metric_of(PREFIX + name, "gauge", help, ("node_id",), {node: value})
 
 
 class _UsersOwn(Collector):
@@ -240,12 +188,12 @@ class Metrics:
             return shared.body, form
         began = time.perf_counter()
         figures = await self._gather()
-        collectors: list[Collector] = [self._sheet(figures), *self._process_collectors()]
+        others: list[Collector] = [*self._process_collectors()]
         if self._settings.legacy_names and not as_openmetrics:
-            collectors.append(_Legacy(figures.statistics))
+            others.append(_Legacy(figures.statistics))
         if self._settings.include_default_registry:
-            collectors.append(_UsersOwn())
-        body = await self.in_worker(functools.partial(_render, collectors, as_openmetrics))
+            others.append(_UsersOwn())
+        body = await self.in_worker(functools.partial(_page, self._sheet(figures), others, as_openmetrics))
         self._render_s["metrics"] = time.perf_counter() - began
         self._shared[form] = _Shared(time.monotonic(), body, form)
         return body, form
@@ -256,7 +204,7 @@ class Metrics:
         metrics: list[Metric] = []
         for family in families:
             metrics += self._detailed(family, await self._objects(family), globs, limit)
-        body = await self.in_worker(functools.partial(_render, [_Fixed(metrics)], False))
+        body = await self.in_worker(functools.partial(prometheus_client.generate_latest, _registry(_Fixed(metrics))))
         self._render_s["detailed"] = time.perf_counter() - began
         return body, TEXT
 
@@ -508,7 +456,7 @@ class Metrics:
                 key = given if index < limit else (OTHER, *(of_class(given[1:]) if of_class else (OTHER,)))
                 values[key] = values.get(key, 0.0) + float(row[name])
             if values:
-                yield _family(f"{DETAILED_PREFIX}{family}_{suffix}", kind, help, labels, values)
+                yield metric_of(f"{DETAILED_PREFIX}{family}_{suffix}", kind, help, labels, values)
 
 
 @dataclass(frozen=True, eq=False)
@@ -540,13 +488,17 @@ def _fits(row: Row, globs: Mapping[str, str]) -> bool:
     return True
 
 
-def _render(collectors: Sequence[Collector], as_openmetrics: bool) -> bytes:
+def _page(sheet: Sheet, others: Sequence[Collector], as_openmetrics: bool) -> bytes:
+    if as_openmetrics:
+        return _as_openmetrics(_registry(sheet, *others))
+    return sheet.as_text().encode() + prometheus_client.generate_latest(_registry(*others))
+
+
+def _registry(*collectors: Collector) -> CollectorRegistry:
     registry = CollectorRegistry(auto_describe=False)
     for collector in collectors:
         registry.register(collector)
-    generate = openmetrics.generate_latest if as_openmetrics else prometheus_client.generate_latest
-    body: bytes = generate(registry)
-    return body
+    return registry
 
 
 def _version() -> str:

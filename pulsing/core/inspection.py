@@ -75,14 +75,17 @@ async def actor_rows(system: System, params: Mapping[str, Any]) -> list[dict[str
 
 async def _chosen(cells: list[Cell], window: Window) -> Selection[Cell]:
     """The part of many actors that a window asks for: the best of all are among the best of each slice."""
-    parts = [_select(part, window) async for part in _slices(cells, CELLS_AT_ONCE)]
+    if not cells:
+        return Selection([], 0, 0)
+    read = _reader_at(cells[0].system.clock.wall())
+    parts = [_select(part, window, read) async for part in _slices(cells, CELLS_AT_ONCE)]
     best = [cell for part in parts for cell in part.objects]
-    last = _select(best, Window(sort=window.sort, limit=window.limit))
+    last = _select(best, Window(sort=window.sort, limit=window.limit), read)
     return Selection(last.objects, sum(part.total for part in parts), sum(part.filtered for part in parts))
 
 
-def _select(cells: list[Cell], window: Window) -> Selection[Cell]:
-    return select(cells, window, _cell_reader, attrgetter("actor_id.id"), _id_number)
+def _select(cells: list[Cell], window: Window, read: Callable[[str], Callable[[Cell], Any]]) -> Selection[Cell]:
+    return select(cells, window, read, attrgetter("actor_id.id"), _id_number)
 
 
 async def _slices(cells: list[Cell], size: int) -> AsyncIterator[list[Cell]]:
@@ -104,6 +107,15 @@ def _row_reader(name: str) -> Callable[[dict[str, Any]], Any]:
 def _cell_reader(name: str) -> Callable[[Cell], Any]:
     """Reads what `actor_row` says in one field, without making the row where that can be."""
     return _CELL_FIELDS.get(name) or (lambda cell: actor_row(cell).get(name))
+
+
+def _reader_at(wall: float) -> Callable[[str], Callable[[Cell], Any]]:
+    """The same at one moment for all actors: to ask the clock for each costs more than all else."""
+    of_now: Mapping[str, Callable[[Cell], Any]] = {
+        "rate": lambda cell: cell.messages / age if (age := wall - cell.created_at) > 1.0 else float(cell.messages),
+        "age_s": lambda cell: wall - cell.created_at,
+    }
+    return lambda name: of_now.get(name) or _cell_reader(name)
 
 
 def _id_number(text: str) -> int:

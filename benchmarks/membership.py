@@ -58,7 +58,9 @@ def simulated(seeds: int) -> dict[str, float]:
 async def real(rounds: int) -> dict[str, float]:
     """Figures of five processes on this machine."""
     async with processes(5) as nodes:
-        figures = quantiles("killed", await kill_rounds(nodes, rounds, Random(1)))
+        kills = await kill_rounds(nodes, rounds, Random(1))
+        figures = quantiles("killed", [kill.seen_s for kill in kills])
+        figures |= quantiles("asks of the killed failed", [kill.failed_s for kill in kills])
     async with processes(5) as nodes:
         stops = max(1, rounds // 2)
         figures[f"called dead of {stops} stopped for 5 s"] = await stop_rounds(nodes, stops, 5.0, Random(2))

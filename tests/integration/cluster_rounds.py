@@ -6,7 +6,9 @@ import asyncio
 import signal
 import time
 from collections.abc import Iterable
+from dataclasses import dataclass
 from random import Random
+from typing import Any
 
 from pulsing.testing import wait_until
 from tests.integration.cluster_process import Process
@@ -14,9 +16,26 @@ from tests.integration.cluster_process import Process
 DEADLINE_S = 30.0
 
 
+@dataclass(frozen=True)
+class Kill:
+    """What came of one kill, in seconds since it."""
+
+    seen_s: float
+    """until the last of the others had seen the death"""
+    failed_s: float
+    """until the last call that waited for an actor there had failed"""
+
+
 def mentions(nodes: Iterable[Process], kind: str) -> int:
     """How many events of a kind these nodes have told of so far."""
     return sum(line["kind"] == kind for node in nodes for line in node.seen)
+
+
+def last(node: Process, kind: str) -> dict[str, Any]:
+    """The newest line of a kind, which there is."""
+    line = node.last(kind)
+    assert line is not None
+    return line
 
 
 async def all_see(nodes: Iterable[Process], count: int) -> None:
@@ -26,11 +45,8 @@ async def all_see(nodes: Iterable[Process], count: int) -> None:
         await node.ask("names", lambda line: line["count"] == count)
 
 
-async def kill_rounds(nodes: list[Process], rounds: int, random: Random) -> list[float]:
-    """Kill one node after the other, each followed by another in its place.
-
-    Returns:
-        The seconds from each kill until the last of the others had seen the death.
+async def kill_rounds(nodes: list[Process], rounds: int, random: Random) -> list[Kill]:
+    """Kill one node after the other, while all others wait for an answer of it, each followed by another in its place.
 
     Raises:
         AssertionError: names of the dead were left, or somebody who lives was called dead.
@@ -43,12 +59,20 @@ async def kill_rounds(nodes: list[Process], rounds: int, random: Random) -> list
         number = random.randrange(len(nodes))
         victim = nodes[number]
         others = [node for node in nodes if node is not victim]
-        before = mentions(others, "member.dead")
+        before, failed_before = mentions(others, "member.dead"), mentions(others, "failed")
+        asked_before = mentions(others, "asked")
+        for node in others:
+            await node.tell(do="ask", name=f"keeper{number}", message={"forever": True})
+        await wait_until(lambda: mentions(others, "asked") == asked_before + len(others), DEADLINE_S)  # noqa: B023
         killed_at = time.monotonic()
         victim.signal(signal.SIGKILL)
         await wait_until(lambda: all(n.all("member.dead", victim.id) for n in others), DEADLINE_S)  # noqa: B023
+        await wait_until(lambda: mentions(others, "failed") == failed_before + len(others), DEADLINE_S)  # noqa: B023
         seen = [node.all("member.dead", victim.id) for node in others]
-        took.append(max(lines[0]["at"] for lines in seen) - killed_at)
+        failed = [last(node, "failed") for node in others]
+        assert {line["error"] for line in failed} <= {"LinkLost", "NodeDead"}
+        seen_at = max(lines[0]["at"] for lines in seen)
+        took.append(Kill(seen_at - killed_at, max(line["at"] for line in failed) - killed_at))
         assert not [line for lines in seen for line in lines if f"keeper{number}" in line["names"]]
         await victim.end()
         nodes[number] = await Process.start(others[0].addr)

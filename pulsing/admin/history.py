@@ -17,6 +17,7 @@ from pulsing.admin.loop_lag import LoopLag
 from pulsing.admin.times import rfc3339
 from pulsing.clock import Clock
 from pulsing.core.statistics import LATENCY_BOUNDS, Latency, SystemStatistics
+from pulsing.core.vitals import cpu_s, rss_bytes
 
 logger = logging.getLogger("pulsing.admin")
 
@@ -240,7 +241,6 @@ class History:
     async def _read(self) -> Reading:
         statistics: SystemStatistics = self._system.statistics()
         queues, topics = await self._rows("queues"), await self._rows("topics")
-        node = await self._fanout.ask_here("node")
         members = await self._rows("members")
         links = await self._fanout.ask_here("link_totals") if self._fanout.offers("link_totals") else {}
         carried = links.get("bytes") or {}
@@ -274,8 +274,8 @@ class History:
             "link_in_bytes_total": carried.get("in"),
             "link_out_bytes_total": carried.get("out"),
             "backpressure_s_total": links.get("backpressure_s"),
-            "rss_bytes": node.get("rss_bytes"),
-            "cpu_s_total": node.get("cpu_s_total"),
+            "rss_bytes": rss_bytes(),
+            "cpu_s_total": cpu_s(),
             "members": sum(row["status"] == "alive" for row in members),
         }
         return tuple(found[name] for name in NAMES)

@@ -38,7 +38,7 @@ class Vitals:
     def __init__(self, system: System) -> None:
         self._system = system
         self._read_at = system.now()
-        self._cpu_s = _cpu_s()
+        self._cpu_s = cpu_s()
         self._cpu_ratio: float | None = None
 
     def row(self, params: Mapping[str, Any]) -> dict[str, Any]:
@@ -59,8 +59,8 @@ class Vitals:
             "pid": os.getpid(),
             "uptime_s": figures.uptime_s,
             "cpu_ratio": self._cpu_ratio,
-            "cpu_s_total": _cpu_s(),
-            "rss_bytes": _rss_bytes(),
+            "cpu_s_total": cpu_s(),
+            "rss_bytes": rss_bytes(),
             "fds": _open_files(),
             "fds_max": resource.getrlimit(resource.RLIMIT_NOFILE)[0],
             "threads": threading.active_count(),
@@ -82,18 +82,20 @@ class Vitals:
         return row
 
     def _measure(self) -> None:
-        now, cpu_s = self._system.now(), _cpu_s()
+        now, used_s = self._system.now(), cpu_s()
         if now - self._read_at >= RATIO_EVERY_S:
-            self._cpu_ratio = (cpu_s - self._cpu_s) / (now - self._read_at)
-            self._read_at, self._cpu_s = now, cpu_s
+            self._cpu_ratio = (used_s - self._cpu_s) / (now - self._read_at)
+            self._read_at, self._cpu_s = now, used_s
 
 
-def _cpu_s() -> float:
+def cpu_s() -> float:
+    """Seconds of a processor that this process has used."""
     used = resource.getrusage(resource.RUSAGE_SELF)
     return used.ru_utime + used.ru_stime
 
 
-def _rss_bytes() -> int:
+def rss_bytes() -> int:
+    """Bytes of memory that this process has resident."""
     try:
         return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
     except (OSError, IndexError, ValueError):

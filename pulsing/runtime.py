@@ -276,6 +276,8 @@ class _Shared:
     def __init__(self) -> None:
         self.system: ActorSystem | None = None
         self.arguments: dict[str, Any] = {}
+        self.later: Callable[[], object] | None = None
+        """starts the system for whoever asks for it first"""
         self.starting: asyncio.Task[ActorSystem] | None = None
         self.waiting = 0
         """callers of `init` who wait for that start"""
@@ -353,6 +355,7 @@ async def init(
 async def shutdown() -> None:
     """Shut the process-wide system down; nothing to do when there is none."""
     system = _shared.system
+    _shared.later = None
     if system is None or not is_initialized():
         _shared.system = None
         return
@@ -372,12 +375,20 @@ def share(system: ActorSystem) -> None:
     _shared.system = system
 
 
+def share_when_asked(start: Callable[[], object]) -> None:
+    """Have the first who asks for the process-wide system start and share it, in a thread that waits for that."""
+    _shared.later = start
+
+
 def get_system() -> ActorSystem:
     """The process-wide system.
 
     Raises:
         NotInitialized: `init` has not been called.
     """
+    if _shared.later is not None and not is_initialized():
+        _shared.later()
+        _shared.later = None
     if _shared.system is None or not is_initialized():
         raise NotInitialized()
     return _shared.system

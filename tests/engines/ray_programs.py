@@ -82,6 +82,16 @@ class Counter:
         return os.getpid()
 
 
+class Watcher:
+    """Calls nothing of ours; whoever started the system was Ray."""
+
+    def look(self) -> int:
+        deadline = time.monotonic() + LIMIT_S
+        while count_alive() < 2 and time.monotonic() < deadline:
+            time.sleep(0.05)
+        return count_alive()
+
+
 class Later(Counter):
     """Like `Counter`, in an actor whose methods run on a loop."""
 
@@ -263,9 +273,12 @@ def placed() -> dict[str, Any]:
         second = await worker.pid()
         labelled = await Worker.with_options(resources={"label_selector": {"zone": "z2"}}).spawn(placement="ray")
         labelled_too = await labelled.add(7)
+        detached = await Worker.with_options(resources={"lifetime": "detached"}).spawn(placement="ray")
+        third = await detached.pid()
         await system.stop("worker")
         await wait_until(lambda: not Path(f"/proc/{second}").exists(), LIMIT_S)
         await pul.shutdown()
+        await wait_until(lambda: not Path(f"/proc/{third}").exists(), LIMIT_S)
         return {
             "calls": calls,
             "host": host.rpartition(":")[0],
@@ -275,6 +288,21 @@ def placed() -> dict[str, Any]:
         }
 
     return asyncio.run(use())
+
+
+def hooked() -> dict[str, Any]:
+    """What workers see in which nothing of ours was called but the hook of Ray's, and an actor placed in such a one."""
+    watchers = [actor(Watcher).remote() for _ in range(2)]
+    seen = ray.get([watcher.look.remote() for watcher in watchers])
+
+    async def place() -> int:
+        await pul.init_inside_ray()
+        worker = await Worker.spawn(placement="ray")
+        answer: int = await worker.add(7)
+        await pul.shutdown()
+        return answer
+
+    return {"seen": seen, "placed": asyncio.run(place())}
 
 
 def infeasible() -> list[str]:
@@ -412,15 +440,16 @@ async def timed(call: Callable[[], Any], number: int = 300) -> float:
     return (time.perf_counter() - began) / number
 
 
-def connect() -> None:
-    ray.init(_node_ip_address=HOSTS[0], log_to_driver=False, logging_level="error")
+def connect(**options: Any) -> None:
+    ray.init(_node_ip_address=HOSTS[0], log_to_driver=False, logging_level="error", **options)
 
 
 def main(program: str, *args: str) -> None:
     if program == "without_the_token":
         print(json.dumps(without_the_token()))
         return
-    connect()
+    hook = {"worker_process_setup_hook": "pulsing.integrations.ray.init_in_ray"}
+    connect(**({"runtime_env": hook} if program == "hooked" else {}))
     try:
         pul.cleanup_ray()
         result = globals()[program](*args)

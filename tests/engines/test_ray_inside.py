@@ -42,6 +42,10 @@ def test_a_system_that_leaves_is_not_handed_out_any_more(ray: RayCluster) -> Non
     assert ray.run("left") == {"known": []}
 
 
+def test_as_rays_hook_it_starts_the_system_of_a_worker_when_that_is_asked_for(ray: RayCluster) -> None:
+    assert ray.run("hooked") == {"seen": [2, 2], "placed": 7}
+
+
 def test_a_passphrase_is_used_and_told_apart_from_the_common_secret(ray: RayCluster) -> None:
     expected: dict[str, Any] = {"mode": "passphrase", "error": "AuthFailed", "initialised": False}
     assert ray.run("with_a_passphrase") == expected

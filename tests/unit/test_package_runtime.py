@@ -11,8 +11,10 @@ import pytest
 
 import pulsing as pul
 from pulsing import testing
+from pulsing.core.helpers import run_sync
 from pulsing.core.system import System
 from pulsing.exceptions import NotInitialized, SystemStopped
+from pulsing.runtime import share_when_asked
 
 
 async def test_init_starts_one_system_and_shutdown_ends_it() -> None:
@@ -125,3 +127,31 @@ async def test_a_system_is_created_from_settings_on_the_running_loop_only() -> N
     other.close()
     system = await pul.ActorSystem.create(SystemConfig.standalone(), asyncio.get_running_loop())
     await system.shutdown()
+
+
+@pytest.mark.shared_resources
+def test_a_start_that_was_named_happens_when_the_system_is_first_asked_for_and_that_once() -> None:
+    share_when_asked(lambda: run_sync(pul.init()))
+    assert not pul.is_initialized()
+    system = pul.get_system()
+    assert pul.get_system() is system
+
+    run_sync(pul.shutdown())
+    with pytest.raises(NotInitialized):
+        pul.get_system()
+
+
+@pytest.mark.shared_resources
+def test_a_start_that_fails_is_tried_again_by_whoever_asks_next() -> None:
+    outcomes = iter([OSError("no route"), None])
+
+    def start() -> None:
+        if (error := next(outcomes)) is not None:
+            raise error
+        run_sync(pul.init())
+
+    share_when_asked(start)
+    with pytest.raises(OSError, match="no route"):
+        pul.get_system()
+    assert pul.get_system() is pul.get_system()
+    run_sync(pul.shutdown())

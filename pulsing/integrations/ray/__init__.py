@@ -5,14 +5,15 @@ Ray places and launches processes. It is never on the way of a call: those go ov
 
 from __future__ import annotations
 
-from typing import Any
+import threading
+from typing import Any, cast
 
 from pulsing.core.helpers import run_sync
 from pulsing.integrations.ray.launcher import RayLauncher
 from pulsing.integrations.ray.token import HINT, explained
 from pulsing.integrations.sharing import shared_system
 from pulsing.placement import register_launcher
-from pulsing.runtime import ActorSystem
+from pulsing.runtime import ActorSystem, share_when_asked
 
 INIT_TIMEOUT_S = 30.0
 
@@ -42,12 +43,17 @@ async def async_init_in_ray() -> ActorSystem:
 def init_in_ray() -> ActorSystem:
     """The same for code that is not asynchronous; the system lives on a background loop.
 
-    May be named as Ray's `worker_process_setup_hook`, which runs it in every worker, needed or not.
+    May be named as Ray's `worker_process_setup_hook`, which runs it in every worker, needed or not: the system
+    is started when a task or actor there first asks for it, because Ray answers nobody before.
 
     Raises:
         TimeoutError: not within 30 s; and what `async_init_in_ray` raises.
     """
     _require_running()
+    if _is_hook():
+        share_when_asked(init_in_ray)
+        # Nobody looks at what a hook returns.
+        return cast("ActorSystem", None)
     return run_sync(async_init_in_ray(), timeout=INIT_TIMEOUT_S)
 
 
@@ -68,6 +74,15 @@ def cleanup() -> None:
 
 
 register_launcher("ray", RayLauncher())
+
+
+def _is_hook() -> bool:
+    """Whether Ray calls this before it gives a worker its first task: it aborts a worker that asks others then."""
+    import ray
+
+    context = ray.get_runtime_context()
+    is_worker = context.worker.mode == ray.WORKER_MODE and threading.current_thread() is threading.main_thread()
+    return is_worker and not context.get_task_name()
 
 
 def _require_ray() -> Any:

@@ -7,7 +7,10 @@ from typing import Any
 
 from pulsing.exceptions import PulsingRuntimeError
 
-KNOWN = ("num_cpus", "num_gpus", "memory", "resources", "label_selector", "accelerator_type", "runtime_env", "node_id")
+KNOWN = (
+    *("num_cpus", "num_gpus", "memory", "resources", "label_selector", "accelerator_type"),
+    *("runtime_env", "lifetime", "node_id"),
+)
 """Ray's own words, and `node_id`, the id of the one node of Ray's that will do."""
 
 _TOTALS = {"num_cpus": "CPU", "num_gpus": "GPU", "memory": "memory"}

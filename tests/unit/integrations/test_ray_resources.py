@@ -47,10 +47,16 @@ def test_an_amount_of_something_else_is_a_custom_resource_of_ray() -> None:
     }
 
 
-@pytest.mark.parametrize("value", ["detached", True, None])
+def test_all_words_of_ray_that_are_known_pass_as_they_are() -> None:
+    wanted = {"memory": 1 << 20, "label_selector": {"zone": "a"}, "runtime_env": {}, "lifetime": "detached"}
+
+    assert in_words_of_ray(wanted) == wanted
+
+
+@pytest.mark.parametrize("value", ["red", True, None])
 def test_words_that_ray_does_not_know_are_refused(value: Any) -> None:
-    with pytest.raises(PulsingRuntimeError, match="knows no resource lifetime; it knows num_cpus"):
-        in_words_of_ray({"num_cpus": 1, "lifetime": value})
+    with pytest.raises(PulsingRuntimeError, match="knows no resource colour; it knows num_cpus"):
+        in_words_of_ray({"num_cpus": 1, "colour": value})
 
 
 @pytest.mark.parametrize(

@@ -137,8 +137,8 @@ CAMPAIGNS = (
     Campaign(
         "T-KILL-1, 2",
         "five processes, killed in turn, then stopped for three seconds in turn",
-        "a death is seen by all within 1 s (p99), calls that wait for the dead fail within 250 ms (p99), nobody else is "
-        "called dead, no name of the dead resolves",
+        "a death is seen by all within 1 s (p99), calls that wait for the dead fail within 250 ms (p99), nobody else "
+        "is called dead, no name of the dead resolves",
         (_INTEGRATION + "test_cluster_rounds.py",),
         {"PULSING_ROUNDS": "50"},
         seed=1,

@@ -15,7 +15,7 @@ from pulsing.core.registry import check_name
 from pulsing.core.spawning import spawn_any
 from pulsing.core.system import System
 from pulsing.core.ties import TOPIC
-from pulsing.exceptions import ActorNotFound, PulsingRuntimeError, SystemStopped
+from pulsing.exceptions import ActorNotFound, DeadlineExceeded, PulsingRuntimeError, SystemStopped
 from pulsing.streaming.broker import (
     BEST_EFFORT_TIMEOUT,
     DEFAULT_FANOUT_TIMEOUT,
@@ -33,7 +33,8 @@ DEFAULT_PUBLISH_TIMEOUT = 30.0
 
 RENEW_EVERY_S = 1.0
 """How often a reader makes sure that the broker knows it: the bound on how long it can be unsubscribed unnoticed."""
-_BROKER_GRACE_S = 5.0
+_BROKER_GRACE_S = 0.5
+"""How much longer than for acknowledgements a publisher waits for the broker to tell of them."""
 
 MessageCallback = Callable[[Any], Any | Awaitable[Any]]
 
@@ -81,28 +82,35 @@ class _Broker:
 
     def __init__(self, system: Any, topic: str) -> None:
         self._system = system
+        self._inner: System = getattr(system, "inner", system)
         self._topic = topic
         self._ref: ActorRef | None = None
 
-    async def ref(self) -> ActorRef:
-        if self._ref is None:
-            self._ref = (await get_topic_broker(self._system, self._topic)).ref
-        return self._ref
-
-    def forget(self) -> None:
-        self._ref = None
-
     async def call(self, method: str, *args: Any, timeout: float = 30.0) -> Any:
-        """Call the broker; a call that cannot have run there is made again where it has moved to."""
+        """Call the broker; a call that cannot have run there is made again where it has moved to.
+
+        All of that takes `timeout` seconds at most: then it is DeadlineExceeded.
+        """
+        now = self._inner.now
+        deadline = now() + timeout
         for last in (False, False, True):
-            ref = self._ref or await self.ref()
+            ref = self._ref or await self._find(method, timeout, deadline - now())
             try:
-                return await ref.request(method, args, None, timeout)
+                return await ref.request(method, args, None, max(deadline - now(), 0.001))
             except GONE as error:
-                self.forget()
+                self._ref = None
                 if last or getattr(error, "maybe_executed", False):
                     raise
         raise AssertionError("unreachable")
+
+    async def _find(self, method: str, timeout: float, left: float) -> ActorRef:
+        try:
+            proxy = await asyncio.wait_for(get_topic_broker(self._system, self._topic), left)
+        except asyncio.TimeoutError:
+            operation = f"{method} of topic {self._topic}"
+            raise DeadlineExceeded(operation, timeout, maybe_executed=False) from None
+        self._ref = proxy.ref
+        return proxy.ref
 
 
 class TopicWriter:
@@ -141,7 +149,8 @@ class TopicWriter:
         Args:
             message: any value that can be sent.
             mode: what to wait for.
-            timeout: seconds to wait for acknowledgements; None for 30, and for 5 with best effort; 0 waits for none.
+            timeout: seconds to wait for acknowledgements; None for 30, and for 5 with best effort; 0 waits for none. A
+                broker that is gone or silent holds nobody up for longer, but for half a second.
 
         Returns:
             Who got it. Without subscribers it is a success with zeros.
@@ -149,7 +158,7 @@ class TopicWriter:
         Raises:
             TimeoutError: with WAIT_ALL_ACKS, not all acknowledged in time; `result` has the counts.
             ValueError: an unknown mode.
-            PulsingRuntimeError: the broker cannot be reached.
+            PulsingRuntimeError: the broker cannot be reached; DeadlineExceeded if it is silent.
         """
         name = mode.value if isinstance(mode, PublishMode) else mode
         if name not in MODES:
@@ -157,7 +166,8 @@ class TopicWriter:
         limit = (
             (BEST_EFFORT_TIMEOUT if name == "best_effort" else DEFAULT_FANOUT_TIMEOUT) if timeout is None else timeout
         )
-        patience = 30.0 if name == "fire_and_forget" or timeout is None else limit + _BROKER_GRACE_S
+        # With 0 nothing is waited for, but the broker still has to be reached.
+        patience = (limit or DEFAULT_PUBLISH_TIMEOUT) + _BROKER_GRACE_S
         outcome = await self._broker.call("fan_out", message, name, self._writer_id, limit, timeout=patience)
         result = result_of(outcome)
         if outcome["timed_out"] and name == "wait_all_acks":

@@ -166,7 +166,7 @@ DETAILED: Mapping[str, DetailedFamily] = {
         ("peer", "direction"),
         {
             "bytes_total": ("counter", "bytes_total", "Bytes received (in) and sent (out)"),
-            "pending_bytes": ("gauge", "pending_bytes", "Bytes that wait to be taken by the other node (out)"),
+            "pending_bytes": ("gauge", "pending_bytes", "Bytes that wait to be sent (out)"),
             "rtt_seconds": ("gauge", "rtt_s", "Round trip time (out)"),
         },
     ),

@@ -115,6 +115,11 @@ class Outbox:
         """Bytes that have not been handed to the connection."""
         return self._size + self._bulk_bytes
 
+    @property
+    def frames_waiting(self) -> int:
+        """Frames, and values that follow in chunks, that have not been handed to it."""
+        return len(self._heads) + len(self._bulk)
+
     def when_smaller(self, tell: Callable[[], None]) -> None:
         """Call back once when half of a `PILE` is left, or nothing will be sent any more."""
         self._wanting.append(tell)

@@ -265,6 +265,20 @@ async def test_each_end_of_each_link_has_an_id_of_its_own() -> None:
         assert (await get(client, f"links/{rows[0]['id']}"))["peer"] == rows[0]["peer"]
 
 
+async def test_what_was_sent_does_not_wait_whether_or_not_the_other_node_has_said_that_it_was_taken() -> None:
+    async with two_nodes() as (one, two, _):
+        counter = await Counter.spawn(name="far", system=two)
+        far = one.bind(counter.ref.actor_id)
+        for _ in range(5):
+            await far.request("incr", (), None, 10)
+
+        async def nothing_waits() -> bool:
+            rows = await one.inner.inspect("links")
+            return [(row["pending_frames"], row["pending_bytes"]) for row in rows] == [(0, 0)]
+
+        await wait_until(nothing_waits)
+
+
 async def test_what_a_link_carries_is_told_by_direction() -> None:
     async with two_nodes() as (_, two, client):
         await get(client, "actors")

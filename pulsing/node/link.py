@@ -21,7 +21,8 @@ from pulsing.node.streaming import IncomingStream, OutgoingStream
 from pulsing.node.totals import GOODBYES, Ending, Goodbyes
 from pulsing.tasks import TaskScope
 from pulsing.transport.base import Connection, ConnectionFault
-from pulsing.wire.codec import EncodedFrame, FrameCodec
+from pulsing.wire.codec import FrameCodec
+from pulsing.wire.encoded import EncodedFrame
 from pulsing.wire.errors import ProtocolError
 from pulsing.wire.failures import FailureRecord, from_failure, to_failure
 from pulsing.wire.frames import (

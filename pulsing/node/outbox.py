@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from pulsing.transport.base import Connection
-from pulsing.wire.codec import EncodedFrame
+from pulsing.wire.encoded import EncodedFrame
 from pulsing.wire.limits import ACTIVE_TRANSFERS, CHUNK
 from pulsing.wire.session import SMALL, WINDOW_BYTES
 

@@ -1,6 +1,7 @@
 """What travels on a link, as bytes: values, frames and failures. Pure: no sockets, no clock, no randomness."""
 
-from pulsing.wire.codec import EncodedFrame, FrameCodec
+from pulsing.wire.codec import FrameCodec
+from pulsing.wire.encoded import EncodedFrame
 from pulsing.wire.errors import DecodeError, ProtocolError
 from pulsing.wire.failures import FailureRecord, from_failure, to_failure
 from pulsing.wire.frames import (

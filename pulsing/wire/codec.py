@@ -1,15 +1,4 @@
-"""Frames as bytes and back: any number of frames, back to back, make one WebSocket message.
-
-    frame   = tag (1) | length (4) | rest                     length counts the bytes of rest; numbers are big-endian
-    ask     = flags (1) | name length (1) | deadline ms (4) | request (8) | sequence (8) | target (16)
-              | [trace (25)] | [sender (16)] | method | [transfer] | value      tell: the same, request and deadline 0
-    reply, stream item, failure, end = flags (1) | request (8) | [transfer] | value
-    cancel  = flags (1) | request (8)
-    credit  = request (8) | count (4)
-    chunk   = transfer (4) | bytes
-    ping, pong = nonce (8)
-    goodbye = reason          full, room = target (16)
-    transfer = number (4) | count (4) | size (4) of each attachment
+"""Frames as bytes and back, in the layout of `pulsing.wire.layout`: calls and answers with their values.
 
 What may go wrong with a value is told apart from what may go wrong with a frame: the lengths let the decoder step
 over a value that cannot be built here.
@@ -18,36 +7,46 @@ over a value that cannot be built here.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
+from pulsing.wire import signals
 from pulsing.wire.assembler import Assembler, lane_of
 from pulsing.wire.attachment import Attachment
+from pulsing.wire.encoded import EncodedFrame, chunks_of
 from pulsing.wire.errors import DecodeError, NoRoom, ProtocolError
 from pulsing.wire.failures import FailureRecord, failure_from_fields
 from pulsing.wire.flat import FLAT_BYTES
-from pulsing.wire.frames import (
-    Ask,
-    Cancel,
-    Credit,
-    End,
-    Failure,
-    Frame,
-    FrameTag,
-    Full,
-    Goodbye,
-    Ping,
-    Pong,
-    Reply,
-    Room,
-    StreamItem,
-    StreamKind,
-    Tell,
-    Undecodable,
+from pulsing.wire.frames import Ask, End, Failure, Frame, Reply, StreamItem, StreamKind, Tell, Undecodable
+from pulsing.wire.layout import (
+    ASK_TAG,
+    CALL,
+    CALL_SIZE,
+    CHUNK_TAG,
+    END_TAG,
+    FAILURE_TAG,
+    FLAG_OF_KIND,
+    HAS_FAILURE,
+    HAS_KWARGS,
+    HAS_METHOD,
+    HAS_TRACE,
+    HAS_TRANSFER,
+    HEAD,
+    IN_CALL,
+    IN_LIST,
+    KIND_OF_FLAG,
+    NO_DEADLINE,
+    REPLY_TAG,
+    REQUEST,
+    REQUEST_SIZE,
+    STREAM_ITEM_TAG,
+    TELL_TAG,
+    TRACE_SIZE,
+    TRANSFER,
+    WANTS_STREAM,
 )
-from pulsing.wire.limits import CHUNK, KIB, PORTION, PORTION_FRAMES, Limits
-from pulsing.wire.tags import Buffer
+from pulsing.wire.limits import PORTION, PORTION_FRAMES, Limits
+from pulsing.wire.options import call_options, pack_options
 from pulsing.wire.values import Codec
 from pulsing.wire.weight import is_light, weighed
 
@@ -56,86 +55,7 @@ _new: Any = tuple.__new__
 
 Call = TypeVar("Call", Ask, Tell)
 
-REASON_LIMIT = KIB
-
-# Looking a member up and packing it costs more than the packing of the rest; these are plain integers.
-(
-    _ASK,
-    _TELL,
-    _REPLY,
-    _FAILURE,
-    _CANCEL,
-    _STREAM_ITEM,
-    _CREDIT_TAG,
-    _END,
-    _CHUNK_TAG,
-    _PING,
-    _PONG,
-    _GOODBYE,
-    _,
-    _FULL,
-    _ROOM,
-) = map(int, FrameTag)
-
-_HEAD = struct.Struct(">BI")
-_CALL = struct.Struct(">BIBBIQQ16s")
-_REQUEST = struct.Struct(">BIBQ")
-_CREDIT = struct.Struct(">BIQI")
-_NONCE = struct.Struct(">BIQ")
-_TARGET = struct.Struct(">BI16s")
-_CHUNK = struct.Struct(">BII")
-_TRANSFER = struct.Struct(">II")
-
-_CALL_SIZE = _CALL.size - _HEAD.size
-_REQUEST_SIZE = _REQUEST.size - _HEAD.size
-_CREDIT_SIZE = _CREDIT.size - _HEAD.size
-_NONCE_SIZE = _NONCE.size - _HEAD.size
-_TARGET_SIZE = _TARGET.size - _HEAD.size
-
-_NO_DEADLINE = 0xFFFFFFFF
-_TRACE_SIZE = 25
-
-# Flags of ask and tell.
-_HAS_METHOD = 1
-_HAS_KWARGS = 2
-_WANTS_STREAM = 4
-_HAS_TRACE = 8
-_HAS_SENDER = 16
-_UNKNOWN_FLAGS = 32 | 64
-
-# Flags of reply; of end, the first says that a failure follows.
-_KIND_OF_FLAG: tuple[StreamKind, ...] = (None, "sync", "async")
-_FLAG_OF_KIND: dict[StreamKind, int] = {None: 0, "sync": 1, "async": 2}
-_HAS_FAILURE = 1
-
-_HAS_TRANSFER = 128
-
-# The containers of the frame itself do not count among those of the user's value.
-_IN_LIST = 1
-_IN_CALL = 2
-
 _NO_ATTACHMENTS: tuple[bytes, ...] = ()
-
-
-@dataclass(slots=True)
-class EncodedFrame:
-    """One frame, ready to be joined with others into a WebSocket message."""
-
-    head: bytes
-    """To be sent in the order of the frames."""
-
-    chunks: Iterator[tuple[Buffer, ...]] | None = None
-    """What follows of a large value: for each chunk the buffers to be joined, to be sent in their order, between
-    whatever other frames, and begun in the order of the heads with at most `ACTIVE_TRANSFERS` under way at a time.
-    None for most frames."""
-
-    attached: int = 0
-    """Bytes in all chunks together, without their heads."""
-
-    @property
-    def size(self) -> int:
-        """Bytes in all."""
-        return len(self.head) + self.attached
 
 
 class FrameCodec:
@@ -209,7 +129,7 @@ class FrameCodec:
         if size > PORTION and offset == 0:
             _check_heads(message, self.codec.limits)
         end = size if size - offset <= PORTION else offset + PORTION
-        assembler, lanes, read_head = self.assembler, self.assembler.lanes, _HEAD.unpack_from
+        assembler, lanes, read_head = self.assembler, self.assembler.lanes, HEAD.unpack_from
         try:
             while offset < end and left:
                 tag, length = read_head(message, offset)
@@ -218,7 +138,7 @@ class FrameCodec:
                 left -= 1
                 if offset > size:
                     raise ProtocolError("a frame is longer than its message")
-                if tag == _CHUNK_TAG:
+                if tag == CHUNK_TAG:
                     frames += self._take_chunk(message, start, offset)
                     end = min(size, end + length)
                     continue
@@ -250,7 +170,7 @@ class FrameCodec:
             return head, 0, ()
         self._transfers = (self._transfers + 1) & 0xFFFFFFFF
         table = struct.pack(f">II{len(attachments)}I", self._transfers, len(attachments), *map(len, attachments))
-        return table + head, _HAS_TRANSFER, attachments
+        return table + head, HAS_TRANSFER, attachments
 
     def _pack_flat(self, values: list[Any], *, single: bool = False) -> bytes | None:
         room = min(self._room(), FLAT_BYTES)
@@ -259,17 +179,17 @@ class FrameCodec:
     def _encoded(self, head: bytes, attachments: tuple[bytes, ...]) -> EncodedFrame:
         if not attachments:
             return EncodedFrame(head)
-        return EncodedFrame(head, _chunks(self._transfers, attachments), sum(map(len, attachments)))
+        return EncodedFrame(head, chunks_of(self._transfers, attachments), sum(map(len, attachments)))
 
     def _begin(
         self, frame: Frame, body: bytes, request_id: int | None, finish: Callable[[bytes, Sequence[Attachment]], Frame]
     ) -> None:
         """Await the attachments of a frame that is complete but for its value."""
-        transfer_id, count = _TRANSFER.unpack_from(body)
+        transfer_id, count = TRANSFER.unpack_from(body)
         if not 0 < count <= self.codec.limits.entries:
             raise ProtocolError(f"a value has {count} attachments")
-        sizes = struct.unpack_from(f">{count}I", body, _TRANSFER.size)
-        head = body[_TRANSFER.size + 4 * count :]
+        sizes = struct.unpack_from(f">{count}I", body, TRANSFER.size)
+        head = body[TRANSFER.size + 4 * count :]
         if len(head) > self.codec.limits.structured:
             raise ProtocolError("the structure of a value exceeds its limit")
         lane = lane_of(frame)
@@ -306,30 +226,32 @@ class FrameCodec:
     ) -> bytes | EncodedFrame:
         """As `encode` for an `Ask` of these fields, without making one; plain bytes where nothing follows them."""
         if deadline is None:
-            deadline = _NO_DEADLINE
-        elif deadline >= _NO_DEADLINE:
-            deadline = _NO_DEADLINE - 1
+            deadline = NO_DEADLINE
+        elif deadline >= NO_DEADLINE:
+            deadline = NO_DEADLINE - 1
         flags, attachments = 0, _NO_ATTACHMENTS
         body = None if kwargs or type(args) is not tuple else self._pack_arguments(args)
         if body is None:
             body, flags, attachments = self._pack_call(args, kwargs)
         if wants_stream:
-            flags |= _WANTS_STREAM
+            flags |= WANTS_STREAM
         name = b""
         if method is not None:
             name = method.encode()
-            flags |= _HAS_METHOD
+            flags |= HAS_METHOD
         name_size = len(name)
-        if sender is None and trace is not None and len(trace) == _TRACE_SIZE:
-            # Most calls; what follows is what `_pack_options` does.
-            flags |= _HAS_TRACE
+        if sender is None and trace is not None and len(trace) == TRACE_SIZE:
+            # Most calls; what follows is what `pack_options` does.
+            flags |= HAS_TRACE
             name = trace + name
         elif trace is not None or sender is not None:
-            options, flags = _pack_options(trace, sender, flags)
+            options, flags = pack_options(trace, sender, flags)
             name = options + name
-        size = _CALL_SIZE + len(name) + len(body)
+        size = CALL_SIZE + len(name) + len(body)
         try:
-            head = _CALL.pack(_ASK, size, flags, name_size, deadline, request_id, sequence, target.to_bytes(16, "big"))
+            head = CALL.pack(
+                ASK_TAG, size, flags, name_size, deadline, request_id, sequence, target.to_bytes(16, "big")
+            )
         except (struct.error, OverflowError) as error:
             raise ValueError(f"a field of a call is out of range: {error}") from error
         # In this order the body, which may be large, is copied once.
@@ -345,10 +267,10 @@ class FrameCodec:
         name = b""
         if method is not None:
             name = method.encode()
-            flags |= _HAS_METHOD
-        options, flags = _pack_options(trace, sender, flags)
-        size = _CALL_SIZE + len(options) + len(name) + len(body)
-        head = _CALL.pack(_TELL, size, flags, len(name), 0, 0, sequence, target.to_bytes(16, "big"))
+            flags |= HAS_METHOD
+        options, flags = pack_options(trace, sender, flags)
+        size = CALL_SIZE + len(options) + len(name) + len(body)
+        head = CALL.pack(TELL_TAG, size, flags, len(name), 0, 0, sequence, target.to_bytes(16, "big"))
         return self._encoded(head + options + name + body, attachments)
 
     def _pack_call(
@@ -358,25 +280,25 @@ class FrameCodec:
             raise ValueError("a frame whose value could not be decoded cannot be sent on")
         if not kwargs:
             flat = self._pack_flat(list(args)) if bytes in map(type, args) else None
-            return self._pack(list(args), _IN_LIST) if flat is None else (flat, 0, ())
-        body, flag, attachments = self._pack([list(args), kwargs], _IN_CALL)
-        return body, flag | _HAS_KWARGS, attachments
+            return self._pack(list(args), IN_LIST) if flat is None else (flat, 0, ())
+        body, flag, attachments = self._pack([list(args), kwargs], IN_CALL)
+        return body, flag | HAS_KWARGS, attachments
 
     def _decode_ask(self, message: bytes, start: int, end: int) -> Ask | None:
-        _, _, flags, name_size, deadline, request_id, sequence, target = _CALL.unpack_from(message, start - 5)
+        _, _, flags, name_size, deadline, request_id, sequence, target = CALL.unpack_from(message, start - 5)
         sender: int | None = None
         kwargs: dict[str, Any] = {}
-        offset = start + _CALL_SIZE + _TRACE_SIZE + name_size
-        if flags & ~_WANTS_STREAM == _HAS_METHOD | _HAS_TRACE and offset <= end:
-            # Most calls; what follows is what `_call_options` and `_call_value` do.
+        offset = start + CALL_SIZE + TRACE_SIZE + name_size
+        if flags & ~WANTS_STREAM == HAS_METHOD | HAS_TRACE and offset <= end:
+            # Most calls; what follows is what `call_options` and `_call_value` do.
             middle = offset - name_size
-            trace: bytes | None = message[middle - _TRACE_SIZE : middle]
+            trace: bytes | None = message[middle - TRACE_SIZE : middle]
             method: str | None = message[middle:offset].decode()
             args = self._arguments(message[offset:end])
         else:
-            method, trace, sender, offset = _call_options(message, start + _CALL_SIZE, end, flags, name_size)
+            method, trace, sender, offset = call_options(message, start + CALL_SIZE, end, flags, name_size)
             args = ()
-            if not flags & _HAS_TRANSFER:
+            if not flags & HAS_TRANSFER:
                 args, kwargs = self._call_value(message[offset:end], flags)
         fields = (
             request_id,
@@ -384,14 +306,14 @@ class FrameCodec:
             method,
             args,
             kwargs,
-            None if deadline == _NO_DEADLINE else deadline,
-            flags & _WANTS_STREAM != 0,
+            None if deadline == NO_DEADLINE else deadline,
+            flags & WANTS_STREAM != 0,
             trace,
             sender,
             sequence,
         )
         ask: Ask = _new(Ask, fields)
-        if not flags & _HAS_TRANSFER:
+        if not flags & HAS_TRANSFER:
             return ask
         self._begin_call(ask, flags, message[offset:end], request_id)
         return None
@@ -399,7 +321,7 @@ class FrameCodec:
     def _arguments(self, head: bytes, attachments: Sequence[Attachment] = ()) -> tuple[Any, ...] | Undecodable:
         """The arguments of a call that has no named ones."""
         try:
-            args = self._unpack(head, attachments, _IN_LIST)
+            args = self._unpack(head, attachments, IN_LIST)
         except DecodeError as error:
             return Undecodable(error)
         if type(args) is not list:
@@ -407,10 +329,10 @@ class FrameCodec:
         return tuple(args) if not attachments and is_light(head) else weighed(args, head, attachments)
 
     def _decode_tell(self, message: bytes, start: int, end: int) -> Tell | None:
-        _, _, flags, name_size, _, _, sequence, target = _CALL.unpack_from(message, start - 5)
-        method, trace, sender, offset = _call_options(message, start + _CALL_SIZE, end, flags, name_size)
+        _, _, flags, name_size, _, _, sequence, target = CALL.unpack_from(message, start - 5)
+        method, trace, sender, offset = call_options(message, start + CALL_SIZE, end, flags, name_size)
         tell = Tell(int.from_bytes(target, "big"), method, (), {}, trace, sender, sequence)
-        if not flags & _HAS_TRANSFER:
+        if not flags & HAS_TRANSFER:
             return self._completed(tell, flags, message[offset:end], ())
         self._begin_call(tell, flags, message[offset:end], None)
         return None
@@ -426,10 +348,10 @@ class FrameCodec:
     def _call_value(
         self, head: bytes, flags: int, attachments: Sequence[Attachment] = ()
     ) -> tuple[tuple[Any, ...] | Undecodable, dict[str, Any]]:
-        if not flags & _HAS_KWARGS:
+        if not flags & HAS_KWARGS:
             return self._arguments(head, attachments), {}
         try:
-            both = self.codec.unpack(head, attachments, _IN_CALL)
+            both = self.codec.unpack(head, attachments, IN_CALL)
         except DecodeError as error:
             return Undecodable(error), {}
         args: Any
@@ -443,24 +365,22 @@ class FrameCodec:
 
     def _encode_answer(self, tag: int, request_id: int, flags: int, value: Any, outer: int = 0) -> EncodedFrame:
         body, flag, attachments = self._pack(value, outer)
-        return self._encoded(
-            _REQUEST.pack(tag, _REQUEST_SIZE + len(body), flags | flag, request_id) + body, attachments
-        )
+        return self._encoded(REQUEST.pack(tag, REQUEST_SIZE + len(body), flags | flag, request_id) + body, attachments)
 
     def encode_reply(self, request_id: int, value: Any, kind: StreamKind = None) -> bytes | EncodedFrame:
         """As `encode` for a `Reply` of these fields, without making one; plain bytes where nothing follows them."""
         if kind is None and (body := self._pack_plain(value)) is not None:
-            return _REQUEST.pack(_REPLY, _REQUEST_SIZE + len(body), 0, request_id) + body
+            return REQUEST.pack(REPLY_TAG, REQUEST_SIZE + len(body), 0, request_id) + body
         if kind is None and type(value) is bytes and (body := self._pack_flat([value], single=True)) is not None:
-            return _REQUEST.pack(_REPLY, _REQUEST_SIZE + len(body), 0, request_id) + body
-        return self._encode_answer(_REPLY, request_id, _FLAG_OF_KIND[kind], value)
+            return REQUEST.pack(REPLY_TAG, REQUEST_SIZE + len(body), 0, request_id) + body
+        return self._encode_answer(REPLY_TAG, request_id, FLAG_OF_KIND[kind], value)
 
     def _encode_reply(self, frame: Reply) -> bytes | EncodedFrame:
         return self.encode_reply(*frame)
 
     def _decode_reply(self, message: bytes, start: int, end: int) -> Reply | None:
-        _, _, flags, request_id = _REQUEST.unpack_from(message, start - 5)
-        body = message[start + _REQUEST_SIZE : end]
+        _, _, flags, request_id = REQUEST.unpack_from(message, start - 5)
+        body = message[start + REQUEST_SIZE : end]
         if not flags:
             # Most answers; what follows is what `_value` does.
             try:
@@ -468,8 +388,8 @@ class FrameCodec:
                 return reply
             except DecodeError as error:
                 return Reply(request_id, Undecodable(error))
-        kind = _KIND_OF_FLAG[flags & ~_HAS_TRANSFER]
-        if not flags & _HAS_TRANSFER:
+        kind = KIND_OF_FLAG[flags & ~HAS_TRANSFER]
+        if not flags & HAS_TRANSFER:
             return Reply(request_id, self._value(body, (), 0), kind)
         self._begin_reply(Reply(request_id, None, kind), body)
         return None
@@ -483,12 +403,12 @@ class FrameCodec:
     def _encode_stream_item(self, frame: StreamItem) -> EncodedFrame:
         if isinstance(frame.items, Undecodable):
             raise ValueError("a frame whose value could not be decoded cannot be sent on")
-        return self._encode_answer(_STREAM_ITEM, frame.request_id, 0, list(frame.items), _IN_LIST)
+        return self._encode_answer(STREAM_ITEM_TAG, frame.request_id, 0, list(frame.items), IN_LIST)
 
     def _decode_stream_item(self, message: bytes, start: int, end: int) -> StreamItem | None:
-        _, _, flags, request_id = _REQUEST.unpack_from(message, start - 5)
-        body = message[start + _REQUEST_SIZE : end]
-        if not flags & _HAS_TRANSFER:
+        _, _, flags, request_id = REQUEST.unpack_from(message, start - 5)
+        body = message[start + REQUEST_SIZE : end]
+        if not flags & HAS_TRANSFER:
             return StreamItem(request_id, self._items(body, ()))
         announced = StreamItem(request_id, ())
         self._begin(
@@ -497,7 +417,7 @@ class FrameCodec:
         return None
 
     def _items(self, head: bytes, attachments: Sequence[Attachment]) -> tuple[Any, ...] | Undecodable:
-        items = self._value(head, attachments, _IN_LIST)
+        items = self._value(head, attachments, IN_LIST)
         if type(items) is Undecodable:
             return items
         if type(items) is not list:
@@ -505,22 +425,22 @@ class FrameCodec:
         return tuple(items)
 
     def _encode_failure(self, frame: Failure) -> EncodedFrame:
-        return self._encode_answer(_FAILURE, frame.request_id, 0, frame.failure.as_fields())
+        return self._encode_answer(FAILURE_TAG, frame.request_id, 0, frame.failure.as_fields())
 
     def _decode_failure(self, message: bytes, start: int, end: int) -> Failure:
-        _, _, _, request_id = _REQUEST.unpack_from(message, start - 5)
-        return Failure(request_id, self._record(message[start + _REQUEST_SIZE : end]))
+        _, _, _, request_id = REQUEST.unpack_from(message, start - 5)
+        return Failure(request_id, self._record(message[start + REQUEST_SIZE : end]))
 
     def _encode_end(self, frame: End) -> EncodedFrame:
         if frame.failure is None:
-            return EncodedFrame(_REQUEST.pack(_END, _REQUEST_SIZE, 0, frame.request_id))
-        return self._encode_answer(_END, frame.request_id, _HAS_FAILURE, frame.failure.as_fields())
+            return EncodedFrame(REQUEST.pack(END_TAG, REQUEST_SIZE, 0, frame.request_id))
+        return self._encode_answer(END_TAG, frame.request_id, HAS_FAILURE, frame.failure.as_fields())
 
     def _decode_end(self, message: bytes, start: int, end: int) -> End:
-        _, _, flags, request_id = _REQUEST.unpack_from(message, start - 5)
-        if not flags & _HAS_FAILURE:
+        _, _, flags, request_id = REQUEST.unpack_from(message, start - 5)
+        if not flags & HAS_FAILURE:
             return End(request_id)
-        return End(request_id, self._record(message[start + _REQUEST_SIZE : end]))
+        return End(request_id, self._record(message[start + REQUEST_SIZE : end]))
 
     def _record(self, body: bytes) -> FailureRecord:
         try:
@@ -528,60 +448,15 @@ class FrameCodec:
         except DecodeError as error:
             raise ProtocolError(f"a failure consists of plain values: {error}") from error
 
-    # What carries no value.
-
-    def _encode_cancel(self, frame: Cancel) -> EncodedFrame:
-        return EncodedFrame(_REQUEST.pack(_CANCEL, _REQUEST_SIZE, 0, frame.request_id))
-
-    def _decode_cancel(self, message: bytes, start: int, end: int) -> Cancel:
-        return Cancel(_REQUEST.unpack_from(message, start - 5)[3])
-
-    def _encode_credit(self, frame: Credit) -> EncodedFrame:
-        return EncodedFrame(_CREDIT.pack(_CREDIT_TAG, _CREDIT_SIZE, *frame))
-
-    def _decode_credit(self, message: bytes, start: int, end: int) -> Credit:
-        return Credit(*_CREDIT.unpack_from(message, start - 5)[2:])
-
-    def _encode_ping(self, frame: Ping) -> EncodedFrame:
-        return EncodedFrame(_NONCE.pack(_PING, _NONCE_SIZE, frame.nonce))
-
-    def _decode_ping(self, message: bytes, start: int, end: int) -> Ping:
-        return Ping(_NONCE.unpack_from(message, start - 5)[2])
-
-    def _encode_pong(self, frame: Pong) -> EncodedFrame:
-        return EncodedFrame(_NONCE.pack(_PONG, _NONCE_SIZE, frame.nonce))
-
-    def _decode_pong(self, message: bytes, start: int, end: int) -> Pong:
-        return Pong(_NONCE.unpack_from(message, start - 5)[2])
-
-    def _encode_goodbye(self, frame: Goodbye) -> EncodedFrame:
-        reason = frame.reason.encode("utf-8", "replace")[:REASON_LIMIT].decode("utf-8", "ignore").encode()
-        return EncodedFrame(_HEAD.pack(_GOODBYE, len(reason)) + reason)
-
-    def _decode_goodbye(self, message: bytes, start: int, end: int) -> Goodbye:
-        return Goodbye(str(message[start:end], "utf-8"))
-
-    def _encode_full(self, frame: Full) -> EncodedFrame:
-        return EncodedFrame(_TARGET.pack(_FULL, _TARGET_SIZE, frame.target.to_bytes(16, "big")))
-
-    def _decode_full(self, message: bytes, start: int, end: int) -> Full:
-        return Full(int.from_bytes(message[start:end], "big"))
-
-    def _encode_room(self, frame: Room) -> EncodedFrame:
-        return EncodedFrame(_TARGET.pack(_ROOM, _TARGET_SIZE, frame.target.to_bytes(16, "big")))
-
-    def _decode_room(self, message: bytes, start: int, end: int) -> Room:
-        return Room(int.from_bytes(message[start:end], "big"))
-
 
 def _check_heads(message: bytes, limits: Limits) -> None:
     """Refuse a message that would take too long to decode, before any of it is."""
     offset = heads = frames = 0
-    while offset + _HEAD.size <= len(message):
-        tag, length = _HEAD.unpack_from(message, offset)
-        offset += _HEAD.size + length
+    while offset + HEAD.size <= len(message):
+        tag, length = HEAD.unpack_from(message, offset)
+        offset += HEAD.size + length
         frames += 1
-        heads += 0 if tag == _CHUNK_TAG else length
+        heads += 0 if tag == CHUNK_TAG else length
     if heads > limits.heads:
         raise ProtocolError(f"the frames of a message have {heads} bytes beside their chunks, more than {limits.heads}")
     if frames > limits.frames:
@@ -603,93 +478,25 @@ def _are_named(kwargs: object) -> bool:
     return type(kwargs) is dict and all(type(name) is str for name in kwargs)
 
 
-def _pack_options(trace: bytes | None, sender: int | None, flags: int) -> tuple[bytes, int]:
-    """The optional fields of a call as bytes, and the flags that tell of them."""
-    options = b""
-    if trace is not None:
-        if len(trace) != _TRACE_SIZE:
-            raise ValueError(f"a trace context has {_TRACE_SIZE} bytes, got {len(trace)}")
-        flags |= _HAS_TRACE
-        options = trace
-    if sender is not None:
-        flags |= _HAS_SENDER
-        options += sender.to_bytes(16, "big")
-    return options, flags
-
-
-def _call_options(
-    message: bytes, offset: int, end: int, flags: int, name_size: int
-) -> tuple[str | None, bytes | None, int | None, int]:
-    """Method, trace, sender, and where the value begins."""
-    trace = sender = method = None
-    if flags & _UNKNOWN_FLAGS:
-        raise ProtocolError(f"a call has unknown flags {flags:#x}")
-    if flags & _HAS_TRACE:
-        trace = message[offset : offset + _TRACE_SIZE]
-        offset += _TRACE_SIZE
-    if flags & _HAS_SENDER:
-        sender = int.from_bytes(message[offset : offset + 16], "big")
-        offset += 16
-    if flags & _HAS_METHOD:
-        method = str(message[offset : offset + name_size], "utf-8")
-        offset += name_size
-    if offset > end:
-        raise ProtocolError("a call ends within its options")
-    return method, trace, sender, offset
-
-
-def _chunks(transfer_id: int, attachments: Sequence[bytes]) -> Iterator[tuple[Buffer, ...]]:
-    """Cut the attachments, as if they were one, into chunk frames; the buffers are views of them."""
-    room = CHUNK
-    views: list[Buffer] = []
-    for attachment in attachments:
-        view = memoryview(attachment)
-        while view:
-            piece, view = view[:room], view[room:]
-            views.append(piece)
-            room -= len(piece)
-            if room == 0:
-                yield _chunk(transfer_id, views)
-                room, views = CHUNK, []
-    if views:
-        yield _chunk(transfer_id, views)
-
-
-def _chunk(transfer_id: int, views: Sequence[Buffer]) -> tuple[Buffer, ...]:
-    return _CHUNK.pack(_CHUNK_TAG, 4 + sum(map(len, views)), transfer_id), *views
-
-
 _ENCODERS: dict[type, Callable[[FrameCodec, Any], bytes | EncodedFrame]] = {
     Ask: FrameCodec._encode_ask,
     Tell: FrameCodec._encode_tell,
     Reply: FrameCodec._encode_reply,
     Failure: FrameCodec._encode_failure,
-    Cancel: FrameCodec._encode_cancel,
     StreamItem: FrameCodec._encode_stream_item,
-    Credit: FrameCodec._encode_credit,
     End: FrameCodec._encode_end,
-    Ping: FrameCodec._encode_ping,
-    Pong: FrameCodec._encode_pong,
-    Goodbye: FrameCodec._encode_goodbye,
-    Full: FrameCodec._encode_full,
-    Room: FrameCodec._encode_room,
+    **signals.ENCODERS,
 }
 
 _ANY = 0xFFFFFFFF
 
 # For each tag its decoder, and the least and the greatest length of the rest of its frame.
 _DECODERS: dict[int, tuple[Callable[[FrameCodec, bytes, int, int], Frame | None], int, int]] = {
-    _ASK: (FrameCodec._decode_ask, _CALL_SIZE, _ANY),
-    _TELL: (FrameCodec._decode_tell, _CALL_SIZE, _ANY),
-    _REPLY: (FrameCodec._decode_reply, _REQUEST_SIZE, _ANY),
-    _FAILURE: (FrameCodec._decode_failure, _REQUEST_SIZE, _ANY),
-    _CANCEL: (FrameCodec._decode_cancel, _REQUEST_SIZE, _REQUEST_SIZE),
-    _STREAM_ITEM: (FrameCodec._decode_stream_item, _REQUEST_SIZE, _ANY),
-    _CREDIT_TAG: (FrameCodec._decode_credit, _CREDIT_SIZE, _CREDIT_SIZE),
-    _END: (FrameCodec._decode_end, _REQUEST_SIZE, _ANY),
-    _PING: (FrameCodec._decode_ping, _NONCE_SIZE, _NONCE_SIZE),
-    _PONG: (FrameCodec._decode_pong, _NONCE_SIZE, _NONCE_SIZE),
-    _GOODBYE: (FrameCodec._decode_goodbye, 0, REASON_LIMIT),
-    _FULL: (FrameCodec._decode_full, _TARGET_SIZE, _TARGET_SIZE),
-    _ROOM: (FrameCodec._decode_room, _TARGET_SIZE, _TARGET_SIZE),
+    ASK_TAG: (FrameCodec._decode_ask, CALL_SIZE, _ANY),
+    TELL_TAG: (FrameCodec._decode_tell, CALL_SIZE, _ANY),
+    REPLY_TAG: (FrameCodec._decode_reply, REQUEST_SIZE, _ANY),
+    FAILURE_TAG: (FrameCodec._decode_failure, REQUEST_SIZE, _ANY),
+    STREAM_ITEM_TAG: (FrameCodec._decode_stream_item, REQUEST_SIZE, _ANY),
+    END_TAG: (FrameCodec._decode_end, REQUEST_SIZE, _ANY),
+    **signals.DECODERS,
 }

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-import pulsing.wire.codec
+import pulsing.wire.layout
 from pulsing.wire import CHUNK, FrameTag, Limits, frames
 from pulsing.wire.session import (
     FULL_ACTORS,
@@ -36,7 +36,7 @@ def drawn(page: str) -> str:
 
 def layout() -> str:
     """How frames look as bytes, as the codec tells it."""
-    return _indented_part(pulsing.wire.codec.__doc__)
+    return _indented_part(pulsing.wire.layout.__doc__)
 
 
 def diagram() -> str:

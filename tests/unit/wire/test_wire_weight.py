@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pulsing.wire import Codec, FrameCodec, Tell
-from pulsing.wire.codec import EncodedFrame
+from pulsing.wire.encoded import EncodedFrame
 from pulsing.wire.weight import LIGHT, LIGHT_WEIGHT, Weighed, is_light, weight_of
 
 MANY = 65_000

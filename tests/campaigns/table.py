@@ -243,15 +243,19 @@ CAMPAIGNS = (
     ),
     Campaign(
         "T-SEC",
-        "pickles, secrets in whatever is written, settings, the matrix of the admin plane's gate, places that import",
+        "strangers without proof, pickles, secrets in whatever is written, settings, the matrix of the admin plane's "
+        "gate, places that import, names that are markup in a browser",
         "as SECURITY.md says",
         (
+            _INTEGRATION + "test_security_outsider.py",
             _INTEGRATION + "test_security_pickle.py",
             _INTEGRATION + "test_security_secrets.py",
             _INTEGRATION + "test_security_settings.py",
             _INTEGRATION + "test_subprocess_security.py",
             "tests/unit/admin/test_admin_gate.py",
+            "tests/unit/admin/test_admin_matrix.py",
             "tests/unit/test_package_gates.py",
+            "tests/e2e/test_e2e_hostile.py",
         ),
     ),
 )

@@ -81,6 +81,11 @@ class Fanout:
         """This node's id."""
         return str(self._system.node_id)
 
+    @property
+    def actors(self) -> int:
+        """How many actors this node has, Pulsing's own among them."""
+        return len(self._system.registry)
+
     async def nodes(self) -> list[str]:
         """Ids of the nodes that are worth asking: this one, and members that may still answer."""
         members = await self._system.members()

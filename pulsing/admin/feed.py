@@ -36,6 +36,9 @@ MAX_BYTES = 1 << 20
 RESUME_S = 60.0
 TICK_EVERY_S = 5.0
 RETRY_MS = 2_000
+MANY_ACTORS = 100_000
+WALK_SHARE = 20
+"""A tick that walks over more than so many actors may take one part in so many of the time."""
 
 Row = dict[str, Any]
 
@@ -198,6 +201,9 @@ class Feed:
         self._ticker: asyncio.Task[None] | None = None
         self._soon = asyncio.Event()
         self._told_at = 0.0
+        self._interval_s = settings.tick_s
+        """until the next tick; as set, unless there are very many actors"""
+        self._took_s = 0.0
         self.gaps = 0
         self._closed = False
 
@@ -290,7 +296,7 @@ class Feed:
         return {
             "sid": client.sid,
             "epoch": self._epoch,
-            "tick_s": self._settings.tick_s,
+            "tick_s": self._interval_s,
             "node": self._fanout.here,
             "role": client.principal.role,
             "at": rfc3339(self._clock.wall()),
@@ -318,11 +324,21 @@ class Feed:
                 await self._tick()
             except Exception:
                 logger.exception("a tick of the stream failed")
-            with contextlib.suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self._soon.wait(), self._settings.tick_s)
+            await self._rest()
+        self._views.clear()
+
+    async def _rest(self) -> None:
+        """Wait for the next tick, or until somebody asks for something else."""
+        until = self._clock.monotonic() + self._interval_s
+        while self._clients and (left := until - self._clock.monotonic()) > 0:
+            try:
+                await asyncio.wait_for(self._soon.wait(), min(left, TICK_EVERY_S))
+            except asyncio.TimeoutError:
+                self._tell_time()
+            else:
                 # Changes that come in quick succession (scrolling) are answered together.
                 await asyncio.sleep(0.02)
-        self._views.clear()
+                return
 
     async def _tick(self) -> None:
         questions = {q.key: q for client in self._clients.values() for q in client.watching.values()}
@@ -334,7 +350,9 @@ class Feed:
         await asyncio.gather(*(self._refresh(view, sources) for view in views))
         for client in list(self._clients.values()):
             self._show(client)
-        self._tell_time(self._clock.monotonic() - began)
+        self._took_s = self._clock.monotonic() - began
+        self._interval_s = interval_s(self._settings.tick_s, self._took_s, self._fanout.actors)
+        self._tell_time()
 
     def _drop_unwatched(self, questions: Mapping[str, Question]) -> None:
         # Kept for as long as a client may come back and continue where it was.
@@ -391,11 +409,23 @@ class Feed:
         data = b'{"sub":' + encode(sub) + b"," + members + b"}"
         client.send(frame_of(event, data, f"{self._epoch}.{revision}"))
 
-    def _tell_time(self, lag_s: float) -> None:
+    def _tell_time(self) -> None:
         now = self._clock.monotonic()
         if now - self._told_at < min(TICK_EVERY_S, max(1.0, self._settings.tick_s)):
             return
         self._told_at = now
-        frame = frame_of("tick", encode({"at": rfc3339(self._clock.wall()), "lag_s": round(lag_s, 4)}))
+        frame = frame_of("tick", encode(self._time()))
         for client in self._clients.values():
             client.send(frame)
+
+    def _time(self) -> dict[str, Any]:
+        return {
+            "at": rfc3339(self._clock.wall()),
+            "lag_s": round(self._took_s, 4),
+            "tick_s": round(self._interval_s, 2),
+        }
+
+
+def interval_s(tick_s: float, took_s: float, actors: int) -> float:
+    """Seconds until the next tick: longer where many actors are walked over, so that the loop is left to them."""
+    return tick_s if actors <= MANY_ACTORS else max(tick_s, took_s * WALK_SHARE)

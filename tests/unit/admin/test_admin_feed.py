@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pulsing.admin.feed import MAX_FRAMES, Change, Client, Feed
+from pulsing.admin.feed import MAX_FRAMES, Change, Client, Feed, interval_s
 from pulsing.admin.problems import ProblemError
 from pulsing.admin.settings import Principal
 from pulsing.admin.sources import Subscribe
@@ -252,3 +252,25 @@ async def test_streams_are_limited_and_end_with_a_word() -> None:
             world.plane.feed.open([], OPERATOR, None)
         await reader.leave()
     assert bye == {"reason": "shutdown"}
+
+
+def test_ticks_come_less_often_where_very_many_actors_are_walked_over() -> None:
+    assert interval_s(1.0, 0.4, 100_000) == 1.0
+    assert interval_s(1.0, 0.04, 100_001) == 1.0
+    assert interval_s(1.0, 0.4, 1_000_000) == pytest.approx(8.0)
+
+
+async def test_a_stretched_tick_is_told_and_the_time_is_told_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pulsing.admin.feed.MANY_ACTORS", 0)
+    monkeypatch.setattr("pulsing.admin.feed.WALK_SHARE", 1_000_000)
+    monkeypatch.setattr("pulsing.admin.feed.TICK_EVERY_S", 0.05)
+    async with site(tick_s=TICK) as world:
+        client = world.plane.feed.open([subscribe()], OPERATOR, None)
+        told: list[dict[str, Any]] = []
+        async for frame in client.frames():
+            if frame.startswith(b"event: tick"):
+                told.append(json.loads(frame.decode().split("data: ", 1)[1]))
+                if len(told) == 2:
+                    break
+        world.plane.feed.leave(client)
+    assert all(one["tick_s"] > TICK for one in told)

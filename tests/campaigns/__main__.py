@@ -32,8 +32,11 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="the short forms")
     parser.add_argument("--page", action="store_true", help="run nothing, write the page")
     chosen = parser.parse_args()
-    known = {campaign.id.partition(",")[0]: campaign for campaign in CAMPAIGNS}
-    wanted = [known[one] for one in chosen.ids] or list(CAMPAIGNS)
+    if unknown := [one for one in chosen.ids if not any(campaign.has(one) for campaign in CAMPAIGNS)]:
+        parser.error(
+            f"there is no {', '.join(unknown)}, but {', '.join(one for each in CAMPAIGNS for one in each.ids)}"
+        )
+    wanted = [each for each in CAMPAIGNS if not chosen.ids or any(each.has(one) for one in chosen.ids)]
     ended = [] if chosen.page else [_ended(one, is_long=not chosen.quick) for one in wanted if _can_run(one)]
     PAGE.write_text(reliability_page(read_results()))
     for result in ended:

@@ -30,6 +30,17 @@ class Campaign:
     long_arguments: tuple[str, ...] = ()
     short_arguments: tuple[str, ...] = ()
 
+    @property
+    def ids(self) -> list[str]:
+        """Its ids in full: "T-KILL-1, 2" has two."""
+        parts = self.id.split(", ")
+        family = parts[0].rpartition("-")[0]
+        return [f"{family}-{part}" if part.isdigit() else part for part in parts]
+
+    def has(self, one: str) -> bool:
+        """Whether this is the campaign of an id; "T-SEC" is that of "T-SEC-4", too."""
+        return any(one == mine or one.startswith(f"{mine}-") for mine in self.ids)
+
     def arguments(self, *, is_long: bool) -> list[str]:
         """What to give to a Python."""
         command = [*self.command, *(self.long_arguments if is_long else self.short_arguments)]
@@ -111,7 +122,7 @@ CAMPAIGNS = (
         "frames changed in their structure, for the decoder and for a node that lives",
         "one kind of error and no other; honest calls go on; memory and loop within bounds",
         ("tests/fuzz",),
-        {"PULSING_FUZZ": "1000000", "PULSING_FUZZ_LIVE": "100000"},
+        {"PULSING_FUZZ": "1000000", "PULSING_FUZZ_LIVE": "100000", "PULSING_FUZZ_MEMBERSHIP": "20000"},
         seed=1,
     ),
     Campaign(

@@ -64,6 +64,23 @@ def test_what_a_campaign_runs_is_there(campaign: Campaign) -> None:
         assert any(f'"{variable}"' in file.read_text() for file in files), variable
 
 
+@pytest.mark.parametrize(
+    ("asked", "found"),
+    [
+        ("T-SIM-1", ["T-SIM-1"]),
+        ("T-SIM-4", ["T-SIM-2, 4, 6"]),
+        ("T-KILL-2", ["T-KILL-1, 2"]),
+        ("T-BLK-1", ["T-NET-4, T-BLK-1"]),
+        ("T-SEC-4", ["T-SEC"]),
+        ("T-SEC", ["T-SEC"]),
+        ("T-SIM", []),
+        ("T-KILL-11", []),
+    ],
+)
+def test_a_campaign_is_found_by_any_of_its_ids(asked: str, found: list[str]) -> None:
+    assert [campaign.id for campaign in CAMPAIGNS if campaign.has(asked)] == found
+
+
 # It starts pytest three times.
 @pytest.mark.timeout(240)
 def test_a_campaign_gets_its_settings_tells_its_figures_and_says_how_it_ended(

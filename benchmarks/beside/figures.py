@@ -158,9 +158,8 @@ FIGURES = (
         unit=" records/s",
         at_least=400_000,
         peers=("queue", "put batch"),
-        if_missed="Every record is hashed for its bucket (MD5, as the interface fixes), weighed and kept with "
-        "its time: 2 µs, ten Python calls. Left to do: hashing and weighing of a whole batch in "
-        "compiled code.",
+        if_missed="Every record is hashed for its bucket (MD5, as the interface fixes), copied and kept with "
+        "its time. Left to do: hashing of a whole batch in compiled code.",
     ),
     Figure(
         "queue put, SQLite, batches of 100",
@@ -185,8 +184,8 @@ FIGURES = (
         ("streaming", "put one by 64 callers, sqlite normal"),
         unit=" records/s",
         at_least=60_000,
-        if_missed="Each writer waits for its own answer, so at most 64 records share a commit, and each is a "
-        "call, a future and a wake-up of its own. Left to do: fewer objects for each call that waits.",
+        if_missed="Each writer waits for its own answer, so at most 64 records share a call and a commit, and "
+        "each is a future and a wake-up of its own. Left to do: fewer objects for each put that waits.",
     ),
     Figure(
         "queue put, SQLite, 64 single writers, fsynced",

@@ -124,4 +124,4 @@ async def test_a_node_that_gets_spoilt_messages_of_membership_goes_on_answering_
                 peer.connection.send(NO_MESSAGE)
                 await wait_until(lambda peer=peer: peer.ended, timeout=20)  # type: ignore[misc]
         await under.check()
-        note(membership_messages_to_a_live_node=INPUTS, honest_calls_meanwhile=under.calls)
+        note(membership_messages_to_a_live_node=INPUTS, honest_calls_beside_membership=under.calls)

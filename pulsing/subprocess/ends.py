@@ -95,6 +95,9 @@ class Output:
         self._line_end: Any = "\n" if decode else b"\n"
         self._finished = False
         self._turn = asyncio.Lock()
+        self.outlives_reader = False
+        """whether what a reader of `chunks` leaves is thrown away, so that the process goes on"""
+        self._drain: asyncio.Future[None] | None = None
 
     async def read(self, n: int = -1) -> Any:
         """So many bytes or characters, fewer at the end; all there are for a negative number."""
@@ -124,7 +127,14 @@ class Output:
             while data := await self.end.read():
                 yield data
         finally:
-            self.end.close()
+            if self.outlives_reader:
+                self._drain = asyncio.ensure_future(self._throw_away())
+            else:
+                self.end.close()
+
+    async def _throw_away(self) -> None:
+        while await self.end.read():
+            pass
 
     async def _line(self) -> Any:
         parts = [self._buffer]

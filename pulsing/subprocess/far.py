@@ -72,6 +72,7 @@ class FarPopen:
         text: bool | None = None,
         umask: int = -1,
         pipesize: int = -1,
+        detach: bool = False,
         **nowhere: Any,
     ) -> None:
         refuse(nowhere)
@@ -88,6 +89,8 @@ class FarPopen:
         self._text = Text(bool(text or universal_newlines or encoding or errors), encoding, errors)
         if stdout == STDOUT:
             raise ValueError("STDOUT can only be used for stderr")
+        if detach and is_placed_by_ray(placement):
+            raise ValueError("detach is not for a program that Ray places: its process ends with the one that wants it")
         files = {"stdin": file_number(stdin), "stdout": file_number(stdout), "stderr": file_number(stderr)}
         order = Order(
             os.fspath(args) if isinstance(args, (str, bytes, os.PathLike)) else [os.fspath(word) for word in args],
@@ -102,6 +105,7 @@ class FarPopen:
             # Ray counts what it gives away itself, and in words of its own.
             needs=None if is_placed_by_ray(placement) else check_needs(resources),
             name=name,
+            detach=bool(detach),
         )
         self._system = system_for(system)
         # What blocks is not to be found out when the process runs.

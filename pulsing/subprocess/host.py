@@ -99,7 +99,7 @@ class Host:
             ledger.give_back(share)
             raise
         cell.watch(lambda _: ledger.give_back(share))
-        return _lifeline(cell, actor)
+        return _lifeline(cell, actor, order.detach)
 
     def _start_actor(self, actor: Any, spec: CellSpec, name: str | None) -> Cell:
         # One of the node's own: who administers it by REST must not write to what others have started.
@@ -155,13 +155,24 @@ def _environment(order: Order, share: Share) -> Any:
     return {**os.environ, **told} if order.env is None else {**order.env, **share.devices}
 
 
-def _lifeline(cell: Cell, actor: Any) -> Message:
+def _lifeline(cell: Cell, actor: Any, detach: bool) -> Message:
     message, _ = StreamMessage.create("process")
     channel = message.channel
     assert channel is not None
-    channel.on_close = lambda: cell.begin_end("stopped", None, 0.0)
+    if detach:
+        actor._detach()
+
+    def let_go() -> None:
+        if not detach or actor._child.ended.done():
+            cell.begin_end("stopped", None, 0.0)
+
+    def note_end(ended: asyncio.Future[int]) -> None:
+        if not channel.put_nowait(ended.result()) and detach:
+            let_go()
+
+    channel.on_close = let_go
     channel.put_nowait((str(cell.actor_id), actor.pid()))
-    actor._child.ended.add_done_callback(lambda ended: channel.put_nowait(ended.result()))
+    actor._child.ended.add_done_callback(note_end)
     cell.watch(lambda _: channel.finish())
     return message
 

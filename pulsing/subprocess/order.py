@@ -18,6 +18,10 @@ _STREAMS = {
 }
 
 
+_OF_THE_HOST = ("args", "needs", "name", "detach")
+"""What is no keyword of the actor."""
+
+
 @dataclass(frozen=True)
 class Order:
     """One process that is wanted; fields as of `subprocess.Popen`, streams without files."""
@@ -35,6 +39,8 @@ class Order:
     needs: Mapping[str, float] | None = None
     name: str | None = None
     """of the actor"""
+    detach: bool = False
+    """whether it goes on without the one who has started it"""
 
     def __post_init__(self) -> None:
         words = self.args if isinstance(self.args, list) else [self.args]
@@ -46,8 +52,8 @@ class Order:
         for name, allowed in _STREAMS.items():
             if getattr(self, name) not in allowed:
                 raise ValueError(f"{name} of a process elsewhere is PIPE or DEVNULL")
-        if type(self.umask) is not int or type(self.shell) is not bool:
-            raise TypeError("umask is an int, shell a bool")
+        if type(self.umask) is not int or type(self.shell) is not bool or type(self.detach) is not bool:
+            raise TypeError("umask is an int, shell and detach are bools")
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Order:
@@ -72,4 +78,4 @@ class Order:
 
     def options(self) -> dict[str, Any]:
         """Keywords for the actor of the process."""
-        return {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("args", "needs", "name")}
+        return {f.name: getattr(self, f.name) for f in fields(self) if f.name not in _OF_THE_HOST}

@@ -27,6 +27,7 @@ class Popen:
         system: by default that of the actor in whose thread this is, else the process-wide one, else one of its own.
         name: of the actor.
         resources: `num_cpus`, `num_gpus` and `memory` in bytes that the process needs; with Ray, what that knows.
+        detach: let the program go on on its node when its caller is gone, as a native one does.
         kwargs: further arguments of `subprocess.Popen`.
 
     Raises:
@@ -51,6 +52,7 @@ class Popen:
         system: Any = None,
         name: str | None = None,
         resources: Any = None,
+        detach: bool = False,
         **kwargs: Any,
     ) -> None:
         behind: Any
@@ -66,6 +68,7 @@ class Popen:
                 system=system,
                 name=name,
                 resources=resources,
+                detach=detach,
                 **kwargs,
             )
         object.__setattr__(self, "_behind", behind)

@@ -92,6 +92,12 @@ class ProcessActor:
         if self._guard is not None:
             self._guard.forget(self._child.pid)
 
+    def _detach(self) -> None:
+        """Let the process go on when whoever has started it is gone."""
+        for output in (self._stdout, self._stderr):
+            if output is not None:
+                output.outlives_reader = True
+
     def _ends(self) -> list[End]:
         outputs = [output.end for output in (self._stdout, self._stderr) if output is not None]
         return outputs if self._stdin is None else [self._stdin, *outputs]

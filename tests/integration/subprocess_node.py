@@ -1,7 +1,7 @@
 """A node in a process of its own, for tests that kill it; run as `python subprocess_node.py <role> <addr of another>`.
 
-`serve` lets others start programs and prints its address; `call` starts one there, `own` one here, and each prints the
-number of the program's process, then waits to be killed.
+`serve` lets others start programs and prints its address; `call` starts one there, `detach` one that may go on alone,
+`own` one here, and each prints the numbers of the program's processes, then waits to be killed.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ async def serve() -> None:
         await asyncio.Event().wait()
 
 
-async def call(addr: str) -> None:
+async def call(addr: str, **more: Any) -> None:
     system = await pul.init("127.0.0.1:0", seeds=[addr], join_timeout=30.0, admin=False)
-    await asyncio.to_thread(_start, {"system": system, "placement": "remote"})
+    await asyncio.to_thread(_start, {"system": system, "placement": "remote", **more})
 
 
 def own() -> None:
@@ -44,4 +44,4 @@ if __name__ == "__main__":
     if role == "own":
         own()
     else:
-        asyncio.run(serve() if role == "serve" else call(*rest))
+        asyncio.run(serve() if role == "serve" else call(*rest, detach=role == "detach"))

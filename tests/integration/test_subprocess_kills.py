@@ -108,6 +108,38 @@ def test_programs_end_when_their_caller_is_killed(nodes: Places) -> None:
         wait_for(lambda: not any(map(is_running, pids)))
 
 
+def test_a_detached_program_goes_on_without_its_caller_until_its_end_or_that_of_its_node(nodes: Places) -> None:
+    with node("detach", nodes.elsewhere.addr) as (caller, line):
+        pids = numbers(line)
+        caller.send_signal(signal.SIGKILL)
+    wait_for(lambda: [one["status"] for one in nodes.do(nodes.elsewhere.members())].count("Alive") == 2)
+
+    assert all(map(is_running, pids))
+    os.kill(pids[1], signal.SIGKILL)  # what it waits for; then it ends by itself
+    wait_for(lambda: not any(map(is_running, pids)))
+    wait_for(lambda: process_actors(nodes.elsewhere) == 0)
+
+
+def test_a_detached_program_may_be_let_go_of_and_goes_on_to_write(nodes: Places, tmp_path: Path) -> None:
+    go, done = tmp_path / "go", tmp_path / "done"
+    script = f"echo 1; while [ ! -e {go} ]; do sleep 0.02; done; head -c 3000000 /dev/zero; touch {done}"
+    process = sub.Popen(["sh", "-c", script], stdout=sub.PIPE, detach=True, **nodes.keywords("elsewhere"))
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"1\n"
+    process.close()
+    go.touch()
+
+    wait_for(done.exists)
+    wait_for(lambda: process_actors(nodes.elsewhere) == 0)
+
+
+def process_actors(system: pul.ActorSystem) -> int:
+    """How many programs a node still keeps."""
+    from pulsing.subprocess.host import host_of
+
+    return len(host_of(system).guard._groups)
+
+
 def test_programs_of_a_program_without_a_cluster_end_when_it_is_killed() -> None:
     with node("own") as (caller, line):
         pids = numbers(line)

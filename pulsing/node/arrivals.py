@@ -55,6 +55,7 @@ class Arrivals:
         "_scheduled",
         "_system",
         "_taken",
+        "_taken_weight",
         "in_turn",
     )
 
@@ -71,6 +72,7 @@ class Arrivals:
         self._scheduled = self._paused = False
         self._in_line: dict[int, int] = {}
         self._taken = 0
+        self._taken_weight = 0
         self._credited_bytes = 0
         self.in_turn = False
         """Whether nothing that was sent earlier can come over another link any more."""
@@ -86,7 +88,7 @@ class Arrivals:
             self._first = frame.sequence
         if not self.in_turn and self._held_bytes + weight > HELD_BYTES:
             self._refuse_for_now(self._envelope(self._id_of(frame.target), frame, request))
-            self._count_taken()
+            self._count_taken(frame)
             return
         self._held.append((frame, request, weight))
         self._held_bytes += weight
@@ -166,12 +168,22 @@ class Arrivals:
                     self._refuse_for_now(envelope)
             else:
                 self._refuse(envelope, frame.args)
-        self._count_taken()
+        self._count_taken(frame)
 
-    def _count_taken(self) -> None:
-        """Give room back to the other side, now and then."""
+    def _count_taken(self, frame: Ask | Tell) -> None:
+        """Give room back to the other side, now and then.
+
+        Bytes come before the messages that they belong to: most of a large value may have come when room was given for
+        another one. So what has been taken counts as well, or its room would never be given.
+        """
         self._taken += 1
-        if self._taken >= CREDIT_EVERY or self._link.bytes_in - self._credited_bytes >= CREDIT_EVERY_BYTES:
+        if type(frame.args) is Weighed:
+            self._taken_weight += frame.args.weight
+        if (
+            self._taken >= CREDIT_EVERY
+            or self._link.bytes_in - self._credited_bytes >= CREDIT_EVERY_BYTES
+            or self._taken_weight >= CREDIT_EVERY_BYTES
+        ):
             self._give_room()
 
     def _is_guest(self, target: ActorId) -> bool:
@@ -257,5 +269,5 @@ class Arrivals:
 
     def _give_room(self) -> None:
         self._link.send(Credit(0, self._taken))
-        self._taken = 0
+        self._taken = self._taken_weight = 0
         self._credited_bytes = self._link.bytes_in

@@ -17,16 +17,8 @@ from pulsing.ids import ActorId
 
 SILENCE_S = 2.0
 
-_NEEDS_NAME = {
-    "Ping": False,
-    "HealthCheck": False,
-    "GetNodeInfo": False,
-    "GetMetrics": False,
-    "ListActors": False,
-    "GetActor": True,
-    "StopActor": True,
-}
-"""What can be asked by message, and whether the question names an actor."""
+_ABOUT_AN_ACTOR = frozenset({"GetActor", "StopActor"})
+"""Questions that name one."""
 
 
 class SystemActor:
@@ -37,9 +29,10 @@ class SystemActor:
 
     def receive(self, msg: Any) -> Message:
         """Answer a "SystemMessage" whose JSON names a type; anything else is answered with an error."""
+        answers = self._answers()
         try:
-            question = _question(msg)
-            answer = self._answers()[question["type"]](question)
+            question = _question(msg, answers)
+            answer = answers[question["type"]](question)
         except ValueError as error:
             answer = {"type": "Error", "message": f"not understood: {error}"}
         return Message.from_json("SystemResponse", answer)
@@ -228,16 +221,20 @@ class SystemActor:
         return {"type": "Ok"}
 
 
-def _question(msg: Any) -> dict[str, Any]:
-    """What a message asks, in a form that the table of answers can take."""
+def _question(msg: Any, kinds: Mapping[str, Any]) -> dict[str, Any]:
+    """What a message asks.
+
+    Raises:
+        ValueError: it is none of the questions that there are.
+    """
     if not isinstance(msg, Message):
         raise ValueError(f"a {type(msg).__name__} is no Message")
     read = msg.to_json()
     question: dict[str, Any] = read if isinstance(read, dict) else {}
     kind = question.get("type")
-    if not isinstance(kind, str) or kind not in _NEEDS_NAME:
-        raise ValueError(f"its JSON says no type of {', '.join(_NEEDS_NAME)}")
-    if _NEEDS_NAME[kind] and not isinstance(question.get("name"), str):
+    if not isinstance(kind, str) or kind not in kinds:
+        raise ValueError(f"its JSON says no type of {', '.join(kinds)}")
+    if kind in _ABOUT_AN_ACTOR and not isinstance(question.get("name"), str):
         raise ValueError(f"{kind} takes a name")
     return question
 

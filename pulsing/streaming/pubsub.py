@@ -198,19 +198,41 @@ class _Subscriber:
         self._topic = topic
         self._callbacks = callbacks
 
-    async def receive(self, msg: dict[str, Any]) -> str | None:
-        """Give the payload to every callback; one that raises does not stop the next."""
+    def receive(self, msg: dict[str, Any]) -> str | Awaitable[str | None] | None:
+        """Give the payload to every callback; one that raises does not stop the next.
+
+        Where no callback has to be awaited it is done in the same turn, without a task.
+        """
         payload = msg["payload"]
-        acknowledged = True
-        for callback in tuple(self._callbacks):
+        outcome = None
+        callbacks = tuple(self._callbacks)
+        for place, callback in enumerate(callbacks):
             try:
                 result = callback(payload)
+            except Exception:
+                outcome = self._failed(callback)
+            else:
+                if result is not None and inspect.isawaitable(result):
+                    return self._await(result, payload, callbacks[place:], outcome)
+        return outcome
+
+    async def _await(
+        self, result: Awaitable[Any], payload: Any, callbacks: tuple[MessageCallback, ...], outcome: str | None
+    ) -> str | None:
+        """Wait for the first of these callbacks, whose result that is, and go on with the others."""
+        for place, callback in enumerate(callbacks):
+            try:
+                if place:
+                    result = callback(payload)
                 if inspect.isawaitable(result):
                     await result
             except Exception:
-                acknowledged = False
-                logger.exception("topic %s: callback %r failed", self._topic, callback)
-        return None if acknowledged else NOT_ACKNOWLEDGED
+                outcome = self._failed(callback)
+        return outcome
+
+    def _failed(self, callback: MessageCallback) -> str:
+        logger.exception("topic %s: callback %r failed", self._topic, callback)
+        return NOT_ACKNOWLEDGED
 
 
 class TopicReader:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
 from contextvars import ContextVar
+from inspect import isawaitable
 from operator import attrgetter
 from types import AsyncGeneratorType, CoroutineType, GeneratorType
 from typing import Any
@@ -180,16 +181,20 @@ def _carrying(span: Span, send: Callable[[], Any]) -> Any:
 def _around(
     original: Callable[..., Any], kind: Any, operation: str, name_of: Callable[[Any], str], *, linked: bool = False
 ) -> Callable[..., Any]:
-    """A span around an async method of a queue or topic."""
+    """A span around a method of a queue or topic; it may answer at once, or be awaited."""
 
     async def traced(self: Any, *args: Any, **kwargs: Any) -> Any:
         destination = name_of(self)
         span = begin(f"{operation} {destination}", kind, messaging(operation, destination), linked=linked)
-        if span is None:
-            return await original(self, *args, **kwargs)
-        return await _awaited(original(self, *args, **kwargs), span)
+        work = _run_out(original, self, *args, **kwargs)
+        return await (work if span is None else _awaited(work, span))
 
     return traced
+
+
+async def _run_out(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    result = function(*args, **kwargs)
+    return await result if isawaitable(result) else result
 
 
 # --- the actor's side ------------------------------------------------------------------------------------------------

@@ -175,6 +175,35 @@ async def test_a_raising_callback_is_no_ack_does_not_stop_the_next_and_evicts_no
         assert len(got) == 10
 
 
+async def test_callbacks_of_both_kinds_have_their_turn_one_after_the_other(one_system: Any) -> None:
+    async with one_system() as system:
+        heard: list[str] = []
+
+        def at_once(message: Any) -> None:
+            heard.append(f"at once {message}")
+
+        async def later(message: Any) -> None:
+            await asyncio.sleep(0)
+            heard.append(f"later {message}")
+
+        async def failing(message: Any) -> None:
+            await asyncio.sleep(0)
+            raise ValueError(message)
+
+        reader = await system.topic.read("t", reader_id="r")
+        for callback in (at_once, later, failing, at_once):
+            reader.add_callback(callback)
+        await reader.start()
+        writer = await system.topic.write("t")
+
+        results = [await writer.publish(n, PublishMode.WAIT_ALL_ACKS) for n in range(2)]
+
+        assert heard == [f"{when} {n}" for n in range(2) for when in ("at once", "later", "at once")]
+        assert [result.failed_subscribers for result in results] == [["r"], ["r"]]
+        reader.remove_callback(failing)
+        assert (await writer.publish(2, PublishMode.WAIT_ALL_ACKS)).delivered == 1
+
+
 async def test_wait_all_that_times_out_raises_with_the_true_counts(one_system: Any) -> None:
     async with one_system() as system:
         deaf = Deaf()

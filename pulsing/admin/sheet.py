@@ -20,6 +20,7 @@ from pulsing.core.statistics import LATENCY_BOUNDS, Latency
 Labels = tuple[str, ...]
 
 _BOUNDS = [*(f"{bound:g}" for bound in LATENCY_BOUNDS), "+Inf"]
+_BOUND = 'le="'
 
 _SPECIAL = re.compile(r'[\\\n"]')
 _ESCAPES = {"\\": r"\\", "\n": r"\n", '"': r"\""}
@@ -64,7 +65,9 @@ class Sheet(Collector):
             lines.append(f"# HELP {name} {family.help}\n# TYPE {name} {family.kind}\n")
             write = _write_histogram if family.kind == "histogram" else _write_number
             for given, value in values.items():
-                pairs = [f'{label}="{_escaped(text)}"' for label, text in zip(family.labels, given, strict=True)]
+                # By name, as `prometheus_client` writes them: whoever looks for a line finds it in either's text.
+                named = sorted(zip(family.labels, given, strict=True))
+                pairs = [f'{label}="{_escaped(text)}"' for label, text in named]
                 lines += write(name, pairs, value)
         return "".join(lines)
 
@@ -101,10 +104,11 @@ def _write_number(name: str, pairs: list[str], value: float) -> Iterator[str]:
 
 def _write_histogram(name: str, pairs: list[str], value: tuple[Sequence[int], float]) -> Iterator[str]:
     counts, total = value
-    before = "".join([f"{pair}," for pair in pairs])
+    before = "".join([f"{pair}," for pair in pairs if pair < _BOUND])
+    after = "".join([f",{pair}" for pair in pairs if pair > _BOUND])
     buckets = _cumulated(counts)
     for bound, count in buckets:
-        yield f'{name}_bucket{{{before}le="{bound}"}} {count}.0\n'
+        yield f'{name}_bucket{{{before}{_BOUND}{bound}"{after}}} {count}.0\n'
     yield f"{name}_count{_braced(pairs)} {buckets[-1][1]}.0\n"
     yield f"{name}_sum{_braced(pairs)} {total!r}\n"
 

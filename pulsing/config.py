@@ -82,6 +82,16 @@ class SystemConfig:
     """public names that this node may have"""
     ask_timeout: float = 30.0
     """seconds that asks of this node wait that say nothing of it"""
+    max_message_bytes: int = 16 << 20
+    """what one value may take on links, with its attachments; the same on all nodes"""
+    window_frames: int = 1024
+    """messages that this node has under way to another, 256 to 1024"""
+    window_bytes: int = 8 << 20
+    """about how many bytes of them, 1 to 8 MiB"""
+    pending_asks: int = 10_000
+    """asks of this node that wait for another's answers, at most 10,000"""
+    stream_items: int = 32
+    """items of one stream that this node has under way to another, at most 32"""
     ended_kept: int = 1_000
     """actors that have ended and can still be listed"""
     links_kept: int = 256
@@ -171,6 +181,11 @@ _FIELDS = {
     "letters_kept_bytes": "dead_letters.keep_bytes",
     "links_kept": "links.closed",
     "mailbox_bytes": "node.mailbox_bytes",
+    "max_message_bytes": "link.max_message_bytes",
+    "pending_asks": "link.pending_asks",
+    "stream_items": "link.stream_items",
+    "window_bytes": "link.window_bytes",
+    "window_frames": "link.window_frames",
     "mailbox_capacity": "node.mailbox",
     "node_name": "node.name",
     "public_names": "node.public_names",

@@ -176,6 +176,11 @@ async def start_system(
         "user_bytes": config.user_bytes,
         "public_names": config.public_names,
         "ask_timeout": config.ask_timeout,
+        "max_message_bytes": config.max_message_bytes,
+        "window_frames": config.window_frames,
+        "window_bytes": config.window_bytes,
+        "pending_asks": config.pending_asks,
+        "stream_items": config.stream_items,
     }
     system = ActorSystem(inner)
     try:

@@ -31,6 +31,7 @@ from pulsing.transport.address import join_address, split_address
 from pulsing.transport.base import Transport
 from pulsing.transport.websocket import WebSocketTransport
 from pulsing.wire.handshake import Terms
+from pulsing.wire.session import Bounds
 
 TransportFor = Callable[[NodeId, int | None], Transport]
 """Makes the way to node ports, given the control port to announce there; or given None, the way to control ports."""
@@ -75,6 +76,13 @@ async def join_network(
         allow_pickle=config.allow_pickle,
         closed_kept=config.links_kept,
         user_bytes=config.user_bytes,
+        bounds=Bounds(
+            window_frames=config.window_frames,
+            window_bytes=config.window_bytes,
+            pending_asks=config.pending_asks,
+            stream_items=config.stream_items,
+        ),
+        max_message=config.max_message_bytes,
         busy_poll_s=config.busy_poll_us / 1e6 if own_thread and usable_processors() > 1 else 0.0,
     )
     listener = node.listener = await transport.listen(bind, node.attach_accepted)

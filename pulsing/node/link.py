@@ -78,7 +78,7 @@ class Link:
         self.totals = peer.node.totals
         self._busy_poll = peer.node.busy_poll
         self.number = self.totals.next_link()
-        self.session: Session[Any] = Session()
+        self.session: Session[Any] = Session(peer.node.bounds)
         self.frames_in = self.bytes_in = 0
         self.opened_at = self.system.clock.wall()
         self.backpressure = Stopwatch()

@@ -25,13 +25,16 @@ from pulsing.node.totals import LinkTotals
 from pulsing.node.watching import Watches
 from pulsing.tasks import TaskScope
 from pulsing.transport.base import Connection, ConnectionHandler, DialFailed, DialledSelf, Listener, Transport
+from pulsing.wire.limits import Limits
 from pulsing.wire.registry import default_registry
+from pulsing.wire.session import Bounds
 from pulsing.wire.values import Codec
 
 logger = logging.getLogger(__name__)
 
 CLOSED_KEPT = 256
 """Links whose end can still be looked at."""
+MAX_MESSAGE = Limits().message
 PARTING_S = 1.0
 """How long two nodes that take leave of each other wait for what is open between them."""
 AUTH_PAUSE_S = 30.0
@@ -47,6 +50,8 @@ class Node:
         allow_pickle: agree to pickled values on links whose other end agrees too.
         closed_kept: closed links that can still be listed.
         user_bytes: what messages of other nodes may take together.
+        bounds: how much of what the protocol grants each link uses; None for all of it.
+        max_message: bytes that one value may take, with its attachments.
         busy_poll_s: seconds for which the loop is kept awake after a message.
     """
 
@@ -58,6 +63,8 @@ class Node:
         allow_pickle: bool = False,
         closed_kept: int = CLOSED_KEPT,
         user_bytes: int = USER_BYTES,
+        bounds: Bounds | None = None,
+        max_message: int = MAX_MESSAGE,
         busy_poll_s: float = 0.0,
     ) -> None:
         self.system = system
@@ -66,6 +73,8 @@ class Node:
         self._transport = transport
         self._allow_pickle = allow_pickle
         self.budget = Budget(user_bytes)
+        self.bounds = bounds
+        self._limits = Limits(message=max_message)
         self.busy_poll = BusyPoll(system.loop, busy_poll_s)
         self.totals = LinkTotals()
         self.listener: Listener | None = None
@@ -237,7 +246,7 @@ class Node:
     def codec_for(self, connection: Connection) -> Codec:
         """The codec of a link, by what its two ends agreed to."""
         agreed = self._allow_pickle and connection.peer.pickle and connection.peer.authenticated
-        return Codec(self._registry, allow_pickle=agreed)
+        return Codec(self._registry, allow_pickle=agreed, limits=self._limits)
 
     # --- links and members come and go -----------------------------------------------------------------------------
 

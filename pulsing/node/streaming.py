@@ -26,6 +26,9 @@ class OutgoingStream:
         self._request = request
         self._channel = channel
         self._more: asyncio.Future[None] | None = None
+        bounds = link.peer.node.bounds
+        self._unused = 0 if bounds is None else STREAM_CREDIT - bounds.stream_items
+        """So much of the credit is left as it is."""
         self._together = STREAM_CREDIT
         """So many items go in one frame at most."""
 
@@ -57,7 +60,7 @@ class OutgoingStream:
     async def _may_go_on(self) -> bool:
         """Wait for credit, and for what is on its way to the reader's node to be taken there."""
         outbox = self._link.outbox
-        while (self._request.credit <= 0 or outbox.waiting > PILE) and not self._channel.closed:
+        while (self._request.credit <= self._unused or outbox.waiting > PILE) and not self._channel.closed:
             self._more = asyncio.get_running_loop().create_future()
             if outbox.waiting > PILE:
                 outbox.when_smaller(self._wake)
@@ -67,7 +70,7 @@ class OutgoingStream:
     async def _next_items(self) -> tuple[Any, ...]:
         """Whatever is there, at least one item: a frame costs more than the items in it."""
         items = [await self._channel.next()]
-        while len(self._channel) and len(items) < min(self._request.credit, self._together):
+        while len(self._channel) and len(items) < min(self._request.credit - self._unused, self._together):
             items.append(await self._channel.next())
         return tuple(items)
 

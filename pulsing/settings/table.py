@@ -36,6 +36,11 @@ _NODE = (
     ),
     Option("node.public_names", COUNT, 10_000, "Public names that the node may have."),
     Option("node.ask_timeout", NUMBER, 30.0, "Seconds that an ask waits for its answer where it says nothing itself."),
+    Option("link.max_message_bytes", COUNT, 16 << 20, "Bytes of one value on links; the same on all nodes."),
+    Option("link.window_frames", COUNT, 1_024, "Messages under way to one other node; 256 to 1024."),
+    Option("link.window_bytes", COUNT, 8 << 20, "About how many bytes of them; 1 to 8 MiB."),
+    Option("link.pending_asks", COUNT, 10_000, "Asks that wait for one other node, at most 10,000."),
+    Option("link.stream_items", COUNT, 32, "Items of one stream under way to one other node, at most 32."),
 )
 
 _CREDENTIALS = (

@@ -27,6 +27,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Generic, TypeAlias, TypeVar
 
@@ -60,6 +61,28 @@ PENDING_ASKS = 10_000
 """Requests of one side that may be open."""
 FULL_ACTORS = 65_536
 """Actors of one side that may be without room at a time."""
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """How much of what the protocol grants one side makes use of; the other side need not know."""
+
+    window_frames: int = WINDOW_FRAMES
+    window_bytes: int = WINDOW_BYTES
+    pending_asks: int = PENDING_ASKS
+    stream_items: int = STREAM_CREDIT
+
+    def __post_init__(self) -> None:
+        # Room comes back for a quarter of the frames, or an eighth of the bytes, at once: less would not go on.
+        for name, least, most in (
+            ("window_frames", WINDOW_FRAMES // 4, WINDOW_FRAMES),
+            ("window_bytes", WINDOW_BYTES // 8, WINDOW_BYTES),
+            ("pending_asks", 1, PENDING_ASKS),
+            ("stream_items", 1, STREAM_CREDIT),
+        ):
+            if not least <= getattr(self, name) <= most:
+                raise ValueError(f"{name} lies between {least} and {most}, got {getattr(self, name)}")
+
 
 Context = TypeVar("Context")
 
@@ -163,9 +186,10 @@ class Window:
     Room comes back in numbers of messages; their sizes count as given back in the order of sending.
     """
 
-    __slots__ = ("bytes", "sizes")
+    __slots__ = ("bytes", "limit", "sizes")
 
-    def __init__(self) -> None:
+    def __init__(self, limit: int = WINDOW_BYTES) -> None:
+        self.limit = limit
         self.sizes: deque[int] = deque()
         """Of the messages under way, in the order of sending."""
         self.bytes = 0
@@ -173,7 +197,7 @@ class Window:
 
     def takes(self, size: int) -> bool:
         """Whether a message of so many bytes may go; one that is larger than the whole window goes alone."""
-        return size <= SMALL or self.bytes < WINDOW_BYTES
+        return size <= SMALL or self.bytes < self.limit
 
     def take(self, size: int) -> None:
         """Note a message of `size` bytes."""
@@ -237,11 +261,15 @@ class _Side(Generic[Context]):
 class Session(Generic[Context]):
     """One node's book of a link."""
 
-    __slots__ = ("_ours", "_theirs")
+    __slots__ = ("_frames", "_ours", "_pending", "_theirs")
 
-    def __init__(self) -> None:
+    def __init__(self, bounds: Bounds | None = None) -> None:
+        self._frames = WINDOW_FRAMES if bounds is None else bounds.window_frames
+        self._pending = PENDING_ASKS if bounds is None else bounds.pending_asks
         self._ours: _Side[Context | None] = _Side()
         self._theirs: _Side[Context | None] = _Side()
+        if bounds is not None:
+            self._ours.window.limit = bounds.window_bytes
 
     # --- what may be sent ------------------------------------------------------------------------------------------
 
@@ -249,7 +277,7 @@ class Session(Generic[Context]):
     def may_send_message(self) -> bool:
         """Whether a small ask or tell may go out now."""
         ours = self._ours
-        return len(ours.window.sizes) < WINDOW_FRAMES and len(ours.requests) < PENDING_ASKS and ours.phase is _TALKING
+        return len(ours.window.sizes) < self._frames and len(ours.requests) < self._pending and ours.phase is _TALKING
 
     def has_room_for(self, size: int) -> bool:
         """Whether that holds for a message of so many bytes, too."""

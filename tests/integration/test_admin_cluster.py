@@ -251,6 +251,11 @@ async def test_a_node_says_how_many_queues_topics_and_links_it_has_and_what_it_g
         "user_bytes": 512 << 20,
         "public_names": 10_000,
         "ask_timeout": 30.0,
+        "max_message_bytes": 16 << 20,
+        "window_frames": 1_024,
+        "window_bytes": 8 << 20,
+        "pending_asks": 10_000,
+        "stream_items": 32,
     }
 
 

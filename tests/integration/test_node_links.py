@@ -295,11 +295,9 @@ def test_a_link_that_is_lost_takes_no_messages_for_full_actors_with_it() -> None
     run_virtual(scenario)
 
 
-def test_asks_above_the_limit_of_open_ones_wait_for_their_turn(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pulsing.wire.session.PENDING_ASKS", 20)
-
+def test_asks_above_the_limit_of_open_ones_wait_for_their_turn() -> None:
     async def scenario() -> None:
-        async with cluster(2) as systems:
+        async with cluster(2, pending_asks=20) as systems:
             hanging = await elsewhere(systems, Cancellable, "hanging")
             calls = [asyncio.ensure_future(hanging.hang()) for _ in range(20)]
             late = asyncio.ensure_future(hanging.with_options(timeout=60).count())

@@ -11,8 +11,8 @@ from pulsing.admin.problems import ProblemError
 from pulsing.admin.signatures import check_arguments, return_schema, signature_schema
 from pulsing.admin.subjects import did_you_mean
 from pulsing.core.actor_class import ActorClass
+from pulsing.core.class_rows import shown_kind
 from pulsing.core.classes import actor_class_named, registered_classes
-from pulsing.core.inspection import shown_kind
 from pulsing.wire.registry import default_registry
 
 Row = dict[str, Any]

@@ -10,7 +10,7 @@ from typing import Any
 from pulsing.admin.catalogue import ACTORS, AGENTS, EVENTS, LINKS, METHODS, NODES, QUEUES, TOPICS, Listing
 from pulsing.admin.fanout import Answers, Fanout
 from pulsing.admin.paging import ListQuery
-from pulsing.core.inspection import percentiles
+from pulsing.core.class_rows import percentiles
 from pulsing.core.statistics import Latency
 
 Row = dict[str, Any]

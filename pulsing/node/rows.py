@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from pulsing.core.inspection import timestamp
+from pulsing.core.moments import timestamp
 from pulsing.node.link import Link
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from pulsing.core import ActorRef
-from pulsing.core.inspection import percentiles
+from pulsing.core.class_rows import percentiles
 from pulsing.core.system import System
 from pulsing.ids import ActorId
 from pulsing.streaming.catalogue import QueueSettings, bucket_key

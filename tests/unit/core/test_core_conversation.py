@@ -12,8 +12,9 @@ import pulsing as pul
 from pulsing import testing
 from pulsing.agent import agent
 from pulsing.config import SystemConfig
+from pulsing.core.actor_detail import actor_detail
 from pulsing.core.conversation import EXCHANGES_KEPT, HEARD_PER_S
-from pulsing.core.inspection import actor_detail, agent_rows
+from pulsing.core.inspection import agent_rows
 from pulsing.exceptions import DeadlineExceeded, PulsingBusinessError
 from pulsing.runtime import start_system
 from pulsing.testing.virtual import VirtualLoop, run_virtual

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 import pulsing as pul
-from pulsing.exceptions import DeadlineExceeded
+from pulsing.exceptions import DeadlineExceeded, LinkLost
 from pulsing.testing import wait_until
 from pulsing.transport.limits import Limits
 from tests.campaigns.noted import note
@@ -149,15 +149,23 @@ async def test_a_link_of_which_only_one_end_is_left_costs_a_call_its_time_and_is
 
 async def test_a_line_that_stands_still_is_given_up_and_replaced() -> None:
     assert Limits().write_timeout == DROPPED_S
-    async with lines(dataclasses.replace(Limits(), write_timeout=0.5)) as between:
+    async with lines(dataclasses.replace(Limits(), write_timeout=2.0)) as between:
+        await REGISTER.spawn(name="other", public=True, system=between.there)
+        other = await REGISTER.resolve("other", system=between.here, timeout=DEADLINE_S)
         before = between.link()
-        before.connection.abort()  # the next one has the shorter patience
-        await wait_until(lambda: between.link() not in (None, before), DEADLINE_S)
-        await between.far_register.note(1, 1)
-        storm = Storm([between.far_register], at_once=40, ballast=bytes(1024 * KIB))
+        before.connection.abort()
+
+        async def has_another() -> bool:
+            """The link that is made for the next call has the shorter patience."""
+            with contextlib.suppress(LinkLost):
+                await other.note(0, 1)
+            return between.link() not in (None, before)
+
+        await wait_until(has_another, DEADLINE_S)
+        storm = Storm([between.far_register], at_once=16, ballast=bytes(1024 * KIB))
         for proxy in between.proxies:
             proxy.stand_still()
-        await asyncio.wait_for(storm.send(0, 40), DEADLINE_S)
+        await asyncio.wait_for(storm.send(0, 16), DEADLINE_S)
         assert storm.perhaps_lost > 0
         await storm.check([between.register])
-        await between.far_register.note(1, 2)
+        await other.note(0, 2)

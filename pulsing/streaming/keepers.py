@@ -88,6 +88,14 @@ class Keepers:
         store = store_of(settings)
         return int(store.epoch_of(folder, bucket_id)) if store.exists(folder, bucket_id) else None
 
+    def files_here(self, topic: str) -> set[int]:
+        """The buckets of a queue whose files this node has."""
+        settings = self._catalogue.settings(topic)
+        if settings is None or not Takeover.of(settings).is_file_based:
+            return set()
+        folder, store = self._folders().of(topic, settings.storage_path), store_of(settings)
+        return {bucket_id for bucket_id in range(settings.num_buckets or 0) if store.exists(folder, bucket_id)}
+
     def has_log_of(self, topic: str, bucket_id: int, settings: QueueSettings, epoch: int) -> bool:
         """Whether this node's files of a bucket are those of its last known owner, or of a later one."""
         found = self.epoch_here(topic, bucket_id, settings)

@@ -348,7 +348,10 @@ class StorageManager:
         return await self._declarations.wait(topic, timeout)
 
     async def existing_buckets(self, topic: str) -> list[int]:
-        """The buckets of a queue that some live node holds; each is asked, for its news may be under way."""
+        """The buckets of a queue that some live node holds, open or as files; all of one that lies in a server.
+
+        Each node is asked, for its news may be under way.
+        """
         await self._exchange.meet_all()
         nodes = self._exchange.holding()
         asked = (self._ask(node_id, "held_buckets", topic, timeout=MEETING_TIMEOUT_S) for node_id in nodes)
@@ -356,12 +359,14 @@ class StorageManager:
         told = {bucket_id for answer in answers if isinstance(answer, list) for bucket_id in answer}
         settings = self.catalogue.settings(topic)
         count = 0 if settings is None else settings.num_buckets or 0
-        known = {b for b in range(count) if self.catalogue.holding(bucket_key(topic, b)).node_id in nodes}
+        in_server = settings is not None and Takeover.of(settings).is_elsewhere
+        known = {b for b in range(count) if in_server or self.catalogue.holding(bucket_key(topic, b)).node_id in nodes}
         return sorted(told | known)
 
     async def held_buckets(self, topic: str) -> list[int]:
-        """The buckets of a queue that this node holds."""
-        return [bucket_id for queue, bucket_id in self.buckets if queue == topic]
+        """The buckets of a queue that this node holds, also those that nobody has opened since it started."""
+        is_open = {bucket_id for queue, bucket_id in self.buckets if queue == topic}
+        return sorted(is_open | self._keepers.files_here(topic))
 
     async def has_topic(self, topic: str) -> bool:
         """Whether a live node has the broker of a topic."""

@@ -65,6 +65,8 @@ class Takeover:
     """only the side of a partition that has the majority may take over and write"""
     begins_by_majority: bool
     """only that side may begin a log"""
+    is_elsewhere: bool
+    """the records are in a server that any node may reach"""
 
     @classmethod
     def of(cls, settings: QueueSettings) -> Takeover:
@@ -78,7 +80,10 @@ class Takeover:
         # A server or a lock on a file allows one writer without that anybody counts members.
         has_quorum = options.get(QUORUM, MAJORITY) == MAJORITY
         by_majority = (is_fresh or is_shared) and has_quorum
-        return cls(is_file_based, is_fresh, is_shared, by_majority, (is_fresh or is_file_based) and has_quorum)
+        begins_by_majority = (is_fresh or is_file_based) and has_quorum
+        return cls(
+            is_file_based, is_fresh, is_shared, by_majority, begins_by_majority, not is_file_based and not is_fresh
+        )
 
 
 def no_majority(topic: str, bucket_id: int, epoch: int) -> NotOwner:

@@ -25,6 +25,7 @@ from pulsing.exceptions import (
     PulsingRuntimeError,
 )
 from pulsing.streaming import QueueReader
+from pulsing.streaming.administration import QueueBusy, delete_queue, open_queue
 from pulsing.streaming.backends.sqlite import SqliteBackend, file_of
 from pulsing.streaming.backends.writer import StoreThread
 from pulsing.streaming.manager import local_manager
@@ -500,6 +501,29 @@ async def test_a_queue_is_there_after_a_restart_with_its_settings(one_system: An
         assert sorted(record["id"] for record in await reader.get()) == list(range(20))
         row = (await system.inner.inspect("queues"))[0]
         assert (row["durable"], row["records"], row["backend"]) == (True, 20, "sqlite")
+
+
+async def test_what_nobody_has_opened_since_a_restart_is_counted_and_deleted_all_the_same(
+    one_system: Any,
+) -> None:
+    options: dict[str, Any] = {"backend": "sqlite", "num_buckets": 2}
+    async with one_system() as system:
+        await (await system.queue.write("q", **options)).put([{"id": n} for n in range(10)])
+
+    async with one_system() as system:
+        queue = await open_queue(system, "q")
+        assert queue is not None
+        figures = (await queue.stats())["buckets"]
+        assert sum(row["persisted_count"] for row in figures.values()) == 10
+
+    async with one_system() as system:
+        queue = await open_queue(system, "q")
+        assert queue is not None
+        with pytest.raises(QueueBusy):
+            await delete_queue(queue, if_empty=True)
+        assert await delete_queue(queue) == {"deleted": True, "records": 10}
+        await (await system.queue.write("q", **options)).put({"id": "new"})
+        assert await (await system.queue.read("q", **options)).get() == [{"id": "new"}]
 
 
 async def test_a_queue_in_a_folder_of_its_own_is_found_there_again(one_system: Any, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import pulsing as pul
-from pulsing.core import inspection
+from pulsing.core import actor_rows
 from pulsing.core.window import Window, select
 
 
@@ -75,8 +75,8 @@ def test_the_best_of_many_are_those_that_a_full_sort_puts_first() -> None:
 
 
 async def test_a_window_over_several_slices_is_the_window_over_all(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(inspection, "CELLS_AT_ONCE", 3)
-    monkeypatch.setattr(inspection, "ROWS_AT_ONCE", 2)
+    monkeypatch.setattr(actor_rows, "CELLS_AT_ONCE", 3)
+    monkeypatch.setattr(actor_rows, "ROWS_AT_ONCE", 2)
     async with await pul.actor_system() as system:
         for number in range(10):
             await Idler.spawn(name=f"n{number}", system=system)

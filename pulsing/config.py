@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from math import isfinite
 from pathlib import Path
@@ -51,6 +51,8 @@ class SystemConfig:
     """address that others dial when it differs from `addr`"""
     control_port: int = 0
     """port on which membership listens, on the same interface; 0 for any free one"""
+    ports: str | None = None
+    """first and last port, as `7700-7799`, among which a free one is taken where any would do"""
     cluster: str = "pulsing"
     insecure: bool | None = None
     allow_pickle: bool = False
@@ -110,6 +112,8 @@ class SystemConfig:
             raise ValueError("allow_pickle needs authenticated links: it cannot go with insecure=True")
         if not 0 <= self.control_port <= 65535:
             raise ValueError(f"control_port is a port number or 0, got {self.control_port}")
+        if self.ports is not None:
+            self.free_ports  # noqa: B018 - refuses what is none
         kept = ("events_kept", "letters_kept", "ended_kept", "links_kept")
         for name in (*kept, "mailbox_capacity", "mailbox_bytes", "user_bytes"):
             if getattr(self, name) < 1:
@@ -156,6 +160,16 @@ class SystemConfig:
     def is_tls_enabled(self) -> bool:
         """Whether all links are encrypted, because a passphrase or certificates are set."""
         return any(setting is not None for setting in (self.passphrase, self.passphrase_file, self.tls))
+
+    @property
+    def free_ports(self) -> Sequence[int]:
+        """The ports to try, in their order, where any free one would do; 0 stands for what the system chooses."""
+        if self.ports is None:
+            return (0,)
+        first, dash, last = self.ports.partition("-")
+        if not (first.isdecimal() and dash and last.isdecimal() and 0 < int(first) <= int(last) < 65536):
+            raise ValueError(f"ports is the first and the last port, as 7700-7799, got {self.ports!r}")
+        return range(int(first), int(last) + 1)
 
     @property
     def contacts(self) -> tuple[str, ...]:

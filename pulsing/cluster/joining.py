@@ -5,10 +5,12 @@ from __future__ import annotations
 import ipaddress
 import platform
 import socket
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from random import Random
+from typing import TypeVar
 
 from pulsing.cluster.cluster import Cluster
 from pulsing.cluster.control import CONTROL_LIMITS, CONTROL_PATH, ControlLinks
@@ -21,7 +23,7 @@ from pulsing.cluster.seeds import parse_address
 from pulsing.cluster.thread import HeartbeatThread
 from pulsing.config import SystemConfig
 from pulsing.core.system import System
-from pulsing.exceptions import AuthFailed, JoinTimeout
+from pulsing.exceptions import AddressInUse, AuthFailed, JoinTimeout
 from pulsing.ids import NodeId
 from pulsing.node import Node
 from pulsing.node.busy_poll import usable_processors
@@ -32,6 +34,8 @@ from pulsing.transport.base import Transport
 from pulsing.transport.websocket import WebSocketTransport
 from pulsing.wire.handshake import Terms
 from pulsing.wire.session import Bounds
+
+T = TypeVar("T")
 
 TransportFor = Callable[[NodeId, int | None], Transport]
 """Makes the way to node ports, given the control port to announce there; or given None, the way to control ports."""
@@ -67,7 +71,10 @@ async def join_network(
     make = transport_for or partial(_secured, system, config)
     bind = config.addr or _default_bind(plan)
     control = ControlLinks(make(system.node_id, None), system.node_id.id)
-    control_port = await crossing.run(control.listen(split_address(bind)[0], config.control_port))
+    host, port = split_address(bind)
+    control_port = await crossing.run(
+        _at_free_port(config, config.control_port, lambda port: control.listen(host, port))
+    )
     system.closing.append(lambda: crossing.run(control.close()))
     transport = make(system.node_id, control_port)
     node = Node(
@@ -85,7 +92,9 @@ async def join_network(
         max_message=config.max_message_bytes,
         busy_poll_s=config.busy_poll_us / 1e6 if own_thread and usable_processors() > 1 else 0.0,
     )
-    listener = node.listener = await transport.listen(bind, node.attach_accepted)
+    listener = node.listener = await _at_free_port(
+        config, port, lambda port: transport.listen(join_address(host, port), node.attach_accepted)
+    )
     system.closing.append(listener.close)
     system.addr = config.advertise or _dialable(listener.addr, plan)
     part = Participation(node, _cluster(system, config, plan, control, control_port, crossing), control)
@@ -99,6 +108,17 @@ async def join_network(
     if config.node_name is None:
         part.choose_free_name()
     return part
+
+
+async def _at_free_port(config: SystemConfig, wanted: int, listen: Callable[[int], Awaitable[T]]) -> T:
+    """Listen on the port that was wanted, or where none was on the first free one of those that may be taken."""
+    if wanted:
+        return await listen(wanted)
+    *others, last = config.free_ports
+    for port in others:
+        with suppress(AddressInUse):
+            return await listen(port)
+    return await listen(last)
 
 
 def _cluster(

@@ -60,6 +60,13 @@ def _amounts(words: tuple[str, ...]) -> tuple[str, ...]:
     return words
 
 
+def _span(text: str) -> str:
+    first, _, last = text.partition("-")
+    if not 0 < int(first) <= int(last) < 65536:
+        raise ValueError(text)
+    return text
+
+
 def _tables_in_file(value: Any) -> tuple[dict[str, Any], ...]:
     return tuple(_exactly(dict)(table) for table in _exactly(list)(value))
 
@@ -80,6 +87,12 @@ AMOUNTS = Kind(
     lambda text: _amounts(_words_of(text)),
     lambda value: _amounts(_words_in_file(value)),
     {"type": "array", "items": {"type": "string"}},
+)
+PORTS = Kind(
+    "the first and the last port, as 7700-7799",
+    _span,
+    lambda value: _span(_exactly(str)(value)),
+    {"type": "string", "pattern": "^[0-9]+-[0-9]+$"},
 )
 TABLES = Kind("a list of tables", _no_text, _tables_in_file, {"type": "array", "items": {"type": "object"}})
 

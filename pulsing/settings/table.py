@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from pulsing.settings.kinds import AMOUNTS, COUNT, FLAG, NUMBER, TABLES, TEXT, WORDS, choice
+from pulsing.settings.kinds import AMOUNTS, COUNT, FLAG, NUMBER, PORTS, TABLES, TEXT, WORDS, choice
 from pulsing.settings.option import Option
 from pulsing.settings.thresholds import THRESHOLDS
 
@@ -21,6 +21,7 @@ _NODE = (
     Option(
         "join_timeout", NUMBER, None, "Seconds within which a seed must have answered.", "go on alone", node_only=True
     ),
+    Option("ports", PORTS, None, "Ports among which links and membership take a free one.", "any free one"),
     Option("control_port", COUNT, 0, "Port on which membership listens; 0 for any free one."),
     Option("detector.profile", choice("lan", "fast"), "lan", "How patient: fast sees a death, and a pause, in 3 s."),
     Option("queue.base_path", TEXT, "./queue_storage", "Folder under which queues keep their files."),

@@ -503,6 +503,35 @@ def rebuild(bases: tuple[type, ...], args: tuple[Any, ...], fields: Mapping[str,
     return error
 
 
+def without_frames(error: BaseException, causes: int = 5) -> PulsingError:
+    """A copy of an error that may be kept for long: it holds no frame, and so nothing that was at work in one.
+
+    Args:
+        error: what its caller saw; one that is not of Pulsing's own classes becomes one, as if an actor had raised it.
+        causes: how many `cause` below it are kept, each the same way.
+
+    Returns:
+        An error with the text, the tracebacks as text and those attributes that are plain values.
+    """
+    if not isinstance(error, PulsingError):
+        error = error_for_caller(error, operation=type(error).__name__, actor_name="")
+    category, builtin = nearest_pulsing(error), nearest_builtin(error)
+    plain = {name: value for name, value in vars(error).items() if _is_plain(value)}
+    if hasattr(error, "cause"):
+        cause = error.cause
+        plain["cause"] = without_frames(cause, causes - 1) if isinstance(cause, BaseException) and causes else None
+    copy = rebuild((category,) if builtin is None else (category, builtin), (text_of(error),), plain)
+    if copy.remote_traceback is not None:
+        copy.__cause__ = RemoteTraceback(copy.remote_traceback)
+    return copy
+
+
+def _is_plain(value: object) -> bool:
+    if type(value) is list:
+        return all(type(item) is str for item in value)
+    return value is None or type(value) in (bool, int, float, str, ActorId, NodeId)
+
+
 @functools.cache
 def mixed(pulsing_class: type[PulsingError], builtin_class: type[Exception]) -> type[PulsingError]:
     """The class that is both `pulsing_class` and `builtin_class`; named like the first."""

@@ -10,7 +10,7 @@ from typing import Any
 from pulsing.core.accessors import take_back
 from pulsing.core.life import Life
 from pulsing.core.lifecycle import CLOSED, ENDED, FAILED, STOPPED, STOPPING, Ended, has_hook, run_hook
-from pulsing.exceptions import describe, traceback_text
+from pulsing.exceptions import describe, traceback_text, without_frames
 
 logger = logging.getLogger("pulsing.actor")
 
@@ -137,6 +137,7 @@ class Ending(Life):
             restarts=self.restarts,
             error=None if error is None else describe(error),
             traceback=None if error is None else getattr(error, "remote_traceback", None) or traceback_text(error),
+            failure=None if error is None else without_frames(error),
         )
 
 

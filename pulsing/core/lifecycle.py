@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pulsing.core.actor import Actor
+from pulsing.exceptions import PulsingError
 from pulsing.ids import ActorId, NodeId
 
 STARTING = "starting"
@@ -59,6 +60,8 @@ class Terminated:
     reason: str
     """stopped, failed, restart_limit, node_dead or shutdown"""
     error: BaseException | None = None
+    """what the actor failed by, as a caller would have seen it, or why its node cannot be asked; None where nothing
+    went wrong, and of actors on nodes of earlier versions"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +81,8 @@ class Ended:
     restarts: int
     error: str | None = None
     traceback: str | None = None
+    failure: PulsingError | None = None
+    """the error itself, as watchers are told that come late"""
 
 
 async def run_hook(actor: Any, hook: str, *args: Any) -> Any:

@@ -433,7 +433,7 @@ class System:
         known = self.ended_actor(ref.actor_id)
         if known is None:
             raise ActorNotFound(actor_id=ref.actor_id)
-        told(Terminated(known.actor_id, known.name, self.node_id, known.reason))
+        told(Terminated(known.actor_id, known.name, self.node_id, known.reason, known.failure))
 
     def unwatch(self, ref: ActorRef, told: Callable[[Terminated], None]) -> None:
         """Take the watch of an actor of this node back."""

@@ -89,13 +89,16 @@ class SystemActor:
         return {"stopped": cell.ended, "state": cell.state, "failed_asks": failed}
 
     async def wait_for_end(self, actor_id: str) -> dict[str, Any]:
-        """Answer when an actor of this node has ended, with its name and the reason.
+        """Answer when an actor of this node has ended.
+
+        Returns:
+            `{"name", "reason", "error"}`, as in `Terminated`.
 
         Raises:
             ActorNotFound: this node has never known it, or has forgotten it.
         """
         end = await self._system.bind(ActorId.from_str(actor_id)).watch()
-        return {"name": end.name, "reason": end.reason}
+        return {"name": end.name, "reason": end.reason, "error": end.error}
 
     def restart_actor(self, actor_id: str) -> None:
         """Start an actor of this node afresh."""

@@ -48,7 +48,8 @@ class Watches:
         for _ in range(ATTEMPTS):
             try:
                 end: dict[str, Any] = await self._ask(actor_id)
-                self._tell(Terminated(actor_id, end["name"], actor_id.node_id, end["reason"]))
+                # Nodes of earlier versions say nothing of the error.
+                self._tell(Terminated(actor_id, end["name"], actor_id.node_id, end["reason"], end.get("error")))
                 return
             except LinkLost:
                 continue

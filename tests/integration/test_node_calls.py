@@ -359,6 +359,35 @@ def test_a_watch_tells_of_the_end_of_an_actor_and_of_its_node(virtual: Run) -> N
     virtual(scenario)
 
 
+def test_a_watch_from_another_node_tells_by_what_an_actor_failed(virtual: Run) -> None:
+    class Lapse(pul.PulsingSystemError, OSError):
+        """Known on the actor's node only."""
+
+    class Frail:
+        def fall(self) -> None:
+            raise Lapse("no disk", recoverable=False)
+
+    async def scenario() -> None:
+        async with cluster(2) as systems:
+            for policy, reason in (("never", "failed"), ("on-failure", "restart_limit")):
+                cls: Any = pul.remote(restart_policy=policy, max_restarts=0)(Frail)
+                await cls.spawn(name=reason, system=systems[0])
+                frail = await cls.resolve(reason, system=systems[1], timeout=5)
+                watched = frail.ref.watch()
+                with pytest.raises(OSError, match="no disk") as caught:
+                    await frail.fall()
+                end = await watched
+                seen: Any = caught.value
+                assert (end.reason, end.name) == (reason, f"actors/{reason}")
+                assert isinstance(end.error, pul.PulsingSystemError)
+                assert type(end.error) is type(seen)
+                assert vars(end.error) == vars(seen)
+                assert str(end.error.remote_type).endswith("Lapse")
+                assert "raise Lapse" in str(end.error.__cause__)
+
+    virtual(scenario)
+
+
 def test_a_call_that_nobody_answers_ends_at_its_deadline(virtual: Run) -> None:
     async def scenario() -> None:
         async with cluster(2) as systems:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import gc
 import pickle
+import weakref
 from typing import Any
 
 import pytest
@@ -77,6 +79,52 @@ def test_a_mixed_error_survives_pickling(raised: Exception) -> None:
     assert issubclass(type(again), type(raised))
     assert str(again) == str(error)
     assert (again.remote_type, again.actor_name) == (type(raised).__name__, "a")
+
+
+class Held:
+    """Something that lives as long as the frame that knows it."""
+
+
+class OwnError(exc.PulsingSystemError, KeyError):
+    """Of a user."""
+
+
+def test_an_error_without_frames_says_the_same_and_holds_nothing() -> None:
+    def fail(held: Held) -> None:
+        error: Any = OwnError("first")
+        error.cause = ValueError("beneath")
+        error.held, error.count, error.kinds, error.mixture = held, 3, ["a", "b"], ["a", held]
+        raise error
+
+    held = Held()
+    freed = weakref.ref(held)
+    try:
+        fail(held)
+    except OwnError as raised:
+        seen: Any = exc.error_for_caller(raised, operation="C.m", actor_name="a")
+    kept: Any = exc.without_frames(seen)
+    assert type(kept) is type(seen)
+    assert issubclass(type(kept), KeyError)
+    assert str(kept) == "first"
+    assert (kept.remote_type, kept.remote_traceback) == (seen.remote_type, seen.remote_traceback)
+    assert str(kept.__cause__) == str(exc.RemoteTraceback(seen.remote_traceback))
+    assert (kept.actor_name, kept.recoverable, kept.count, kept.kinds) == ("a", True, 3, ["a", "b"])
+    assert isinstance(kept.cause, exc.PulsingBusinessError)
+    assert isinstance(kept.cause, ValueError)
+    assert kept.cause.message == "ValueError: beneath"
+    assert not {"held", "mixture"} & vars(kept).keys()
+    del held, seen
+    gc.collect()
+    assert freed() is None
+
+
+def test_causes_that_go_round_are_cut_off() -> None:
+    error = exc.PulsingSystemError("again")
+    error.cause = error
+    depth, kept = 0, exc.without_frames(error)
+    while isinstance(kept, exc.PulsingSystemError) and isinstance(kept.cause, exc.PulsingError):
+        depth, kept = depth + 1, kept.cause
+    assert depth == 5
 
 
 def test_whether_a_message_may_have_run_is_told_where_it_is_known() -> None:

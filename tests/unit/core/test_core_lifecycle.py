@@ -10,6 +10,7 @@ import pytest
 import pulsing as pul
 from pulsing import testing
 from pulsing.config import SystemConfig
+from pulsing.core import get_system_actor
 from pulsing.core.lifecycle import TRANSITIONS, advance
 from pulsing.exceptions import ActorNotFound, ActorStopped, DeadlineExceeded, PulsingSystemError, SystemStopped
 from pulsing.ids import ActorId
@@ -267,8 +268,13 @@ async def test_watching_an_actor_that_has_ended_tells_at_once() -> None:
         with pytest.raises(PulsingSystemError):
             await counter.fail(PulsingSystemError("x", recoverable=False))
         await testing.wait_until(lambda: not users_actors(system))
-        assert (await counter.ref.watch()).reason == "failed"
-        assert (await system.inner.bind(counter.ref.actor_id).watch()).reason == "failed"
+        near = await counter.ref.watch()
+        late: Any = await system.inner.bind(counter.ref.actor_id).watch()
+        assert near.reason == late.reason == "failed"
+        assert type(late.error) is type(near.error)
+        assert vars(late.error) == vars(near.error)
+        asked = await (await get_system_actor(system)).ref.as_any().wait_for_end(str(counter.ref.actor_id))
+        assert asked == {"name": None, "reason": "failed", "error": late.error}
 
 
 async def test_watching_nobody_is_an_error() -> None:

@@ -7,6 +7,7 @@ import random
 import selectors
 import time
 from collections.abc import Awaitable, Callable
+from contextvars import Context
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -14,6 +15,7 @@ T = TypeVar("T")
 EPOCH = 1_700_000_000.0
 """What the wall clock of a virtual loop shows at its beginning; any fixed value would do."""
 THREAD_WAIT_S = 0.01
+MOMENT_S = 1e-9
 
 
 class Deadlock(RuntimeError):
@@ -40,6 +42,15 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def clock(self) -> VirtualClock:
         """The loop's time as a `pulsing.clock.Clock`."""
         return VirtualClock(self)
+
+    def call_later(  # type: ignore[override]
+        self, delay: float, callback: Callable[..., object], *args: Any, context: Context | None = None
+    ) -> asyncio.TimerHandle:
+        """Set a timer; one that is not due yet is due a moment later at least.
+
+        What is left of a timeout may be too little to make a difference to the clock. A real one would have moved on.
+        """
+        return super().call_later(max(delay, MOMENT_S) if delay > 0 else delay, callback, *args, context=context)
 
     def run_in_executor(  # type: ignore[override]
         self, executor: Any, func: Callable[..., T], *args: Any

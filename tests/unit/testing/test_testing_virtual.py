@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 import threading
 
@@ -106,3 +107,14 @@ def test_the_clock_of_the_loop_shows_its_time() -> None:
         return loop.clock.monotonic(), loop.clock.wall() - wall
 
     assert run_virtual(scenario) == (7.0, 7.0)
+
+
+def test_a_rest_of_a_timeout_that_the_clock_is_too_coarse_for_passes_too() -> None:
+    async def scenario() -> None:
+        loop = asyncio.get_running_loop()
+        await asyncio.sleep(0.301)
+        deadline = math.nextafter(loop.time(), math.inf)
+        while (remaining := deadline - loop.time()) > 0:  # noqa: ASYNC110 - as whoever waits for the rest of a time
+            await asyncio.sleep(remaining / 4)
+
+    run_virtual(scenario)

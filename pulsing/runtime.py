@@ -29,7 +29,7 @@ from pulsing.ids import NodeId
 from pulsing.layers import features, starters
 
 if TYPE_CHECKING:
-    from pulsing.cluster.joining import TransportFor
+    from pulsing.cluster.joining import Through, TransportFor
 
 logger = logging.getLogger("pulsing")
 
@@ -144,6 +144,7 @@ async def start_system(
     config: SystemConfig,
     *,
     transport_for: TransportFor | None = None,
+    through: Through | None = None,
     clock: Clock | None = None,
     random: random.Random | None = None,
     node_id: NodeId | None = None,
@@ -151,8 +152,8 @@ async def start_system(
 ) -> ActorSystem:
     """Start a system; time, chance and network may be given, as tests do.
 
-    A given network has no credentials: it is one that does not leave the process. `before_joining` is called
-    before the system is known to any other.
+    A given network has no credentials: it is one that does not leave the process. `through` wraps each way to other
+    nodes. `before_joining` is called before the system is known to any other.
 
     A failure leaves nothing open.
     """
@@ -189,7 +190,7 @@ async def start_system(
         if config.networked:
             from pulsing.cluster.joining import join_network
 
-            await join_network(inner, config, transport_for)
+            await join_network(inner, config, transport_for, through)
         for prepare in starters:
             await prepare(system, config)
     except BaseException:

@@ -40,12 +40,18 @@ T = TypeVar("T")
 TransportFor = Callable[[NodeId, int | None], Transport]
 """Makes the way to node ports, given the control port to announce there; or given None, the way to control ports."""
 
+Through = Callable[[Transport], Transport]
+"""Wraps each way to other nodes, that to control ports first; called on the node's loop, before either is used."""
+
 FIRST_ROUND_S = 2.0
 """By then every seed that is there has answered."""
 
 
 async def join_network(
-    system: System, config: SystemConfig, transport_for: TransportFor | None = None
+    system: System,
+    config: SystemConfig,
+    transport_for: TransportFor | None = None,
+    through: Through | None = None,
 ) -> Participation:
     """Open this node's listener, join the cluster, and put the system on both.
 
@@ -54,6 +60,7 @@ async def join_network(
         config: where to listen, whom to join, by what secret.
         transport_for: makes the ways to other nodes; by default WebSocket, with the node's credentials, and then
             membership has a thread of its own.
+        through: wraps those ways, as tests do that break them.
 
     Raises:
         ValueError: an address cannot be read, or is a wildcard where one is needed that others can dial.
@@ -69,14 +76,15 @@ async def join_network(
     )
     system.closing.append(crossing.close)
     make = transport_for or partial(_secured, system, config)
+    wrap = through or _unchanged
     bind = config.addr or _default_bind(plan)
-    control = ControlLinks(make(system.node_id, None), system.node_id.id)
+    control = ControlLinks(wrap(make(system.node_id, None)), system.node_id.id)
     host, port = split_address(bind)
     control_port = await crossing.run(
         _at_free_port(config, config.control_port, lambda port: control.listen(host, port))
     )
     system.closing.append(lambda: crossing.run(control.close()))
-    transport = make(system.node_id, control_port)
+    transport = wrap(make(system.node_id, control_port))
     node = Node(
         system,
         transport,
@@ -108,6 +116,10 @@ async def join_network(
     if config.node_name is None:
         part.choose_free_name()
     return part
+
+
+def _unchanged(transport: Transport) -> Transport:
+    return transport
 
 
 async def _at_free_port(config: SystemConfig, wanted: int, listen: Callable[[int], Awaitable[T]]) -> T:

@@ -6,12 +6,14 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any, overload
 
 from pulsing.clock import Clock
 from pulsing.config import SystemConfig
 from pulsing.ids import NodeId
 from pulsing.runtime import ActorSystem, start_system
+from pulsing.testing.loopback import LoopbackNetwork
 from pulsing.testing.virtual import VirtualLoop
 from pulsing.testing.wait import wait_until
 from pulsing.transport.memory import Network
@@ -22,12 +24,12 @@ PORT = 7000
 class TestCluster(Sequence[ActorSystem]):
     """Joined systems, in the order in which they were started.
 
-    Faults are those of a network in memory; a cluster over loopback has none of them.
+    Faults are the same over a network in memory and over loopback.
     """
 
     __test__ = False  # pytest collects classes of this name otherwise
 
-    def __init__(self, network: Network | None) -> None:
+    def __init__(self, network: Network | LoopbackNetwork) -> None:
         self._network = network
         self._systems: list[ActorSystem] = []
         self._killed: set[int] = set()
@@ -48,19 +50,19 @@ class TestCluster(Sequence[ActorSystem]):
     def kill(self, i: int) -> None:
         """End system `i` as `kill -9` does: no farewell, its connections are reset, its port refuses."""
         self._killed.add(i)
-        self._net().kill(_host(i))
+        self._network.kill(_host(i))
 
     def freeze(self, i: int, seconds: float) -> None:
         """Let nothing reach or leave system `i` for so long."""
-        self._net().freeze(_host(i), seconds)
+        self._network.freeze(_host(i), seconds)
 
     def partition(self, a: int, b: int, *, one_way: bool = False) -> None:
         """Lose what `a` and `b` send each other, or only what `a` sends to `b`."""
-        self._net().partition(_host(a), _host(b), one_way=one_way)
+        self._network.partition(_host(a), _host(b), one_way=one_way)
 
     def heal(self) -> None:
         """End all partitions."""
-        self._net().heal()
+        self._network.heal()
 
     async def add(self, **options: Any) -> ActorSystem:
         """Start one more system and let it join."""
@@ -68,8 +70,10 @@ class TestCluster(Sequence[ActorSystem]):
         seeds = () if not self._systems else (self._systems[0].addr,)
         config = SystemConfig(addr=self._addr(number), seeds=seeds, admin=False, node_name=f"n{number}", **options)
         network = self._network
-        if network is None:
-            system = await start_system(config)
+        if isinstance(network, LoopbackNetwork):
+            node_id = NodeId()
+            through = partial(network.transport, _host(number), node_id)
+            system = await start_system(config, through=through, node_id=node_id)
         else:
             chance = random.Random(number)  # noqa: S311 - the same ids and choices in every run
             system = await start_system(
@@ -88,6 +92,8 @@ class TestCluster(Sequence[ActorSystem]):
 
     async def close(self) -> None:
         """Shut all systems down, the last started first."""
+        if isinstance(self._network, LoopbackNetwork):
+            self._network.end()
         for i in reversed(range(len(self._systems))):
             await self._systems[i].shutdown(drain=0)
 
@@ -96,12 +102,7 @@ class TestCluster(Sequence[ActorSystem]):
         return all(_alive(s) >= living for i, s in enumerate(self._systems) if i not in self._killed)
 
     def _addr(self, number: int) -> str:
-        return "127.0.0.1:0" if self._network is None else f"{_host(number)}:{PORT}"
-
-    def _net(self) -> Network:
-        if self._network is None:
-            raise ValueError("faults need transport='memory'")
-        return self._network
+        return f"{_host(number)}:{PORT}" if isinstance(self._network, Network) else "127.0.0.1:0"
 
 
 @asynccontextmanager
@@ -112,8 +113,8 @@ async def cluster(
 
     Args:
         n: how many.
-        transport: "memory", which can be partitioned, frozen and killed, also in virtual time; or "websocket", over
-            loopback with the user's token.
+        transport: "memory", which runs in virtual time, too; or "websocket", over loopback with the user's token and
+            a thread for the membership of each. Both can be partitioned, frozen and killed.
         delay: seconds that a message takes in memory.
         options: further fields of `SystemConfig`.
 
@@ -122,7 +123,7 @@ async def cluster(
     """
     if transport not in ("memory", "websocket"):
         raise ValueError(f"transport is 'memory' or 'websocket', not {transport!r}")
-    systems = TestCluster(Network(delay=delay) if transport == "memory" else None)
+    systems = TestCluster(Network(delay=delay) if transport == "memory" else LoopbackNetwork())
     try:
         for _ in range(n):
             await systems.add(**options)

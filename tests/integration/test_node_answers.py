@@ -54,7 +54,7 @@ def link_between(system: Any, other: Any) -> Any:
 async def sources(systems: Any) -> tuple[Source, list[Any]]:
     """An actor of the first system, and its proxies on the others, whose links outlive a stall on a busy machine."""
     for system in systems:
-        node_of(system)._transport._limits = dataclasses.replace(Limits(), write_timeout=60.0)
+        node_of(system)._transport.inner._limits = dataclasses.replace(Limits(), write_timeout=60.0)
         for link in node_of(system).links():
             link.connection.abort()
     await SOURCE.spawn(name="source", system=systems[0])
@@ -66,12 +66,12 @@ async def sources(systems: Any) -> tuple[Source, list[Any]]:
 
 def stall(system: Any, other: Any) -> Any:
     """Let a system read nothing of what another one sends; returns the other's end of the link."""
-    link_between(system, other).connection.transport.pause_reading()
+    link_between(system, other).connection.pause_reading()
     return link_between(other, system)
 
 
 def go_on(system: Any, other: Any) -> None:
-    link_between(system, other).connection.transport.resume_reading()
+    link_between(system, other).connection.resume_reading()
 
 
 async def test_nothing_more_is_begun_for_a_node_that_does_not_take_its_answers_and_others_are_served() -> None:

@@ -47,7 +47,7 @@ async def stall(systems: Any, reader: int, sender: int) -> Any:
     """Let one node read nothing of what another one sends; returns its end of the link."""
     await wait_until(lambda: link_between(systems[reader], systems[sender]) is not None, timeout=20)
     stalled = link_between(systems[reader], systems[sender]).connection
-    stalled.transport.pause_reading()
+    stalled.pause_reading()
     return stalled
 
 
@@ -73,7 +73,7 @@ async def test_a_node_that_does_not_read_holds_up_its_senders_and_nobody_else() 
         # What is under way is bounded by the window; the others wait at their sender.
         assert peer.link.session.window.bytes <= 10 * MIB
         assert peer.waiting >= 30
-        connection.transport.resume_reading()
+        connection.resume_reading()
         assert await asyncio.gather(*calls) == [MIB] * 40
 
 
@@ -81,7 +81,7 @@ async def test_a_node_that_takes_nothing_for_too_long_loses_its_link_and_what_wa
     assert Limits().write_timeout == 10.0
     async with cluster(3, transport="websocket") as systems:
         for system in systems:
-            node_of(system)._transport._limits = dataclasses.replace(Limits(), write_timeout=0.5)
+            node_of(system)._transport.inner._limits = dataclasses.replace(Limits(), write_timeout=0.5)
         for link in node_of(systems[0]).links():
             # Those that come after it have the shorter patience.
             link.connection.abort()

@@ -112,8 +112,7 @@ class SystemConfig:
             raise ValueError("allow_pickle needs authenticated links: it cannot go with insecure=True")
         if not 0 <= self.control_port <= 65535:
             raise ValueError(f"control_port is a port number or 0, got {self.control_port}")
-        if self.ports is not None:
-            self.free_ports  # noqa: B018 - refuses what is none
+        self.free_ports  # noqa: B018 - refuses what are none
         kept = ("events_kept", "letters_kept", "ended_kept", "links_kept")
         for name in (*kept, "mailbox_capacity", "mailbox_bytes", "user_bytes"):
             if getattr(self, name) < 1:
@@ -164,7 +163,7 @@ class SystemConfig:
     @property
     def free_ports(self) -> Sequence[int]:
         """The ports to try, in their order, where any free one would do; 0 stands for what the system chooses."""
-        if self.ports is None:
+        if not self.ports:
             return (0,)
         first, dash, last = self.ports.partition("-")
         if not (first.isdecimal() and dash and last.isdecimal() and 0 < int(first) <= int(last) < 65536):

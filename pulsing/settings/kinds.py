@@ -62,7 +62,7 @@ def _amounts(words: tuple[str, ...]) -> tuple[str, ...]:
 
 def _span(text: str) -> str:
     first, _, last = text.partition("-")
-    if not 0 < int(first) <= int(last) < 65536:
+    if text and not 0 < int(first) <= int(last) < 65536:
         raise ValueError(text)
     return text
 
@@ -92,7 +92,7 @@ PORTS = Kind(
     "the first and the last port, as 7700-7799",
     _span,
     lambda value: _span(_exactly(str)(value)),
-    {"type": "string", "pattern": "^[0-9]+-[0-9]+$"},
+    {"type": "string", "pattern": "^([0-9]+-[0-9]+)?$"},
 )
 TABLES = Kind("a list of tables", _no_text, _tables_in_file, {"type": "array", "items": {"type": "object"}})
 

@@ -46,7 +46,7 @@ async def test_a_port_that_is_named_is_taken_whatever_the_range(monkeypatch: pyt
         assert system.addr == f"127.0.0.1:{ports[0]}"
 
 
-@pytest.mark.parametrize("ports", ["7700", "7799-7700", "0-5", "1-65536", "a-b", ""])
+@pytest.mark.parametrize("ports", ["7700", "7799-7700", "0-5", "1-65536", "a-b", "-"])
 def test_what_is_no_range_is_refused(ports: str) -> None:
     with pytest.raises(ValueError, match="first and the last port"):
         SystemConfig(ports=ports)

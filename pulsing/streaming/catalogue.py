@@ -163,9 +163,12 @@ class Catalogue:
         return [entry.version, None if entry.settings is None else entry.settings.to_dict()]
 
 
-def _age(entry: QueueEntry) -> tuple[int, str]:
-    settings = "" if entry.settings is None else json.dumps(entry.settings.to_dict(), sort_keys=True, default=repr)
-    return entry.version, settings
+def _age(entry: QueueEntry) -> tuple[int, bool, str]:
+    """Of two entries of one version the greater one holds: what a first put has fixed, before what an opening has."""
+    if entry.settings is None:
+        return entry.version, True, ""
+    settings = json.dumps(entry.settings.to_dict(), sort_keys=True, default=repr)
+    return entry.version, entry.settings.num_buckets is not None, settings
 
 
 def bucket_key(queue: str, bucket_id: int) -> str:

@@ -6,11 +6,12 @@ import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from pulsing.core import ActorId, ActorProxy, ActorRef, remote
 from pulsing.core.system import System
-from pulsing.exceptions import NodeLeaving
+from pulsing.exceptions import NodeLeaving, PulsingError
 from pulsing.streaming.backend import backend_name
 from pulsing.streaming.broker import TopicBroker
 from pulsing.streaming.bucket_words import Moved
@@ -116,6 +117,7 @@ class StorageManager:
         subject = {"topic": topic, "bucket_id": bucket_id}
         name = None if backend is None else backend_name(backend)
         asked = QueueSettings(None, None, name, backend_options, batch_size, storage_path)
+        await self._hear_of(topic, storage_path)
         async with self._lines[key]:
             while True:
                 self._declarations.check(topic, asked)
@@ -128,6 +130,16 @@ class StorageManager:
                     ref = await self._take_over(topic, bucket_id, self._declarations.fix_store(topic, asked))
                 if ref is not None:
                     return self._ready("BucketReady", subject, key, ref)
+
+    async def _hear_of(self, topic: str, storage_path: str | None) -> None:
+        """Learn how a queue was set up whose news is still under way: whoever opens a bucket says less of it."""
+        home = self.home_of(topic)
+        if self._declarations.known(topic, storage_path) is not None or home == self._me:
+            return
+        with suppress(PulsingError):
+            fields = await self._ask(home, "lookup", topic, timeout=MEETING_TIMEOUT_S)
+            if fields is not None and self.catalogue.settings(topic) is None:
+                self.catalogue.set_up(topic, QueueSettings.from_dict(fields))
 
     async def get_topic(self, topic: str) -> dict[str, Any]:
         """Open a topic's broker if this node owns it, else say who does.

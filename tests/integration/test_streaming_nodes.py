@@ -11,6 +11,8 @@ import pytest
 
 from pulsing.exceptions import DataLost, NotSendable, PulsingRuntimeError
 from pulsing.streaming import GroupReader, PublishMode, subscribe_to_topic
+from pulsing.streaming.catalogue import QueueSettings
+from pulsing.streaming.inspection import queue_rows
 from pulsing.streaming.manager import local_manager
 from pulsing.testing import cluster, run_virtual, wait_until
 
@@ -37,6 +39,28 @@ def test_a_queue_is_written_and_read_from_every_node() -> None:
                 reader = await system.queue.read("q")
                 assert len(await reader.get(limit=1_000)) == 60
             assert {node_of_bucket(systems[0], "q", b) for b in range(4)} <= {s.node_id.id for s in systems}
+
+    run(scenario)
+
+
+def test_a_node_that_has_not_heard_of_a_queue_opens_its_buckets_as_the_first_put_has_fixed_them() -> None:
+    async def scenario() -> None:
+        async with cluster(2) as systems:
+            one, two = systems
+            is_home = local_manager(one).home_of("q") == one.node_id.id
+            home, away = (one, two) if is_home else (two, one)
+            options = {"max_records": 64, "overflow": "drop_oldest"}
+            wanted = QueueSettings(8, "id", "memory", options)
+            await local_manager(home).declare("q", wanted.to_dict())
+            local_manager(away).catalogue._queues.clear()
+
+            await asyncio.gather(*(local_manager(away).get_bucket("q", bucket_id) for bucket_id in range(8)))
+
+            assert local_manager(away).catalogue.settings("q") == wanted
+            queue = await home.queue.write("q", num_buckets=8, bucket_column="id", backend_options=options)
+            await queue.put([{"id": n} for n in range(2_000)])
+            (row,) = queue_rows(away.inner)
+            assert row["records"] == 64 * len(local_manager(away).buckets) > 0
 
     run(scenario)
 

@@ -102,3 +102,14 @@ def test_settings_survive_travelling() -> None:
     settings = QueueSettings(4, "id", "memory", {"max_records": 5}, 10, "/x")
 
     assert QueueSettings.from_dict(settings.to_dict()) == settings
+
+
+def test_what_a_first_put_has_fixed_holds_before_what_an_opening_knew() -> None:
+    put, opening = Catalogue(weight), Catalogue(weight)
+    put.set_up("q", QueueSettings(4, "id", "memory", {"max_records": 64}))
+    opening.set_up("q", QueueSettings(backend="memory", backend_options={}))
+
+    put.merge(opening.everything())
+    opening.merge(put.everything())
+
+    assert put.settings("q") == opening.settings("q") == QueueSettings(4, "id", "memory", {"max_records": 64})

@@ -76,7 +76,7 @@ test: $(READY)
 	$(BIN)/pytest $(SIDE_BY_SIDE)
 
 test-versions:
-	@.ci/versions '$(OTHER_VERSIONS)' $(PORTABLE_TESTS)
+	@SIDE_BY_SIDE='$(SIDE_BY_SIDE)' .ci/versions '$(OTHER_VERSIONS)' $(PORTABLE_TESTS)
 
 test-engines:
 	@PYTHON='$(PYTHON)' .ci/engines tests/engines

@@ -78,7 +78,7 @@ class SystemConfig:
     """what messages of other nodes may take in one mailbox"""
     user_bytes: int = 512 << 20
     """what messages of other nodes may take together on this one"""
-    busy_poll_us: int = 200
+    busy_poll_us: int = 500
     """microseconds for which the loop stays awake after a message of another node, where that pays; 0 for not at all"""
     public_names: int = 10_000
     """public names that this node may have"""

@@ -32,7 +32,7 @@ _NODE = (
     Option(
         "link.busy_poll_us",
         COUNT,
-        200,
+        500,
         "Microseconds to stay awake after a message of another node, where that pays; 0 for none.",
     ),
     Option("node.public_names", COUNT, 10_000, "Public names that the node may have."),

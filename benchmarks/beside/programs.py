@@ -36,7 +36,7 @@ class Effort:
     """none: they are left out"""
 
 
-FULL = Effort(rounds=7, seconds=0.5, count=20_000, kills=20, seeds=100, idle_actors=1_000_000)
+FULL = Effort(rounds=7, seconds=0.5, count=20_000, kills=20, seeds=25, idle_actors=1_000_000)
 QUICK = Effort(rounds=1, seconds=0.2, count=5_000, kills=3, seeds=5, idle_actors=0)
 
 

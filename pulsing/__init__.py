@@ -1,5 +1,6 @@
 """Distributed actors, queues and topics, watched and managed from a browser.
 
+```python
 import pulsing as pul
 
 @pul.remote
@@ -16,6 +17,7 @@ async def main():
     counter = await Counter.spawn(name="counter")
     print(await counter.incr())
     await pul.shutdown()
+```
 """
 
 from __future__ import annotations

@@ -1,9 +1,11 @@
 """Queues and topics. `system.queue` and `system.topic` are the usual ways in.
 
+```python
 writer = await system.queue.write("orders")
 await writer.put({"id": 1, "item": "tea"})
 reader = await system.queue.read("orders")
 print(await reader.get(wait=True))
+```
 """
 
 from __future__ import annotations

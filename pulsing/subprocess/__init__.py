@@ -1,9 +1,11 @@
 """The standard library's `subprocess`, for this machine and for every node of the cluster.
 
+```python
 import pulsing.subprocess as subprocess
 
 print(subprocess.run(["uname", "-n"], capture_output=True, text=True).stdout)
 print(subprocess.run(["uname", "-n"], capture_output=True, text=True, resources={"num_cpus": 1}).stdout)
+```
 
 The first runs here, as ever. With `USE_POLSING_SUBPROCESS=1` the second runs on the first node that has the processor,
 as far as that node allows it.

@@ -117,7 +117,7 @@ class QueueAccess:
     async def _find(self) -> bool:
         """Check the settings if the queue has any; reading creates no queue."""
         self._allow_folder()
-        fields = await ask_manager(self._inner, "lookup", self.topic, self._settings.storage_path)
+        fields = await ask_manager(self._inner, "lookup", self.topic, self._settings.to_dict())
         if fields is None:
             return False
         fixed = QueueSettings.from_dict(fields)

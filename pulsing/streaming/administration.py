@@ -49,7 +49,7 @@ async def create_queue(
     """
     asked = QueueSettings(num_buckets, bucket_column, backend_name(backend), backend_options, batch_size)
     queue = _handle(system, queue, asked).topic
-    before = await ask_manager(system, "lookup", queue)
+    before = await ask_manager(system, "lookup", queue, asked.to_dict())
     fixed = QueueSettings.from_dict(await ask_manager(system, "declare", queue, asked.to_dict()))
     if (difference := fixed.difference(asked)) is not None:
         raise QueueDiffers(queue, difference)

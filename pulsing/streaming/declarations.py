@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from pulsing.streaming.backend import check_options
 from pulsing.streaming.catalogue import Catalogue, QueueDiffers, QueueSettings
-from pulsing.streaming.folders import Folders
+from pulsing.streaming.remembering import Remembering
 from pulsing.streaming.takeover import check_quorum, store_options
 
 
@@ -17,7 +17,7 @@ class Declarations:
 
     Args:
         catalogue: what this node knows.
-        folders: where its stores keep their files.
+        remembering: what outlives this node.
         default_backend: name of the store of queues that name none.
         declared: called when a queue was set up here; the second argument says whether it is new.
     """
@@ -25,42 +25,57 @@ class Declarations:
     def __init__(
         self,
         catalogue: Catalogue,
-        folders: Callable[[], Folders],
+        remembering: Remembering,
         default_backend: str,
         declared: Callable[[str, bool], None],
     ) -> None:
         self._catalogue = catalogue
-        self._folders = folders
+        self._remembering = remembering
         self._default_backend = default_backend
         self._declared = declared
         self._waiting: dict[str, list[asyncio.Future[None]]] = {}
 
-    def known(self, topic: str, storage_path: str | None) -> QueueSettings | None:
-        """The settings of a queue, from its files where they lie in a folder of their own."""
-        known = self._catalogue.settings(topic)
-        folders = self._folders()
-        if known is None and storage_path is not None and folders.allows(storage_path):
-            known = folders.recall(storage_path, topic)
-            if known is not None:
-                self._catalogue.set_up(topic, known)
-        return known
+    async def known(self, topic: str, asked: QueueSettings) -> QueueSettings | None:
+        """The settings of a queue, from where its records are if nobody has told of it.
 
-    def fix(self, topic: str, asked: QueueSettings) -> QueueSettings:
-        """Set a queue up, unless it is; returns the settings that hold."""
+        Raises:
+            PulsingRuntimeError: they may be in a server that is away.
+        """
+        if self._catalogue.settings(topic) is None:
+            kept = await self._remembering.recall(topic, asked)
+            if kept is not None and self._catalogue.settings(topic) is None:
+                self._set_up(topic, kept, is_new=False)
+        return self._catalogue.settings(topic)
+
+    async def fix(self, topic: str, asked: QueueSettings) -> QueueSettings:
+        """Set a queue up, unless it is; returns the settings that hold.
+
+        Raises:
+            PulsingRuntimeError: they are to be kept in a server that is away, or promises too little.
+        """
+        if self._is_open(topic):
+            held = await self._remembering.keep(topic, self._completed(topic, asked))
+            if self._is_open(topic):
+                self._set_up(topic, held, is_new=self._catalogue.settings(topic) is None)
+        return self._catalogue.settings(topic) or asked
+
+    def _is_open(self, topic: str) -> bool:
+        known = self._catalogue.settings(topic)
+        return known is None or known.num_buckets is None
+
+    def _completed(self, topic: str, asked: QueueSettings) -> QueueSettings:
+        """What is to hold of a queue; where a bucket was opened by itself before, its store is fixed."""
         known = self._catalogue.settings(topic)
         check_quorum(asked.backend_options)
         if known is None:
             backend = asked.backend or self._default_backend
-            settings = replace(asked, backend=backend, backend_options=dict(asked.backend_options or {}))
-        elif known.num_buckets is None:
-            # A bucket was opened by itself before; only its store is fixed.
-            settings = replace(known, num_buckets=asked.num_buckets, bucket_column=asked.bucket_column)
-        else:
-            return known
+            return replace(asked, backend=backend, backend_options=dict(asked.backend_options or {}))
+        return replace(known, num_buckets=asked.num_buckets, bucket_column=asked.bucket_column)
+
+    def _set_up(self, topic: str, settings: QueueSettings, *, is_new: bool) -> None:
         self._catalogue.set_up(topic, settings)
         self.announce(topic)
-        self._declared(topic, known is None)
-        return settings
+        self._declared(topic, is_new)
 
     def fix_store(self, topic: str, asked: QueueSettings) -> QueueSettings:
         """The settings for opening a bucket; the queue is set up by that if it is not.
@@ -74,7 +89,8 @@ class Declarations:
         if known is None:
             backend = asked.backend or self._default_backend
             check_options(backend, asked.batch_size, store_options(asked.backend_options))
-            return self.fix(topic, asked)
+            known = self._completed(topic, asked)
+            self._set_up(topic, known, is_new=True)
         return known
 
     def check(self, topic: str, asked: QueueSettings) -> None:

@@ -113,3 +113,10 @@ class Keepers:
 def store_of(settings: QueueSettings) -> Any:
     """The class of a queue's stores."""
     return get_backend_class(settings.backend or "memory")
+
+
+def place_of(folders: Folders, topic: str, settings: QueueSettings) -> str:
+    """Where stores are told to keep a queue: in a folder; in a server by a name that is the same on all nodes."""
+    if hasattr(store_of(settings), "settings_keeper"):
+        return settings.storage_path or topic
+    return folders.of(topic, settings.storage_path)

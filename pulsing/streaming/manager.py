@@ -26,6 +26,7 @@ from pulsing.streaming.keepers import Keepers
 from pulsing.streaming.names import check_bucket, check_topic
 from pulsing.streaming.news import News
 from pulsing.streaming.opening import Opening
+from pulsing.streaming.remembering import Remembering
 from pulsing.streaming.side import Side
 from pulsing.streaming.storage import CALLS_AT_ONCE
 from pulsing.streaming.takeover import Takeover, no_majority
@@ -83,8 +84,9 @@ class StorageManager:
         )
         self.buckets = self._opening.buckets
         self.topics = self._opening.topics
+        self._remembering = Remembering(lambda: self.folders)
         self._declarations = Declarations(
-            self.catalogue, lambda: self.folders, backend_name(default_backend), self._declared
+            self.catalogue, self._remembering, backend_name(default_backend), self._declared
         )
         for topic, settings in self.folders.remembered():
             self.catalogue.set_up(topic, settings)
@@ -117,7 +119,7 @@ class StorageManager:
         subject = {"topic": topic, "bucket_id": bucket_id}
         name = None if backend is None else backend_name(backend)
         asked = QueueSettings(None, None, name, backend_options, batch_size, storage_path)
-        await self._hear_of(topic, storage_path)
+        await self._hear_of(topic, asked)
         async with self._lines[key]:
             while True:
                 self._declarations.check(topic, asked)
@@ -131,10 +133,10 @@ class StorageManager:
                 if ref is not None:
                     return self._ready("BucketReady", subject, key, ref)
 
-    async def _hear_of(self, topic: str, storage_path: str | None) -> None:
+    async def _hear_of(self, topic: str, asked: QueueSettings) -> None:
         """Learn how a queue was set up whose news is still under way: whoever opens a bucket says less of it."""
         home = self.home_of(topic)
-        if self._declarations.known(topic, storage_path) is not None or home == self._me:
+        if await self._declarations.known(topic, asked) is not None or home == self._me:
             return
         with suppress(PulsingError):
             fields = await self._ask(home, "lookup", topic, timeout=MEETING_TIMEOUT_S)
@@ -334,19 +336,24 @@ class StorageManager:
         topic = check_topic(topic)
         await self._exchange.meet_all()
         asked = QueueSettings.from_dict(wanted)
-        known = self._declarations.known(topic, asked.storage_path)
+        known = await self._declarations.known(topic, asked)
         if known is not None and known.num_buckets is not None:
             return known.to_dict()
         home = self.home_of(topic)
         if home != self._me:
             settings: dict[str, Any] = await self._ask(home, "declare", topic, dict(wanted))
             return settings
-        return self._declarations.fix(topic, asked).to_dict()
+        return (await self._declarations.fix(topic, asked)).to_dict()
 
-    async def lookup(self, topic: str, storage_path: str | None = None) -> dict[str, Any] | None:
-        """The settings of a queue; None if nobody has put anything into it."""
+    async def lookup(self, topic: str, wanted: Mapping[str, Any] | None = None) -> dict[str, Any] | None:
+        """The settings of a queue; None if nobody has put anything into it.
+
+        Args:
+            topic: the queue.
+            wanted: how whoever asks would set it up, which may say where it is kept.
+        """
         await self._exchange.meet_all()
-        known = self._declarations.known(topic, storage_path)
+        known = await self._declarations.known(topic, QueueSettings.from_dict(wanted or {}))
         home = self.home_of(topic)
         if known is None and home != self._me:
             settings: dict[str, Any] | None = await self._ask(home, "lookup", topic)
@@ -390,8 +397,8 @@ class StorageManager:
         settings = self.catalogue.settings(topic)
         if settings is None:
             return
+        await self._remembering.forget(topic, settings)
         self.catalogue.set_up(topic, None)
-        self.folders.forget(self.folders.of(topic, settings.storage_path))
         self._exchange.spread(queues=[topic])
         self._news.tell("queue.deleted", topic, {})
         await self._close_deleted([topic])

@@ -16,7 +16,7 @@ from pulsing.streaming.catalogue import NOBODY, Catalogue, QueueSettings, bucket
 from pulsing.streaming.counters import StreamingCounters
 from pulsing.streaming.exchange import Exchange
 from pulsing.streaming.folders import Folders
-from pulsing.streaming.keepers import Keepers, store_of
+from pulsing.streaming.keepers import Keepers, place_of, store_of
 from pulsing.streaming.news import News
 from pulsing.streaming.storage import BucketStorage
 from pulsing.streaming.takeover import Takeover
@@ -69,7 +69,7 @@ class Opening:
         before = self._catalogue.holding(key)
         holding = self._catalogue.take(key, self._me, epoch - 1)
         takeover = Takeover.of(settings)
-        folder = self._folders().of(topic, settings.storage_path)
+        folder = place_of(self._folders(), topic, settings)
         begins_anew = moved is None and takeover.is_fresh
         if takeover.is_file_based:
             self._folders().check(folder)

@@ -11,7 +11,7 @@ import asyncio
 import logging
 import secrets
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pulsing.exceptions import PulsingRuntimeError
@@ -23,6 +23,7 @@ from pulsing.streaming.backends.redis_scripts import APPEND, COMMIT, OPEN, RESUM
 
 if TYPE_CHECKING:
     from pulsing.streaming.backends.redis_server import Server
+    from pulsing.streaming.backends.redis_settings import RedisSettings
 
 logger = logging.getLogger("pulsing.streaming")
 
@@ -105,6 +106,15 @@ class RedisBackend:
         self._watching: asyncio.Task[None] | None = None
         self._opening: asyncio.Future[None] | None = None
         self._server: Server
+
+    @staticmethod
+    def settings_keeper(name: str, options: Mapping[str, Any]) -> RedisSettings:
+        """What the server knows of a queue, by its name there, and the options of its store."""
+        # The client is an extra; without it the class can be named all the same.
+        from pulsing.streaming.backends.redis_settings import RedisSettings
+
+        store = RedisBackend(0, name, **options)
+        return RedisSettings(name, options, store._url, store._durability)
 
     # --- opening and closing -----------------------------------------------------------------------------------------
 

@@ -229,7 +229,7 @@ async def test_a_handle_leaves_an_owner_that_was_fenced_off_for_the_new_one(one_
         manager = local_manager(two)
         bucket = next(b for b in range(8) if manager.catalogue.holding(f"q:bucket_{b}").node_id == 2)
         name = next(n for n in range(999) if queue.get_bucket_id(n) == bucket)
-        await command(redis_url, "HSET", f"pulsing:{{queue_storage/q:{bucket}}}:m", "epoch", 7)
+        await command(redis_url, "HSET", f"pulsing:{{q:{bucket}}}:m", "epoch", 7)
         putting = asyncio.ensure_future(queue.put({"id": name}))
         await asyncio.sleep(0.1)
         assert not putting.done()

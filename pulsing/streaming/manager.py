@@ -404,6 +404,7 @@ class StorageManager:
         await self._close_deleted([topic])
 
     def _declared(self, topic: str, is_new: bool) -> None:
+        self._opening.remember(topic)
         self._exchange.spread(queues=[topic])
         settings = self.catalogue.settings(topic)
         if is_new and settings is not None:
@@ -426,12 +427,15 @@ class StorageManager:
         """Take over what another manager tells, and give up what it turns out to own."""
         self._side.look()
         self._side.learn(set(news.get("electorate", ())))
+        before = {topic: self.catalogue.settings(topic) for topic in news["queues"]}
         for key in self.catalogue.merge(news):
             await self._give_up(key)
         await self._close_deleted(news["queues"])
         for topic in news["queues"]:
             if self.catalogue.settings(topic) is not None:
                 self._declarations.announce(topic)
+            if self.catalogue.settings(topic) is not before[topic]:
+                self._opening.remember(topic)
 
     def owner(self, key: str) -> int:
         """The node that owns a key, as far as this node knows."""

@@ -109,6 +109,14 @@ class Opening:
                 logger.warning(text, topic, bucket_id, holding.epoch)
         return ref
 
+    def remember(self, topic: str) -> None:
+        """Note beside a queue's files here what a put has fixed since its buckets were opened."""
+        settings = self._catalogue.settings(topic)
+        is_here = any(queue == topic for queue, _ in self.buckets)
+        if is_here and settings is not None and Takeover.of(settings).is_file_based:
+            folders = self._folders()
+            folders.remember(place_of(folders, topic, settings), topic, settings)
+
     def _later_epoch(self, key: str, seen: int) -> int:
         """An epoch for a bucket whose store has seen an owner of whom nobody here has heard."""
         holding = self._catalogue.take(key, self._me, seen)

@@ -1,0 +1,50 @@
+"""Queues in files after all nodes have gone: how they were set up is known before anybody puts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pulsing.streaming import get_bucket_ref
+from pulsing.streaming.catalogue import QueueDiffers
+from pulsing.streaming.folders import Folders
+from pulsing.streaming.manager import local_manager
+
+
+async def add(cluster: Any, number: int, base: Path) -> Any:
+    """A node that finds its queues below a folder of its own when it starts."""
+    node = await cluster.add(number)
+    manager = local_manager(node)
+    manager.folders = Folders(str(base))
+    for topic, settings in manager.folders.remembered():
+        manager.catalogue.set_up(topic, settings)
+    return node
+
+
+async def test_files_of_all_nodes_are_read_from_any_of_them_before_a_put(one_cluster: Any, tmp_path: Path) -> None:
+    async with one_cluster() as cluster:
+        one, _ = await add(cluster, 1, tmp_path / "a"), await add(cluster, 2, tmp_path / "b")
+        await (await one.queue.write("q", backend="sqlite")).put([{"id": n} for n in range(40)])
+    async with one_cluster() as cluster:
+        new = await add(cluster, 3, tmp_path / "new")
+        await add(cluster, 4, tmp_path / "a")
+        await add(cluster, 5, tmp_path / "b")
+        reader = await new.queue.read("q", backend="sqlite")
+        assert sorted(record["id"] for record in await reader.get()) == list(range(40))
+        with pytest.raises(QueueDiffers, match="num_buckets=4, not 3"):
+            await (await new.queue.write("q", num_buckets=3, backend="sqlite")).put({"id": 1})
+
+
+async def test_what_a_put_fixed_after_a_bucket_was_opened_by_itself_is_known(one_cluster: Any, tmp_path: Path) -> None:
+    async with one_cluster() as cluster:
+        one, two = await add(cluster, 1, tmp_path), await add(cluster, 2, tmp_path)
+        for bucket_id in range(2):
+            await (await get_bucket_ref(two, "q", bucket_id, backend="sqlite")).put({"id": "early"})
+        await (await one.queue.write("q", num_buckets=2, backend="sqlite")).put([{"id": n} for n in range(10)])
+    async with one_cluster() as cluster:
+        three, four = await add(cluster, 3, tmp_path), await add(cluster, 4, tmp_path)
+        with pytest.raises(QueueDiffers, match="num_buckets=2, not 4"):
+            await (await four.queue.write("q", backend="sqlite")).put({"id": 1})
+        assert len(await (await three.queue.read("q", num_buckets=2, backend="sqlite")).get()) == 12

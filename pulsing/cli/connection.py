@@ -15,8 +15,6 @@ from typing import Annotated, Any
 
 import typer
 
-from pulsing.cli.client import Client
-from pulsing.cli.endpoint import find_endpoint, find_token
 from pulsing.cli.errors import CliError
 from pulsing.cli.output import Format
 
@@ -89,6 +87,10 @@ def connected(command: Callable[..., None]) -> Callable[..., None]:
 
     @wraps(command)
     def with_client(*, endpoint: str | None, token_file: Path | None, quiet: bool, **arguments: Any) -> None:
+        # The commands that ask no node start without them.
+        from pulsing.cli.client import Client
+        from pulsing.cli.endpoint import find_endpoint, find_token
+
         common = _COMMON.get()
         verbose = arguments["verbose"] = arguments.get("verbose", False) or common.verbose
         # A timeout of the command's own is about what it does, and not about the way to the node.

@@ -35,7 +35,7 @@ def as_page() -> str:
 
 
 def _group(group: Any, name: str) -> Iterator[str]:
-    for command in group.commands.values():
+    for command in [getattr(group, "made", group.commands.get)(one) for one in group.commands]:
         full = f"{name} {command.name}"
         if hasattr(command, "commands"):
             yield from (f"## `{full}`", "", _sentence(command.help), "", *_examples(command), *_group(command, full))

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import subprocess
 import sys
+from typing import Any
+
+import pytest
+import typer
+
+from pulsing.cli.app import app
 
 
 def modules_after(statement: str) -> set[str]:
@@ -38,6 +45,50 @@ def test_a_command_that_asks_a_node_loads_no_node() -> None:
         {"pulsing.runtime", "pulsing.core", "pulsing.node", "pulsing.cluster", "pulsing.streaming"}
     )
     assert loaded.isdisjoint({"rich", "fastapi", "uvloop"})
+
+
+@pytest.mark.parametrize("words", [["version"], ["status", "--quiet"]])
+def test_a_command_converts_no_default(words: list[str]) -> None:
+    before = "import os, sys\nos.environ['PULSING_ENDPOINT'] = 'http://127.0.0.1:1'\nsys.stdout = sys.stderr"
+    run = "from pulsing.cli import main\ntry:\n    main()\nexcept SystemExit:\n    pass\nsys.stdout = sys.__stdout__"
+    loaded = modules_after(f"{before}\nsys.argv = {['pulsing', *words]}\n{run}")
+
+    assert loaded.isdisjoint({"pydantic", "rich"})
+
+
+LISTING = """
+from pulsing.cli import main
+sys.argv = ["pulsing", "--help"]
+sys.stdout = sys.stderr
+try:
+    main()
+except SystemExit:
+    pass
+sys.stdout = sys.__stdout__
+"""
+
+
+def test_help_makes_no_command() -> None:
+    loaded = modules_after(LISTING)
+
+    assert "rich" in loaded
+    assert {name for name in loaded if name.startswith("pulsing.")} <= {
+        "pulsing.layers",
+        *(f"pulsing.cli{name}" for name in ("", ".app", ".commands", ".completion", ".connection", ".defaults")),
+        *(f"pulsing.cli{name}" for name in (".errors", ".output", ".text", ".yaml")),
+    }
+
+
+def test_a_command_is_listed_by_the_first_words_of_its_own_help() -> None:
+    group: Any = typer.main.get_command(app)
+
+    listed = {name: one.help for name, one in group.commands.items()}
+
+    assert listed == {name: first_paragraph(group.made(name).help) for name in group.commands}
+
+
+def first_paragraph(text: str) -> str:
+    return " ".join(inspect.cleandoc(text).partition("\n\n")[0].split())
 
 
 def test_a_program_that_only_imports_the_package_loads_what_it_asks_for() -> None:

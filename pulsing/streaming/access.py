@@ -70,7 +70,9 @@ class QueueAccess:
         raise self._not_found(bucket_id, lost) from lost
 
     async def existing_buckets(self) -> list[int]:
-        """The buckets that some live node holds."""
+        """The buckets that some live node holds, and of a queue in a server all."""
+        if not await self.is_set_up():
+            return []
         existing: list[int] = await ask_manager(self._inner, "existing_buckets", self.topic)
         return existing
 

@@ -19,7 +19,7 @@ from pulsing.streaming.backends.arrivals import Arrivals
 from pulsing.streaming.backends.bodies import Bodies, Row
 from pulsing.streaming.backends.bounds import DROP_OLDEST, Bounds, records_of_size
 from pulsing.streaming.backends.memory import Record, Window
-from pulsing.streaming.backends.redis_scripts import APPEND, COMMIT, OPEN, RESUME, TRIM, TRIM_LIMIT
+from pulsing.streaming.backends.redis_scripts import APPEND, COMMIT, DESTROY, OPEN, RESUME, TRIM, TRIM_LIMIT
 
 if TYPE_CHECKING:
     from pulsing.streaming.backends.redis_server import Server
@@ -400,9 +400,15 @@ class RedisBackend:
         return await self.trim(self._next)
 
     async def destroy(self) -> None:
-        """Remove the bucket from the server."""
+        """Remove the bucket from the server, and fence off all who have it open, this owner too.
+
+        Raises:
+            NotOwner: another owner has taken the bucket over.
+        """
         await self.open()
-        await self._server.ask("delete", self._stream, self._meta, self._groups)
+        await self._look_at_end()  # connections of before the server's restart fail here, where it is no harm
+        keys = self._stream, self._meta, self._groups
+        await self._server.send("eval", DESTROY, 3, *keys, self._epoch, self._owner)
 
     async def offset_at(self, wall: float) -> int:
         """The first offset whose record was put at that wall time or later."""

@@ -9,6 +9,9 @@ from __future__ import annotations
 TRIM_LIMIT = 1_000
 """Records a call of `TRIM`: what goes is looked at, and the server does nothing else meanwhile."""
 
+GRAVE_S = 86_400
+"""How long a server knows that a bucket was removed: an owner behind a cut could write to it again."""
+
 _FENCED = """
 local function fenced(meta)
   local epoch, owner = unpack(redis.call('HMGET', meta, 'epoch', 'owner'))
@@ -32,6 +35,7 @@ end
 local epoch = math.max(mine, tonumber(redis.call('HGET', KEYS[2], 'epoch') or '0'))
 redis.call('HSETNX', KEYS[2], 'lineage', ARGV[3])
 redis.call('HSET', KEYS[2], 'epoch', string.format('%.0f', epoch), 'owner', ARGV[2])
+redis.call('PERSIST', KEYS[2])
 return redis.call('HGETALL', KEYS[2])
 """
 )
@@ -116,3 +120,17 @@ return {before, redis.call('HINCRBY', KEYS[2], 'bytes', -size)}
 
 Returns the oldest offset and the bytes left.
 """
+
+DESTROY = (
+    _FENCED
+    + """
+local refusal = fenced(KEYS[2])
+if refusal then return refusal end
+redis.call('DEL', KEYS[1], KEYS[2], KEYS[3])
+redis.call('HSET', KEYS[2], 'epoch', ARGV[1], 'owner', '')
+return redis.call('EXPIRE', KEYS[2], """
+    + str(GRAVE_S)
+    + """)
+"""
+)
+"""Keys: stream, hash, groups. Arguments: epoch, owner. Whoever had the bucket is fenced off by it, its owner too."""

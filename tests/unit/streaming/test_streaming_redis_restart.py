@@ -9,8 +9,17 @@ import pytest
 
 redis = pytest.importorskip("redis.asyncio")
 
-from pulsing.exceptions import PulsingRuntimeError  # noqa: E402
-from pulsing.streaming import get_bucket_ref  # noqa: E402
+from pulsing.exceptions import NotOwner, PulsingRuntimeError  # noqa: E402
+from pulsing.streaming import Queue, get_bucket_ref  # noqa: E402
+from pulsing.streaming.administration import (  # noqa: E402
+    QueueBusy,
+    create_queue,
+    delete_queue,
+    open_queue,
+    purge_queue,
+    trim_queue,
+)
+from pulsing.streaming.backends.redis import RedisBackend  # noqa: E402
 from pulsing.streaming.catalogue import QueueDiffers  # noqa: E402
 from pulsing.streaming.manager import local_manager  # noqa: E402
 
@@ -125,3 +134,108 @@ async def test_nodes_that_keep_their_files_elsewhere_find_the_same_buckets(
         await cluster.kill(nodes[1])
 
         assert sorted(record["id"] for record in await queue.get()) == list(range(40))
+
+
+# --- buckets that nobody has open ------------------------------------------------------------------------------------
+
+
+async def lasting_keys(url: str) -> list[str]:
+    """The keys that the server keeps until somebody removes them."""
+    found = [key.decode() for key in await command(url, "KEYS", "*")]
+    return [key for key in found if await command(url, "TTL", key) < 0]
+
+
+async def counted(queue: Queue) -> int:
+    """The records that the figures of a queue tell."""
+    return sum(bucket["persisted_count"] for bucket in (await queue.stats())["buckets"].values())
+
+
+async def test_buckets_that_nobody_has_opened_since_a_restart_are_counted(one_cluster: Any, redis_url: str) -> None:
+    await put_forty(one_cluster, redis_url)
+    async with one_cluster() as cluster:
+        assert await counted(await (await cluster.add(3)).queue.write("q", **stored_at(redis_url))) == 40
+
+
+async def test_they_are_trimmed_and_purged_and_their_offsets_go_on(one_cluster: Any, redis_url: str) -> None:
+    await put_forty(one_cluster, redis_url)
+    async with one_cluster() as cluster:
+        queue = await (await cluster.add(3)).queue.write("q", **stored_at(redis_url))
+        trimmed = await trim_queue(queue, keep_last=2)
+        assert (trimmed["removed"], sorted(trimmed["buckets"])) == (34, ["0", "1", "2"])
+    async with one_cluster() as cluster:
+        queue = await (await cluster.add(4)).queue.write("q", **stored_at(redis_url))
+        assert await counted(queue) == 6
+        assert (await purge_queue(queue))["removed"] == 6
+    async with one_cluster() as cluster:
+        queue = await (await cluster.add(5)).queue.write("q", **stored_at(redis_url))
+        assert await queue.get() == []
+        places = [await queue.append({"id": n}) for n in range(40)]
+        assert sorted(place["offset"] for place in places)[0] == min(b["next"] for b in trimmed["buckets"].values())
+
+
+async def test_they_are_deleted_whole_and_the_queue_may_be_set_up_otherwise(one_cluster: Any, redis_url: str) -> None:
+    await put_forty(one_cluster, redis_url)
+    async with one_cluster() as cluster:
+        one, two = await cluster.add(3), await cluster.add(4)
+        queue = await two.queue.write("q", **stored_at(redis_url))
+        with pytest.raises(QueueBusy):
+            await delete_queue(queue, if_empty=True)
+        assert await delete_queue(queue) == {"deleted": True, "records": 40}
+        assert await lasting_keys(redis_url) == []
+        assert await (await one.queue.read("q", **stored_at(redis_url))).get() == []
+
+        await (await one.queue.write("q", **stored_at(redis_url, num_buckets=1))).put({"id": "new"})
+        assert await (await two.queue.read("q", **stored_at(redis_url, num_buckets=1))).get() == [{"id": "new"}]
+    async with one_cluster() as cluster:
+        reader = await (await cluster.add(5)).queue.read("q", **stored_at(redis_url, num_buckets=1))
+        assert await reader.get() == [{"id": "new"}]
+
+
+async def test_an_operator_who_knows_the_server_finds_them(one_cluster: Any, redis_url: str) -> None:
+    await put_forty(one_cluster, redis_url)
+    async with one_cluster() as cluster:
+        one, two = await cluster.add(3), await cluster.add(4)
+        options = {"url": redis_url}
+        assert not await create_queue(two, "q", num_buckets=3, backend="redis", backend_options=options)
+        queue = await open_queue(one, "q")
+        assert queue is not None
+        assert await counted(queue) == 40
+
+
+async def test_a_handle_that_was_there_before_cannot_bring_back_what_was_deleted(
+    one_cluster: Any, redis_url: str
+) -> None:
+    async with one_cluster() as cluster:
+        one, two = await cluster.add(1), await cluster.add(2)
+        queue = await one.queue.write("q", **stored_at(redis_url))
+        await queue.put([{"id": n} for n in range(40)])
+        group = await one.queue.read("q", **stored_at(redis_url), group="g")
+        assert len(await group.get(100)) == 40
+        await group.commit()
+        await delete_queue(await two.queue.write("q", **stored_at(redis_url)))
+        await group.close()
+        assert await lasting_keys(redis_url) == []
+
+        assert await queue.append({"id": 1}) == {"bucket_id": queue.get_bucket_id(1), "offset": 0, "generation": 1}
+
+
+async def test_an_owner_of_a_bucket_that_was_deleted_cannot_write_to_it_again(redis_url: str) -> None:
+    old, new = (RedisBackend(0, "q", url=redis_url, epoch=epoch) for epoch in (1, 2))
+    await old.put_batch([{"n": n} for n in range(3)])
+    await new.commit("g", 2)
+    with pytest.raises(NotOwner):
+        await old.destroy()
+    await new.destroy()
+
+    for gone in (old, new):
+        with pytest.raises(NotOwner):
+            await gone.put({"n": 4})
+        with pytest.raises(NotOwner):
+            await gone.commit("g", 3)
+    again = RedisBackend(0, "q", url=redis_url, epoch=3)
+    assert await again.append([{"n": 5}]) == 0
+    assert (await again.get(10, 0), await again.committed()) == ([{"n": 5}], {})
+    assert again.lineage != new.lineage
+    assert await command(redis_url, "TTL", "pulsing:{q:0}:m") == -1
+    for store in (old, new, again):
+        await store.close()

@@ -28,22 +28,21 @@ from pulsing.transport import (
     Transport,
 )
 from pulsing.transport.address import split_address
+from pulsing.transport.faults import Faults
 
 _LIMITS = Limits()
 
 
-class LoopbackNetwork:
+class LoopbackNetwork(Faults):
     """The hosts of one process, and what has happened to them. All methods belong to the loop of the nodes."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.is_over = False
         """Whether the cluster ends, so that nobody need wait for what will not come."""
         self._ways: list[LoopbackTransport] = []
         self._hosts: dict[NodeId, str] = {}
         self._ports: dict[int, str] = {}
-        self._cuts: set[tuple[str, str]] = set()
-        self._frozen: dict[str, int] = {}
-        self._dead: set[str] = set()
 
     def transport(self, host: str, node_id: NodeId, inner: Transport) -> LoopbackTransport:
         """One way of the node on `host` to the others, `inner`, under the faults of this network."""
@@ -52,45 +51,11 @@ class LoopbackNetwork:
         self._ways.append(way)
         return way
 
-    def partition(self, a: str, b: str, *, one_way: bool = False) -> None:
-        """Let nothing through between `a` and `b`, or from `a` to `b` only, without a word to either.
-
-        Connections stay open until something sent into them has waited for the write timeout.
-        """
-        self._cuts.update([(a, b)] if one_way else [(a, b), (b, a)])
-        self._changed()
-
-    def heal(self) -> None:
-        """End all partitions. What was under way arrives."""
-        self._cuts.clear()
-        self._changed()
-
-    def freeze(self, host: str, seconds: float) -> None:
-        """Stop the traffic of a host, as if its process were stopped; afterwards everything arrives, in order."""
-        self._frozen[host] = self._frozen.get(host, 0) + 1
-        asyncio.get_running_loop().call_later(seconds, self._thaw, host)
-        self._changed()
-
-    def kill(self, host: str) -> None:
-        """End a host as `kill -9` does: the others see its connections end, later dials are refused."""
-        self._dead.add(host)
-        # The kernel answers for a process that is gone, also for one that was stopped before.
-        self._frozen.pop(host, None)
-        self._changed()
-
     def end(self) -> None:
         """End all faults but deaths, and let the dead know that they have no connections."""
         self.is_over = True
         self._frozen.clear()
         self.heal()
-
-    def passes(self, source: str, target: str) -> bool:
-        """Whether a message from one host would reach the other now."""
-        return (source, target) not in self._cuts and source not in self._frozen and target not in self._frozen
-
-    def is_dead(self, host: str) -> bool:
-        """Whether a host was killed."""
-        return host in self._dead
 
     def host_at(self, addr: str) -> str:
         """Who listens at an address; nobody's name for one outside of this network."""
@@ -104,15 +69,12 @@ class LoopbackNetwork:
         """A host has opened a port."""
         self._ports[split_address(addr)[1]] = host
 
-    def _thaw(self, host: str) -> None:
-        left = self._frozen.pop(host, 1) - 1
-        if left > 0:
-            self._frozen[host] = left
-        self._changed()
-
-    def _changed(self) -> None:
+    def _on_change(self) -> None:
         for way in self._ways:
             way.post(way.look)
+
+    # What is being read must be stopped, so news of either kind are looked at.
+    _on_fault = _on_change
 
 
 class LoopbackTransport:

@@ -16,13 +16,14 @@ from pulsing.exceptions import AddressInUse
 from pulsing.ids import NodeId
 from pulsing.transport.address import join_address, split_address
 from pulsing.transport.base import Attach, Buffer, ConnectionHandler, DialFailed, DialledSelf, PeerInfo
+from pulsing.transport.faults import Faults, both_ways, host_of
 from pulsing.transport.limits import Limits
 
 _GOOD_CODES = (1000, 1001)
 _FIRST_FREE_PORT = 49152
 
 
-class Network:
+class Network(Faults):
     """Hosts, what lies between them, and what has happened to them.
 
     A host is known by its name; wherever one is asked for, an address of it will do.
@@ -33,12 +34,10 @@ class Network:
     """
 
     def __init__(self, *, delay: float = 0.0, limits: Limits | None = None) -> None:
+        super().__init__()
         self.limits = limits or Limits()
         self._delay = delay
         self._delays: dict[tuple[str, str], float] = {}
-        self._cuts: dict[tuple[str, str], None] = {}
-        self._frozen: dict[str, int] = {}
-        self._dead: dict[str, None] = {}
         self._listeners: dict[str, MemoryListener] = {}
         self._pipes: dict[_Pipe, None] = {}
         self._waiting: list[asyncio.Future[None]] = []
@@ -52,60 +51,23 @@ class Network:
 
     def set_delay(self, a: str, b: str, seconds: float) -> None:
         """Let messages between two hosts, in both directions, take `seconds`."""
-        for pair in _both_ways(a, b):
+        for pair in both_ways(a, b):
             self._delays[pair] = seconds
-
-    def partition(self, a: str, b: str, *, one_way: bool = False) -> None:
-        """Lose everything between `a` and `b`, or from `a` to `b` only, without a word to either.
-
-        Connections stay open until something sent into them has waited for the write timeout.
-        """
-        for pair in _both_ways(a, b)[: 1 if one_way else 2]:
-            self._cuts[pair] = None
-
-    def heal(self, a: str | None = None, b: str | None = None) -> None:
-        """End the partition between two hosts, or all of them. What was under way arrives."""
-        for pair in list(self._cuts) if a is None or b is None else _both_ways(a, b):
-            self._cuts.pop(pair, None)
-        self._changed()
-
-    def freeze(self, host: str, seconds: float) -> None:
-        """Stop the traffic of a host, as if its process were stopped; afterwards everything arrives, in order."""
-        host = _host_of(host)
-        self._frozen[host] = self._frozen.get(host, 0) + 1
-        asyncio.get_running_loop().call_later(seconds, self._thaw, host)
 
     def kill(self, host: str) -> None:
         """End a host as `kill -9` does: the others see resets, later dials are refused. Its own side sees nothing."""
-        host = _host_of(host)
-        self._dead[host] = None
-        # The kernel answers for a process that is gone, also for one that was stopped before.
-        self._frozen.pop(host, None)
-        for addr in [addr for addr in self._listeners if _host_of(addr) == host]:
+        host = host_of(host)
+        for addr in [addr for addr in self._listeners if host_of(addr) == host]:
             del self._listeners[addr]
         for pipe in [pipe for pipe in self._pipes if pipe.source == host]:
             pipe.kill()
-        self._changed()
-
-    def passes(self, source: str, target: str) -> bool:
-        """Whether a message from one host would reach the other now."""
-        return (source, target) not in self._cuts and source not in self._frozen and target not in self._frozen
-
-    def cut(self, source: str, target: str) -> bool:
-        """Whether messages from one host to the other are lost."""
-        return (source, target) in self._cuts
+        super().kill(host)
 
     def delay(self, source: str, target: str) -> float:
         """Seconds that a message takes from one host to the other."""
         return self._delays.get((source, target), self._delay)
 
-    def _thaw(self, host: str) -> None:
-        left = self._frozen.pop(host, 1) - 1
-        if left > 0:
-            self._frozen[host] = left
-        self._changed()
-
-    def _changed(self) -> None:
+    def _on_change(self) -> None:
         for pipe in list(self._pipes):
             pipe.pump()
         waiting, self._waiting = self._waiting, []
@@ -157,11 +119,11 @@ class MemoryTransport:
             raise DialFailed(addr, f"no answer within {timeout:g} s", timed_out=True) from None
 
     async def _dial(self, addr: str, attach: Attach) -> MemoryConnection:
-        network, target = self._network, _host_of(addr)
+        network, target = self._network, host_of(addr)
         await asyncio.sleep(network.delay(self.host, target) + network.delay(target, self.host))
         while not (network.passes(self.host, target) and network.passes(target, self.host)):
             await network._change()
-        if self.host in network._dead:
+        if network.is_dead(self.host):
             raise DialFailed(addr, "this host was killed")
         listener = network._listeners.get(addr)
         if listener is None:
@@ -372,12 +334,3 @@ def _connect(network: Network, dialler: MemoryTransport, attach: Attach, listene
     there._handler = listener.attach(there)
     here._handler = attach(here)
     return here
-
-
-def _both_ways(a: str, b: str) -> list[tuple[str, str]]:
-    a, b = _host_of(a), _host_of(b)
-    return [(a, b), (b, a)]
-
-
-def _host_of(text: str) -> str:
-    return split_address(text)[0] if ":" in text else text

@@ -17,10 +17,11 @@ from pulsing.admin.catalogue import Listing
 from pulsing.admin.checks import Checks
 from pulsing.admin.fanout import Answers, Fanout
 from pulsing.admin.feed import Feed
+from pulsing.admin.figures import Own
 from pulsing.admin.history import History
 from pulsing.admin.idempotency import Repeats
 from pulsing.admin.loop_lag import LoopLag
-from pulsing.admin.metrics import Metrics, Own
+from pulsing.admin.metrics import Metrics
 from pulsing.admin.paging import ListQuery, Page, paged
 from pulsing.admin.payloads import Payloads
 from pulsing.admin.problems import ProblemError
@@ -62,9 +63,9 @@ class Plane:
         self.relay = Relay(system, self.fanout)
         self.feed = Feed(self.fanout, settings, clock, self.epoch, self.payloads)
         self.lag = lag = LoopLag(clock)
-        self.metrics = Metrics(system, self.fanout, settings, Own(self.traffic, self.audit, self.feed, lag))
+        own = Own(self.traffic, self.audit, self.feed, lag, self._failing)
+        self.metrics = Metrics(system, self.fanout, settings, own)
         self.checks = Checks(self.fanout, system, self.metrics, clock, settings.thresholds)
-        self.metrics.failing = self._failing
         self.history = History(self.fanout, system, clock, lag, self.checks.run, keeps=settings.history_enabled)
 
     def record_audit(self, row: Mapping[str, Any]) -> None:

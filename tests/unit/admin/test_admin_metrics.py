@@ -12,8 +12,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 import pulsing as pul
 from pulsing.admin.artefacts import discovery
+from pulsing.admin.caps import OTHER, Cap
 from pulsing.admin.families import DETAILED, FAMILIES, PREFIX
-from pulsing.admin.metrics import OTHER, Cap
 from pulsing.agent import llm
 from tests.unit.admin.admin_world import API, COUNTER, Counter, CounterActor, Site, site
 

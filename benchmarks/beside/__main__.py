@@ -21,6 +21,7 @@ from benchmarks.beside.page import FOLDER, performance_page
 from benchmarks.beside.plots import draw_all
 from benchmarks.beside.programs import FULL, QUICK, ROOT, Effort, Program, every_round, once, run
 from benchmarks.beside.results import Results, read, resumed
+from tests.campaigns.page import write_page
 
 UNDER_WAY = ROOT / ".bench"
 RESULTS = ROOT / "benchmarks/results.json"
@@ -39,6 +40,7 @@ def main() -> None:
     results = read(RESULTS) if chosen.page else course(QUICK if chosen.quick else FULL, fresh=chosen.fresh)
     (DOCS / "performance.md").write_text(performance_page(results))
     draw_all(results, DOCS / FOLDER)
+    write_page()  # of reliability, where some of the figures stand, too
     summary(results)
 
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
+
+ROOT = Path(__file__).parents[2]
 
 
 @dataclass
@@ -21,6 +24,8 @@ class Results:
     """the last failure of a program, or of a case of it"""
     done: list[str] = field(default_factory=list)
     """the runs that are behind us"""
+    commit: str = ""
+    """what was measured; empty in files of before it was kept"""
 
     def note(self, run: str, program: str, found: dict[str, Any] | str) -> None:
         """Add the values of one run."""
@@ -51,4 +56,9 @@ def resumed(path: Path, machine: dict[str, Any]) -> Results:
     """Results to add to: those of the file, if they are of the same machine, versions and effort."""
     if path.exists() and (before := read(path)).machine == machine:
         return before
-    return Results(machine, round(os.getloadavg()[0], 1))
+    return Results(machine, round(os.getloadavg()[0], 1), commit=_commit())
+
+
+def _commit() -> str:
+    done = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True)
+    return done.stdout.strip()

@@ -6,7 +6,6 @@ python -m tests.campaigns [--quick] [--page] [ID ...]
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import subprocess
 import sys
@@ -17,12 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from tests.campaigns.noted import VARIABLE, noted
-from tests.campaigns.page import reliability_page
+from tests.campaigns.page import ROOT, write_page
+from tests.campaigns.results import kept, read_results, write_results
 from tests.campaigns.table import CAMPAIGNS, Campaign
-
-ROOT = Path(__file__).parents[2]
-RESULTS = Path(__file__).with_name("results.json")
-PAGE = ROOT / "docs/reliability.md"
 
 
 def main() -> int:
@@ -38,23 +34,10 @@ def main() -> int:
         )
     wanted = [each for each in CAMPAIGNS if not chosen.ids or any(each.has(one) for one in chosen.ids)]
     ended = [] if chosen.page else [_ended(one, is_long=not chosen.quick) for one in wanted if _can_run(one)]
-    PAGE.write_text(reliability_page(read_results()))
+    write_page()
     for result in ended:
         print(f"{'held  ' if result['pass'] else 'BROKEN'} {result['seconds']:8,.0f} s  {result['id']}")
     return 0 if all(result["pass"] for result in ended) else 1
-
-
-def read_results() -> dict[str, dict[str, Any]]:
-    """What is kept, by id."""
-    return dict(json.loads(RESULTS.read_text())) if RESULTS.exists() else {}
-
-
-def kept(before: dict[str, dict[str, Any]], result: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """The results with another one: a short run that held does not take the place of a long one."""
-    last = before.get(result["id"])
-    if last is not None and last["form"] == "long" and result["form"] == "short" and result["pass"]:
-        return before
-    return before | {result["id"]: result}
 
 
 def _can_run(campaign: Campaign) -> bool:
@@ -67,8 +50,7 @@ def _can_run(campaign: Campaign) -> bool:
 def _ended(campaign: Campaign, *, is_long: bool) -> dict[str, Any]:
     print(f"== {campaign.id}: {campaign.what}", flush=True)
     result = run(campaign, is_long=is_long)
-    results = kept(read_results(), result)
-    RESULTS.write_text(json.dumps(results, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
+    write_results(kept(read_results(), result))
     if not result["pass"]:
         print(f"BROKEN; again: {campaign.replay(is_long=is_long)}", flush=True)
     return result

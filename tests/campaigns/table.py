@@ -74,7 +74,7 @@ CAMPAIGNS = (
         "into the code",
         "equal histories; honest nodes agree, in bounded memory; every fault is found",
         (_SIMULATION + "test_simulation_cluster.py", _SIMULATION + "test_simulation_hostile.py"),
-        {"PULSING_LIARS": "500"},
+        {"PULSING_LIARS": "500", "PULSING_REPLAYS": "50"},
         seed=0,
     ),
     Campaign(
@@ -203,6 +203,13 @@ CAMPAIGNS = (
         "wrong secrets, other clusters, taken ports; handlers that hold the loop or the interpreter for seconds",
         "a typed error, and no storm of dials; nobody is called dead for what a handler does",
         (_INTEGRATION + "test_cluster_joining.py", _INTEGRATION + "test_cluster_processes.py"),
+        {"PULSING_HOLD_S": "20"},
+    ),
+    Campaign(
+        "T-ASK-1",
+        "ten thousand calls at once to one actor of another node",
+        "all are answered, and what they took is bounded",
+        (_INTEGRATION + "test_node_calls.py", "-k", "ten_thousand"),
     ),
     Campaign(
         "T-ORD-1",

@@ -31,6 +31,19 @@ def mentions(nodes: Iterable[Process], kind: str) -> int:
     return sum(line["kind"] == kind for node in nodes for line in node.seen)
 
 
+def comebacks(nodes: Iterable[Process]) -> int:
+    """How often one who was dead for one of these nodes was there for it again."""
+    count = 0
+    for node in nodes:
+        dead: set[str] = set()
+        for line in node.seen:
+            if line["kind"] == "member.dead":
+                dead.add(line["id"])
+            elif line["kind"] in ("member.joined", "member.alive"):
+                count += line["id"] in dead
+    return count
+
+
 def last(node: Process, kind: str) -> dict[str, Any]:
     """The newest line of a kind, which there is."""
     line = node.last(kind)

@@ -1,8 +1,12 @@
-"""What the specification promises holds on a live node, under requests that a machine makes up from it."""
+"""What the specification promises holds on a live node, under requests that a machine makes up from it.
+
+More of them by `PULSING_EXAMPLES`.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import sys
 from pathlib import Path
@@ -13,6 +17,7 @@ import pytest
 import pulsing as pul
 from pulsing.admin.server import start_admin
 from pulsing.admin.settings import AdminSettings, NamedToken, Role
+from tests.campaigns.noted import note
 
 TOKENS: dict[Role, str] = {
     "viewer": "viewer-token-0123456789",
@@ -26,6 +31,8 @@ KNOWN = {
 """Checks that are left out, and why."""
 NEVER_ENDING = "/stream|/tail|/cluster/join|/session"
 """Streams have no end to wait for; joining waits for seeds; sessions would end the run's own."""
+EXAMPLES = int(os.environ.get("PULSING_EXAMPLES", "1"))
+"""of each operation in each phase"""
 
 
 class EchoActor:
@@ -39,7 +46,7 @@ class EchoActor:
 Echo: Any = pul.remote(EchoActor)
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(240 + 6 * EXAMPLES)
 @pytest.mark.parametrize(("role", "phases"), [("admin", "examples,coverage,fuzzing,stateful"), ("viewer", "fuzzing")])
 async def test_no_request_that_fits_the_specification_or_misses_it_breaks_a_promise(
     role: Role, phases: str, tmp_path: Path
@@ -53,6 +60,7 @@ async def test_no_request_that_fits_the_specification_or_misses_it_breaks_a_prom
             status, output = await schemathesis(server.url, TOKENS[role], phases, tmp_path)
         finally:
             await server.stop()
+    note(**{f"requests_as_{role}": int(re.findall(r"(\d+) generated", output)[0])})
     assert status == 0, output[-8_000:]
     assert int(re.findall(r"Tested: (\d+)", output)[0]) > 50, output[-2_000:]
 
@@ -71,7 +79,7 @@ async def schemathesis(url: str, token: str, phases: str, folder: Path) -> tuple
         "--phases",
         phases,
         "--max-examples",
-        "1",
+        str(EXAMPLES),
         "--request-timeout",
         "20",
         "--seed",
@@ -83,5 +91,5 @@ async def schemathesis(url: str, token: str, phases: str, folder: Path) -> tuple
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
-    output, _ = await asyncio.wait_for(run.communicate(), 200)
+    output, _ = await asyncio.wait_for(run.communicate(), 200 + 6 * EXAMPLES)
     return run.returncode or 0, output.decode("utf-8", "replace")

@@ -9,7 +9,7 @@ import pytest
 
 from tests.campaigns.noted import note
 from tests.integration.cluster_process import processes
-from tests.integration.cluster_rounds import kill_rounds, stop_rounds
+from tests.integration.cluster_rounds import comebacks, kill_rounds, stop_rounds
 
 ROUNDS = int(os.environ.get("PULSING_ROUNDS", "5"))
 
@@ -24,10 +24,11 @@ def note_times(what: str, seconds: list[float]) -> None:
 async def test_every_killed_node_is_seen_dead_by_all_and_nobody_else_is() -> None:
     async with processes(5) as nodes:
         kills = await kill_rounds(nodes, ROUNDS, Random(1))
-        note(kills=len(kills))
+        note(kills=len(kills), came_back=comebacks(nodes))
         note_times("seen", [kill.seen_s for kill in kills])
         note_times("asks_failed", [kill.failed_s for kill in kills])
         assert len(kills) == ROUNDS
+        assert comebacks(nodes) == 0
 
 
 @pytest.mark.timeout(30 + 12 * ROUNDS)

@@ -127,6 +127,7 @@ async def test_a_node_asked_for_ten_times_what_it_can_do_lives_works_and_recover
     async with node() as (pid, addr, admin), await pul.actor_system(seeds=[addr], admin=False) as system:
         worker = (await system.resolve("worker", timeout=20)).as_any()
         load, health = Load(worker), list[float]()
+        at_rest = peak_of(pid)
         peak = await load.peak(min(5.0, SECONDS / 4))
         watching = asyncio.ensure_future(watch_health(admin, health))
         await load.offer(TIMES * peak, SECONDS)
@@ -139,11 +140,13 @@ async def test_a_node_asked_for_ten_times_what_it_can_do_lives_works_and_recover
         share = load.answered / SECONDS / peak
         p99_s = statistics.quantiles(health, n=100, method="inclusive")[98]
         note(
+            seconds_of_overload=SECONDS,
             offered=load.offered,
             answered=load.answered,
             refused=load.refused,
             share_of_what_it_can_do=share,
             health_p99_ms=p99_s * 1000,
+            memory_at_rest_MiB=at_rest / MIB,
             most_memory_MiB=peak_of(pid) / MIB,
             quick_again_after_s=recovered_s,
         )

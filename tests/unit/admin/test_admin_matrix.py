@@ -12,6 +12,7 @@ from pulsing.admin.gate import Gate
 from pulsing.admin.routing import Route
 from pulsing.admin.settings import ROLES, AdminSettings
 from pulsing.clock import SystemClock
+from tests.campaigns.noted import note
 from tests.unit.admin.admin_world import NAMED, TOKENS, Site, site
 
 METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE", "TRACE")
@@ -118,4 +119,5 @@ async def test_the_door_lets_in_what_the_rules_allow_and_nothing_else() -> None:
             found = await knock(gate, client, method, path, headers)
             if found != expected(route, bool(routes), method, host, origin, who):
                 wrong.append((method, path, host, origin, who, found))
+        note(requests_to_the_gate=client + 1, wrong_answers_of_the_gate=len(wrong))
         assert wrong == []

@@ -102,7 +102,9 @@ def fail_unknown(system: System, envelope: Envelope) -> PulsingRuntimeError:
 
 def _gone(system: System, actor_id: ActorId) -> PulsingRuntimeError:
     ended = system.ended_actor(actor_id)
-    return ActorNotFound(actor_id=actor_id) if ended is None else ActorStopped(actor_id, ended.name, ended.reason)
+    if ended is None:
+        return ActorNotFound(actor_id=actor_id)
+    return ActorStopped(actor_id, ended.name, ended.reason, cause=ended.failure)
 
 
 def _stamp(system: System, envelope: Envelope) -> None:

@@ -10,7 +10,7 @@ import typer
 from pulsing.cli.arguments import parse_keywords, parse_value
 from pulsing.cli.client import Client, ServerEvent, segment
 from pulsing.cli.connection import Output
-from pulsing.cli.errors import FAILED, NOT_FOUND, TIMED_OUT, USAGE, CliError
+from pulsing.cli.errors import FAILED, TIMED_OUT, USAGE, CliError
 from pulsing.cli.output import Format, show_object, write_line
 from pulsing.cli.text import one_line, to_json
 
@@ -178,7 +178,8 @@ def _fail(error: dict[str, Any], verbose: bool) -> NoReturn:
     traceback = error.get("traceback")
     if verbose and traceback:
         typer.echo(traceback, err=True)
-    exit_code = {"timeout": TIMED_OUT, "unsupported": NOT_FOUND}.get(error["category"], FAILED)
+    # What an actor refuses to do is its failure; a method that it does not have never gets so far.
+    exit_code = TIMED_OUT if error["category"] == "timeout" else FAILED
     raise CliError(one_line(f"{error['type']}: {error['message']}"), exit_code=exit_code)
 
 

@@ -203,7 +203,9 @@ def test_call_prints_the_items_of_a_stream_one_a_line(pulsing: Pulsing, server: 
     assert pulsing("call", "worker", "stream").out == '1\n"b"\n'
 
 
-@pytest.mark.parametrize(("category", "exit_code"), [("business", FAILED), ("timeout", TIMED_OUT)])
+@pytest.mark.parametrize(
+    ("category", "exit_code"), [("business", FAILED), ("unsupported", FAILED), ("timeout", TIMED_OUT)]
+)
 def test_an_error_of_the_actor_goes_to_stderr(
     pulsing: Pulsing, server: ScriptedServer, category: str, exit_code: int
 ) -> None:

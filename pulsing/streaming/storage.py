@@ -20,6 +20,7 @@ from pulsing.streaming.counters import StreamingCounters
 from pulsing.streaming.group_calls import GroupCalls
 from pulsing.streaming.groups import BucketGroups, BuryRecord
 from pulsing.streaming.log import log_of
+from pulsing.streaming.put_traces import PutTraces
 from pulsing.streaming.readers import ReaderInfo, Readers
 from pulsing.streaming.takeover import no_majority, store_options
 from pulsing.streaming.training import TrainingRows
@@ -32,7 +33,7 @@ LOOK_FOR_ROOM_S = 0.25
 
 
 @remote(cancellable=True, max_concurrency=CALLS_AT_ONCE)
-class BucketStorage(GroupCalls, BucketCare, TrainingRows):
+class BucketStorage(GroupCalls, BucketCare, PutTraces, TrainingRows):
     """Stores the records of one bucket.
 
     Args:
@@ -164,6 +165,7 @@ class BucketStorage(GroupCalls, BucketCare, TrainingRows):
             store.move_in(about["log"], records)
             self._consumed = {task: set(indexes) for task, indexes in about["consumed"].items()}
             self._indexes = dict(about["indexes"])
+            self.take_traces(about["traces"])
 
     def move_out(self) -> Moved | None:
         """The log of a store that dies with its process, for another one; None for a store that lasts."""
@@ -176,6 +178,7 @@ class BucketStorage(GroupCalls, BucketCare, TrainingRows):
             "log": store.whereabouts(),
             "consumed": {task: sorted(indexes) for task, indexes in self._consumed.items()},
             "indexes": dict(self._indexes),
+            "traces": list(self._runs or ()),
         }
         return about, store.buffer
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
+from pulsing.core import ActorRef
 from pulsing.exceptions import NotOwner, NotSendable
 from pulsing.streaming.access import CALL_TIMEOUT_S, QueueAccess, has_failed
 from pulsing.streaming.backends.memory import Record
@@ -141,7 +142,7 @@ class QueueWriting(QueueAccess):
         sent = {
             bucket_id: line.enter(group)
             if (line := self._lines.get(bucket_id)) is not None and line.has_waiting
-            else ref.request("append", (group,), None, CALL_TIMEOUT_S)
+            else self._send(ref, group)
             for bucket_id, group in groups.items()
             if (ref := self._buckets.get(bucket_id)) is not None
         }
@@ -183,7 +184,7 @@ class QueueWriting(QueueAccess):
         for _ in range(MAX_REDIRECTS + 1):
             ref = self._buckets.get(bucket_id) or await self._locate(bucket_id)
             try:
-                appended: Appended = await ref.request("append", (records,), None, CALL_TIMEOUT_S)
+                appended: Appended = await self._send(ref, records)
             except GONE as error:
                 self._forget(bucket_id)
                 if getattr(error, "maybe_executed", False) or has_failed(error):
@@ -200,6 +201,10 @@ class QueueWriting(QueueAccess):
                 self._footing.wrote(bucket_id, appended[1], appended[0] + len(records))
                 return appended
         raise self._not_found(bucket_id, lost) from lost
+
+    def _send(self, ref: ActorRef, records: list[Record]) -> asyncio.Future[Appended]:
+        """Call a bucket to append records."""
+        return ref.request("append", (records,), None, CALL_TIMEOUT_S)
 
     async def _append_in_parts(self, bucket_id: int, records: list[Record], refused: NotSendable) -> Appended:
         """Write what is too much for one message to another node; each part is written whole, one after the other."""

@@ -23,9 +23,13 @@ from pulsing.core.cell import Cell
 from pulsing.core.spec import CellSpec
 from pulsing.core.system import System
 from pulsing.core.turns import Turn
+from pulsing.streaming.group_reader import GroupReader
+from pulsing.streaming.line import Line
 from pulsing.streaming.pubsub import TopicWriter, _Subscriber
 from pulsing.streaming.queue import Queue
 from pulsing.streaming.reader import QueueReader
+from pulsing.streaming.writing import QueueWriting
+from pulsing.tracing import queues
 from pulsing.tracing.spans import (
     CLIENT,
     CONSUMER,
@@ -60,7 +64,14 @@ def install(ratio: float | None = None) -> None:
     _replace(elsewhere, "tell", _traced_tell_elsewhere)
     _replace(System, "start_actor", _traced_start_actor)
     _replace(Queue, "put", lambda put: _around(put, PRODUCER, "send", attrgetter("topic")))
-    _replace(QueueReader, "get", lambda get: _around(get, CONSUMER, "receive", attrgetter("queue.topic")))
+    _replace(Queue, "append", lambda append: _around(append, PRODUCER, "send", attrgetter("topic")))
+    _replace(QueueWriting, "_send", queues.traced_send)
+    _replace(Line, "enter", queues.traced_enter)
+    _replace(Line, "_write_together", queues.traced_together)
+    _replace(Queue, "fetch", queues.noting_fetch)
+    _replace(Queue, "get", lambda get: _reading(get, queues.read, lambda queue: queue))
+    _replace(QueueReader, "get", lambda get: _reading(get, queues.read, attrgetter("queue")))
+    _replace(GroupReader, "receive", lambda get: _reading(get, queues.receive, attrgetter("queue")))
     _replace(TopicWriter, "publish", lambda publish: _around(publish, PRODUCER, "send", attrgetter("_topic")))
     _replace(
         _Subscriber, "receive", lambda receive: _around(receive, CONSUMER, "process", attrgetter("_topic"), linked=True)
@@ -192,6 +203,21 @@ def _around(
     return traced
 
 
+def _reading(original: Callable[..., Any], located: Callable[..., Any], queue_of: Callable[[Any], Queue]) -> Any:
+    """A span around a read of a queue, which is linked to the puts of what it has read."""
+
+    async def traced(self: Any, *args: Any, **kwargs: Any) -> Any:
+        queue = queue_of(self)
+        span = begin(f"receive {queue.topic}", CONSUMER, messaging("receive", queue.topic))
+        if span is None:
+            return await original(self, *args, **kwargs)
+        found, places = await _within(span, located(original(self, *args, **kwargs)))
+        queues.end_linked(span, queue, places)
+        return found
+
+    return traced
+
+
 async def _run_out(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     result = function(*args, **kwargs)
     return await result if isawaitable(result) else result
@@ -266,19 +292,24 @@ def _inside(span: Span, work: Callable[[], Any]) -> Any:
 
 
 async def _awaited(work: Coroutine[Any, Any, Any], span: Span) -> Any:
+    result = await _within(span, work)
+    end(span)
+    return result
+
+
+async def _within(span: Span, work: Coroutine[Any, Any, Any]) -> Any:
+    """Await something as part of a span, which ends only if that fails."""
     # A message that waits has a task of its own, and so a context of its own.
     carried = TRACE.set(context_of(span))
     attached = otel_context.attach(trace.set_span_in_context(span))
     try:
-        result = await work
+        return await work
     except BaseException as error:
         end(span, error)
         raise
     finally:
         otel_context.detach(attached)
         TRACE.reset(carried)
-    end(span)
-    return result
 
 
 async def _streamed(items: AsyncGenerator[Any, None], span: Span) -> AsyncGenerator[Any, None]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from opentelemetry import trace
@@ -67,19 +67,25 @@ def begin(name: str, kind: SpanKind, attributes: Mapping[str, Any], *, linked: b
     return span if span.is_recording() else None
 
 
-def end(span: Span, error: BaseException | None = None) -> None:
-    """End a span, with the error if there was one."""
+def end(span: Span, error: BaseException | None = None, at: int | None = None) -> None:
+    """End a span, with the error if there was one; `at` is when it ended, in ns, if that is not now."""
     if error is not None:
         remote = error.remote_type if isinstance(error, PulsingActorError) else None
         span.set_attribute("error.type", remote or type(error).__qualname__)
         span.set_status(Status(StatusCode.ERROR, type(error).__name__))
-    span.end()
+    span.end(at)
 
 
 def context_of(span: Span) -> bytes:
     """The context of a span as messages carry it."""
     own = span.get_span_context()
     return own.trace_id.to_bytes(16, "big") + own.span_id.to_bytes(8, "big") + bytes((int(own.trace_flags),))
+
+
+def link_to(span: Span, contexts: Iterable[bytes]) -> None:
+    """Link a span to others, by their contexts as messages carry them."""
+    for context in contexts:
+        span.add_link(_read(context))
 
 
 def _parent() -> Context | None:

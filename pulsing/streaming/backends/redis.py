@@ -15,11 +15,13 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pulsing.exceptions import PulsingRuntimeError
+from pulsing.streaming.backends import redis_traces
 from pulsing.streaming.backends.arrivals import Arrivals
 from pulsing.streaming.backends.bodies import Bodies, Row
 from pulsing.streaming.backends.bounds import DROP_OLDEST, Bounds, records_of_size
 from pulsing.streaming.backends.memory import Record, Window
 from pulsing.streaming.backends.redis_scripts import APPEND, COMMIT, DESTROY, OPEN, RESUME, TRIM, TRIM_LIMIT
+from pulsing.streaming.backends.redis_traces import Run
 
 if TYPE_CHECKING:
     from pulsing.streaming.backends.redis_server import Server
@@ -100,6 +102,7 @@ class RedisBackend:
         # One hash tag, so that the keys of a bucket are on one node of a Redis cluster.
         self._bucket = f"pulsing:{{{storage_path}:{bucket_id}}}"
         self._stream, self._meta, self._groups = (f"{self._bucket}:{kind}" for kind in "smg")
+        self._traces = f"{self._bucket}:t"
         self._bodies = Bodies()
         self._arrivals = Arrivals(self.total_count)
         self._waiting = 0
@@ -407,8 +410,8 @@ class RedisBackend:
         """
         await self.open()
         await self._look_at_end()  # connections of before the server's restart fail here, where it is no harm
-        keys = self._stream, self._meta, self._groups
-        await self._server.send("eval", DESTROY, 3, *keys, self._epoch, self._owner)
+        keys = self._stream, self._meta, self._groups, self._traces
+        await self._server.send("eval", DESTROY, 4, *keys, self._epoch, self._owner)
 
     async def offset_at(self, wall: float) -> int:
         """The first offset whose record was put at that wall time or later."""
@@ -439,6 +442,15 @@ class RedisBackend:
         kept = "" if offset is None else str(offset)
         keys = self._meta, self._groups
         await self._server.ask("eval", COMMIT, 2, *keys, self._epoch, self._owner, group, kept)
+
+    async def keep_traces(self, runs: Sequence[Run]) -> None:
+        """Keep of which puts some records are, which are in the server already."""
+        await redis_traces.keep(self._server, self._traces, runs, self._first)
+
+    async def kept_traces(self, first: int, end: int) -> list[Run]:
+        """The runs that have records from `first` up to before `end`."""
+        await self.open()
+        return await redis_traces.kept(self._server, self._traces, first, end)
 
     async def _run(self, script: str, *arguments: Any) -> Any:
         """Run a script of this owner; it may run twice."""

@@ -1,7 +1,7 @@
 """What a Redis server does for a bucket in one step each, so that no owner can come between.
 
 A bucket has a stream of records, a hash of what it knows of itself, and a hash of the offsets of its groups. The
-entry of offset n has the id 0-(n + 1).
+entry of offset n has the id 0-(n + 1). Where somebody traces it has a set of the traces of its records, too.
 """
 
 from __future__ import annotations
@@ -126,11 +126,14 @@ DESTROY = (
     + """
 local refusal = fenced(KEYS[2])
 if refusal then return refusal end
-redis.call('DEL', KEYS[1], KEYS[2], KEYS[3])
+redis.call('DEL', unpack(KEYS))
 redis.call('HSET', KEYS[2], 'epoch', ARGV[1], 'owner', '')
 return redis.call('EXPIRE', KEYS[2], """
     + str(GRAVE_S)
     + """)
 """
 )
-"""Keys: stream, hash, groups. Arguments: epoch, owner. Whoever had the bucket is fenced off by it, its owner too."""
+"""Keys: stream, hash, groups, traces. Arguments: epoch, owner.
+
+Whoever had the bucket is fenced off by it, its owner too.
+"""

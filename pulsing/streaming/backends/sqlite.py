@@ -11,11 +11,13 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from pulsing.streaming.backends import sqlite_traces
 from pulsing.streaming.backends.arrivals import Arrivals
 from pulsing.streaming.backends.bodies import Bodies
 from pulsing.streaming.backends.bounds import DROP_OLDEST, Bounds
 from pulsing.streaming.backends.memory import Record, Window
 from pulsing.streaming.backends.sqlite_file import SqliteFile, last_epoch, set_aside
+from pulsing.streaming.backends.sqlite_traces import Run
 from pulsing.streaming.backends.writer import StoreThread
 from pulsing.streaming.takeover import SHARED, WAIT, check_failover
 
@@ -318,6 +320,15 @@ class SqliteBackend:
             NotOwner: another owner has taken the file over.
         """
         await self._do(lambda: self._file.commit_group(group, offset))
+
+    async def keep_traces(self, runs: Sequence[Run]) -> None:
+        """Keep of which puts some records are, which are in the file already."""
+        await self._do(lambda: sqlite_traces.keep(self._file, runs))
+
+    async def kept_traces(self, first: int, end: int) -> list[Run]:
+        """The runs that have records from `first` up to before `end`."""
+        found: list[Run] = await self._do(lambda: sqlite_traces.kept(self._file, first, end))
+        return found
 
     async def _do(self, work: Callable[[], Any]) -> Any:
         """Let the store thread do something."""

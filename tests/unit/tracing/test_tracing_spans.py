@@ -9,7 +9,6 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +16,7 @@ import pytest
 
 pytest.importorskip("opentelemetry.sdk")
 
-from opentelemetry import trace
-from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, StatusCode
 
@@ -81,25 +78,6 @@ Back: Any = pul.remote(BackActor)
 Parent: Any = pul.remote(ParentActor)
 Front: Any = pul.remote(FrontActor)
 BACK, FRONT = f"{__name__}.BackActor", f"{__name__}.FrontActor"
-
-
-@pytest.fixture(scope="module")
-def exporter() -> Iterator[InMemorySpanExporter]:
-    made = InMemorySpanExporter()
-    provider = TracerProvider()
-    provider.add_span_processor(SimpleSpanProcessor(made))
-    with pytest.MonkeyPatch.context() as patch:
-        # A process sets its provider once and for all, and every later system of it would make spans.
-        patch.setattr(trace, "_TRACER_PROVIDER", provider)
-        yield made
-
-
-@pytest.fixture
-def spans(exporter: InMemorySpanExporter) -> Iterator[InMemorySpanExporter]:
-    exporter.clear()
-    tracing.instrument()
-    yield exporter
-    tracing.uninstrument()
 
 
 def named(spans: InMemorySpanExporter, name: str, kind: SpanKind) -> ReadableSpan:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pydantic import BaseModel, create_model
+from pydantic import BaseModel, ConfigDict, create_model
 
 from pulsing.admin.paging import ListSpec
 from pulsing.admin.schemas import Page
@@ -21,9 +21,21 @@ def answers(model: type[BaseModel] | None, status: int = 200, *, also: Sequence[
 
 def lists(model: type[BaseModel], spec: ListSpec) -> dict[str, Any]:
     """Options of a route that answers a page of rows."""
-    page = create_model(f"{model.__name__}Page", __base__=Page, items=(list[model], ...))  # type: ignore[valid-type]
+    row: Any = _row_in_list(model, spec.id)
+    page = create_model(f"{model.__name__}Page", __base__=Page, items=(list[row], ...))
     page.__doc__ = f"A page of {model.__name__}."
     return {**answers(page), "openapi_extra": {"parameters": spec.parameters()}}
+
+
+def _row_in_list(model: type[BaseModel], key: str) -> type[BaseModel]:
+    """A row of which only its name is always there: who asks for a list may ask for few `fields`."""
+
+    def need_the_key(schema: dict[str, Any]) -> None:
+        schema["required"] = [key]
+
+    config = ConfigDict(json_schema_extra=need_the_key)
+    body = {"__doc__": model.__doc__, "__module__": model.__module__, "model_config": config}
+    return type(f"{model.__name__}InList", (model,), body)
 
 
 def streams(*, also: Mapping[str, Any] | None = None) -> dict[str, Any]:

@@ -214,9 +214,9 @@ PROPERTIES = (
         "A18",
         "the admin plane does what its specification says",
         (
-            Measure("requests, also without token and with a foreign one", "T-FUZ-6"),
-            _tried("requests of an admin", "T-FUZ-6", "requests_as_admin", 100_000),
-            _tried("requests of a viewer", "T-FUZ-6", "requests_as_viewer", 10_000),
+            Measure("answers that break it: none", "T-FUZ-6"),
+            _tried("requests as admin", "T-FUZ-6", "requests_as_admin", 1_000),
+            _tried("requests as viewer", "T-FUZ-6", "requests_as_viewer", 1_000),
         ),
         _A_FAULT,
     ),

@@ -144,6 +144,8 @@ CAMPAIGNS = (
         "requests made up from the specification of the admin plane, by schemathesis",
         "no answer that the specification does not allow, none of 500 and above",
         (_INTEGRATION + "test_admin_schema.py",),
+        {"PULSING_EXAMPLES": "100"},
+        seed=1,
     ),
     Campaign(
         "T-KILL-1, 2",

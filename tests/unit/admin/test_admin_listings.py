@@ -130,3 +130,12 @@ async def test_an_empty_cluster_has_sums_of_nothing() -> None:
     unknown = {"mailbox_oldest_s"}
     assert {name for name, value in totals.items() if value is None} <= unknown
     assert (totals["queue_records"], totals["queue_max_lag"], totals["subscribers"]) == (0, 0, 0)
+
+
+async def test_the_specification_allows_rows_of_lists_to_have_nothing_but_their_key() -> None:
+    async with site() as world:
+        await Counter.spawn(system=world.system, name="one")
+        [row] = (await get(world, "actors?fields=none"))["items"]
+        parts = world.app.openapi()["components"]["schemas"]
+    listed = parts[parts["ActorRowPage"]["properties"]["items"]["items"]["$ref"].rpartition("/")[2]]
+    assert set(listed["required"]) <= set(row) < set(listed["properties"])

@@ -61,6 +61,13 @@ export function append(view, rows, now, limit = 500) {
   return { ...view, rows: joined, total: joined.length, filtered: joined.length, at: now, loaded: true };
 }
 
+/** A window behind rows that have come in front, at most `limit`; null when they came in front of another revision.
+ * @param {View} view @param {any} frame @param {number} now @param {number} limit @returns {View | null} */
+export function grown(view, frame, now, limit) {
+  const next = delta(view, frame, now);
+  return next && { ...next, rows: [...[...frame.rows].reverse(), ...view.rows].slice(0, limit) };
+}
+
 /** A list of REST as the same kind of view. @param {any} body @param {number} now @returns {View} */
 export function fromList(body, now) {
   return snapshot(EMPTY, { ...body, rows: body.items ?? [body], rev: body.revision }, now);

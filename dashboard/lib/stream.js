@@ -2,7 +2,7 @@
 import { problemOf, request, send, session } from "./api.js";
 import { batch, signal, useEffect, useRef } from "./html.js";
 import { read } from "./sse.js";
-import { EMPTY, append, delta, fromList, sampled, snapshot } from "./store.js";
+import { EMPTY, append, delta, fromList, grown, sampled, snapshot } from "./store.js";
 
 /**
  * @typedef {{topic: string, id?: string, filter?: Record<string, any>, search?: string, sort?: string, offset?: number, limit?: number, system?: boolean}} Spec
@@ -13,6 +13,8 @@ import { EMPTY, append, delta, fromList, sampled, snapshot } from "./store.js";
 const LISTS = { dead_letters: "dead-letters", members: "cluster/members" };
 const SINGLES = { actor: "actors", queue: "queues", topic: "topics" };
 const APPENDED = new Set(["events"]);
+/** Rows of a window for which nobody said how many. */
+const WINDOW = 100;
 const HIDDEN_MS = 5_000;
 const POLL_MS = 2_000;
 const OVERDUE_MS = 4_000;
@@ -178,13 +180,14 @@ const HANDLERS = {
     if (subscription) subscription.view.value = snapshot(subscription.view.peek(), data, Date.now());
   },
   delta(data, subscription) {
-    if (!subscription) return;
-    const next = delta(subscription.view.peek(), data, Date.now());
-    if (next) subscription.view.value = next;
-    else announce({ add: subscription.name });
+    if (subscription) take(subscription, delta(subscription.view.peek(), data, Date.now()));
   },
   append(data, subscription) {
-    if (subscription) subscription.view.value = append(subscription.view.peek(), data.rows ?? [], Date.now());
+    if (!subscription) return;
+    const view = subscription.view.peek();
+    const { topic, limit = WINDOW } = subscription.spec;
+    if (APPENDED.has(topic)) subscription.view.value = append(view, data.rows ?? [], Date.now());
+    else take(subscription, grown(view, data, Date.now(), limit));
   },
   error(data, subscription) {
     if (!subscription) return;
@@ -196,6 +199,12 @@ const HANDLERS = {
     if (data.problem.status >= 500) setTimeout(() => subscriptions.has(subscription.name) && announce({ add: subscription.name }), POLL_MS);
   },
 };
+
+/** Shows the next view, or asks for the window again where there is none. @param {Subscription} subscription @param {import("./store.js").View | null} next */
+function take(subscription, next) {
+  if (next) subscription.view.value = next;
+  else announce({ add: subscription.name });
+}
 
 /** @param {string} name */
 function pollByName(name) {

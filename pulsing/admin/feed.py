@@ -63,6 +63,8 @@ class View:
     answers: Answers = field(default_factory=Answers)
     delta: bytes | None = None
     """members of the latest delta, without braces and `sub`; None when nothing changed at the last tick"""
+    appended: bool = False
+    """whether that has only rows which have come, and goes by the name of `append`"""
     problem: ProblemError | None = None
     unwatched_since: float | None = None
     _snapshot: bytes | None = None
@@ -82,7 +84,10 @@ class View:
         self.base, self.revision, self._snapshot = self.revision, revision, None
         fresh = [row for key, row in found.items() if key not in self.rows]
         body: dict[str, Any] = {"rev": revision, "base": self.base, "total": total, "filtered": filtered}
-        if self.question.appends:
+        self.appended = self.question.appends or (
+            self.question.grows and len(sets) == len(fresh) and self._grew_by(fresh, order, answers)
+        )
+        if self.appended:
             body["rows"] = fresh[::-1]
         else:
             body |= {"set": sets, "del": gone, "partial": answers.partial, "errors": answers.faults}
@@ -91,6 +96,12 @@ class View:
         self.rows, self.order, self.counts, self.answers = found, order, (total, filtered), answers
         self.delta = encode(body)[1:-1]
         return True
+
+    def _grew_by(self, fresh: Sequence[Row], order: Sequence[str], answers: Answers) -> bool:
+        """Whether the new window is the old one behind these rows, less what they pushed out of it."""
+        name = self.question.id_field
+        longer = [*(str(row[name]) for row in fresh), *self.order][: self.question.query.limit]
+        return bool(fresh) and order == longer and answers.faults == self.answers.faults
 
     def snapshot(self) -> bytes:
         """Members of a snapshot, without braces and `sub`; written once for all who need it."""
@@ -392,7 +403,7 @@ class Feed:
         if known == view.revision:
             return
         if known is not None and known == view.base and view.delta is not None:
-            self._send(client, "append" if view.question.appends else "delta", sub, view.delta, view.revision)
+            self._send(client, "append" if view.appended else "delta", sub, view.delta, view.revision)
         else:
             self._announce_gap(client, sub)
             self._send(client, "snapshot", sub, view.snapshot(), view.revision)

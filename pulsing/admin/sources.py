@@ -79,6 +79,11 @@ class Question:
         return self.topic == "events"
 
     @property
+    def grows(self) -> bool:
+        """Whether rows mostly come in front, so that those alone may be told; what else changes is a delta."""
+        return self.topic == "dead_letters" and self.query.offset == 0
+
+    @property
     def id_field(self) -> str:
         """The field that names a row."""
         return _ID_FIELDS.get(self.topic, "id")

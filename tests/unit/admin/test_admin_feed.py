@@ -13,6 +13,7 @@ from pulsing.admin.feed import MAX_FRAMES, Change, Client, Feed, interval_s
 from pulsing.admin.problems import ProblemError
 from pulsing.admin.settings import Principal
 from pulsing.admin.sources import Subscribe
+from pulsing.exceptions import ActorStopped
 from pulsing.testing import wait_until
 from tests.unit.admin.admin_world import API, Counter, Site, site
 
@@ -103,6 +104,25 @@ async def test_events_are_appended() -> None:
         _, appended = await reader.next("append")
         await reader.leave()
     assert [row["type"] for row in appended["rows"]] == ["actor.spawned"]
+
+
+async def test_dead_letters_are_appended_and_what_else_becomes_of_them_is_a_delta() -> None:
+    async with site(tick_s=TICK) as world:
+        counter = await Counter.spawn(name="counter", system=world.system)
+        await world.system.stop("counter")
+        reader = await opened(world, subscribe("d", "dead_letters", limit=2))
+        await reader.next("snapshot")
+        shown: list[str] = []
+        for n in (1, 2, 3):
+            with pytest.raises(ActorStopped):
+                await counter.incr()
+            _, appended = await reader.next("append")
+            assert (appended["filtered"], len(appended["rows"])) == (n, 1)
+            shown.append(appended["rows"][0]["id"])
+        world.system.dead_letters.clear()
+        _, cleared = await reader.next("delta")
+        await reader.leave()
+    assert (sorted(cleared["del"]), cleared["filtered"]) == (sorted(shown[-2:]), 0)
 
 
 async def test_two_watchers_of_the_same_thing_share_one_question() -> None:

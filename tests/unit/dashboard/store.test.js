@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { EMPTY, append, delta, fromList, keyOf, rateOf, sampled, snapshot, sortRows, sortedBy } from "../../../dashboard/lib/store.js";
+import { EMPTY, append, delta, fromList, grown, keyOf, rateOf, sampled, snapshot, sortRows, sortedBy } from "../../../dashboard/lib/store.js";
 
 const FRAME = { rev: 7, total: 3, filtered: 2, offset: 0, rows: [{ id: "a", n: 1 }, { id: "b", n: 2 }] };
 
@@ -35,6 +35,18 @@ test("rows without an id are told apart by queue, topic, class and method", () =
   assert.equal(keyOf({ topic: "t" }), "t");
   assert.equal(keyOf({ class: "C", method: "m" }), "C.m");
   assert.equal(keyOf({ class: "C" }), "C");
+});
+
+test("a window behind rows that have come keeps its size and knows how many there are", () => {
+  const start = snapshot(EMPTY, { rows: [{ id: "2" }, { id: "1" }], rev: 4, total: 2 }, 0);
+  const next = grown(start, { rows: [{ id: "3" }, { id: "4" }], rev: 5, base: 4, total: 4, filtered: 4 }, 1, 3);
+  assert.deepEqual(next?.rows.map((row) => row.id), ["4", "3", "2"]);
+  assert.deepEqual([next?.rev, next?.total, next?.filtered], [5, 4, 4]);
+});
+
+test("a window that other rows should have come to is asked for again", () => {
+  const start = snapshot(EMPTY, { rows: [], rev: 4 }, 0);
+  assert.equal(grown(start, { rows: [{ id: "3" }], rev: 6, base: 5 }, 1, 3), null);
 });
 
 test("appended rows come first, once, and the oldest fall off", () => {

@@ -72,7 +72,7 @@ def broken(target: Any, name: str, instead: Any) -> Iterator[None]:
 
 def test_a_store_without_a_fence_is_caught() -> None:
     with broken(
-        sqlite_file, "_FENCE", "UPDATE meta SET value=? WHERE name='epoch' AND ? IS NOT NULL AND ? IS NOT NULL"
+        sqlite_file, "_APPEND", sqlite_file._APPEND.replace(sqlite_file._FENCE, "? IS NOT NULL AND ? IS NOT NULL")
     ):
         assert "replay with: python -m tests.simulation.queue_campaign --faults 60 --replay shared" in violation_within(
             "shared", 30
@@ -94,7 +94,9 @@ def test_records_that_are_acknowledged_and_not_kept_are_caught() -> None:
         kept(self, bodies, size)
         if self.next % 50 == 49:
             connection = self._open_connection()
-            connection.execute("DELETE FROM records WHERE off = ?", (self.next + 1,))
+            connection.execute(
+                "DELETE FROM batches WHERE first = (SELECT max(first) FROM batches WHERE first < ?)", (self.next,)
+            )
 
     with broken(SqliteFile, "_commit", forgetful):
         assert "lacks" in violation_within("wait", 5)

@@ -9,6 +9,7 @@ from zlib import crc32
 
 from pulsing.exceptions import DataLost
 from pulsing.streaming.backends.memory import Record, Window
+from pulsing.streaming.backends.rows import StoredRow
 from pulsing.wire.errors import ProtocolError
 from pulsing.wire.values import Codec
 
@@ -35,6 +36,14 @@ class Bodies:
         encode, head, version = self._codec.encode, _HEAD.pack, _VERSION
         return [head(version, crc32(payload)) + payload for payload in map(encode, records)]
 
+    def payloads(self, records: Sequence[Record]) -> list[bytes]:
+        """The encoded values of records, for a store that keeps their checksums beside them.
+
+        Raises:
+            NotSendable: a value cannot be stored.
+        """
+        return self._codec.encode_maps(records)
+
     def decode(self, body: bytes) -> Record | None:
         """The record in a body; None if it is damaged.
 
@@ -47,6 +56,9 @@ class Bodies:
         payload = body[_HEAD_SIZE:]
         if version != _VERSION or crc32(payload) != checksum:
             return None
+        return self._record(payload)
+
+    def _record(self, payload: bytes) -> Record | None:
         try:
             record: Any = self._codec.decode_kept(payload)
         except ProtocolError:
@@ -75,5 +87,26 @@ class Bodies:
             records.append(record)
         if not records:
             last = max(start, rows[0][0] - 1) if rows else end - 1
+            raise DataLost("", bucket_id, "corrupt", start, last, generation)
+        return Window(records, start + len(records), first)
+
+    def window_of_rows(
+        self, bucket_id: int, generation: int, rows: Sequence[StoredRow], start: int, stop: int, end: int, first: int
+    ) -> Window:
+        """The same for rows that have many records each, up to the offset `stop`.
+
+        The rows are whole themselves; there is one with `start`, or the first behind it is the last of them.
+        """
+        records: list[Record] = []
+        for row, stored in rows:
+            if not row.first <= start + len(records) < row.end:
+                break
+            for payload in row.payloads(stored, start + len(records), stop):
+                record = None if payload is None else self._record(payload)
+                if record is None:
+                    break
+                records.append(record)
+        if not records:
+            last = next((max(start, row.first - 1) for row, _ in rows if row.end > start), end - 1)
             raise DataLost("", bucket_id, "corrupt", start, last, generation)
         return Window(records, start + len(records), first)

@@ -225,10 +225,10 @@ class SqliteBackend:
         """
         if not self._is_open:
             await self.open()
-        bodies = self._bodies.encode(records)
-        self._handed_in += len(bodies)
+        payloads = self._bodies.payloads(records)
+        self._handed_in += len(payloads)
         # Written once it is handed in, whether or not the caller still waits.
-        first: int = await self._thread.submit(self._file, bodies)
+        first: int = await self._thread.submit(self._file, payloads)
         self._arrivals.announce()
         return first
 
@@ -243,10 +243,11 @@ class SqliteBackend:
         start = max(offset, first)
         if limit <= 0 or start >= end:
             return Window([], start, first)
-        rows = await self._do(lambda: file.rows(start, min(limit, end - start)))
+        stop = min(end, start + limit)
+        rows = await self._do(lambda: file.rows(start, stop))
         if start < file.first:
             return await self.read(limit, offset)  # trimmed while this was read
-        return self._bodies.window(self.bucket_id, self.generation, rows, start, end, first)
+        return self._bodies.window_of_rows(self.bucket_id, self.generation, rows, start, stop, end, first)
 
     async def wait(self, limit: int, offset: int, timeout: float | None) -> Window:
         """The same, but wait up to `timeout` seconds for the first record."""

@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 import gc
 import random
-import sqlite3
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -25,6 +24,7 @@ from pulsing.streaming.backends.memory import Window
 from pulsing.streaming.manager import local_manager
 from pulsing.testing import run_virtual
 from pulsing.testing.virtual import VirtualLoop
+from tests.unit.streaming.damage import damage_records
 
 
 @asynccontextmanager
@@ -542,8 +542,7 @@ async def test_a_damaged_record_is_told_once_and_the_group_goes_on_behind_it(one
     options: dict[str, Any] = {"backend": "sqlite", "storage_path": str(tmp_path / "q")}
     async with one_system() as system:
         await filled(system, 5, **options)
-    with closing(sqlite3.connect(tmp_path / "q" / "bucket_0.sqlite")) as file, file:
-        file.execute("UPDATE records SET body = x'00' WHERE off = 3")
+    damage_records(tmp_path / "q" / "bucket_0.sqlite", 2)
     async with one_system() as system, await member(system, **options) as reader:
         assert ids(await reader.get()) == [0, 1]
         with pytest.raises(DataLost) as told:

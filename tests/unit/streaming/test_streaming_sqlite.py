@@ -31,6 +31,7 @@ from pulsing.streaming.backends.writer import StoreThread
 from pulsing.streaming.manager import local_manager
 from pulsing.testing import wait_until
 from tests.campaigns.noted import note
+from tests.unit.streaming.damage import damage_records
 
 
 def rows(*numbers: int) -> list[dict[str, Any]]:
@@ -200,10 +201,7 @@ async def test_queues_of_normal_durability_wait_for_no_sync(tmp_path: Path) -> N
 
 async def test_a_damaged_record_is_told_with_its_offset_and_the_rest_is_read(tmp_path: Path) -> None:
     await written(tmp_path, 5)
-    with sqlite3.connect(file_of(str(tmp_path), 0)) as database:
-        database.execute("UPDATE records SET body = zeroblob(length(body)) WHERE off = 3")
-        database.execute("DELETE FROM records WHERE off = 4")
-    database.close()
+    damage_records(file_of(str(tmp_path), 0), 2, 3)
     store = SqliteBackend(0, str(tmp_path))
 
     assert await store.get(10, 0) == rows(0, 1)
@@ -219,10 +217,7 @@ async def test_a_reader_is_told_of_damage_once_and_goes_on_behind_it(one_system:
     async with one_system() as system:
         queue = await system.queue.write("q", num_buckets=1, backend="sqlite")
         await queue.put([{"id": n} for n in range(4)])
-        database = sqlite3.connect(Path("queue_storage/q/bucket_0.sqlite"))
-        database.execute("UPDATE records SET body = zeroblob(9) WHERE off = 2")
-        database.commit()
-        database.close()
+        damage_records(Path("queue_storage/q/bucket_0.sqlite"), 1)
         reader = QueueReader(queue)
 
         assert await reader.get() == [{"id": 0}]

@@ -260,14 +260,14 @@ async def after_a_power_cut(
         manager.folders = Folders(str(tmp_path))
         options = {"durability": "normal"}
         queue = await system.queue.write("q", num_buckets=1, backend="sqlite", backend_options=options)
-        await queue.put([{"id": n} for n in range(written)])
+        await queue.put([{"id": n} for n in range(kept)])
+        await queue.put([{"id": n} for n in range(kept, written)])
 
         async def go_down() -> None:
             (ref,) = manager.buckets.values()
             file = ref._cell.actor.backend._file
             with file._owned() as connection:
-                connection.execute("DELETE FROM records WHERE off > ?", (kept,))
-                connection.execute("UPDATE meta SET value = ? WHERE name = 'next'", (kept,))
+                connection.execute("DELETE FROM batches WHERE first >= ?", (kept,))
             file.close()
             monkeypatch.setattr(sqlite_file, "this_boot", lambda: 4711)
             await system.inner.stop(ref)

@@ -216,6 +216,27 @@ def test_values_at_the_edges_come_back_exactly(value: Any) -> None:
     assert same(round_trip(value), value)
 
 
+maps = st.dictionaries(
+    texts | st.integers(), st.none() | st.booleans() | st.integers() | st.floats() | texts, max_size=4
+)
+
+
+@settings(derandomize=True, max_examples=200, deadline=None)
+@given(st.lists(maps, max_size=5) | st.lists(maps | st.dictionaries(hashables, values, max_size=3), max_size=3))
+def test_maps_that_are_encoded_together_are_encoded_as_each_alone(several: list[dict[Any, Any]]) -> None:
+    codec = Codec(REGISTRY)
+    assert codec.encode_maps(several) == [codec.encode(each) for each in several]
+
+
+@pytest.mark.parametrize(
+    "odd", [{"k": 1 << 70}, {"k": "x" * 300_000}, collections.OrderedDict(a=1), {"k": bytearray(b"x")}]
+)
+def test_one_map_that_is_not_plain_leaves_those_around_it_as_they_are(odd: dict[str, Any]) -> None:
+    codec = Codec(REGISTRY)
+    for several in ([{"a": 1}, odd], [odd, {"a": 1}]):
+        assert codec.encode_maps(several) == [codec.encode(each) for each in several]
+
+
 @settings(derandomize=True, max_examples=200, deadline=None)
 @given(values)
 def test_what_a_store_has_kept_comes_back_as_it_was(value: Any) -> None:

@@ -52,7 +52,7 @@ FAMILIES: Mapping[str, Family] = {
     "stream_items_total": Family("counter", ("class", "method"), "Items that streams produced"),
     "dead_letters_total": Family("counter", ("reason",), "Messages that reached nobody"),
     "queues": Family("gauge", ("backend",), "Queues with a bucket on this node"),
-    "queue_buckets": Family("gauge", ("queue",), "Buckets of the queue"),
+    "queue_buckets": Family("gauge", ("queue",), "Buckets of the queue that this node has"),
     "queue_records": Family("gauge", ("queue",), "Records kept in this node's buckets"),
     "queue_bytes": Family("gauge", ("queue",), "Bytes kept in this node's buckets"),
     "queue_unflushed_records": Family("gauge", ("queue",), "Records handed to a store, not kept there yet"),

@@ -98,8 +98,9 @@ def _queues(sheet: Sheet, rows: Sequence[Row], caps: Caps) -> None:
     admitted = caps.queues.admit((str(row["queue"]),) for row in rows)
     for row in rows:
         labels = admitted((str(row["queue"]),))
-        sheet.add("queues", (str(row.get("backend") or ""),), 1)
-        sheet.add("queue_buckets", labels, row.get("num_buckets"))
+        buckets = row.get("open_buckets") or 0
+        sheet.add("queues", (str(row.get("backend") or ""),), int(buckets > 0))
+        sheet.add("queue_buckets", labels, buckets)
         sheet.add("queue_records", labels, row.get("records"))
         sheet.add("queue_bytes", labels, row.get("bytes"))
         sheet.most("queue_oldest_record_seconds", labels, row.get("oldest_s"))

@@ -69,7 +69,8 @@ _CLASS_RULES: Mapping[str, Callable[[Any, Any], Any]] = {
 }
 _QUEUE_RULES: Mapping[str, Callable[[Any, Any], Any]] = {
     **dict.fromkeys(
-        ("records", "bytes", "unflushed", "put_total", "read_total", "max_lag", "unavailable_buckets"), _sum
+        ("records", "bytes", "unflushed", "put_total", "read_total", "max_lag", "open_buckets", "unavailable_buckets"),
+        _sum,
     ),
     "oldest_at": _least,
     "oldest_s": _most,

@@ -96,6 +96,7 @@ def queue_row(system: System, queue: str) -> Row:
         "max_lag": max(lags, default=0),
         "oldest_unread_s": max((row["oldest_unread_s"] for row in readers if row["oldest_unread_s"]), default=None),
         "nodes": [str(system.node_id)] if buckets else [],
+        "open_buckets": len(buckets),
         "unavailable_buckets": unavailable,
         "failures_total": _failures(buckets),
         "state": "degraded" if unavailable else "ok",

@@ -32,6 +32,8 @@ class QueueRow(Row):
     oldest_unread_s: float | None = None
     """age of the oldest record that a reader has yet to read"""
     nodes: list[str] = Field(default_factory=list)
+    open_buckets: int | None = None
+    """those that some node has open"""
     unavailable_buckets: int | None = None
     failures_total: dict[str, int] | None = None
     """failed operations by name"""

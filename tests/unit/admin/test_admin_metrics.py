@@ -15,6 +15,7 @@ from pulsing.admin.artefacts import discovery
 from pulsing.admin.caps import OTHER, Cap
 from pulsing.admin.families import DETAILED, FAMILIES, PREFIX
 from pulsing.agent import llm
+from pulsing.streaming.administration import create_queue
 from tests.unit.admin.admin_world import API, COUNTER, Counter, CounterActor, Site, site
 
 
@@ -170,6 +171,16 @@ async def test_two_systems_do_not_mix_their_figures() -> None:
         families = [await scrape(world) for world in (one, two)]
     of = {"class": COUNTER}
     assert [value(family, "actors", **of) for family in families] == [1, 0]
+
+
+async def test_only_the_buckets_of_this_node_are_counted_so_that_sums_over_nodes_hold() -> None:
+    async with site() as world:
+        queue = await world.system.queue.write("q", num_buckets=4)
+        await create_queue(world.system, "empty")
+        await queue.put([{"id": n} for n in range(3) if queue.get_bucket_id(n) == queue.get_bucket_id(0)])
+        families = await scrape(world)
+    assert [value(families, "queue_buckets", queue=name) for name in ("q", "empty")] == [1, 0]
+    assert value(families, "queues") == 1
 
 
 async def test_metrics_are_open_only_where_the_settings_say_so() -> None:

@@ -32,7 +32,7 @@ from pulsing.streaming.administration import (
     trim_queue,
 )
 from pulsing.streaming.catalogue import QueueDiffers
-from pulsing.streaming.inspection import streaming_statistics
+from pulsing.streaming.inspection import queue_row, streaming_statistics
 
 
 async def one_bucket(system: Any, count: int = 10, **options: Any) -> Any:
@@ -72,6 +72,15 @@ async def test_rows_of_queues_have_the_shape_that_the_admin_plane_shows(one_syst
         assert row["oldest_at"].endswith("Z")
         assert detail["bucket_rows"][0]["next"] == 10
         assert (row["unflushed"], detail["bucket_rows"][0]["unflushed"]) == (0, 0)
+
+
+async def test_the_buckets_that_nodes_have_open_are_all_buckets_of_the_queue(one_cluster: Any) -> None:
+    async with one_cluster() as cluster:
+        one, two = await cluster.add(1), await cluster.add(2)
+        await (await one.queue.write("q", num_buckets=8)).put([{"id": n} for n in range(40)])
+        counts = [queue_row(node.inner, "q")["open_buckets"] for node in (one, two)]
+    assert sum(counts) == 8
+    assert all(counts)
 
 
 async def test_a_reader_row_shows_what_it_last_asked_for(one_system: Any) -> None:

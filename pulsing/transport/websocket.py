@@ -175,6 +175,7 @@ class WebSocketListener:
         self._attach = attach
         self._keeper: Keeper = Doorkeeper(limits.max_unproven, limits.max_unproven_per_address, limits.max_failures)
         self._door: socket.socket | None = None
+        self._pause: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._addr = ""
 
@@ -205,32 +206,42 @@ class WebSocketListener:
         door.setblocking(False)
         self._door = door
         self._addr = join_address(*door.getsockname()[:2])
-        self._start(self._accept(door), "accept")
+        self._await_guests()
 
     async def close(self) -> None:
         """Close the port and whatever is not proven yet; proven connections stay. Idempotent."""
         door, self._door = self._door, None
         if door is None:
             return
-        for task in self._tasks:
-            if task.get_name().startswith("pulsing-accept"):
-                task.cancel()
+        if self._pause is not None:
+            self._pause.cancel()
+        asyncio.get_running_loop().remove_reader(door)
+        door.close()
         for guest in self._keeper.guests:
             guest.turn_away()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        door.close()
 
-    async def _accept(self, door: socket.socket) -> None:
-        # The servers of asyncio show a TLS connection only after its handshake, when there is nothing left to bound.
-        loop = asyncio.get_running_loop()
-        while True:
+    def _await_guests(self) -> None:
+        # Neither a server of asyncio, which shows a TLS connection only after its handshake, when there is nothing left
+        # to bound; nor `sock_accept`, which forgets whom it has let in when its caller is cancelled just then.
+        if self._door is not None:
+            asyncio.get_running_loop().add_reader(self._door, self._accept, self._door)
+
+    def _accept(self, door: socket.socket) -> None:
+        """Take in all who are waiting at the door."""
+        for _ in range(_BACKLOG):
             try:
-                sock, address = await loop.sock_accept(door)
+                sock, address = door.accept()
+            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                return
             except OSError as error:
                 _log.warning("cannot accept connections on %s: %s", self._addr, error.strerror)
-                await asyncio.sleep(_ACCEPT_PAUSE_S)
-            else:
-                self._take_in(sock, address[0])
+                loop = asyncio.get_running_loop()
+                loop.remove_reader(door)
+                self._pause = loop.call_later(_ACCEPT_PAUSE_S, self._await_guests)
+                return
+            sock.setblocking(False)
+            self._take_in(sock, address[0])
 
     def _take_in(self, sock: socket.socket, host: str) -> None:
         core = ServerProtocol(max_size=(self._limits.max_message, self._limits.max_fragment), logger=_SILENT)

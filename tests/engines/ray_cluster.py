@@ -106,7 +106,7 @@ def _start(folder: Path, environment: dict[str, str], place: int, more: list[str
         f"--min-worker-port={ports}",
         f"--max-worker-port={ports + 900}",
         "--num-cpus=4",
-        f'--resources={{"place{place}": 1}}',
+        f"--resources={json.dumps({f'place{place}': 1, **({'big': 1} if place else {})})}",
         f"--labels=zone=z{place}",
         "--object-store-memory=80000000",
         *more,

@@ -34,6 +34,7 @@ LINK_PATH = "/v1/link"
 
 _BACKLOG = 128
 _ACCEPT_PAUSE_S = 1.0
+_TURNS_TO_LEAVE = 10
 
 _log = logging.getLogger(__name__)
 
@@ -217,9 +218,17 @@ class WebSocketListener:
             self._pause.cancel()
         asyncio.get_running_loop().remove_reader(door)
         door.close()
+        self._turn_all_away()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        # Who was being greeted can be hung up on only now, and the loop takes some turns to let go of a connection.
+        self._turn_all_away()
+        for _ in range(_TURNS_TO_LEAVE):
+            if self._keeper.guests:
+                await asyncio.sleep(0)
+
+    def _turn_all_away(self) -> None:
         for guest in self._keeper.guests:
             guest.turn_away()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def _await_guests(self) -> None:
         # Neither a server of asyncio, which shows a TLS connection only after its handshake, when there is nothing left

@@ -1,6 +1,6 @@
 """What the admin plane costs: lists and metrics over many actors, live streams, and the plane at rest.
 
-    python benchmarks/admin.py [ACTORS ...] [--json]
+    python benchmarks/admin.py [ACTORS ...] [--rounds N] [--seconds N] [--json]
 
 Times are of the processor, the middle of several; the longest gap is how long the loop was held at most meanwhile.
 """
@@ -26,8 +26,6 @@ from pulsing.admin.sources import Subscribe
 TOKEN = "benchmark-token-0123456789"
 CLASSES = 100
 STREAMS = 3
-WATCHED_S = 8.0
-ROUNDS = 6
 ROUND_S = 3.0
 SETTLED_S = 1.1
 """By then what is sent once at the beginning has been sent."""
@@ -111,14 +109,14 @@ async def calls_for(actors: list[Any], seconds: float) -> float:
     return done / (time.process_time() - cpu)
 
 
-async def streams(plane: Any, actors: list[Any]) -> dict[str, float]:
+async def streams(plane: Any, actors: list[Any], rounds: int, watched_s: float) -> dict[str, float]:
     """What three dashboards cost a node whose actors are busy.
 
     Rounds with and without them alternate, and each is compared with those beside it: what else the machine does
     meanwhile is in both.
     """
     alone, watched = [await calls_for(actors, ROUND_S)], []
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         async with dashboards(plane):
             await asyncio.sleep(SETTLED_S)
             watched.append(await calls_for(actors, ROUND_S))
@@ -127,7 +125,7 @@ async def streams(plane: Any, actors: list[Any]) -> dict[str, float]:
     async with dashboards(plane):
         await asyncio.sleep(SETTLED_S)
         cpu, began = time.process_time(), time.perf_counter()
-        await asyncio.sleep(WATCHED_S)
+        await asyncio.sleep(watched_s)
         share = (time.process_time() - cpu) / (time.perf_counter() - began)
     return {
         f"{STREAMS} streams, %": share * 100,
@@ -160,17 +158,23 @@ async def drained(client: Any) -> None:
         pass
 
 
-async def at_rest(plane: Any) -> dict[str, float]:
+async def at_rest(plane: Any, watched_s: float) -> dict[str, float]:
     """What the plane costs while nobody looks."""
     plane.history.start()
     await asyncio.sleep(1.0)
     cpu, began = time.process_time(), time.perf_counter()
-    await asyncio.sleep(WATCHED_S)
+    await asyncio.sleep(watched_s)
     return {"at rest, %": (time.process_time() - cpu) / (time.perf_counter() - began) * 100}
 
 
-async def run(count: int) -> dict[str, float]:
-    """All figures with so many actors."""
+async def run(count: int, rounds: int, watched_s: float) -> dict[str, float]:
+    """All figures with so many actors.
+
+    Args:
+        count: of actors.
+        rounds: of calls with and without dashboards.
+        watched_s: for how long shares of a core are taken.
+    """
     figures: dict[str, float] = {}
     async with await pul.actor_system() as system:
         app = create_admin_app(system, AdminSettings(token=TOKEN))
@@ -185,8 +189,8 @@ async def run(count: int) -> dict[str, float]:
             figures |= await measured("actors by name, searched", lambda: client.get("/api/v1/actors?search=w99"))
             figures |= await measured("overview", lambda: client.get("/api/v1/overview"))
             figures |= await measured("metrics", lambda: client.get("/metrics"), pause_s=1.05)
-        figures |= await at_rest(plane)
-        figures |= await streams(plane, actors)
+        figures |= await at_rest(plane, watched_s)
+        figures |= await streams(plane, actors, rounds, watched_s)
         await plane.close()
     return figures
 
@@ -195,10 +199,12 @@ def main() -> None:
     """Measure, and print what came out."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("actors", type=int, nargs="*", default=[10_000])
+    parser.add_argument("--rounds", type=int, default=6, help="of calls with and without dashboards")
+    parser.add_argument("--seconds", type=float, default=8.0, help="for which shares of a core are taken")
     parser.add_argument("--json", action="store_true", help="of the last number of actors")
     chosen = parser.parse_args()
     for wanted in chosen.actors:
-        figures = asyncio.run(run(wanted))
+        figures = asyncio.run(run(wanted, chosen.rounds, chosen.seconds))
         if not chosen.json:
             print(f"{wanted:,} actors of {CLASSES} classes")
             print("\n".join(f"  {name:<44} {value:10,.2f}" for name, value in figures.items()))

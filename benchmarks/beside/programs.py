@@ -32,12 +32,14 @@ class Effort:
     """events of one round of one case in one process"""
     kills: int
     seeds: int
+    watches: int
+    """rounds of calls under dashboards, and twice as many seconds of watching them"""
     idle_actors: int
     """none: they are left out"""
 
 
-FULL = Effort(rounds=7, seconds=0.5, count=20_000, kills=20, seeds=25, idle_actors=1_000_000)
-QUICK = Effort(rounds=1, seconds=0.2, count=5_000, kills=3, seeds=5, idle_actors=0)
+FULL = Effort(rounds=7, seconds=0.5, count=20_000, kills=20, seeds=25, watches=4, idle_actors=1_000_000)
+QUICK = Effort(rounds=1, seconds=0.2, count=5_000, kills=3, seeds=2, watches=1, idle_actors=0)
 
 
 @dataclass(frozen=True)
@@ -76,9 +78,10 @@ def once(effort: Effort) -> list[Program]:
     """The programs that have rounds of their own."""
     kills = ("--rounds", str(effort.kills), "--seeds", str(effort.seeds))
     idle = ("--rounds", "1", "--count", "1000", "--actors", str(effort.idle_actors))
+    watches = ("--rounds", str(effort.watches), "--seconds", str(2 * effort.watches))
     programs = [
         Program("membership", OURS, ("membership.py", "--json", *kills)),
-        Program("admin", OURS, ("admin.py", "--json", "10000")),
+        Program("admin", OURS, ("admin.py", "--json", *watches, "10000")),
         *(_contestant(peer, "death", effort) for peer in (OURS, "pulsing-0.1.2")),
     ]
     weighed = Program("idle", OURS, ("local.py", "--json", *idle), lambda found: dict(found["idle_actor"]))

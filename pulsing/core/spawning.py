@@ -49,17 +49,27 @@ def _spawn_factory(
     system: System, factory: Callable[[], Any], name: str | None, public: bool, given: dict[str, Any]
 ) -> ActorRef:
     try:
-        inspect.signature(factory).bind()
-    except (TypeError, ValueError) as error:
-        raise TypeError(
-            f"a factory is called without arguments, but {factory!r} needs some: use functools.partial"
-        ) from error
-    actor = factory()
+        actor = factory()
+    except TypeError as error:
+        # Asked only now: to read a signature takes several times as long as all the rest of a spawn.
+        if _needs_arguments(factory):
+            raise TypeError(
+                f"a factory is called without arguments, but {factory!r} needs some: use functools.partial"
+            ) from error
+        raise
     return system.start_actor(actor, _spec_of_instance(actor, given), name=name, public=public, factory=factory).ref
 
 
+def _needs_arguments(factory: Callable[[], Any]) -> bool:
+    try:
+        inspect.signature(factory).bind()
+    except (TypeError, ValueError):
+        return True
+    return False
+
+
 def _spec_of_instance(actor: Any, options: dict[str, Any]) -> CellSpec:
-    cls = type(actor)
+    cls: type = type(actor)
     known = actor_class_of(cls)
     if known is not None:
         return known.with_options(**options)._spec if options else known._spec
@@ -68,7 +78,13 @@ def _spec_of_instance(actor: Any, options: dict[str, Any]) -> CellSpec:
             f"{cls.__name__} has no receive method: decorate the class with @remote, "
             "or make the object an actor as it is with mount"
         )
-    return _receive_spec(cls, options)
+    return _receive_spec(cls, options) if options else _plain_spec(cls)
+
+
+@functools.lru_cache(maxsize=4096)
+def _plain_spec(cls: Any) -> CellSpec:
+    # Without options, as most are spawned: to find out how a class runs takes as long as all the rest of a spawn.
+    return _receive_spec(cls, {})
 
 
 def _receive_spec(cls: type, chosen: Mapping[str, Any]) -> CellSpec:

@@ -57,14 +57,14 @@ async def scrapes(system: Any) -> Round:
 
 
 async def main(path: str, seconds: float) -> None:
-    """Do it for so long, and print how often it was done."""
+    """Do it for so long, and print how often it was done, and what of a processor each took."""
     async with await pul.actor_system(admin=False) as system:
         again = await (scrapes(system) if path == "metrics" else puts(system, path))
-        end, done = time.monotonic() + seconds, 0
+        end, used, done = time.monotonic() + seconds, time.process_time(), 0
         while time.monotonic() < end:
             await again()
             done += 1
-        print(f"{done} rounds in {seconds:.0f} s")
+        print(f"{done} rounds, {(time.process_time() - used) / done * 1000:.2f} ms of a processor each")
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from __future__ import annotations
 import fnmatch
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import accumulate, count
 from typing import Any
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
@@ -64,10 +65,10 @@ class Sheet(Collector):
         for name, family, values in self._families():
             lines.append(f"# HELP {name} {family.help}\n# TYPE {name} {family.kind}\n")
             write = _write_histogram if family.kind == "histogram" else _write_number
+            # By name, as `prometheus_client` writes them: whoever looks for a line finds it in either's text.
+            order = [(f'{label}="', place) for label, place in sorted(zip(family.labels, count(), strict=False))]
             for given, value in values.items():
-                # By name, as `prometheus_client` writes them: whoever looks for a line finds it in either's text.
-                named = sorted(zip(family.labels, given, strict=True))
-                pairs = [f'{label}="{_escaped(text)}"' for label, text in named]
+                pairs = [f'{label}{_escaped(given[place])}"' for label, place in order]
                 lines += write(name, pairs, value)
         return "".join(lines)
 
@@ -94,8 +95,7 @@ def metric_of(name: str, kind: str, help: str, labels: Labels, values: Mapping[L
 
 
 def _cumulated(counts: Sequence[int]) -> list[tuple[str, int]]:
-    running = 0
-    return [(bound, running := running + count) for bound, count in zip(_BOUNDS, counts, strict=True)]
+    return list(zip(_BOUNDS, accumulate(counts), strict=True))
 
 
 def _write_number(name: str, pairs: list[str], value: float) -> Iterator[str]:
@@ -107,8 +107,8 @@ def _write_histogram(name: str, pairs: list[str], value: tuple[Sequence[int], fl
     before = "".join([f"{pair}," for pair in pairs if pair < _BOUND])
     after = "".join([f",{pair}" for pair in pairs if pair > _BOUND])
     buckets = _cumulated(counts)
-    for bound, count in buckets:
-        yield f'{name}_bucket{{{before}{_BOUND}{bound}"{after}}} {count}.0\n'
+    for bound, upto in buckets:
+        yield f'{name}_bucket{{{before}{_BOUND}{bound}"{after}}} {upto}.0\n'
     yield f"{name}_count{_braced(pairs)} {buckets[-1][1]}.0\n"
     yield f"{name}_sum{_braced(pairs)} {total!r}\n"
 

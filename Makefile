@@ -13,9 +13,10 @@ OTHER_VERSIONS := 3.10 3.13
 # What needs no browser: units, virtual time, loopback.
 PORTABLE_TESTS := tests/unit tests/simulation tests/integration
 
-# As many tests at a time as there are cores, those of one file one after the other, and files in their order: the
-# browser's come last, for its driver keeps a loop running where the others make theirs.
-WORKERS ?= $(shell n=$$(nproc); echo $$((n < 8 ? n : 8)))
+# Three tests at a time for every two cores, for most of them wait most of the time; those of one file one after the
+# other, and files in their order: the browser's come last, for its driver keeps a loop running where the others make
+# theirs.
+WORKERS ?= $(shell n=$$((($$(nproc) * 3 + 1) / 2)); echo $$((n < 8 ? n : 8)))
 SIDE_BY_SIDE := -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
@@ -25,7 +26,7 @@ help:
 	@echo 'make setup          make the virtual environment and install everything into it'
 	@echo 'make demo           start a cluster of two nodes that works, and its dashboard'
 	@echo 'make check          lint, formatting, types, layers; the dashboard by tsc and ESLint'
-	@echo 'make test           every test, the browser ones too, as many at a time as there are cores; WORKERS=n for others'
+	@echo 'make test           every test, the browser ones too, three files at a time on two cores; WORKERS=n for others'
 	@echo 'make test-versions  the portable tests under Python $(OTHER_VERSIONS), where found'
 	@echo 'make test-engines   tests inside Ray, torchrun and LangGraph, which are fetched first'
 	@echo 'make simulate       10,000 lives of simulated clusters, 2,000 of queues; SEEDS=n QUEUE_SEEDS=n for fewer'

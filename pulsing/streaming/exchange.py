@@ -47,6 +47,8 @@ class Exchange:
         self._learn = learn
         self._me = inner.node_id.id
         self.met: set[int] = {self._me}
+        self._known_to: dict[int, frozenset[str]] = {}
+        """the queues of which each node knew when it was met"""
         self._meetings: dict[int, asyncio.Task[None]] = {}
         self._avoided: dict[int, float] = {}
         self._watching: asyncio.Task[None] | None = None
@@ -98,12 +100,21 @@ class Exchange:
         if meetings:
             await asyncio.wait(meetings)
 
+    def meet(self, node_id: int, told: Mapping[str, Any]) -> None:
+        """Note that another manager has told all it knows, and been told the same."""
+        self.met.add(node_id)
+        self._known_to[node_id] = frozenset(told["queues"])
+
+    def began_without(self, node_id: int, topic: str) -> bool:
+        """Whether another node had nothing of a queue when it was met."""
+        return node_id in self.met - {self._me} and topic not in self._known_to.get(node_id, ())
+
     async def _meet(self, node_id: int) -> None:
         try:
             known = self._everything()
             answer = await self._ask(node_id, "exchange", str(self._me), known, timeout=MEETING_TIMEOUT_S)
             await self._learn(answer)
-            self.met.add(node_id)
+            self.meet(node_id, answer)
         except ActorNotFound:
             self.met.add(node_id)
         except (PulsingRuntimeError, OSError) as error:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from pulsing.exceptions import BucketUnavailable
+from pulsing.exceptions import ActorNotFound, BucketUnavailable
 from pulsing.streaming.backend import get_backend_class
 from pulsing.streaming.catalogue import NOBODY, Catalogue, QueueSettings, bucket_key
 from pulsing.streaming.exchange import MEETING_TIMEOUT_S, Ask, Exchange
@@ -48,7 +48,8 @@ class Keepers:
         """The owner of a bucket: where its files are, if it has any and its holder is gone.
 
         Raises:
-            BucketUnavailable: no live node has the files, and the queue is to wait for them.
+            BucketUnavailable: no live node has the files, or one that may have them does not answer, and the queue is
+                to wait for them.
         """
         key = bucket_key(topic, bucket_id)
         owner = self._exchange.owner(key)
@@ -56,14 +57,14 @@ class Keepers:
         takeover = Takeover.of(settings)
         if owner == holding.node_id or not takeover.is_file_based:
             return owner
-        keepers = await self.find(topic, bucket_id, settings)
+        keepers, silent = await self._ask_for_files(topic, bucket_id, settings)
         if takeover.is_fresh:
             # A log that another one has taken the place of stays where it is, and nobody goes back to it.
             keepers = {node_id: epoch for node_id, epoch in keepers.items() if epoch >= holding.epoch}
         if keepers:
             latest = max(keepers.values())
             return self._catalogue.heir(key, [node_id for node_id, epoch in keepers.items() if epoch == latest])
-        if holding.node_id == NOBODY or takeover.is_fresh:
+        if takeover.is_fresh or (holding.node_id == NOBODY and not silent):
             return owner
         if key not in self._away_since:
             self._away_since[key] = self._wall()
@@ -76,11 +77,28 @@ class Keepers:
 
     async def find(self, topic: str, bucket_id: int, settings: QueueSettings) -> dict[int, int]:
         """The live nodes that have the files of a bucket, and the last epoch that each has seen."""
-        live = self._exchange.live()
+        return (await self._ask_for_files(topic, bucket_id, settings))[0]
+
+    async def _ask_for_files(
+        self, topic: str, bucket_id: int, settings: QueueSettings
+    ) -> tuple[dict[int, int], list[int]]:
+        """The same, and those that may have the files and do not answer."""
+        asked = [node for node in self._exchange.live() if not self._has_none(node, topic, bucket_id, settings)]
         call = (topic, bucket_id, settings.backend, settings.storage_path)
-        asked = (self._ask(node_id, "epoch_of_files", *call, timeout=MEETING_TIMEOUT_S) for node_id in live)
-        answers = await asyncio.gather(*asked, return_exceptions=True)
-        return {node_id: answer for node_id, answer in zip(live, answers, strict=True) if isinstance(answer, int)}
+        asking = (self._ask(node_id, "epoch_of_files", *call, timeout=MEETING_TIMEOUT_S) for node_id in asked)
+        answers = dict(zip(asked, await asyncio.gather(*asking, return_exceptions=True), strict=True))
+        keepers = {node_id: answer for node_id, answer in answers.items() if isinstance(answer, int)}
+        silent = [n for n, a in answers.items() if isinstance(a, Exception) and not isinstance(a, ActorNotFound)]
+        return keepers, silent
+
+    def _has_none(self, node_id: int, topic: str, bucket_id: int, settings: QueueSettings) -> bool:
+        """Whether a node cannot have files of a bucket: it had nothing of the queue, and nobody has held it since.
+
+        If somebody has begun a log of whom nobody has told, the others do not agree to another one.
+        """
+        is_first = self._catalogue.holding(bucket_key(topic, bucket_id)).epoch == 0
+        # What lies outside the base is found only by looking there.
+        return is_first and settings.storage_path is None and self._exchange.began_without(node_id, topic)
 
     def epoch_here(self, topic: str, bucket_id: int, settings: QueueSettings) -> int | None:
         """The last epoch that the files of a bucket on this node have seen; None if there are none."""

@@ -67,7 +67,8 @@ class StorageManager:
         self._claims = Claims(self._inner, self.catalogue, self._exchange, self._side, self._ask)
         self._lines: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         """whoever opens a bucket, one after the other"""
-        self._leaving = False
+        # One that is made while its node ends has its books read, and knows nothing by which to open a bucket.
+        self._leaving = self._inner.draining
         self._inner.handing_over.append(self.hand_over)
         self.folders = Folders(base_storage_path)
         self._keepers = Keepers(
@@ -416,7 +417,7 @@ class StorageManager:
         """Take over all that another manager knows, and tell it all that this one knows."""
         answer = self.everything()
         await self.learn(news)
-        self._exchange.met.add(int(node_id))
+        self._exchange.meet(int(node_id), news)
         return answer
 
     def everything(self) -> dict[str, Any]:

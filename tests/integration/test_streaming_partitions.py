@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from pulsing.cluster.placement import weight
-from pulsing.exceptions import DataLost, NotOwner
+from pulsing.exceptions import BucketUnavailable, DataLost, NotOwner
 from pulsing.streaming.finding import get_bucket_ref
 from pulsing.streaming.manager import local_manager
 from pulsing.testing import cluster, run_virtual, wait_until
@@ -242,9 +242,12 @@ def test_two_sides_that_both_begin_a_log_never_give_it_the_same_generation() -> 
     run(scenario)
 
 
-def test_a_silent_member_holds_up_no_bucket_on_which_the_others_agree() -> None:
+@pytest.mark.parametrize("backend", ["memory", "sqlite"])
+def test_a_silent_member_holds_up_no_bucket_on_which_the_others_agree(backend: str, tmp_path: Path) -> None:
     async def scenario() -> None:
-        async with cluster(3) as systems:
+        async with cluster(3, queue_path=str(tmp_path)) as systems:
+            for system in systems:
+                local_manager(system)._opening.store_thread = InlineThread()
             await (await systems[0].queue.write("other")).put({"id": 1})
             await asyncio.sleep(CALM_S)
             silent = systems[2].node_id.id
@@ -253,13 +256,36 @@ def test_a_silent_member_holds_up_no_bucket_on_which_the_others_agree() -> None:
                 return bool(max((one.node_id.id for one in systems), key=lambda node: weight(key, node)) != silent)
 
             name = next(n for n in map(str, range(99)) if is_of_others(f"queue:{n}") and is_of_others(f"{n}:bucket_0"))
-            queue = await systems[0].queue.write(name, num_buckets=1)
+            queue = await systems[0].queue.write(name, num_buckets=1, backend=backend)
             systems.freeze(2, 60.0)
             start = asyncio.get_running_loop().time()
 
             await queue.put({"id": 1})
 
             assert asyncio.get_running_loop().time() - start < 1.0
+
+    run(scenario)
+
+
+def test_a_log_in_files_does_not_begin_anew_while_a_silent_member_may_have_them(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with cluster(1, queue_path=str(tmp_path / "old")) as systems:
+            local_manager(systems[0])._opening.store_thread = InlineThread()
+            await (await systems[0].queue.write("q", num_buckets=1, backend="sqlite")).put({"id": "before"})
+        async with cluster(2, queue_path=str(tmp_path / "new")) as systems:
+            old = await systems.add(queue_path=str(tmp_path / "old"))
+            for system in systems:
+                local_manager(system)._opening.store_thread = InlineThread()
+            await systems.wait_joined(60.0)
+            queue = await systems[0].queue.write("q", num_buckets=1, backend="sqlite")
+            assert await queue.is_set_up()
+            systems.freeze(2, 4.0)
+            with pytest.raises(BucketUnavailable):
+                await queue.put({"id": "too early"})
+            await asyncio.sleep(CALM_S)
+            await queue.put({"id": "after"})
+            assert [record["id"] for record in await queue.get()] == ["before", "after"]
+            assert local_manager(old).buckets
 
     run(scenario)
 

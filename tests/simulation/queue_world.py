@@ -18,7 +18,6 @@ from pulsing.ids import NodeId
 from pulsing.runtime import ActorSystem, start_system
 from pulsing.streaming.backends.sqlite_file import SqliteFile
 from pulsing.streaming.backends.writer import Job, StoreThread
-from pulsing.streaming.folders import Folders
 from pulsing.streaming.manager import local_manager
 from pulsing.testing.virtual import VirtualLoop
 from pulsing.transport.memory import Network
@@ -97,7 +96,8 @@ class World:
         name = f"h{host}s{self._starts}"
         chance = random.Random(self.random.getrandbits(64))
         seeds = tuple(f"{node.name}:{PORT}" for node in self.nodes.values())
-        config = SystemConfig(addr=f"{name}:{PORT}", seeds=seeds, admin=False, node_name=name)
+        disk = str(self._folder / ("disk" if self._one_disk else f"disk{host}"))
+        config = SystemConfig(addr=f"{name}:{PORT}", seeds=seeds, admin=False, node_name=name, queue_path=disk)
         system = await start_system(
             config,
             transport_for=lambda node_id, port: self._network.transport(name, node_id, control_port=port),
@@ -106,11 +106,7 @@ class World:
             node_id=NodeId(chance.getrandbits(64)),
         )
         node = self.nodes[host] = Node(host, name, system)
-        manager = node.manager
-        manager._opening.store_thread = InlineThread()
-        manager.folders = Folders(str(self._folder / ("disk" if self._one_disk else f"disk{host}")))
-        for queue, settings in manager.folders.remembered():
-            manager.catalogue.set_up(queue, settings)
+        node.manager._opening.store_thread = InlineThread()
         for callback in self.on_start:
             callback(node)
         return node

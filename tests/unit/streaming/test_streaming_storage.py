@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pulsing.exceptions import PulsingBusinessError, PulsingSystemError
+from pulsing.exceptions import NodeLeaving, PulsingBusinessError, PulsingSystemError
 from pulsing.streaming import BucketStorage, get_bucket_ref
+from pulsing.streaming.manager import STORAGE_MANAGER_NAME, local_manager
+
+
+def files_of(folder: Path) -> list[Path]:
+    return list(folder.rglob("*"))
 
 
 async def bucket(**options: Any) -> Any:
@@ -104,6 +110,20 @@ async def test_a_bucket_can_be_found_and_used_by_itself(one_system: Any) -> None
         assert (await system.resolve("bucket_q_1")).actor_id == proxy.ref.actor_id
         with pytest.raises(PulsingBusinessError, match="Missing 'record'"):
             await proxy.put({})
+
+
+async def test_a_node_that_ends_opens_no_bucket_once_its_manager_has_ended(
+    one_system: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    async with one_system() as system:
+        ended = system.inner.registry.by_path(f"actors/{STORAGE_MANAGER_NAME}")
+        system.inner._shutdown.draining = True
+        await ended.stop("shutdown", 0.0)
+
+        with pytest.raises(NodeLeaving):
+            await local_manager(system).get_bucket("q", 0, backend="sqlite")
+    assert files_of(tmp_path) == []
 
 
 async def test_a_store_without_tensors_says_so(one_system: Any) -> None:

@@ -37,13 +37,11 @@ class HandOver:
     Args:
         inner: the node.
         ask: `ask(node_id, method, *args)` of another node's manager.
-        heirs: who may take a bucket.
     """
 
-    def __init__(self, inner: System, ask: Ask, heirs: Heirs) -> None:
+    def __init__(self, inner: System, ask: Ask) -> None:
         self._inner = inner
         self._ask = ask
-        self._heirs = heirs
         self._bodies = Bodies()
         self._arriving: dict[str, list[Record]] = {}
         self._under_way: dict[str, asyncio.Future[None]] = {}
@@ -56,13 +54,14 @@ class HandOver:
 
     # --- giving ------------------------------------------------------------------------------------------------------
 
-    async def give_bucket(self, topic: str, bucket_id: int, ref: ActorRef) -> bool:
+    async def give_bucket(self, topic: str, bucket_id: int, ref: ActorRef, heirs: Heirs) -> bool:
         """Hand a bucket over; returns whether that went well, which it also did if all who may take it leave as well.
 
         Args:
             topic: the queue.
             bucket_id: the bucket.
             ref: its actor here.
+            heirs: who may take it.
         """
         key = bucket_key(topic, bucket_id)
         self._under_way[key] = self._inner.loop.create_future()
@@ -74,7 +73,7 @@ class HandOver:
             await self._inner.stop(ref, timeout=FINISH_S)
             moved = None if bucket is None else bucket.move_out()
             leaving = False
-            for heir in await self._heirs(topic, bucket_id, key):
+            for heir in await heirs(topic, bucket_id, key):
                 try:
                     if await self._try(heir, topic, bucket_id, moved):
                         return True
@@ -113,12 +112,12 @@ class HandOver:
         if part:
             yield part
 
-    async def give_topic(self, topic: str, ref: ActorRef) -> None:
+    async def give_topic(self, topic: str, ref: ActorRef, heirs: Heirs) -> None:
         """Hand the subscriptions of a topic over; a reader of its own would come back by itself, an actor would not."""
         broker = ref._cell.actor if ref._cell is not None else None
         if broker is None:
             return
-        for heir in await self._heirs(topic, -1, topic_key(topic)):
+        for heir in await heirs(topic, -1, topic_key(topic)):
             try:
                 await self._ask(heir, "take_topic", topic, broker.subscriptions())
                 return

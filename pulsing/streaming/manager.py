@@ -5,24 +5,26 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
 from pulsing.core import ActorId, ActorProxy, ActorRef, remote
 from pulsing.core.system import System
-from pulsing.exceptions import NodeLeaving, PulsingError
+from pulsing.exceptions import PulsingError
 from pulsing.streaming.backend import backend_name
 from pulsing.streaming.broker import TopicBroker
 from pulsing.streaming.bucket_words import Moved
 from pulsing.streaming.catalogue import NOBODY, Catalogue, QueueSettings, bucket_key, home_key, topic_key
 from pulsing.streaming.claims import Claim, Claims
+from pulsing.streaming.closing import Closing
 from pulsing.streaming.counters import StreamingCounters
 from pulsing.streaming.declarations import Declarations
 from pulsing.streaming.exchange import MEETING_TIMEOUT_S, Exchange
 from pulsing.streaming.folders import Folders
 from pulsing.streaming.handover import HandOver
 from pulsing.streaming.keepers import Keepers
+from pulsing.streaming.leaving import Leaving
 from pulsing.streaming.names import check_bucket, check_topic
 from pulsing.streaming.news import News
 from pulsing.streaming.opening import Opening
@@ -62,13 +64,11 @@ class StorageManager:
         self.counters = StreamingCounters()
         self._news = News(self._inner)
         self._exchange = Exchange(self._inner, self.catalogue, self._ask, self.everything, self.learn)
-        self._hand_over = HandOver(self._inner, self._ask, self._heirs)
+        self._hand_over = HandOver(self._inner, self._ask)
         self._side = Side(self._inner, self._side_changed)
         self._claims = Claims(self._inner, self.catalogue, self._exchange, self._side, self._ask)
         self._lines: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         """whoever opens a bucket, one after the other"""
-        # One that is made while its node ends has its books read, and knows nothing by which to open a bucket.
-        self._leaving = self._inner.draining
         self._inner.handing_over.append(self.hand_over)
         self.folders = Folders(base_storage_path)
         self._keepers = Keepers(
@@ -83,6 +83,9 @@ class StorageManager:
             self.counters,
             self._news,
         )
+        holdings = self._inner, self.catalogue, self._exchange, self._keepers
+        self._closing = Closing(*holdings, self._opening, self._news)
+        self._leaving = Leaving(*holdings, self._side, self._opening, self._hand_over, self._news, _weight)
         self.buckets = self._opening.buckets
         self.topics = self._opening.topics
         self._remembering = Remembering(lambda: self.folders)
@@ -129,7 +132,7 @@ class StorageManager:
                     return self._redirect(subject, key, owner)
                 ref = self.buckets.get((topic, bucket_id))
                 if ref is None or _has_ended(ref):
-                    self._check_staying()
+                    self._leaving.check_staying()
                     ref = await self._take_over(topic, bucket_id, self._declarations.fix_store(topic, asked))
                 if ref is not None:
                     return self._ready("BucketReady", subject, key, ref)
@@ -158,7 +161,7 @@ class StorageManager:
             return self._redirect({"topic": topic}, key, owner)
         ref = self.topics.get(topic)
         if ref is None or _has_ended(ref):
-            self._check_staying()
+            self._leaving.check_staying()
             ref = self._opening.topic(topic)
         return self._ready("TopicReady", {"topic": topic}, key, ref)
 
@@ -200,10 +203,6 @@ class StorageManager:
             "epoch": self.catalogue.holding(key).epoch,
         }
 
-    def _check_staying(self) -> None:
-        if self._leaving:
-            raise NodeLeaving(self._inner.node_id)
-
     async def _take_over(
         self, topic: str, bucket_id: int, settings: QueueSettings, moved: Moved | None = None, given_by: int = NOBODY
     ) -> ActorRef | None:
@@ -222,7 +221,7 @@ class StorageManager:
             raise no_majority(topic, bucket_id, self.catalogue.holding(bucket_key(topic, bucket_id)).epoch)
         if by_majority or begins:
             epoch = await self._claims.win(Claim(topic, bucket_id, given_by, by_majority))
-            self._check_staying()
+            self._leaving.check_staying()
         return None if epoch is None else self._opening.bucket(topic, bucket_id, settings, epoch, moved)
 
     async def _may_claim(self) -> bool:
@@ -268,40 +267,11 @@ class StorageManager:
 
     async def hand_over(self) -> None:
         """Give every bucket and broker of this node to another one; nobody loses anything by it."""
-        self._leaving = True
-        if not self._anyone_stays():
-            return
-        await asyncio.gather(*(self._give_bucket(*subject) for subject in list(self.buckets)))
-        await asyncio.gather(*(self._hand_over.give_topic(topic, ref) for topic, ref in self.topics.items()))
-
-    def _anyone_stays(self) -> bool:
-        """Whether there is another node; nothing is lost to anybody when the last ones leave."""
-        return any(node_id != self._me for node_id in self._exchange.live())
-
-    async def _give_bucket(self, topic: str, bucket_id: int) -> None:
-        ref = self.buckets.pop((topic, bucket_id))
-        settings = self.catalogue.settings(topic) or QueueSettings()
-        takeover = Takeover.of(settings)
-        went_well = await self._hand_over.give_bucket(topic, bucket_id, ref)
-        if not went_well and takeover.is_fresh and not takeover.is_file_based and self._anyone_stays():
-            self._news.lost(topic, bucket_id, "not_taken")
-            logger.warning("queue %s: bucket %d is lost with this node: no other took it", topic, bucket_id)
-
-    async def _heirs(self, topic: str, bucket_id: int, key: str) -> list[int]:
-        """Who may take what this node has, the best first: with files, only nodes of the same disk."""
-        settings = self.catalogue.settings(topic)
-        nodes = self._exchange.live()
-        if bucket_id >= 0 and settings is not None:
-            takeover = Takeover.of(settings)
-            if takeover.by_majority and not self._side.goes_on:
-                return []  # with a new epoch it would count as much as what the majority has
-            if takeover.is_file_based:
-                nodes = list(await self._keepers.find(topic, bucket_id, settings))
-        return sorted((n for n in nodes if n != self._me), key=lambda n: _weight(key, n), reverse=True)
+        await self._leaving.give_all()
 
     async def receive_records(self, topic: str, bucket_id: int, part: list[bytes], is_first: bool) -> None:
         """Take a part of the records of a bucket that is to come here; `take_bucket` follows."""
-        self._check_staying()
+        self._leaving.check_staying()
         self._hand_over.receive(topic, bucket_id, part, is_first)
 
     async def take_bucket(self, topic: str, bucket_id: int, about: dict[str, Any] | None) -> None:
@@ -312,7 +282,7 @@ class StorageManager:
             bucket_id: the bucket.
             about: what is to be known of a log whose records were sent; None where the store has them.
         """
-        self._check_staying()
+        self._leaving.check_staying()
         settings = self.catalogue.settings(topic)
         if settings is None:
             raise ValueError(f"queue {topic!r} is not known here")
@@ -325,7 +295,7 @@ class StorageManager:
 
     async def take_topic(self, topic: str, subscriptions: list[dict[str, Any]]) -> None:
         """Be the broker of a topic from now on, whose node leaves."""
-        self._check_staying()
+        self._leaving.check_staying()
         broker = self._opening.topic(topic).as_type(TopicBroker)
         for subscription in subscriptions:
             await broker.subscribe(**subscription)
@@ -402,7 +372,7 @@ class StorageManager:
         self.catalogue.set_up(topic, None)
         self._exchange.spread(queues=[topic])
         self._news.tell("queue.deleted", topic, {})
-        await self._close_deleted([topic])
+        await self._closing.deleted([topic])
 
     def _declared(self, topic: str, is_new: bool) -> None:
         self._opening.remember(topic)
@@ -430,8 +400,8 @@ class StorageManager:
         self._side.learn(set(news.get("electorate", ())))
         before = {topic: self.catalogue.settings(topic) for topic in news["queues"]}
         for key in self.catalogue.merge(news):
-            await self._give_up(key)
-        await self._close_deleted(news["queues"])
+            await self._closing.give_up(key)
+        await self._closing.deleted(news["queues"])
         for topic in news["queues"]:
             if self.catalogue.settings(topic) is not None:
                 self._declarations.announce(topic)
@@ -445,30 +415,6 @@ class StorageManager:
     def home_of(self, topic: str) -> int:
         """The node that fixes the settings of a queue."""
         return self.owner(home_key(topic))
-
-    async def _give_up(self, key: str) -> None:
-        if self.catalogue.holding(key).node_id == self._me:
-            return
-        for subject, ref in list(self.buckets.items()):
-            if bucket_key(*subject) == key:
-                del self.buckets[subject]
-                if not self._keepers.is_log_of_other(*subject):
-                    self._news.lost(*subject, "owner_died")
-                await self._inner.stop(ref)
-        for topic, ref in list(self.topics.items()):
-            if topic_key(topic) == key:
-                del self.topics[topic]
-                await self._inner.stop(ref)
-
-    async def _close_deleted(self, queues: Iterable[str]) -> None:
-        gone = {name for name in queues if self.catalogue.settings(name) is None}
-        closing = {subject: ref for subject, ref in self.buckets.items() if subject[0] in gone}
-        for subject in closing:
-            del self.buckets[subject]
-            self.catalogue.take(bucket_key(*subject), NOBODY)
-        self._exchange.spread(keys=[bucket_key(*subject) for subject in closing])
-        for ref in closing.values():
-            await self._inner.stop(ref)
 
     async def _ask(self, node_id: int, method: str, *args: Any, timeout: float = 30.0) -> Any:
         return await manager_ref(self._inner, node_id).request(method, args, None, timeout)

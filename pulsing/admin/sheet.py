@@ -51,7 +51,11 @@ class Sheet(Collector):
     def observe(self, name: str, labels: Labels, latency: Latency) -> None:
         """Add a histogram."""
         family = self._values.setdefault(name, {})
-        counts, total = family.get(labels, ([0] * len(latency.counts), 0.0))
+        held = family.get(labels)
+        if held is None:
+            family[labels] = (latency.counts, latency.total_s)
+            return
+        counts, total = held
         family[labels] = ([a + b for a, b in zip(counts, latency.counts, strict=True)], total + latency.total_s)
 
     def collect(self) -> Iterator[Metric]:

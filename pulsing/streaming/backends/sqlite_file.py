@@ -13,7 +13,7 @@ import os
 import secrets
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from pulsing.exceptions import NotOwner, PulsingRuntimeError
 from pulsing.streaming.backends.bounds import Bounds, records_of_size
 from pulsing.streaming.backends.memory import NOWHERE
 from pulsing.streaming.backends.rows import MOST_RECORDS, Columns, StoredRow, read_row, rows_of
+from pulsing.streaming.backends.wal import WITHIN_PAGES, WriteAheadLog
 from pulsing.streaming.backends.writer import Job
 
 logger = logging.getLogger("pulsing.streaming")
@@ -85,7 +86,7 @@ class SqliteFile:
         """tells two owners apart who were given the same epoch: the first to open the file has it"""
         self._connection: sqlite3.Connection | None = None
         self._lock: int | None = None
-        self._wal: int | None = None
+        self._wal: WriteAheadLog | None = None
         self._unsynced = False
         self._done: list[Job] = []
         """jobs whose outcome counts only when they are settled"""
@@ -123,7 +124,11 @@ class SqliteFile:
     def sync(self) -> None:
         """Bring the log of the last commits onto the disk."""
         assert self._wal is not None
-        os.fdatasync(self._wal)
+        self._wal.sync()
+
+    def work_aside(self) -> Callable[[], None] | None:
+        """Bringing the log into the file, when it has grown."""
+        return self._wal.checkpoint if self._wal is not None and self._wal.is_due() else None
 
     def settle(self, error: BaseException | None) -> None:
         """Count what was committed, now that it is durable; without that, nothing of the file can be trusted."""
@@ -170,8 +175,9 @@ class SqliteFile:
             connection.execute("PRAGMA synchronous=NORMAL")
             self._check(connection)
             self._prepare(connection)
-            self._wal = os.open(f"{self.path}-wal", os.O_RDONLY | os.O_CLOEXEC)
-            os.fdatasync(self._wal)
+            connection.execute(f"PRAGMA wal_autocheckpoint={WITHIN_PAGES}")
+            self._wal = WriteAheadLog(self.path)
+            self._wal.sync()
             _sync_folder(self.path.parent)
         except BaseException:
             self.close()
@@ -274,12 +280,14 @@ class SqliteFile:
     def close(self) -> None:
         """Close the file and unlock it."""
         connection, self._connection = self._connection, None
+        wal, self._wal = self._wal, None
+        lock, self._lock = self._lock, None
+        if wal is not None:
+            wal.close()
         if connection is not None:
             connection.close()
-        for descriptor in (self._wal, self._lock):
-            if descriptor is not None:
-                os.close(descriptor)
-        self._wal = self._lock = None
+        if lock is not None:
+            os.close(lock)
 
     def remove(self) -> None:
         """Close the file and remove it."""
@@ -334,6 +342,8 @@ class SqliteFile:
             with self._owned() as connection:
                 for row in rows:
                     self._insert(connection, row)
+        if self._wal is not None:
+            self._wal.grew_by(size - self.bytes)
 
     def _insert(self, connection: sqlite3.Connection, row: Columns) -> None:
         if connection.execute(_APPEND, (*row, self._epoch, self._owner)).rowcount != 1:

@@ -1,8 +1,8 @@
 """The one thread of a node that writes store files, and the group commit that makes it fast.
 
 Whoever wants something of a file hands in a job and awaits its result. All jobs of one turn of the loop go to the
-thread together; it lets each file do its own in order, has what they wrote synced for all files at once, and reports
-the results to the loop in one call.
+thread together; it lets each file do its own in order, has what they wrote synced side by side, and reports the results
+to the loop in one call.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import asyncio
 import queue
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Protocol
 
 GROUP_LIMIT = 512
@@ -54,6 +54,10 @@ class StoreFile(Protocol):
 
     def settle(self, error: BaseException | None) -> None:
         """Take the last jobs for done, or for failed if what they wrote could not be synced."""
+        ...
+
+    def work_aside(self) -> Callable[[], None] | None:
+        """What has to be done for this file, on another thread and while its next jobs are done; None if nothing."""
         ...
 
 
@@ -109,14 +113,19 @@ class StoreThread:
 
 def _run(jobs: queue.SimpleQueue[list[Job] | None], name: str) -> None:
     """The thread: a group of jobs after the other, until there will be no more."""
-    with ThreadPoolExecutor(SYNCS_AT_ONCE - 1, f"{name}-sync") as helpers:
+    with (
+        ThreadPoolExecutor(SYNCS_AT_ONCE - 1, f"{name}-sync") as helpers,
+        ThreadPoolExecutor(1, f"{name}-aside") as aside,
+    ):
         ended = False
         while not ended:
             group, ended = _next_group(jobs)
-            unsynced = [file for file, mine in _by_file(group) if _perform(file, mine)]
-            for file, error in zip(unsynced, _sync_all(unsynced, helpers), strict=True):
-                file.settle(error)
+            by_file = _by_file(group)
+            _do(by_file, helpers)
             _report(group)
+            for file, _ in by_file:
+                if (work := file.work_aside()) is not None:
+                    aside.submit(work)
 
 
 def _next_group(jobs: queue.SimpleQueue[list[Job] | None]) -> tuple[list[Job], bool]:
@@ -151,10 +160,14 @@ def _perform(file: StoreFile, jobs: list[Job]) -> bool:
         return False
 
 
-def _sync_all(files: list[StoreFile], helpers: ThreadPoolExecutor) -> list[BaseException | None]:
-    """Sync files side by side; returns what went wrong with each."""
-    others = [helpers.submit(_sync, file) for file in files[1:]]
-    return [*map(_sync, files[:1]), *(other.result() for other in others)]
+def _do(by_file: list[tuple[StoreFile, list[Job]]], helpers: ThreadPoolExecutor) -> None:
+    """Do the jobs of each file; one is synced while those behind it are written, the last by this thread."""
+    unsynced: list[tuple[StoreFile, Future[BaseException | None] | None]] = []
+    for place, (file, mine) in enumerate(by_file, 1):
+        if _perform(file, mine):
+            unsynced.append((file, helpers.submit(_sync, file) if place < len(by_file) else None))
+    for file, sync in reversed(unsynced):
+        file.settle(_sync(file) if sync is None else sync.result())
 
 
 def _sync(file: StoreFile) -> BaseException | None:

@@ -259,6 +259,21 @@ class Codec:
         except Exception:
             return self.decode(buffer)  # which says what is wrong
 
+    def decode_kept_together(self, buffers: Sequence[bytes]) -> list[Any] | None:
+        """Decode several as `decode_kept`, in half the time; None if one of them has to be looked at by itself."""
+        whole = b"".join(buffers)
+        unpacker = msgpack.Unpacker(
+            ext_hook=self._build, strict_map_key=False, timestamp=TIMESTAMP_AS_INT, max_buffer_size=len(whole) or 1
+        )
+        try:
+            unpacker.feed(whole)
+            values = list(unpacker)
+        except MemoryError:
+            raise
+        except Exception:
+            return None  # attachments, which msgpack refuses by their first byte, or what cannot be built
+        return values if len(values) == len(buffers) else None
+
     def _is_shallow(self, head: bytes) -> bool:
         if len(head) <= self._short_size and openers(head) <= self.limits.depth:
             return True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 from zlib import crc32
 
@@ -27,14 +27,14 @@ class Bodies:
     def __init__(self) -> None:
         self._codec = Codec()
 
-    def encode(self, records: Iterable[Record]) -> list[bytes]:
+    def encode(self, records: Sequence[Record]) -> list[bytes]:
         """The bodies of records.
 
         Raises:
             NotSendable: a value cannot be stored.
         """
-        encode, head, version = self._codec.encode, _HEAD.pack, _VERSION
-        return [head(version, crc32(payload)) + payload for payload in map(encode, records)]
+        head, version = _HEAD.pack, _VERSION
+        return [head(version, crc32(payload)) + payload for payload in self._codec.encode_maps(records)]
 
     def payloads(self, records: Sequence[Record]) -> list[bytes]:
         """The encoded values of records, for a store that keeps their checksums beside them.
@@ -97,16 +97,29 @@ class Bodies:
 
         The rows are whole themselves; there is one with `start`, or the first behind it is the last of them.
         """
-        records: list[Record] = []
+        payloads: list[bytes] = []
         for row, stored in rows:
-            if not row.first <= start + len(records) < row.end:
+            if not row.first <= start + len(payloads) < row.end:
                 break
-            for payload in row.payloads(stored, start + len(records), stop):
-                record = None if payload is None else self._record(payload)
-                if record is None:
+            for payload in row.payloads(stored, start + len(payloads), stop):
+                if payload is None:
                     break
-                records.append(record)
+                payloads.append(payload)
+        records = self._records(payloads)
         if not records:
             last = next((max(start, row.first - 1) for row, _ in rows if row.end > start), end - 1)
             raise DataLost("", bucket_id, "corrupt", start, last, generation)
         return Window(records, start + len(records), first)
+
+    def _records(self, payloads: list[bytes]) -> list[Record]:
+        """The records in whole payloads, up to the first that is none."""
+        records: list[Record] = []
+        values = self._codec.decode_kept_together(payloads)
+        if values is not None and all(isinstance(value, dict) for value in values):
+            return values
+        for payload in payloads:
+            record = self._record(payload)
+            if record is None:
+                break
+            records.append(record)
+        return records

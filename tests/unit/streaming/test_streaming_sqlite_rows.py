@@ -120,6 +120,16 @@ async def test_the_records_of_a_batch_share_rows_and_are_read_from_anywhere(tmp_
     await store.close()
 
 
+async def test_records_with_large_and_odd_values_are_read_among_plain_ones(tmp_path: Path) -> None:
+    records = [*numbered(0, 1), {"blob": b"z" * 100_000, "pair": (1, {2})}, *numbered(3), {"n": 1 << 80}, *numbered(5)]
+    store = SqliteBackend(0, str(tmp_path))
+    await store.put_batch(records)
+
+    assert await store.get(10, 0) == records
+    assert await store.get(2, 2) == records[2:4]
+    await store.close()
+
+
 async def test_a_row_that_cannot_tell_its_records_is_lost_whole_and_those_around_it_are_not(tmp_path: Path) -> None:
     store = SqliteBackend(0, str(tmp_path))
     for first in (0, 10, 20, 30):

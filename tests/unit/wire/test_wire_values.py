@@ -216,6 +216,28 @@ def test_values_at_the_edges_come_back_exactly(value: Any) -> None:
     assert same(round_trip(value), value)
 
 
+@settings(derandomize=True, max_examples=200, deadline=None)
+@given(st.lists(values, max_size=5))
+def test_what_a_store_has_kept_comes_back_together_as_each_alone(several: list[Any]) -> None:
+    codec = Codec(REGISTRY)
+    kept = [codec.encode(value) for value in several]
+    assert same(codec.decode_kept_together(kept), several)
+
+
+@pytest.mark.parametrize("odd", [{"k": b"z" * 100_000}, {"k": "z" * 300_000}])
+def test_values_with_attachments_are_not_decoded_together(odd: Any) -> None:
+    codec = Codec(REGISTRY)
+    for several in ([1, odd], [odd, 1], [1, odd, {"a": 2}]):
+        assert codec.decode_kept_together([codec.encode(value) for value in several]) is None
+
+
+def test_bytes_that_are_no_values_are_not_decoded_together() -> None:
+    codec = Codec(REGISTRY)
+    assert codec.decode_kept_together([b"\x01", b"\x92\x01"]) is None
+    assert codec.decode_kept_together([b"\x01\x02"]) is None
+    assert codec.decode_kept_together([]) == []
+
+
 maps = st.dictionaries(
     texts | st.integers(), st.none() | st.booleans() | st.integers() | st.floats() | texts, max_size=4
 )

@@ -14,6 +14,8 @@ import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import msgpack  # type: ignore[import-untyped]
+
 from pulsing.exceptions import PulsingRuntimeError
 from pulsing.streaming.backends import redis_traces
 from pulsing.streaming.backends.arrivals import Arrivals
@@ -265,7 +267,7 @@ class RedisBackend:
     async def _send_append(self, at: float, bodies: list[bytes]) -> int:
         keys = self._stream, self._meta
         about = self._epoch, self._owner, at, self._next
-        first: int = await self._server.send("eval", APPEND, 2, *keys, *about, *bodies)
+        first: int = await self._server.send("eval", APPEND, 2, *keys, *about, _pack(bodies))
         return first
 
     async def _resume(self) -> None:
@@ -458,8 +460,14 @@ class RedisBackend:
         return await self._server.ask("eval", script, 2, *keys, self._epoch, self._owner, *arguments)
 
 
+# The server's reader of msgpack is older than its type for bytes.
+_pack = msgpack.Packer(use_bin_type=False).pack
+
+
 def _calls(bodies: list[bytes]) -> list[list[bytes]]:
     """Bodies in calls of bounded length."""
+    if len(bodies) <= CALL_LIMIT and sum(map(len, bodies)) <= CALL_BYTES:
+        return [bodies]
     calls: list[list[bytes]] = [[]]
     size = 0
     for body in bodies:

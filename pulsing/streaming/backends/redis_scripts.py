@@ -50,16 +50,18 @@ local following = tonumber(redis.call('HGET', KEYS[2], 'next') or '0')
 if following < tonumber(ARGV[4]) then return redis.error_reply('LOST ' .. following) end
 redis.call('HSET', KEYS[2], 'epoch', ARGV[1], 'owner', ARGV[2])
 local size = 0
-for i = 5, #ARGV do
-  redis.call('XADD', KEYS[1], '0-' .. string.format('%.0f', following + i - 4), 't', ARGV[3], 'd', ARGV[i])
-  size = size + #ARGV[i]
+local records = cmsgpack.unpack(ARGV[5])
+for i, record in ipairs(records) do
+  redis.call('XADD', KEYS[1], '0-' .. string.format('%.0f', following + i), 't', ARGV[3], 'd', record)
+  size = size + #record
 end
-redis.call('HINCRBY', KEYS[2], 'next', #ARGV - 4)
+redis.call('HINCRBY', KEYS[2], 'next', #records)
 redis.call('HINCRBY', KEYS[2], 'bytes', size)
 return following
 """
 )
-"""Keys: stream, hash. Arguments: epoch, owner, time, the end that the owner has seen, records.
+"""Keys: stream, hash. Arguments: epoch, owner, time, the end that the owner has seen, a msgpack list of the records: as
+arguments of their own they took the client longer than all else.
 
 Returns the first offset.
 """

@@ -304,6 +304,17 @@ class Outcome:
         return ratio if self.figure.at_most is None else 1 / ratio
 
     @property
+    def of_target(self) -> float:
+        """The figure as a multiple of its target; of two bounds the one that is nearer to being missed."""
+        figure = self.figure
+        if figure.at_most is not None:
+            return self.median / figure.at_most
+        reached = [] if figure.at_least is None else [self.median / figure.at_least]
+        if figure.ratio is not None and self.ratio is not None:
+            reached.append(self.ratio / figure.ratio)
+        return min(reached)
+
+    @property
     def missed_by(self) -> float:
         """How far the worst of its bounds is missed, as a share of it; 0 when it is met."""
         figure, misses = self.figure, [0.0]

@@ -39,6 +39,10 @@ _HEAD = """\
 Made by `make bench`, from `benchmarks/results.json`. Rounds of all contestants take turns on one machine, so that a
 busy moment hits all alike; a value is the median of its rounds, with the lowest and the highest beside it. A ratio is
 the median of the ratios of single rounds. Everything runs over loopback, on uvloop.
+
+What stands beside a figure: its *target*, the *floor*, which is the same work without actors (what the language and the
+libraries below us allow), and the best of the *peers*, other implementations of actors. A target with ≥ is reached from
+1.00 on, one with ≤ up to 1.00. How it all behaves when things break is on [another page](reliability.md).
 """
 
 _BESIDE = """\
@@ -85,8 +89,8 @@ def _warnings(results: Results) -> Iterator[str]:
 
 
 def _figures(found: Sequence[Outcome]) -> Iterator[str]:
-    yield "| what | ours | target | met | of the floor | floor | best peer | times the peer |"
-    yield "|---|---|---|---|---|---|---|---|"
+    yield "| what | ours | target | ours / target | met | ours / floor | floor | best peer | times the peer |"
+    yield "|---|---|---|---|---|---|---|---|---|"
     for outcome in found:
         figure = outcome.figure
         floor = f"{figure.floor_name}, {shown(outcome.floor)}{figure.unit}" if outcome.floor else ""
@@ -97,7 +101,8 @@ def _figures(found: Sequence[Outcome]) -> Iterator[str]:
         ratio = f"{outcome.ratio:.2f}" if outcome.ratio is not None else ""
         met = "yes" if not outcome.missed_by else f"**no, by {outcome.missed_by:.0%}**"
         ours = spread(outcome.values, figure.unit)
-        yield f"| {figure.name} | {ours} | {figure.target} | {met} | {ratio} | {floor} | {peer} | {times} |"
+        reached = f"{figure.target} | {outcome.of_target:.2f} | {met}"
+        yield f"| {figure.name} | {ours} | {reached} | {ratio} | {floor} | {peer} | {times} |"
 
 
 def _missed(found: Sequence[Outcome]) -> Iterator[str]:

@@ -43,12 +43,12 @@ def test_a_page_of_a_quick_run_or_of_a_busy_machine_says_so() -> None:
 
 def test_a_figure_is_the_median_of_its_rounds_with_the_lowest_and_the_highest() -> None:
     row = outcome_of("spawn", {"local": {"spawn": [90_000.0, 60_000.0, 70_000.0]}})
-    assert "70,000/s (60,000 to 90,000) | ≥ 50,000/s | yes" in row
+    assert "70,000/s (60,000 to 90,000) | ≥ 50,000/s | 1.40 | yes" in row
 
 
 def test_a_figure_that_is_missed_says_by_how_much() -> None:
-    assert "**no, by 20%**" in outcome_of("spawn", {"local": {"spawn": [40_000.0]}})
-    assert "**no, by 50%**" in outcome_of("1,000,000 idle actors", {"idle": {"peak_gib": [3.0]}})
+    assert "| 0.80 | **no, by 20%**" in outcome_of("spawn", {"local": {"spawn": [40_000.0]}})
+    assert "| 1.50 | **no, by 50%**" in outcome_of("1,000,000 idle actors", {"idle": {"peak_gib": [3.0]}})
 
 
 def test_a_figure_that_is_missed_says_why_and_what_would_close_the_gap() -> None:
@@ -62,12 +62,12 @@ def test_a_ratio_is_taken_round_by_round() -> None:
     # A slow machine in the second round: the rates differ, the ratios do not.
     samples = {"remote": {"call": [80.0, 8.0, 80.0], "call, floor": [100.0, 10.0, 100.0]}}
     row = outcome_of("call between processes, one at a time", samples)
-    assert "| yes | 0.80 |" in row
+    assert "| 1.14 | yes | 0.80 |" in row
 
 
 def test_a_ratio_that_is_missed_counts_though_the_rate_is_reached() -> None:
     samples = {"local": {"call": [200_000.0], "floor": [800_000.0]}}
-    assert "**no, by 44%**" in outcome_of("local call, one at a time", samples)
+    assert "| 0.56 | **no, by 44%**" in outcome_of("local call, one at a time", samples)
 
 
 def test_the_fastest_peer_stands_beside_ours() -> None:

@@ -1,6 +1,7 @@
 """Records and messages a second through queues and topics of one node: `python benchmarks/streaming.py`.
 
 Prints a table, or JSON with `--json`. Every figure is the median of `--rounds` rounds; records have about 190 bytes.
+With `--redis redis://127.0.0.1:6379` a server is measured, too, which has to keep an append-only file.
 """
 
 from __future__ import annotations
@@ -149,10 +150,20 @@ def cases(memory: Put, normal: Put, full: Put) -> dict[str, tuple[Case, int]]:
     }
 
 
-async def measure(rounds: int) -> dict[str, float]:
+def redis_cases(url: str) -> dict[str, tuple[Case, int]]:
+    """What is measured of a server."""
+    redis = Put("redis", {"url": url})
+    return {
+        "put batches of 100, redis": (redis.batches, 20_000),
+        "put one by 64 callers, redis": (redis.many, 10_000),
+        "get batches of 100, redis": (redis.get, 20_000),
+    }
+
+
+async def measure(rounds: int, redis: str | None = None) -> dict[str, float]:
     """Operations a second of every case."""
     normal, full = Put("sqlite", {"durability": "normal"}), Put("sqlite")
-    measured = cases(Put("memory"), normal, full)
+    measured = cases(Put("memory"), normal, full) | (redis_cases(redis) if redis else {})
     figures: dict[str, list[float]] = {name: [] for name in measured}
     system = await pul.actor_system()
     for _ in range(rounds):
@@ -169,11 +180,12 @@ def main() -> None:
     """Measure, and print what came out."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--redis", metavar="URL", help="measure a Redis server, too")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         tempfile.tempdir = folder
-        figures = run(measure(arguments.rounds))
+        figures = run(measure(arguments.rounds, arguments.redis))
     if arguments.json:
         print(json.dumps({name: round(rate) for name, rate in figures.items()}))
         return

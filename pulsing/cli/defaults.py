@@ -1,6 +1,7 @@
 """What nobody typed needs no conversion: it is as the command's function declares it.
 
-The library converts it all the same, and for that loads what checks types, longer than most commands take to run.
+The library converts it all the same, and for that loads what checks types, longer than most commands take to run. Its
+versions before 0.29 load nothing, and convert in two steps of which the first may not be left out.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ def leave_defaults(command: Any) -> Any:
     """
     # Not `command.params`: of those the library hides the one for help, made when it is asked for first.
     for parameter in command.get_params(typer.Context(command)):
-        if not parameter.required:
+        if not parameter.required and hasattr(parameter, "type_descriptor"):
             _leave_default(parameter)
     for inner in getattr(command, "commands", {}).values():
         leave_defaults(inner)

@@ -246,9 +246,8 @@ FIGURES = (
         ("admin", "metrics, ms"),
         unit=" ms",
         at_most=30,
-        if_missed="The page is put together from the counters of every actor by class and method, and printed "
-        "by `prometheus_client`, which is Python. Left to do: sums kept while counting, not made "
-        "while asked.",
+        if_missed="The counters of every class and method are put together and written as text by Python. Left to "
+        "do: keep the lines of what has not changed since the last scrape.",
     ),
     Figure(
         "`/metrics`, 10,000 actors, size",

@@ -204,7 +204,7 @@ class SqliteFile:
             oldest = connection.execute("SELECT first, at FROM batches ORDER BY first LIMIT 1").fetchone()
             dropped = known.get("dropped", 0)
             following, total = self._end(connection, known.get("next", 0), dropped)
-            first = known.get("first", oldest[0] if oldest else following)
+            first = known.get("first", self._offset(oldest[0]) if oldest else following)
             self.may_lack = known.get("boot", 0) not in (0, this_boot())
             anew_from = known.get("anew_from", NOWHERE)
             if self.may_lack:
@@ -250,13 +250,17 @@ class SqliteFile:
         found = connection.execute("SELECT first, at, base, head FROM batches ORDER BY first DESC")
         with contextlib.closing(found):
             for first, *others in found:
-                if not 0 <= first < _MOST - MOST_RECORDS:
-                    raise PulsingRuntimeError(f"{self.path} is damaged: it has a record {first}")
-                if (row := read_row(first, *others)) is not None:
+                if (row := read_row(self._offset(first), *others)) is not None:
                     return max(following, row.end), row.base_at(row.end)
                 if first >= following:
                     following = first + MOST_RECORDS
         return following, dropped
+
+    def _offset(self, found: object) -> int:
+        """An offset out of the file; damage, also of the description of its tables, may have left anything."""
+        if type(found) is int and 0 <= found < _MOST - MOST_RECORDS:
+            return found
+        raise PulsingRuntimeError(f"{self.path} is damaged: it has records at {found!r}")
 
     def _known(self, connection: sqlite3.Connection) -> dict[str, int]:
         """What the file says of itself; damage may have left anything."""
@@ -442,7 +446,7 @@ class SqliteFile:
             "SELECT first FROM batches WHERE at >= ? ORDER BY first LIMIT 1", (wall,)
         )
         found = since.fetchone()
-        return self.next if found is None else max(found[0], self.first)
+        return self.next if found is None else max(self._offset(found[0]), self.first)
 
     # --- reading -----------------------------------------------------------------------------------------------------
 

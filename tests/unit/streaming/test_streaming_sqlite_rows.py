@@ -15,6 +15,8 @@ from pulsing.exceptions import DataLost, PulsingRuntimeError
 from pulsing.streaming.backends.rows import MOST_BYTES, MOST_RECORDS, read_row, rows_of
 from pulsing.streaming.backends.sqlite import SqliteBackend, file_of
 
+SCHEMA = "UPDATE sqlite_master SET sql = replace(sql, 'INTEGER PRIMARY KEY', 'INTEGER') WHERE name = 'batches'"
+
 PAYLOADS = st.lists(st.binary(max_size=40), max_size=300)
 
 
@@ -248,6 +250,20 @@ async def test_the_first_record_since_a_time_is_found_by_the_rows(
     now[0] = 1_155.0
     assert (await store.read(10, 0)).earliest == 6
     await store.close()
+
+
+@pytest.mark.parametrize("damage", ["PRAGMA writable_schema=1; " + SCHEMA, "UPDATE batches SET first = -1"])
+async def test_a_file_whose_records_are_nowhere_is_refused(tmp_path: Path, damage: str) -> None:
+    store = SqliteBackend(0, str(tmp_path))
+    await store.put({"n": 1})
+    await store.close()
+    with closing(sqlite3.connect(store.path)) as database:
+        database.executescript(damage)
+    again = SqliteBackend(0, str(tmp_path))
+
+    with pytest.raises(PulsingRuntimeError, match=r"is damaged: it has records at (None|-1)"):
+        await again.get(1, 0)
+    await again.close()
 
 
 @pytest.mark.parametrize(("version", "layout"), [(0, 1), (99, 99)])

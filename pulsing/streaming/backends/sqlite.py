@@ -16,7 +16,8 @@ from pulsing.streaming.backends.arrivals import Arrivals
 from pulsing.streaming.backends.bodies import Bodies
 from pulsing.streaming.backends.bounds import DROP_OLDEST, Bounds
 from pulsing.streaming.backends.memory import Record, Window
-from pulsing.streaming.backends.sqlite_file import SqliteFile, last_epoch, set_aside
+from pulsing.streaming.backends.sqlite_file import SqliteFile
+from pulsing.streaming.backends.sqlite_folder import last_epoch, set_aside
 from pulsing.streaming.backends.sqlite_traces import Run
 from pulsing.streaming.backends.writer import StoreThread
 from pulsing.streaming.takeover import SHARED, WAIT, check_failover

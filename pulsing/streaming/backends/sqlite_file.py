@@ -7,7 +7,6 @@ nobody reads what a power cut may still take.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import logging
 import os
 import secrets
@@ -21,6 +20,7 @@ from pulsing.exceptions import NotOwner, PulsingRuntimeError
 from pulsing.streaming.backends.bounds import Bounds, records_of_size
 from pulsing.streaming.backends.memory import NOWHERE
 from pulsing.streaming.backends.rows import MOST_RECORDS, Columns, StoredRow, read_row, rows_of
+from pulsing.streaming.backends.sqlite_folder import locked, sync_folder, this_boot
 from pulsing.streaming.backends.wal import WITHIN_PAGES, WriteAheadLog
 from pulsing.streaming.backends.writer import Job
 
@@ -166,7 +166,7 @@ class SqliteFile:
         """Open and check the file, or make it."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         if self._exclusive:
-            self._lock = _locked(Path(f"{self.path}.lock"))
+            self._lock = locked(Path(f"{self.path}.lock"))
         try:
             connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
             self._connection = connection
@@ -178,7 +178,7 @@ class SqliteFile:
             connection.execute(f"PRAGMA wal_autocheckpoint={WITHIN_PAGES}")
             self._wal = WriteAheadLog(self.path)
             self._wal.sync()
-            _sync_folder(self.path.parent)
+            sync_folder(self.path.parent)
         except BaseException:
             self.close()
             raise
@@ -491,51 +491,6 @@ WHERE first >= coalesce((SELECT max(first) FROM batches WHERE first <= ?), ?) AN
 def _note(connection: sqlite3.Connection, **figures: int) -> None:
     """Write what the file says of itself."""
     connection.executemany("UPDATE meta SET value=? WHERE name=?", [(value, name) for name, value in figures.items()])
-
-
-def this_boot() -> int:
-    """The identity of this run of the machine; 1 where it has none that can be read."""
-    try:
-        return int(Path("/proc/sys/kernel/random/boot_id").read_text().replace("-", "")[:15], 16) or 1
-    except (OSError, ValueError):
-        return 1
-
-
-def last_epoch(path: Path) -> int:
-    """The last epoch that a file has seen; 0 if it cannot be read."""
-    try:
-        with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
-            found = connection.execute("SELECT value FROM meta WHERE name='epoch'").fetchone()
-    except sqlite3.Error:
-        return 0
-    return found[0] if found and isinstance(found[0], int) else 0
-
-
-def set_aside(path: Path) -> None:
-    """Give a file and its log other names, if they are there."""
-    mark = secrets.token_hex(4)
-    for suffix in ("-wal", "-shm", ""):
-        with contextlib.suppress(FileNotFoundError):
-            Path(f"{path}{suffix}").rename(f"{path}.dropped-{mark}{suffix}")
-
-
-def _locked(path: Path) -> int:
-    """Lock a file for this process and this opening of it; the lock goes with the descriptor."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        os.close(descriptor)
-        raise PulsingRuntimeError(f"{path} is locked: another process has the bucket open") from error
-    return descriptor
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def told(error: BaseException) -> BaseException:

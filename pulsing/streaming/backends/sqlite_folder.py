@@ -1,0 +1,58 @@
+"""What there is to do around the file of a bucket: its lock, its other names, its folder, the run of its machine."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import secrets
+import sqlite3
+from pathlib import Path
+
+from pulsing.exceptions import PulsingRuntimeError
+
+
+def this_boot() -> int:
+    """The identity of this run of the machine; 1 where it has none that can be read."""
+    try:
+        return int(Path("/proc/sys/kernel/random/boot_id").read_text().replace("-", "")[:15], 16) or 1
+    except (OSError, ValueError):
+        return 1
+
+
+def last_epoch(path: Path) -> int:
+    """The last epoch that a file has seen; 0 if it cannot be read."""
+    try:
+        with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+            found = connection.execute("SELECT value FROM meta WHERE name='epoch'").fetchone()
+    except sqlite3.Error:
+        return 0
+    return found[0] if found and isinstance(found[0], int) else 0
+
+
+def set_aside(path: Path) -> None:
+    """Give a file and its log other names, if they are there."""
+    mark = secrets.token_hex(4)
+    for suffix in ("-wal", "-shm", ""):
+        with contextlib.suppress(FileNotFoundError):
+            Path(f"{path}{suffix}").rename(f"{path}.dropped-{mark}{suffix}")
+
+
+def locked(path: Path) -> int:
+    """Lock a file for this process and this opening of it; the lock goes with the descriptor."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(descriptor)
+        raise PulsingRuntimeError(f"{path} is locked: another process has the bucket open") from error
+    return descriptor
+
+
+def sync_folder(folder: Path) -> None:
+    """Bring onto the disk which files there are."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

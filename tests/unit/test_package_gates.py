@@ -22,8 +22,9 @@ DANGEROUS_ATTRIBUTES = {
 ALLOWED = {
     # Only with `allow_pickle=True` at both ends of an authenticated link.
     ("wire/building.py", "pickle.loads"),
-    # A module of this package, named in a table of the file itself.
+    # A module of this package, named in a table of the file itself or beside it.
     ("__init__.py", "importlib.import_module"),
+    ("cli/app.py", "importlib.import_module"),
     ("streaming/backend.py", "importlib.import_module"),
     ("placement/launchers.py", "importlib.import_module"),
     # What the user typed at the command line.

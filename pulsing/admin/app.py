@@ -11,9 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from pulsing.admin.classes import described_class
 from pulsing.admin.gate import Gate
-from pulsing.admin.gone import gone_agents
 from pulsing.admin.plane import Plane
 from pulsing.admin.problems import ProblemError, actor_problem, input_problem, problem_of
 from pulsing.admin.reach import check_reach
@@ -81,17 +79,6 @@ def create_admin_app(system: Any, settings: AdminSettings | None = None, *, cloc
         refusals=plane.traffic.refuse,
     )
     _describe_security(app)
-    node = system.inspectors["node"]
-    system.inspectors["node"] = lambda params: {**node(params), "loop_lag_s": plane.lag.percentiles()}
-    agents = system.inspectors["agents"]
-    system.inspectors["agents"] = lambda params: [
-        *agents(params),
-        *(gone_agents(plane.fanout.here) if params.get("gone") else ()),
-    ]
-    system.inspectors["checks"] = lambda params: plane.checks.failing()
-    system.inspectors["latency"] = lambda params: plane.history.latency()
-    system.inspectors["history"] = lambda params: plane.history.told(params)
-    system.inspectors["class"] = lambda params: described_class(str(params.get("class", "")))
     return app
 
 

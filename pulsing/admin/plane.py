@@ -22,6 +22,7 @@ from pulsing.admin.history import History
 from pulsing.admin.idempotency import Repeats
 from pulsing.admin.loop_lag import LoopLag
 from pulsing.admin.metrics import Metrics
+from pulsing.admin.offers import Offers
 from pulsing.admin.paging import ListQuery, Page, paged
 from pulsing.admin.payloads import Payloads
 from pulsing.admin.problems import ProblemError
@@ -67,6 +68,7 @@ class Plane:
         self.metrics = Metrics(system, self.fanout, settings, own)
         self.checks = Checks(self.fanout, system, self.metrics, clock, settings.thresholds)
         self.history = History(self.fanout, system, clock, lag, self.checks.run, keeps=settings.history_enabled)
+        self._offers = Offers(system.inspectors, self)
 
     def record_audit(self, row: Mapping[str, Any]) -> None:
         """Write one audit row, its parameters redacted."""
@@ -79,6 +81,7 @@ class Plane:
 
     async def close(self) -> None:
         """End every stream and what feeds it."""
+        self._offers.take_back()
         await self.feed.close()
         await self.relay.close()
         await self.history.close()

@@ -20,7 +20,7 @@ from pulsing.exceptions import NotOwner, PulsingRuntimeError
 from pulsing.streaming.backends.bounds import Bounds, records_of_size
 from pulsing.streaming.backends.memory import NOWHERE
 from pulsing.streaming.backends.rows import MOST_RECORDS, Columns, StoredRow, read_row, rows_of
-from pulsing.streaming.backends.sqlite_folder import locked, sync_folder, this_boot
+from pulsing.streaming.backends.sqlite_folder import FAILURES, locked, sync_folder, this_boot
 from pulsing.streaming.backends.wal import WITHIN_PAGES, WriteAheadLog
 from pulsing.streaming.backends.writer import Job
 
@@ -147,7 +147,7 @@ class SqliteFile:
             self.next, self.bytes = written
             try:
                 self._drop_excess()
-            except (sqlite3.Error, PulsingRuntimeError) as failed:
+            except (*FAILURES, PulsingRuntimeError) as failed:
                 # What was appended is there all the same, and the next append tries again.
                 logger.warning("%s: the oldest records could not be dropped: %s", self.path, failed)
 
@@ -276,7 +276,7 @@ class SqliteFile:
                 with self._owned() as connection:
                     _note(connection, next=self.next, boot=0)
                 self.sync()
-        except (sqlite3.Error, OSError, NotOwner) as error:
+        except (*FAILURES, NotOwner) as error:
             logger.info("%s: closed without a last sync: %s", self.path, error)
         finally:
             self.close()
@@ -495,7 +495,7 @@ def _note(connection: sqlite3.Connection, **figures: int) -> None:
 
 def told(error: BaseException) -> BaseException:
     """What a caller is told of a failure of the database or the disk."""
-    if isinstance(error, sqlite3.Error | OSError):
+    if isinstance(error, FAILURES):
         failure = PulsingRuntimeError(f"the store failed: {error}", error if isinstance(error, Exception) else None)
         failure.__cause__ = error
         return failure

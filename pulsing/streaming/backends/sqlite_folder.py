@@ -11,6 +11,9 @@ from pathlib import Path
 
 from pulsing.exceptions import PulsingRuntimeError
 
+FAILURES = (sqlite3.Error, OSError, UnicodeDecodeError)
+"""What the database and the disk raise; the last where bytes of a damaged file stand in a message of SQLite's."""
+
 
 def this_boot() -> int:
     """The identity of this run of the machine; 1 where it has none that can be read."""
@@ -25,7 +28,7 @@ def last_epoch(path: Path) -> int:
     try:
         with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
             found = connection.execute("SELECT value FROM meta WHERE name='epoch'").fetchone()
-    except sqlite3.Error:
+    except FAILURES:
         return 0
     return found[0] if found and isinstance(found[0], int) else 0
 

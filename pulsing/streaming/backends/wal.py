@@ -11,6 +11,8 @@ import sqlite3
 import threading
 from pathlib import Path
 
+from pulsing.streaming.backends.sqlite_folder import FAILURES
+
 logger = logging.getLogger("pulsing.streaming")
 
 PAGE = 4096
@@ -62,7 +64,7 @@ class WriteAheadLog:
                     self._second = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
                     self._second.execute("PRAGMA synchronous=NORMAL")
                 self._second.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
-            except sqlite3.Error as error:
+            except FAILURES as error:
                 # A commit does it, and tells of what is wrong.
                 logger.info("%s: its log was not brought into it: %s", self._path, error)
 

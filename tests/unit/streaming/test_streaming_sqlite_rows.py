@@ -266,6 +266,24 @@ async def test_a_file_whose_records_are_nowhere_is_refused(tmp_path: Path, damag
     await again.close()
 
 
+async def test_damage_that_stands_in_a_message_of_the_database_is_an_error_of_ours(tmp_path: Path) -> None:
+    store = SqliteBackend(0, str(tmp_path), epoch=3)
+    await store.put({"n": 1})
+    await store.close()
+    with closing(sqlite3.connect(store.path)) as database:
+        database.execute("PRAGMA writable_schema=1")
+        database.execute(
+            "UPDATE sqlite_master SET name = CAST(x'a0ff' AS TEXT), sql = 'CREATE x' WHERE name = 'batches'"
+        )
+        database.commit()
+    again = SqliteBackend(0, str(tmp_path))
+
+    with pytest.raises(PulsingRuntimeError, match="the store failed"):
+        await again.get(1, 0)
+    assert SqliteBackend.epoch_of(str(tmp_path), 0) == 0
+    await again.close()
+
+
 @pytest.mark.parametrize(("version", "layout"), [(0, 1), (99, 99)])
 async def test_a_file_of_another_layout_is_refused_and_left_as_it_is(tmp_path: Path, version: int, layout: int) -> None:
     path = file_of(str(tmp_path), 0)

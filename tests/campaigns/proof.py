@@ -87,7 +87,10 @@ def _target(measure: Measure) -> str:
 
 def _ratio(measure: Measure, value: float) -> str:
     bound = measure.at_most if measure.at_least is None else measure.at_least
-    return f"{value / bound:.2f}" if bound else ""
+    if not bound:
+        return ""
+    share = value / bound
+    return f"{share:.2f}" if share >= 0.01 or not share else f"{share:.1g}"
 
 
 def _verdict(measure: Measure, finding: Finding | None) -> str:

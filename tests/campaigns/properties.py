@@ -93,7 +93,7 @@ PROPERTIES = (
         (
             _none("broken promises of simulated lives", "T-SIM-1", "broken_promises"),
             _tried("lives", "T-SIM-1", "lives", 1_000),
-            _none("processes stopped for 3 s that were", "T-KILL-2", "called_dead_when_stopped"),
+            _none("processes stopped for 3 s and called dead", "T-KILL-2", "called_dead_when_stopped"),
         ),
         _A_FAULT,
     ),

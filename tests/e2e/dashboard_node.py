@@ -81,6 +81,18 @@ async def leave_dead_letters() -> None:
             await gone.increment()
 
 
+@pul.remote
+class Loser:
+    """Writes to nobody."""
+
+    async def lose(self) -> None:
+        """Call an actor that has ended."""
+        gone = await Counter.spawn(public=False)
+        await pul.get_system().stop(gone)
+        with contextlib.suppress(PulsingError):
+            await gone.increment()
+
+
 async def main() -> None:
     """Serve until killed."""
     system = await pul.init("127.0.0.1:0")

@@ -186,6 +186,19 @@ def test_dead_letters_go_to_another_actor_after_a_trial_run(visit: Visit) -> Non
     )
 
 
+def test_a_dead_letter_that_comes_is_shown_before_the_others(visit: Visit) -> None:
+    page = visit.page
+    loser = rest(page, "POST", "actors", {"class": "__main__.Loser"})["id"]
+    visit.go("dead-letters")
+    rows = page.locator("main tbody tr[data-key]")
+    rows.first.wait_for()
+    before, newest = rows.count(), str(rows.first.get_attribute("data-key"))
+    assert rest(page, "POST", f"actors/{loser}/call", {"method": "lose"})["ok"]
+    expect(rows).to_have_count(before + 1)
+    expect(rows.nth(1)).to_have_attribute("data-key", newest)
+    expect(page.get_by_text(f"{before + 1} kept")).to_be_visible()
+
+
 def test_what_needs_attention_is_named_with_its_cause(visit: Visit) -> None:
     visit.go("problems")
     expect(visit.page.locator(".troubles")).to_contain_text("reached nobody")

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from pulsing.exceptions import ActorNotFound, BucketUnavailable
+from pulsing.exceptions import ActorNotFound, BucketUnavailable, PulsingRuntimeError
 from pulsing.streaming.backend import get_backend_class
 from pulsing.streaming.catalogue import NOBODY, Catalogue, QueueSettings, bucket_key
 from pulsing.streaming.exchange import MEETING_TIMEOUT_S, Ask, Exchange
@@ -88,8 +88,7 @@ class Keepers:
         asking = (self._ask(node_id, "epoch_of_files", *call, timeout=MEETING_TIMEOUT_S) for node_id in asked)
         answers = dict(zip(asked, await asyncio.gather(*asking, return_exceptions=True), strict=True))
         keepers = {node_id: answer for node_id, answer in answers.items() if isinstance(answer, int)}
-        silent = [n for n, a in answers.items() if isinstance(a, Exception) and not isinstance(a, ActorNotFound)]
-        return keepers, silent
+        return keepers, [node_id for node_id, answer in answers.items() if _is_silence(answer)]
 
     def _has_none(self, node_id: int, topic: str, bucket_id: int, settings: QueueSettings) -> bool:
         """Whether a node cannot have files of a bucket: it had nothing of the queue, and nobody has held it since.
@@ -126,6 +125,11 @@ class Keepers:
         if takeover.is_shared or not takeover.is_file_based:
             return not takeover.is_fresh
         return self.has_log_of(topic, bucket_id, settings, self._catalogue.holding(bucket_key(topic, bucket_id)).epoch)
+
+
+def _is_silence(answer: Any) -> bool:
+    """Whether a node did not answer; one without a manager, or that cannot look for files of a store, has."""
+    return isinstance(answer, PulsingRuntimeError) and not isinstance(answer, ActorNotFound)
 
 
 def store_of(settings: QueueSettings) -> Any:

@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+from pulsing.exceptions import BucketUnavailable, LinkLost, PulsingBusinessError, PulsingError
+from pulsing.ids import NodeId
 from pulsing.streaming import get_bucket_ref
-from pulsing.streaming.catalogue import QueueDiffers
+from pulsing.streaming.catalogue import QueueDiffers, QueueSettings
 from pulsing.streaming.folders import Folders
 from pulsing.streaming.manager import local_manager
 
@@ -48,3 +50,27 @@ async def test_what_a_put_fixed_after_a_bucket_was_opened_by_itself_is_known(one
         with pytest.raises(QueueDiffers, match="num_buckets=2, not 4"):
             await (await four.queue.write("q", backend="sqlite")).put({"id": 1})
         assert len(await (await three.queue.read("q", num_buckets=2, backend="sqlite")).get()) == 12
+
+
+async def test_only_who_does_not_answer_may_have_files_not_who_cannot_look_for_them(
+    one_cluster: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = QueueSettings(4, "id", "sqlite", {})
+    Folders(str(tmp_path / "known")).remember(str(tmp_path / "known" / "q"), "q", settings)
+    async with one_cluster() as cluster:
+        one, _ = await add(cluster, 1, tmp_path / "new"), await add(cluster, 2, tmp_path / "known")
+        keepers = local_manager(one)._keepers
+        answer: PulsingError = PulsingBusinessError(400, "this store is not registered here")
+
+        async def ask(node_id: int, *call: Any, timeout: float) -> Any:
+            if node_id == 2:
+                raise answer
+            return await local_manager(one)._ask(node_id, *call, timeout=timeout)
+
+        monkeypatch.setattr(keepers, "_ask", ask)
+        assert await local_manager(one).lookup("q") == settings.to_dict()
+        owner = await keepers.owner("q", 0, settings)
+        assert owner in (1, 2)
+        answer = LinkLost(NodeId(2))
+        with pytest.raises(BucketUnavailable):
+            await keepers.owner("q", 0, settings)

@@ -74,3 +74,12 @@ async def test_only_who_does_not_answer_may_have_files_not_who_cannot_look_for_t
         answer = LinkLost(NodeId(2))
         with pytest.raises(BucketUnavailable):
             await keepers.owner("q", 0, settings)
+
+
+async def test_a_node_that_does_not_know_a_store_sets_its_queue_up_all_the_same(one_cluster: Any) -> None:
+    asked = QueueSettings(4, "id", "only_at_the_owner", {}).to_dict()
+    async with one_cluster() as cluster:
+        manager = local_manager(await cluster.add(1))
+        assert await manager.lookup("q", asked) is None
+        assert await manager.declare("q", asked) == asked
+        assert await manager.lookup("q", asked) == asked

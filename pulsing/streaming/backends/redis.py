@@ -11,7 +11,7 @@ import asyncio
 import logging
 import secrets
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgpack  # type: ignore[import-untyped]
@@ -21,6 +21,7 @@ from pulsing.streaming.backends import redis_traces
 from pulsing.streaming.backends.arrivals import Arrivals
 from pulsing.streaming.backends.bodies import Bodies, Row
 from pulsing.streaming.backends.bounds import DROP_OLDEST, Bounds, records_of_size
+from pulsing.streaming.backends.durable import DurableBackend
 from pulsing.streaming.backends.memory import Record, Window
 from pulsing.streaming.backends.redis_scripts import APPEND, COMMIT, DESTROY, OPEN, RESUME, TRIM, TRIM_LIMIT
 from pulsing.streaming.backends.redis_traces import Run
@@ -39,7 +40,6 @@ CALL_LIMIT = 1_000
 CALL_BYTES = 1 << 20
 """Bytes a call."""
 
-_CHUNK = 100
 _MOST = (1 << 63) - 1
 # What the server can count to.
 
@@ -48,7 +48,7 @@ class Lost(Exception):
     """The server knows less of a bucket than its owner has seen."""
 
 
-class RedisBackend:
+class RedisBackend(DurableBackend):
     """Keeps records in a Redis server.
 
     Args:
@@ -63,11 +63,6 @@ class RedisBackend:
         overflow: what happens at a bound; see `Bounds`.
         epoch: of the ownership; a bucket that has seen a higher one refuses.
     """
-
-    durable = True
-    shares_commits = True
-    """many records by one append cost little more than one"""
-    fenced = True
 
     def __init__(
         self,
@@ -166,36 +161,7 @@ class RedisBackend:
             if opening.exception() is None:
                 await self._server.close()
 
-    # --- the seven ---------------------------------------------------------------------------------------------------
-
-    async def put(self, record: Record) -> None:
-        """Append one record."""
-        await self.append([record])
-
-    async def put_batch(self, records: list[Record]) -> None:
-        """Append records in their order."""
-        await self.append(records)
-
-    async def get(self, limit: int, offset: int) -> list[Record]:
-        """Up to `limit` records from `offset` on.
-
-        Raises:
-            DataLost: a record in between is missing or damaged.
-        """
-        return (await self.read(limit, offset)).records
-
-    async def get_stream(
-        self, limit: int, offset: int, wait: bool = False, timeout: float | None = None
-    ) -> AsyncIterator[list[Record]]:
-        """Lists of up to 100 records, until `limit` is reached, or the end, or `timeout` seconds without news."""
-        while limit > 0:
-            window = await self.read(min(limit, _CHUNK), offset)
-            offset = window.next
-            if window.records:
-                limit -= len(window.records)
-                yield window.records
-            elif not wait or not await self._wait_beyond(offset, timeout):
-                return
+    # --- beside what every durable store has --------------------------------------------------------------------------
 
     async def flush(self) -> None:
         """Nothing to do: the server writes by its own setting, which was checked at opening."""
@@ -219,11 +185,6 @@ class RedisBackend:
         return self._next
 
     # --- the log -----------------------------------------------------------------------------------------------------
-
-    @property
-    def log(self) -> RedisBackend:
-        """This store is a log as it is."""
-        return self
 
     async def append(self, records: Sequence[Record]) -> int:
         """Append records and return the offset of the first.
@@ -309,14 +270,14 @@ class RedisBackend:
         return [(_offset_of(entry), entry[1].get(b"d", b"")) for entry in found]
 
     async def wait(self, limit: int, offset: int, timeout: float | None) -> Window:
-        """The same, but wait up to `timeout` seconds for the first record."""
+        """The same, but wait up to `timeout` seconds for the first record; no need to ask for the end then."""
         await self.open()
         window = await self._read(limit, offset)
-        if not window.records and await self._wait_beyond(window.next, timeout):
+        if not window.records and await self.wait_beyond(window.next, timeout):
             return await self._read(limit, window.next)
         return window
 
-    async def _wait_beyond(self, offset: int, timeout: float | None) -> bool:
+    async def wait_beyond(self, offset: int, timeout: float | None) -> bool:
         """However many wait, one read blocks in the server: another program may write to the stream."""
         self._waiting += 1
         if self._watching is None:

@@ -7,7 +7,7 @@ that reading costs the same at any place. Every record carries a checksum: damag
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from pulsing.streaming.backends import sqlite_traces
 from pulsing.streaming.backends.arrivals import Arrivals
 from pulsing.streaming.backends.bodies import Bodies
 from pulsing.streaming.backends.bounds import DROP_OLDEST, Bounds
+from pulsing.streaming.backends.durable import DurableBackend
 from pulsing.streaming.backends.memory import Record, Window
 from pulsing.streaming.backends.sqlite_file import SqliteFile
 from pulsing.streaming.backends.sqlite_folder import last_epoch, set_aside
@@ -25,10 +26,8 @@ from pulsing.streaming.takeover import SHARED, WAIT, check_failover
 FULL = "full"
 NORMAL = "normal"
 
-_CHUNK = 100
 
-
-class SqliteBackend:
+class SqliteBackend(DurableBackend):
     """Keeps records in a file.
 
     Args:
@@ -46,13 +45,8 @@ class SqliteBackend:
         thread: does the work; by default one of its own.
     """
 
-    durable = True
     file_based = True
     """the data stays on the node's disk"""
-    shares_commits = True
-    """many records by one append cost little more than one"""
-    fenced = True
-    """takes the epoch of its owner, and the node's store thread"""
 
     def __init__(
         self,
@@ -122,36 +116,7 @@ class SqliteBackend:
         finally:
             self._thread.release()
 
-    # --- the seven ---------------------------------------------------------------------------------------------------
-
-    async def put(self, record: Record) -> None:
-        """Append one record; it is as durable as promised on return."""
-        await self.append([record])
-
-    async def put_batch(self, records: list[Record]) -> None:
-        """Append records in their order, all or none."""
-        await self.append(records)
-
-    async def get(self, limit: int, offset: int) -> list[Record]:
-        """Up to `limit` records from `offset` on.
-
-        Raises:
-            DataLost: a record in between is damaged.
-        """
-        return (await self.read(limit, offset)).records
-
-    async def get_stream(
-        self, limit: int, offset: int, wait: bool = False, timeout: float | None = None
-    ) -> AsyncIterator[list[Record]]:
-        """Lists of up to 100 records, until `limit` is reached, or the end, or `timeout` seconds without news."""
-        while limit > 0:
-            window = await self.read(min(limit, _CHUNK), offset)
-            offset = window.next
-            if window.records:
-                limit -= len(window.records)
-                yield window.records
-            elif not wait or not await self._arrivals.beyond(offset, timeout):
-                return
+    # --- beside what every durable store has --------------------------------------------------------------------------
 
     async def flush(self) -> None:
         """Bring everything into the main file, synced."""
@@ -211,11 +176,6 @@ class SqliteBackend:
         """Rename the file of a bucket, if there is one: another log has taken its place, and it is of use to people."""
         set_aside(file_of(storage_path, bucket_id))
 
-    @property
-    def log(self) -> SqliteBackend:
-        """This store is a log as it is."""
-        return self
-
     async def append(self, records: Sequence[Record]) -> int:
         """Append records and return the offset of the first.
 
@@ -250,12 +210,8 @@ class SqliteBackend:
             return await self.read(limit, offset)  # trimmed while this was read
         return self._bodies.window_of_rows(self.bucket_id, self.generation, rows, start, stop, end, first)
 
-    async def wait(self, limit: int, offset: int, timeout: float | None) -> Window:
-        """The same, but wait up to `timeout` seconds for the first record."""
-        window = await self.read(limit, offset)
-        if not window.records and await self._arrivals.beyond(window.next, timeout):
-            return await self.read(limit, window.next)
-        return window
+    async def wait_beyond(self, offset: int, timeout: float | None) -> bool:
+        return await self._arrivals.beyond(offset, timeout)
 
     # --- bounds ------------------------------------------------------------------------------------------------------
 

@@ -154,7 +154,8 @@ class Detector:
     def heard(self, node_id: int, now: float) -> list[Effect]:
         """Take a sign of life from a member: an ack, or any bytes at all."""
         if self._probe is not None and self._probe.target == node_id:
-            self._next_at, self._probe = self._probe.ends_at, None
+            # A node that doubts itself waits longer for answers, but who is answered need not wait for the next round.
+            self._next_at, self._probe = self._probe.sent_at + self._profile.probe_interval, None
             self.health = max(0, self.health - 1)
         if not self._favours:
             return []
@@ -199,6 +200,7 @@ class Detector:
     def slept(self, seconds: float) -> None:
         """Leave out of account a time in which this node did not run: nobody could have answered it."""
         if self._probe is not None:
+            self._probe.sent_at += seconds
             self._probe.help_at += seconds
             self._probe.ends_at += seconds
         if self._next_at is not None:

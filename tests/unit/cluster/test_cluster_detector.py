@@ -109,6 +109,13 @@ def test_health_stays_within_its_bounds_and_heals_by_good_probes(detector: Detec
     assert detector.health == 0
 
 
+def test_a_node_that_doubts_itself_goes_on_in_time_when_it_is_answered(detector: Detector) -> None:
+    detector.doubt(5)
+    now, ping = begin(detector)
+    detector.ack(ping.target, ping.seq, now)
+    assert detector.next_deadline() == now + LAN.probe_interval
+
+
 def test_a_favour_is_answered_by_ack_or_nack(detector: Detector) -> None:
     [ping] = detector.help(asker=2, asker_seq=77, target=3, now=0.0)
     assert isinstance(ping, PingNow)

@@ -74,7 +74,12 @@ async def _load(door: Door, system: Any) -> AdminServer:
 
 
 def _import_server() -> None:
-    import pulsing.admin.server  # noqa: F401 - the import is the work
+    try:
+        import pulsing.admin.server
+    except SystemError:
+        # Some Pythons count the depth of syntax trees for all threads together: an import that parses fails when
+        # another thread parses at the same moment. The same import succeeds the next time.
+        import pulsing.admin.server  # noqa: F401 - the import is the work
 
 
 async def _stop(serving: asyncio.Task[AdminServer]) -> None:

@@ -110,7 +110,9 @@ def test_the_program_that_waits_for_a_signal_ends_in_order_by_one(tmp_path: Path
     page = (ROOT / "docs/how-to/leaving.md").read_text()
     ((_, block),) = _FRAGMENT.findall(page)
     program = tmp_path / "waiting.py"
-    block = block.replace("# spawn what this node is for", "print('ready', flush=True)")
+    # Once it waits, and no moment before: until then a signal ends it as any program.
+    ready = "asyncio.get_running_loop().call_soon(lambda: print('ready', flush=True))"
+    block = block.replace("# spawn what this node is for", ready)
     program.write_text(block.replace("127.0.0.1:7000", "127.0.0.1:0"))
     with subprocess.Popen([sys.executable, program.name], cwd=tmp_path, stdout=subprocess.PIPE, text=True) as process:
         try:

@@ -176,7 +176,7 @@ class SqliteFile:
             self._check(connection)
             self._prepare(connection)
             connection.execute(f"PRAGMA wal_autocheckpoint={WITHIN_PAGES}")
-            self._wal = WriteAheadLog(self.path)
+            self._wal = WriteAheadLog(self.path, alone=self._exclusive)
             self._wal.sync()
             sync_folder(self.path.parent)
         except BaseException:

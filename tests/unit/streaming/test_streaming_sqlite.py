@@ -137,27 +137,27 @@ async def test_acknowledged_records_survive_a_kill(tmp_path: Path) -> None:
 async def test_what_was_synced_when_a_put_returned_is_enough_to_have_its_record(tmp_path: Path) -> None:
     store = SqliteBackend(0, str(tmp_path / "q"))
     await store.open()
-    synced = [0]
+    synced: list[bytes] = []
     sync = store._file.sync
 
     def note_what_is_safe() -> None:
-        size = log_of(store.path).stat().st_size
+        log = log_of(store.path).read_bytes()
         sync()
-        synced.append(size)
+        synced.append(log)
 
     store._file.sync = note_what_is_safe  # type: ignore[method-assign]
-    safe_after: list[int] = []
+    safe_after: list[bytes] = []
     for number in range(40):
         await asyncio.gather(store.put({"n": number}), store.commit("g", number))
         safe_after.append(synced[-1])
-    main, log = store.path.read_bytes(), log_of(store.path).read_bytes()
+    main = store.path.read_bytes()
     await store.close()
     assert len(synced) > 40
     for number, safe in enumerate(safe_after):
         path = file_of(str(tmp_path / str(number)), 0)
         path.parent.mkdir()
         path.write_bytes(main)
-        log_of(path).write_bytes(log[:safe])
+        log_of(path).write_bytes(safe)
         again = SqliteBackend(0, str(path.parent))
         assert [record["n"] for record in await again.get(100, 0)] == list(range(number + 1))
         assert await again.committed() == {"g": number}

@@ -1,9 +1,11 @@
-"""The log of a file is brought into the file beside the work, and what goes wrong with that harms nobody."""
+"""The log of a file has room ahead and is brought into the file beside the work; what fails there harms nobody."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import os
+import shutil
 import threading
 from pathlib import Path
 from typing import Any
@@ -105,4 +107,59 @@ async def test_a_few_records_need_no_second_opening_of_the_file(tmp_path: Path) 
     log = store._file._wal
 
     assert log is not None and log._second is None
+    await store.close()
+
+
+def log_size(store: SqliteBackend) -> int:
+    return Path(f"{store.path}-wal").stat().st_size
+
+
+async def test_a_log_keeps_its_length_while_commits_fill_the_room_ahead_of_them(tmp_path: Path) -> None:
+    store = await filled(tmp_path, 1)
+    sizes = set()
+    for number in range(1, 6):
+        await store.put({"n": number})
+        sizes.add(log_size(store))
+
+    assert len(sizes) == 1
+    await store.close()
+
+
+async def test_the_room_ahead_is_no_record_to_who_opens_what_a_killed_process_left(tmp_path: Path) -> None:
+    store = await filled(tmp_path, 3)
+    left = tmp_path / "left"
+    left.mkdir()
+    for suffix in ("", "-wal"):
+        shutil.copy(f"{store.path}{suffix}", left)
+    await store.close()
+
+    again = SqliteBackend(0, str(left))
+    assert [record["n"] for record in await again.get(10, 0)] == [0, 1, 2]
+    await again.put({"n": 3})
+    assert again.total_count() == 4
+    await again.close()
+
+
+@pytest.mark.parametrize("options", [{"failover": "shared"}, {"durability": "normal"}])
+async def test_no_room_is_made_where_another_process_may_write_or_nothing_waits_for_the_disk(
+    tmp_path: Path, options: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[int] = []
+    monkeypatch.setattr(os, "pwrite", lambda *_: made.append(1))
+    store = await filled(tmp_path, 5, **options)
+
+    assert not made
+    await store.close()
+
+
+async def test_a_disk_without_room_to_make_takes_records_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "pwrite", full)
+    store = await filled(tmp_path, 5)
+
+    assert store.total_count() == 5
     await store.close()

@@ -1,7 +1,8 @@
 """What a Redis server does for a bucket in one step each, so that no owner can come between.
 
 A bucket has a stream of records, a hash of what it knows of itself, and a hash of the offsets of its groups. The
-entry of offset n has the id 0-(n + 1). Where somebody traces it has a set of the traces of its records, too.
+entry that ends before offset n has the id 0-n; see `redis_entries`. Where somebody traces it has a set of the traces of
+its records, too.
 """
 
 from __future__ import annotations
@@ -49,21 +50,18 @@ if refusal then return refusal end
 local following = tonumber(redis.call('HGET', KEYS[2], 'next') or '0')
 if following < tonumber(ARGV[4]) then return redis.error_reply('LOST ' .. following) end
 redis.call('HSET', KEYS[2], 'epoch', ARGV[1], 'owner', ARGV[2])
-local size = 0
-local records = cmsgpack.unpack(ARGV[5])
-for i, record in ipairs(records) do
-  redis.call('XADD', KEYS[1], '0-' .. string.format('%.0f', following + i), 't', ARGV[3], 'd', record)
-  size = size + #record
+local count = 0
+for i = 6, #ARGV, 3 do
+  count = count + ARGV[i + 1]
+  redis.call('XADD', KEYS[1], '0-' .. string.format('%.0f', following + count), 't', ARGV[3], ARGV[i], ARGV[i + 2])
 end
-redis.call('HINCRBY', KEYS[2], 'next', #records)
-redis.call('HINCRBY', KEYS[2], 'bytes', size)
+redis.call('HINCRBY', KEYS[2], 'next', count)
+redis.call('HINCRBY', KEYS[2], 'bytes', ARGV[5])
 return following
 """
 )
-"""Keys: stream, hash. Arguments: epoch, owner, time, the end that the owner has seen, a msgpack list of the records: as
-arguments of their own they took the client longer than all else.
-
-Returns the first offset.
+"""Keys: stream, hash. Arguments: epoch, owner, time, the end that the owner has seen, bytes of all records, then field,
+count and payload of each entry. Returns the first offset.
 """
 
 RESUME = (
@@ -109,16 +107,27 @@ local before = math.min(tonumber(ARGV[3]), following, first + """
     + str(TRIM_LIMIT)
     + """)
 if before <= first then return {first, tonumber(redis.call('HGET', KEYS[2], 'bytes') or '0')} end
-local size = 0
-for _, entry in ipairs(redis.call('XRANGE', KEYS[1], '-', '0-' .. string.format('%.0f', before))) do
-  size = size + #entry[2][4]
+local function sized(entries)
+  local size = 0
+  for _, entry in ipairs(entries) do
+    local records = {entry[2][4]}
+    if entry[2][3] == 'b' then records = cmsgpack.unpack(entry[2][4]) end
+    local start = tonumber(string.match(entry[1], '-(%d+)')) - #records - 1
+    for i, record in ipairs(records) do
+      if start + i >= first and start + i < before then size = size + #record end
+    end
+  end
+  return size
 end
+local ending = '0-' .. string.format('%.0f', before)
+local size = sized(redis.call('XRANGE', KEYS[1], '-', ending))
+  + sized(redis.call('XRANGE', KEYS[1], '(' .. ending, '+', 'COUNT', 1))
 redis.call('XTRIM', KEYS[1], 'MINID', '0-' .. string.format('%.0f', before + 1))
 redis.call('HSET', KEYS[2], 'first', before)
 return {before, redis.call('HINCRBY', KEYS[2], 'bytes', -size)}
 """
 )
-"""Keys: stream, hash. Arguments: epoch, owner, the first offset to keep.
+"""Keys: stream, hash. Arguments: epoch, owner, the first offset to keep; an entry stays until all of it goes.
 
 Returns the oldest offset and the bytes left.
 """

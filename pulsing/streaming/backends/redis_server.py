@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Awaitable
 from typing import Any
 
-import redis.asyncio as aioredis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError, ResponseError
 
 from pulsing.exceptions import NotOwner, PulsingRuntimeError
-from pulsing.streaming.backends.redis import SLICE_S, Lost
+from pulsing.streaming.backends.redis import Lost
+from pulsing.streaming.backends.redis_pipeline import Pipeline, client_of
 
 logger = logging.getLogger("pulsing.streaming")
 
@@ -33,20 +32,17 @@ class Server:
 
     def __init__(self, url: str, bucket: str) -> None:
         self._bucket = bucket
-        self._pool = aioredis.BlockingConnectionPool.from_url(
-            url,
-            max_connections=CONNECTIONS,
-            timeout=None,
-            socket_timeout=SLICE_S + 8.0,
-            socket_connect_timeout=5.0,
-            retry=Retry(NoBackoff(), 0),
-        )
-        self._client: Any = aioredis.Redis(connection_pool=self._pool)
+        self._url = url
+        self._client: Any = client_of(url, CONNECTIONS)
+        self._pipeline: Pipeline | None = None
 
     async def close(self) -> None:
         """Close the connections."""
+        pipeline, self._pipeline = self._pipeline, None
+        if pipeline is not None:
+            await pipeline.release()
         await self._client.aclose()
-        await self._pool.disconnect()
+        await self._client.connection_pool.disconnect()
 
     async def ask(self, command: str, *args: Any, **options: Any) -> Any:
         """Send what may be sent twice; a connection of before the server's restart fails at its first use."""
@@ -58,15 +54,24 @@ class Server:
         return await self.send(command, *args, **options)
 
     async def send(self, command: str, *args: Any, **options: Any) -> Any:
-        """Send once, whatever comes of it; what the server or the client raise is told in our terms.
+        """Send once, whatever comes of it; what the server or the client raises is told in our terms.
 
         Raises:
             NotOwner: another owner has taken the bucket over.
             Lost: the server has lost records.
             PulsingRuntimeError: anything else.
         """
+        return await self._told(getattr(self._client, command)(*args, **options))
+
+    async def send_together(self, *command: Any) -> Any:
+        """The same, together with what the other buckets of this node send now."""
+        if self._pipeline is None:
+            self._pipeline = Pipeline.to(self._url)
+        return await self._told(self._pipeline.send(*command))
+
+    async def _told(self, answer: Awaitable[Any]) -> Any:
         try:
-            return await getattr(self._client, command)(*args, **options)
+            return await answer
         except ResponseError as error:
             if (refusal := _FENCED.search(str(error))) is not None:
                 epoch = int(refusal["epoch"])
@@ -76,7 +81,9 @@ class Server:
                 raise Lost from error
             raise PulsingRuntimeError(f"redis refused: {error}", error) from error
         except (RedisError, OSError) as error:
-            await self._pool.disconnect(inuse_connections=False)
+            await self._client.connection_pool.disconnect(inuse_connections=False)
+            if self._pipeline is not None:
+                await self._pipeline.disconnect()
             failure = PulsingRuntimeError(f"redis failed: {error}", error)
             failure.maybe_executed = True  # type: ignore[attr-defined]
             raise failure from error

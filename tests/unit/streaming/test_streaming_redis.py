@@ -243,7 +243,8 @@ async def test_a_handle_leaves_an_owner_that_was_fenced_off_for_the_new_one(one_
 
 async def test_a_missing_record_is_told_with_its_offset(redis_url: str) -> None:
     store = RedisBackend(0, "q", url=redis_url)
-    await store.put_batch([{"n": n} for n in range(4)])
+    for number in range(4):
+        await store.put({"n": number})
     await command(redis_url, "XDEL", "pulsing:{q:0}:s", "0-2")
 
     assert await store.get(10, 0) == [{"n": 0}]
@@ -251,6 +252,53 @@ async def test_a_missing_record_is_told_with_its_offset(redis_url: str) -> None:
         await store.get(10, 1)
     assert (caught.value.reason, caught.value.first, caught.value.last) == ("corrupt", 1, 1)
     assert await store.get(10, 2) == [{"n": 2}, {"n": 3}]
+    await store.close()
+
+
+async def test_records_that_shared_an_entry_are_lost_with_it_and_those_behind_it_are_read(redis_url: str) -> None:
+    store = RedisBackend(0, "q", url=redis_url)
+    for number in range(0, 9, 3):
+        await store.put_batch([{"n": n} for n in range(number, number + 3)])
+    await command(redis_url, "XDEL", "pulsing:{q:0}:s", "0-6")
+
+    assert await store.get(2, 1) == [{"n": 1}, {"n": 2}]
+    with pytest.raises(DataLost) as caught:
+        await store.get(2, 4)
+    assert (caught.value.reason, caught.value.first, caught.value.last) == ("corrupt", 4, 5)
+    assert await store.get(2, 6) == [{"n": 6}, {"n": 7}]
+    await store.close()
+
+
+@pytest.mark.parametrize("payload", [b"", b"\xc1", b"\x93\x01\x02\x03", b"\x01", b"\x91\xa3ab"])
+async def test_an_entry_that_makes_no_sense_is_told_as_lost(redis_url: str, payload: bytes) -> None:
+    store = RedisBackend(0, "q", url=redis_url)
+    await store.put({"n": 0})
+    await command(redis_url, "XADD", "pulsing:{q:0}:s", "0-4", "t", "1.5", "b", payload)
+    await command(redis_url, "HSET", "pulsing:{q:0}:m", "next", 4)
+    assert await store.append([{"n": 4}]) == 4
+
+    assert await store.get(10, 0) == [{"n": 0}]
+    with pytest.raises(DataLost) as caught:
+        await store.get(10, 1)
+    assert (caught.value.first, caught.value.last) == (1, 3)
+    assert await store.get(10, 4) == [{"n": 4}]
+    await store.close()
+
+
+async def test_what_is_trimmed_within_an_entry_is_gone_and_no_longer_counted(redis_url: str) -> None:
+    store = RedisBackend(0, "q", url=redis_url)
+    await store.put_batch([{"n": n, "text": "x" * n} for n in range(9)])
+    whole = store.byte_count()
+    await store.put({"n": 9})
+    left = []
+    for before in (2, 5, 9):
+        await store.trim(before)
+        assert [record["n"] for record in await store.get(10, 0)] == list(range(before, 10))
+        left.append(store.byte_count())
+
+    assert whole > left[0] > left[1] > left[2]
+    assert left[2] == len(store._bodies.encode([{"n": 9}])[0])
+    assert await command(redis_url, "XLEN", "pulsing:{q:0}:s") == 1
     await store.close()
 
 

@@ -158,12 +158,12 @@ class ListQuery:
 
 
 def read_sort(text: str, spec: ListSpec) -> tuple[tuple[str, bool], ...]:
-    """Read `-mailbox,name`.
+    """Read `-mailbox,name`; nothing asks for no order.
 
     Raises:
         ProblemError: too many keys, or one that is not a sort key.
     """
-    keys = [part.strip() for part in text.split(",") if part.strip()]
+    keys = text.split(",") if text else []
     if len(keys) > MAX_SORT_KEYS:
         raise ProblemError("bad-sort", f"at most {MAX_SORT_KEYS} sort keys")
     for key in keys:

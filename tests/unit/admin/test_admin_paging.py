@@ -91,6 +91,9 @@ def test_fields_cut_rows_but_never_the_id() -> None:
 BAD: list[tuple[dict[str, Any], str]] = [
     ({"sort": "surprise"}, "bad-sort"),
     ({"sort": "--name"}, "bad-sort"),
+    ({"sort": " name"}, "bad-sort"),
+    ({"sort": "name,"}, "bad-sort"),
+    ({"sort": "\r"}, "bad-sort"),
     ({"sort": "name,n,class,name,n"}, "bad-sort"),
     ({"limit": 0}, "bad-filter"),
     ({"limit": 1001}, "bad-filter"),

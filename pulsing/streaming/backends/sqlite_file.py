@@ -1,4 +1,4 @@
-"""The file of a bucket as the store thread sees it: opening, group commits, reading, forgetting.
+"""The file of a bucket as the store thread sees it: group commits, reading, forgetting.
 
 What it tells of itself (`next`, `first`, `bytes`) changes only when that is as durable as was asked for, so that
 nobody reads what a power cut may still take.
@@ -19,28 +19,13 @@ from pathlib import Path
 from pulsing.exceptions import NotOwner, PulsingRuntimeError
 from pulsing.streaming.backends.bounds import Bounds, records_of_size
 from pulsing.streaming.backends.memory import NOWHERE
-from pulsing.streaming.backends.rows import MOST_RECORDS, Columns, StoredRow, read_row, rows_of
-from pulsing.streaming.backends.sqlite_folder import FAILURES, locked, sync_folder, this_boot
+from pulsing.streaming.backends.rows import Columns, StoredRow, read_row, rows_of
+from pulsing.streaming.backends.sqlite_folder import FAILURES, locked, sync_folder
+from pulsing.streaming.backends.sqlite_recovery import Recovered, check_file, offset_in, recovered
 from pulsing.streaming.backends.wal import WITHIN_PAGES, WriteAheadLog
 from pulsing.streaming.backends.writer import Job
 
 logger = logging.getLogger("pulsing.streaming")
-
-LAYOUT = 2
-"""Of the tables; the first had a row a record."""
-
-_MOST = 1 << 62
-"""above every offset and every figure"""
-
-# A larger file would take seconds to check at each opening; the checksums of its records remain.
-_CHECKED_SIZE = 64 << 20
-
-_TABLES = (
-    "CREATE TABLE batches(first INTEGER PRIMARY KEY, at REAL NOT NULL, base INTEGER NOT NULL, head BLOB NOT NULL,"
-    " payloads BLOB NOT NULL)",
-    "CREATE TABLE meta(name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID",
-    "CREATE TABLE groups(name TEXT PRIMARY KEY, committed INTEGER NOT NULL) WITHOUT ROWID",
-)
 
 
 class SqliteFile:
@@ -173,8 +158,8 @@ class SqliteFile:
             connection.execute("PRAGMA journal_mode=WAL")
             # With this SQLite syncs all but commits; those are synced here, for several files at once.
             connection.execute("PRAGMA synchronous=NORMAL")
-            self._check(connection)
-            self._prepare(connection)
+            check_file(connection, self.path)
+            self._take(recovered(connection, self.path, self._epoch, self._owner, synced=self._synced))
             connection.execute(f"PRAGMA wal_autocheckpoint={WITHIN_PAGES}")
             self._wal = WriteAheadLog(self.path, alone=self._exclusive)
             self._wal.sync()
@@ -183,91 +168,13 @@ class SqliteFile:
             self.close()
             raise
 
-    def _check(self, connection: sqlite3.Connection) -> None:
-        if self.path.stat().st_size > _CHECKED_SIZE:
-            return
-        if connection.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
-            raise PulsingRuntimeError(f"{self.path} is damaged: quick_check found errors")
-
-    def _prepare(self, connection: sqlite3.Connection) -> None:
-        connection.execute("BEGIN IMMEDIATE")
-        try:
-            self._lay_out(connection)
-            known = self._known(connection)
-            epoch = known.get("epoch", 0)
-            is_mine = self._owner == known.get("owner")
-            if self._epoch and (self._epoch < epoch or (self._epoch == epoch and not is_mine)):
-                raise NotOwner(str(self.path), None, epoch, f"{self.path} belongs to an owner of epoch {epoch}")
-            self._epoch = max(self._epoch, epoch)
-            lineage = known.get("lineage") or secrets.randbits(61) + 1
-            generation = known.get("generation") or (1 if known else max(1, self._epoch))
-            oldest = connection.execute("SELECT first, at FROM batches ORDER BY first LIMIT 1").fetchone()
-            dropped = known.get("dropped", 0)
-            following, total = self._end(connection, known.get("next", 0), dropped)
-            first = known.get("first", self._offset(oldest[0]) if oldest else following)
-            self.may_lack = known.get("boot", 0) not in (0, this_boot())
-            anew_from = known.get("anew_from", NOWHERE)
-            if self.may_lack:
-                # Offsets are given again, but not under the generation under which they were given before.
-                generation, anew_from = generation + 1, following
-            rows = {"epoch": self._epoch, "owner": self._owner, "lineage": lineage, "generation": generation}
-            rows |= {"next": following, "first": first, "dropped": dropped, "anew_from": anew_from}
-            rows["boot"] = 0 if self._synced else this_boot()
-            connection.executemany("INSERT OR REPLACE INTO meta(name, value) VALUES(?, ?)", rows.items())
-            connection.execute("COMMIT")
-        except BaseException:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
-            raise
-        self.lineage, self.generation, self.anew_from = lineage, generation, anew_from
-        self.next, self.first = following, first
-        self._dropped, self.bytes = dropped, max(0, total - dropped)
-        self._noted = following
-        self.oldest_at = oldest[1] if oldest and isinstance(oldest[1], float) else None
-        if self.may_lack:
-            logger.warning("%s: the machine went down, and records from offset %d on may be lost", self.path, following)
-
-    def _lay_out(self, connection: sqlite3.Connection) -> None:
-        """Make the tables of a new file, and refuse one that has others."""
-        layout = connection.execute("PRAGMA user_version").fetchone()[0]
-        if layout == LAYOUT:
-            return
-        if layout or connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-            raise PulsingRuntimeError(
-                f"{self.path} has layout {layout or 1}, and this version of Pulsing reads layout {LAYOUT}: read it "
-                "with the version that wrote it and put its records into another queue, or move the file away"
-            )
-        for statement in (*_TABLES, f"PRAGMA user_version={LAYOUT}"):
-            connection.execute(statement)
-
-    def _end(self, connection: sqlite3.Connection, noted: int, dropped: int) -> tuple[int, int]:
-        """The offset that the next record gets, and the bytes of all that were ever put.
-
-        What was noted when the file was closed, and what the last row says. If that one is damaged, nobody knows how
-        many records it had: so many offsets are given up, and told as lost, as it may have had.
-        """
-        following = noted
-        found = connection.execute("SELECT first, at, base, head FROM batches ORDER BY first DESC")
-        with contextlib.closing(found):
-            for first, *others in found:
-                if (row := read_row(self._offset(first), *others)) is not None:
-                    return max(following, row.end), row.base_at(row.end)
-                if first >= following:
-                    following = first + MOST_RECORDS
-        return following, dropped
-
-    def _offset(self, found: object) -> int:
-        """An offset out of the file; damage, also of the description of its tables, may have left anything."""
-        if type(found) is int and 0 <= found < _MOST - MOST_RECORDS:
-            return found
-        raise PulsingRuntimeError(f"{self.path} is damaged: it has records at {found!r}")
-
-    def _known(self, connection: sqlite3.Connection) -> dict[str, int]:
-        """What the file says of itself; damage may have left anything."""
-        known = dict(connection.execute("SELECT name, value FROM meta").fetchall())
-        if not all(isinstance(value, int) and 0 <= value < _MOST for value in known.values()):
-            raise PulsingRuntimeError(f"{self.path} is damaged: its own figures make no sense")
-        return known
+    def _take(self, log: Recovered) -> None:
+        self._epoch = log.epoch
+        self.lineage, self.generation, self.anew_from = log.lineage, log.generation, log.anew_from
+        self.next, self.first = log.next, log.first
+        self._noted = log.next
+        self._dropped, self.bytes = log.dropped, log.bytes
+        self.oldest_at, self.may_lack = log.oldest_at, log.may_lack
 
     def finish(self) -> None:
         """Bring everything onto the disk, say so in the file, and close it."""
@@ -446,7 +353,7 @@ class SqliteFile:
             "SELECT first FROM batches WHERE at >= ? ORDER BY first LIMIT 1", (wall,)
         )
         found = since.fetchone()
-        return self.next if found is None else max(self._offset(found[0]), self.first)
+        return self.next if found is None else max(offset_in(self.path, found[0]), self.first)
 
     # --- reading -----------------------------------------------------------------------------------------------------
 

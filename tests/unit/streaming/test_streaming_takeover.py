@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from pulsing.exceptions import BucketUnavailable, DataLost, NotOwner
-from pulsing.streaming.backends import sqlite_file
+from pulsing.streaming.backends import sqlite_recovery
 from pulsing.streaming.backends.sqlite import SqliteBackend
 from pulsing.streaming.catalogue import QueueSettings
 from pulsing.streaming.folders import Folders
@@ -212,7 +212,7 @@ async def test_a_power_cut_under_normal_durability_is_told_at_the_next_opening(
     before = SqliteBackend(0, str(tmp_path / "q"), durability="normal")
     await before.put_batch([{"id": 1}, {"id": 2}])
     before._file.close()  # as the end of the machine does: without a last word
-    monkeypatch.setattr(sqlite_file, "this_boot", lambda: 4711)
+    monkeypatch.setattr(sqlite_recovery, "this_boot", lambda: 4711)
     async with one_system() as system:
         local_manager(system).folders = Folders(str(tmp_path))
         events = system.inner.events.subscribe(["queue.data_lost"])
@@ -232,7 +232,7 @@ async def test_what_was_synced_before_the_machine_went_down_is_not_told_as_lost(
     if killed:
         before._file.close()
     await before.close()
-    monkeypatch.setattr(sqlite_file, "this_boot", lambda: 4711)
+    monkeypatch.setattr(sqlite_recovery, "this_boot", lambda: 4711)
     after = SqliteBackend(0, str(tmp_path), durability=durability)
     assert await after.get(10, 0) == [{"id": 1}]
     assert not after.may_lack
@@ -269,7 +269,7 @@ async def after_a_power_cut(
             with file._owned() as connection:
                 connection.execute("DELETE FROM batches WHERE first >= ?", (kept,))
             file.close()
-            monkeypatch.setattr(sqlite_file, "this_boot", lambda: 4711)
+            monkeypatch.setattr(sqlite_recovery, "this_boot", lambda: 4711)
             await system.inner.stop(ref)
 
         yield queue, go_down
@@ -361,7 +361,7 @@ async def test_the_generation_of_a_log_that_lost_its_end_stays_over_further_open
     await before.put_batch([{"id": 1}, {"id": 2}])
     before._file.close()
     await before.close()
-    monkeypatch.setattr(sqlite_file, "this_boot", lambda: 4711)
+    monkeypatch.setattr(sqlite_recovery, "this_boot", lambda: 4711)
     for _ in range(2):
         again = SqliteBackend(0, str(tmp_path), durability="normal")
         await again.open()

@@ -11,7 +11,7 @@ be refused there is refused here, before anything is sent.
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any
 
@@ -40,6 +40,11 @@ _MAP = frozenset({dict})
 
 def _size(value: Any) -> int:
     return len(value) if type(value) is bytes or type(value) is str else 0
+
+
+def _entries(values: Sequence[dict[Any, Any]]) -> Iterator[Any]:
+    """All values of some maps, and each key of theirs once: of equal ones of several types, whichever comes first."""
+    return chain(set().union(*values), chain.from_iterable(map(dict.values, values)))
 
 
 class Codec:
@@ -95,11 +100,10 @@ class Codec:
 
     def encode_maps(self, values: Sequence[dict[Any, Any]]) -> list[bytes]:
         """Encode each of some maps, as `encode` does; looking at all of their entries at once takes half the time."""
-        kinds = map(type, chain(chain.from_iterable(values), chain.from_iterable(map(dict.values, values))))
-        if _MAP.issuperset(map(type, values)) and PLAIN.issuperset(kinds):
+        if _MAP.issuperset(map(type, values)) and PLAIN.issuperset(map(type, _entries(values))):
             try:
                 heads = list(map(self._pack, values))
-            except (OverflowError, UnicodeEncodeError):
+            except (OverflowError, UnicodeEncodeError, TypeError):  # the last by a key that equals a plain one
                 heads = []
             if heads and len(max(heads, key=len)) <= self._plain_size:
                 return heads

@@ -259,6 +259,13 @@ def test_one_map_that_is_not_plain_leaves_those_around_it_as_they_are(odd: dict[
         assert codec.encode_maps(several) == [codec.encode(each) for each in several]
 
 
+def test_keys_that_are_equal_and_of_several_types_are_encoded_as_each_alone() -> None:
+    codec = Codec(REGISTRY)
+    several: list[dict[Any, Any]] = [{level.value: 1} for level in Level] + [{level: 1} for level in Level]
+    for order in (several, several[::-1]):
+        assert codec.encode_maps(order) == [codec.encode(each) for each in order]
+
+
 @settings(derandomize=True, max_examples=200, deadline=None)
 @given(values)
 def test_what_a_store_has_kept_comes_back_as_it_was(value: Any) -> None:

@@ -161,7 +161,7 @@ CAMPAIGNS = (
         "the owner of a durable queue killed while 64 producers write",
         "every acknowledged record is there, in its place; no offset is given twice",
         (_INTEGRATION + "test_streaming_kills.py",),
-        {"PULSING_KILLS": "200"},
+        {"PULSING_KILLS": "400"},
         seed=11,
     ),
     Campaign(

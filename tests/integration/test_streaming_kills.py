@@ -1,6 +1,6 @@
 """The owner of a durable queue is killed again and again while many put: nothing acknowledged is lost.
 
-`PULSING_KILLS=200 pytest tests/integration/test_streaming_kills.py --timeout 3000` is the campaign.
+`PULSING_KILLS=400 pytest tests/integration/test_streaming_kills.py --timeout 3000` is the campaign.
 """
 
 from __future__ import annotations

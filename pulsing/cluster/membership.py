@@ -233,7 +233,7 @@ class Membership:
             record = probation.record
             self._records.become(peer, record, record.node_id, now)
             self._spreading.pass_on(Rumour(record, record.node_id), now)
-        elif outcome == "failed":
+        elif outcome == "failed" and peer.answer_by is None:
             peer.probation = None
         elif probation.ping_at <= now:
             probation.ping_at = now + self.profile.probe_interval
@@ -337,7 +337,8 @@ class Membership:
                 case detection.Unanswered(target):
                     self._trials.accuse_as_witness(self._roster.peers[target], now)
                 case detection.Silent(helper):
-                    self._trials.check_suspect(self._roster.peers[helper], now)
+                    peer = self._roster.peers[helper]
+                    self._trials.check_suspect(peer, peer.rumour(), now)
 
     def _accusation(self, target: int) -> Rumour | None:
         peer = self._roster.peers[target]
@@ -414,6 +415,8 @@ class Membership:
             self._believe(peer, Rumour(heard.with_status("alive"), heard.node_id), now)
             if peer.member.is_present:
                 self._trials.weigh(peer, rumour, now)
+            elif peer.probation is not None:
+                self._trials.doubt(peer, peer.probation, rumour, now)
             return
         if peer.member.status == "dead" and heard.is_present and is_flapping(peer.deaths, self.profile, now):
             self._put_on_probation(peer, heard, now)
@@ -424,8 +427,8 @@ class Membership:
     def _put_on_probation(self, peer: Peer, record: Member, now: float) -> None:
         if peer.probation is None:
             peer.probation = Probation.begin(record, now)
-        else:
-            peer.probation.update(record)
+        elif peer.probation.update(record):
+            peer.answer_by = None
         self._roster.accused.add(record.node_id)
 
     # -- what this node says of itself -------------------------------------------------------------------------------

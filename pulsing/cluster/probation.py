@@ -22,22 +22,28 @@ class Probation:
     steady_since: float
     heard_at: float
     ping_at: float
+    is_doubted: bool = False
+    """Whether this node has begun to form an opinion of what others suspect of it, since it was last heard."""
 
     @classmethod
     def begin(cls, record: Member, now: float) -> Probation:
         """A probation that begins now, with a first ping at once."""
         return cls(record, now, now, now)
 
-    def update(self, record: Member) -> None:
-        """Take a newer record of the member."""
-        if wins(record, self.record):
+    def update(self, record: Member) -> bool:
+        """Take a record of the member if it is newer; returns whether it is, which refutes what was said before."""
+        is_newer = wins(record, self.record)
+        if is_newer:
             self.record = record
+            self.is_doubted = False
+        return is_newer
 
     def hear(self, now: float) -> None:
         """Take a sign of life."""
         if now - self.heard_at > STEADY_GAP_S:
             self.steady_since = now
         self.heard_at = now
+        self.is_doubted = False
 
     def outcome(self, profile: Profile, now: float) -> Literal["passed", "failed", "open"]:
         """Whether it has answered steadily for long enough, or has been silent for as long."""

@@ -13,6 +13,7 @@ from pulsing.cluster.detector import Detector
 from pulsing.cluster.messages import Ping, Rumour
 from pulsing.cluster.outbox import Outbox
 from pulsing.cluster.peer import Peer
+from pulsing.cluster.probation import Probation
 from pulsing.cluster.profile import Profile
 from pulsing.cluster.records import Records
 from pulsing.cluster.roster import Roster
@@ -69,7 +70,7 @@ class Trials:
             self._records.become(peer, peer.member.with_status("suspect"), by, now, acquit=False)
         rumour = Rumour(peer.member.with_status("suspect"), by, refused)
         if is_first and by != self._me:
-            self.check_suspect(peer, now)
+            self.check_suspect(peer, rumour, now)
         if refused or (is_first and by == self._me):
             self._spreading.shout(rumour, now)
         else:
@@ -79,7 +80,17 @@ class Trials:
         """Accuse a member of what this node has seen itself."""
         self.accuse(peer, self._me, now, refused=refused)
 
-    def check_suspect(self, peer: Peer, now: float) -> None:
+    def doubt(self, peer: Peer, probation: Probation, rumour: Rumour, now: float) -> None:
+        """Take an accusation of a member on probation.
+
+        It counts as dead here and has no trial, but for those who hold it for present its trial is long as long as they
+        wait for this node's word.
+        """
+        if not probation.is_doubted and rumour.by in self._roster.peers:
+            probation.is_doubted = True
+            self.check_suspect(peer, rumour, now)
+
+    def check_suspect(self, peer: Peer, rumour: Rumour, now: float) -> None:
         """Form an own opinion of a doubtful member at once, not when its turn comes.
 
         A trial with witnesses is short, and several deaths at once are not probed for one after the other.
@@ -87,7 +98,7 @@ class Trials:
         if peer.answer_by is None and self._random.random() * self._roster.size < SHOUT_TO:
             self._roster.accused.add(peer.member.node_id)
             peer.answer_by = now + self._profile.probe_interval * (1 + self._detector.health)
-            self.confront(peer, peer.rumour(), now)
+            self.confront(peer, rumour, now)
 
     def confront(self, peer: Peer, rumour: Rumour, now: float) -> None:
         """Let a member know what is said about it, so that it can refute."""
@@ -102,7 +113,7 @@ class Trials:
                 self.accuse(peer, by, at)
         if peer.answer_by is not None and peer.answer_by <= now:
             peer.answer_by = None
-            self.accuse_as_witness(peer, now)
+            self._bear_witness(peer, now)
         if peer.suspicion is not None and self._verdict_at(peer.suspicion) <= now:
             self.bury(peer, now)
 
@@ -132,6 +143,13 @@ class Trials:
     @property
     def _me(self) -> int:
         return self._roster.me.node_id
+
+    def _bear_witness(self, peer: Peer, now: float) -> None:
+        """Say of a member that did not answer what others suspect."""
+        if peer.probation is None:
+            self.accuse_as_witness(peer, now)
+        else:
+            self._spreading.pass_on(Rumour(peer.probation.record.with_status("suspect"), self._me), now)
 
     def _check_death(self, peer: Peer, rumour: Rumour, now: float) -> None:
         """Somebody says that a member is dead: ask its host and itself before believing it."""

@@ -276,6 +276,71 @@ def test_a_member_that_died_too_often_must_prove_itself_for_ten_seconds() -> Non
     assert desk.status(2) == "alive"
 
 
+class TestDoubtOnProbation:
+    """A member on probation counts as dead here, but elsewhere its trial waits for this node's word."""
+
+    @staticmethod
+    def on_probation() -> Desk:
+        desk = Desk(2, 3)
+        for incarnation in range(1, 4):
+            desk.hear(3, word(3, 2, "dead", incarnation - 1))
+            desk.feed(DialFailed("h2:1", refused=True))
+            desk.hear(3, statement(2, "alive", incarnation))
+        assert desk.status(2) == "dead"
+        return desk
+
+    @staticmethod
+    def accusations(effects: list[ClusterEffect]) -> list[Rumour]:
+        """What was said to member 3 against member 2."""
+        gossip = [e.message for e in effects if isinstance(e, Send) and e.node_id == 3]
+        rumours = [r for message in gossip if isinstance(message, Gossip) for r in message.rumours]
+        return [r for r in rumours if r.member.node_id == 2 and r.member.status == "suspect"]
+
+    def test_it_is_asked_and_its_silence_confirms_what_others_suspect(self) -> None:
+        desk = self.on_probation()
+        desk.hear(3, word(3, 2, "suspect", 3))
+        assert any(isinstance(m, Ping) and m.rumour == word(3, 2, "suspect", 3) for m in desk.sent(2))
+        assert word(1, 2, "suspect", 3) in self.accusations(desk.run(1.5))
+        assert desk.status(2) == "dead"
+
+    def test_an_answer_clears_it(self) -> None:
+        desk = self.on_probation()
+        desk.hear(3, word(3, 2, "suspect", 3))
+        desk.feed(Heard(2))
+        assert not self.accusations(desk.run(5.0))
+
+    def test_a_refutation_that_others_heard_clears_it(self) -> None:
+        desk = self.on_probation()
+        desk.hear(3, word(3, 2, "suspect", 3))
+        desk.hear(3, statement(2, "alive", 4))
+        assert not self.accusations(desk.run(5.0))
+
+    def test_it_is_asked_again_when_it_falls_silent_again(self) -> None:
+        desk = self.on_probation()
+        desk.hear(3, word(3, 2, "suspect", 3))
+        desk.feed(Heard(2))
+        desk.hear(3, word(3, 2, "suspect", 3))
+        assert word(1, 2, "suspect", 3) in self.accusations(desk.run(1.5))
+        desk.hear(3, word(3, 2, "suspect", 4))
+        assert word(1, 2, "suspect", 4) in self.accusations(desk.run(1.5))
+
+    def test_the_end_of_its_probation_comes_after_the_answer(self) -> None:
+        desk = self.on_probation()
+        for _ in range(19):
+            desk.run(0.5)
+            desk.feed(Heard(3))
+        desk.hear(3, word(3, 2, "suspect", 3))
+        assert word(1, 2, "suspect", 3) in self.accusations(desk.run(1.5))
+
+    def test_two_who_doubt_it_do_not_confirm_each_other_without_end(self) -> None:
+        desk = self.on_probation()
+        told = 0
+        for _ in range(9):
+            desk.hear(3, word(3, 2, "suspect", 3))
+            told += len(self.accusations(desk.run(1.0)))
+        assert 0 < told <= LAN.retransmissions(2)
+
+
 def test_a_node_that_did_not_run_buries_nobody_on_waking() -> None:
     desk = Desk(2)
     desk.run(2.2)

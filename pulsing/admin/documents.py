@@ -11,12 +11,20 @@ from pulsing.admin.paging import ListSpec
 from pulsing.admin.schemas import Page
 
 
-def answers(model: type[BaseModel] | None, status: int = 200, *, also: Sequence[int] = ()) -> dict[str, Any]:
-    """Options of a route that answers an object, with `status` or with one of `also`."""
+def answers(
+    model: type[BaseModel] | None,
+    status: int = 200,
+    *,
+    also: Sequence[int] = (),
+    others: Mapping[int, type[BaseModel]] | None = None,
+) -> dict[str, Any]:
+    """Options of a route that answers an object, with `status` or with one of `also`; or one of `others`."""
     response: dict[str, Any] = {"description": "Done"}
     if model is not None:
         response["model"] = model
-    return {"responses": {code: response for code in (status, *also)}, "status_code": status}
+    responses = {code: response for code in (status, *also)}
+    responses |= {code: {"description": "Done", "model": other} for code, other in (others or {}).items()}
+    return {"responses": responses, "status_code": status}
 
 
 def lists(model: type[BaseModel], spec: ListSpec) -> dict[str, Any]:

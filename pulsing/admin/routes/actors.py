@@ -21,7 +21,7 @@ from pulsing.admin.problems import ProblemError
 from pulsing.admin.replies import EventStream, reply
 from pulsing.admin.routes.cluster import find_node
 from pulsing.admin.routing import Routes
-from pulsing.admin.schemas import ActorDetail, ActorRow, AgentRow, Input, Row, Stopped
+from pulsing.admin.schemas import ActorDetail, ActorRow, AgentRow, Input, Row, SpawnRehearsed, Stopped
 from pulsing.admin.subjects import actor_id_of, actor_paths, find_actor, shown_actor, with_ties
 from pulsing.admin.visit import visit_of
 from pulsing.core.registry import check_name
@@ -129,7 +129,7 @@ class Spawn(Input):
         return {name: value for name in named if (value := getattr(self, name)) is not None}
 
 
-@actors.post("/actors", role="operator", action="actor.spawn", **answers(ActorRow, 201))
+@actors.post("/actors", role="operator", action="actor.spawn", **answers(ActorRow, 201, others={200: SpawnRehearsed}))
 async def spawn(request: Request, order: Spawn, dry_run: bool = False) -> Response:
     """Spawn an actor of a registered class."""
     plane, visit = plane_of(request), visit_of(request)

@@ -50,6 +50,7 @@ from pulsing.admin.schemas.actors import (
     MailboxDetail,
     MethodName,
     MethodRow,
+    SpawnRehearsed,
     Stopped,
 )
 from pulsing.admin.schemas.base import Input, NodeFault, NodesAsked, Page, Problem, ProblemError, Row
@@ -143,6 +144,7 @@ __all__ = [
     "ReplayOutcome",
     "Row",
     "SeedRow",
+    "SpawnRehearsed",
     "Stopped",
     "SubscriberRow",
     "TopicDetail",

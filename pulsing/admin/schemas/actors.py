@@ -21,6 +21,14 @@ class ActorProcess(Row):
     pid: int | None = None
 
 
+class SpawnRehearsed(Row):
+    """What `dry_run=true` says of an actor that could be spawned."""
+
+    dry_run: Literal[True]
+    class_: str = Field(alias="class")
+    name: str | None = None
+
+
 class ActorRow(Row):
     """One actor in a list."""
 

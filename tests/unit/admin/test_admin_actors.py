@@ -103,6 +103,8 @@ async def test_a_dry_run_checks_everything_and_makes_nothing() -> None:
         rows = (await client.get(f"{API}/actors")).json()
     assert (fine.status_code, wrong.status_code, rows["total"]) == (200, 422, 0)
     assert fine.json()["dry_run"] is True
+    responses = world.app.openapi()["paths"][f"{API}/actors"]["post"]["responses"]
+    assert {"200", "201"} <= set(responses)
 
 
 async def test_a_request_repeated_under_its_key_happens_once() -> None:

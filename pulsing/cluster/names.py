@@ -87,10 +87,6 @@ class NameMap:
         """At the most how many changes `since` would return."""
         return min(len(self._changes), max(0, self.version - version))
 
-    def overtake(self, version: int) -> None:
-        """Go on above a version that somebody made up; whoever holds that needs the whole map."""
-        self.version = self.floor = version + 1
-
     def _forget_older_withdrawals(self) -> None:
         withdrawn = [c for c in self._changes.values() if c.entry is None]
         for change in withdrawn[: len(withdrawn) // 2]:

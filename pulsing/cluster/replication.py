@@ -2,6 +2,9 @@
 
 Announcements are small and may be lost; the versions are compared again in every push-pull, so a lost one costs
 seconds and never a name. The names of a node go in one step with the node.
+
+Others may say that a writer has news, but what they are is asked of the writer alone. A version says nothing of what
+is in a map, so a lie under the number that the writer has, or comes to, would never be noticed.
 """
 
 from __future__ import annotations
@@ -21,9 +24,8 @@ ANNOUNCE_EVERY_S = 0.1
 ANNOUNCE_TO = 64
 """Members told at once of a new version; in larger clusters the rest learns it from a push-pull."""
 RETRY_S = 1.0
+"""Between two pulls from a writer that does not answer, or that has them for no more than what others say."""
 CHUNK_BYTES = 48 * 1024
-MAX_LEAP = 1_000_000
-"""The most that hearsay may raise a version by; the writer counts its changes one by one."""
 PULLED_PER_S, MOST_PULLED = 10_000.0, 50_000.0
 """Changes that one node may pull, or all that are no members together: several large maps at once, but not for ever."""
 STRANGERS = 0
@@ -34,12 +36,11 @@ Effect = Send | NamesChanged
 
 @dataclass(slots=True)
 class _Want:
-    """A version of somebody's map that is known to exist and not here yet."""
+    """News of somebody's map that are said to exist and not here yet."""
 
-    version: int
-    retry_at: float
-    source: int
-    """Who was asked; the writer may answer too."""
+    ask_at: float
+    """When the writer is asked, or asked again."""
+    is_asked: bool = False
     whole: NameMap | None = None
     """The map under construction while it is sent as a whole."""
 
@@ -53,6 +54,7 @@ class Replication:
         self._max_names = max_names
         self._maps: dict[int, NameMap] = {own_id: NameMap()}
         self._wants: dict[int, _Want] = {}
+        self._asked_at: dict[int, float] = {}
         self._pulled: dict[int, Allowance] = {}
         self._announce_at: float | None = None
         self._announced_at = float("-inf")
@@ -74,7 +76,7 @@ class Replication:
 
     def next_deadline(self) -> float | None:
         """When an announcement or a repeated pull is due."""
-        dues = [want.retry_at for want in self._wants.values()]
+        dues = [want.ask_at for want in self._wants.values()]
         if self._announce_at is not None:
             dues.append(self._announce_at)
         return min(dues, default=None)
@@ -90,11 +92,12 @@ class Replication:
         if node_id in self._maps:
             return []
         self._maps[node_id] = NameMap()
-        return self._ask(node_id, node_id, 0, now)
+        return self._ask(node_id, now)
 
     def node_went(self, node_id: int) -> list[Effect]:
         """Forget a node's names, all at once."""
         self._wants.pop(node_id, None)
+        self._asked_at.pop(node_id, None)
         self._pulled.pop(node_id, None)
         held = self._maps.pop(node_id, None)
         if not held:
@@ -114,8 +117,8 @@ class Replication:
             news = Versions(((self._own_id, self._maps[self._own_id].version),))
             effects += [Send(n, news) for n in self._some_others()]
         for node_id, want in list(self._wants.items()):
-            if want.retry_at <= now:
-                effects += self._ask(node_id, node_id, want.version, now)
+            if want.ask_at <= now:
+                effects += self._ask(node_id, now)
         return effects
 
     def receive(self, sender: int, message: Versions | Pull | Delta, now: float) -> list[Effect]:
@@ -138,27 +141,27 @@ class Replication:
         effects: list[Effect] = []
         for node_id, version in versions:
             held = self._maps.get(node_id)
-            if held is None or version <= held.version or _is_made_up(node_id, sender, version, held):
-                continue
-            if node_id == self._own_id:
-                held.overtake(version)
-                self._announce_soon(now)
+            if node_id == self._own_id or held is None or version <= held.version:
                 continue
             want = self._wants.get(node_id)
-            if want is None:
-                effects += self._ask(node_id, sender, version, now)
-            else:
-                want.version = max(want.version, version)
+            if want is not None and want.is_asked:
+                continue
+            ask_at = now if sender == node_id else self._asked_at[node_id] + RETRY_S
+            if ask_at <= now:
+                effects += self._ask(node_id, now)
+            elif want is None:
+                self._wants[node_id] = _Want(ask_at)
         return effects
 
-    def _ask(self, node_id: int, source: int, version: int, now: float) -> list[Effect]:
-        self._wants[node_id] = _Want(version, now + RETRY_S, source)
-        return [Send(source, Pull(node_id, self._maps[node_id].version))]
+    def _ask(self, writer: int, now: float) -> list[Effect]:
+        self._asked_at[writer] = now
+        self._wants[writer] = _Want(now + RETRY_S, is_asked=True)
+        return [Send(writer, Pull(writer, self._maps[writer].version))]
 
     def _answer(self, sender: int, pull: Pull, now: float) -> Iterator[Effect]:
-        held = self._maps.get(pull.node_id)
-        if held is None:
+        if pull.node_id != self._own_id:
             return
+        held = self._maps[self._own_id]
         whole = pull.since < held.floor
         since = 0 if whole else pull.since
         allowance = self._pulled.setdefault(
@@ -176,18 +179,13 @@ class Replication:
     def _heard_delta(self, sender: int, delta: Delta, now: float) -> list[Effect]:
         want = self._wants.get(delta.node_id)
         held = self._maps.get(delta.node_id)
-        if want is None or held is None or not _is_ordered(delta) or sender not in (want.source, delta.node_id):
+        if sender != delta.node_id or want is None or held is None or not _is_ordered(delta):
             return []
-        if _is_made_up(delta.node_id, sender, delta.upto, held):
-            return []
-        want.retry_at = now + RETRY_S
+        want.ask_at = now + RETRY_S
         changes = self._build_whole(delta, want, held) if delta.whole else self._apply(delta, held)
-        effects: list[Effect] = [NamesChanged(delta.node_id, tuple(changes))] if changes else []
-        # The writer has the last word about its versions; whoever else has less than it said is not asked again.
-        wanted = min(want.version, delta.upto) if sender == delta.node_id else want.version
-        if delta.last and self._maps[delta.node_id].version >= wanted:
+        if delta.last and self._maps[delta.node_id].version >= delta.upto:
             del self._wants[delta.node_id]
-        return effects
+        return [NamesChanged(delta.node_id, tuple(changes))] if changes else []
 
     def _apply(self, delta: Delta, held: NameMap) -> list[Change]:
         if delta.since > held.version:
@@ -212,14 +210,8 @@ class Replication:
         if not delta.last or want.whole.version < held.version:
             return []
         fresh = self._maps[delta.node_id] = want.whole
-        fresh.floor = fresh.version
         gone = [Change(fresh.version, path, None) for path, _ in held.entries() if fresh.get(path) is None]
         return gone + [Change(fresh.version, path, entry) for path, entry in fresh.entries()]
-
-
-def _is_made_up(node_id: int, sender: int, version: int, held: NameMap) -> bool:
-    """Whether somebody says of another node's map what that cannot have come to."""
-    return sender != node_id and version - held.version > MAX_LEAP
 
 
 def _in_chunks(changes: Iterable[Change]) -> Iterator[list[Change]]:

@@ -5,7 +5,7 @@ from random import Random
 from pulsing.cluster.events import NamesChanged, Send
 from pulsing.cluster.messages import MAX_PAYLOAD, Delta, Pull, Versions, encode
 from pulsing.cluster.names import REMEMBERED_WITHDRAWALS, Change, Entry, NameMap
-from pulsing.cluster.replication import MAX_LEAP, RETRY_S, Replication
+from pulsing.cluster.replication import RETRY_S, Replication
 
 
 def entry(number: int = 1) -> Entry:
@@ -150,49 +150,75 @@ def test_more_names_than_a_node_may_hold_are_not_kept() -> None:
     assert len(replica.names_of(1)) == 10
 
 
+def test_the_names_of_a_node_are_taken_from_that_node_alone() -> None:
+    pair = Pair()
+    pair.meet()
+    pair.nodes[1].write("true", entry(), 1.0)
+    pair.nodes[2].receive(3, Versions(((1, 1),)), 1.0)
+    pair.nodes[2].receive(3, Delta(1, 0, 1, False, True, (Change(1, "false", entry()),)), 1.0)
+    pair.nodes[2].receive(3, Delta(1, 0, 1, True, True, (Change(1, "false", entry()),)), 1.0)
+    assert pair.nodes[2].names_of(1) == {}
+    assert not pair.nodes[2].is_level
+    pair.settle(1.0 + RETRY_S)
+    assert pair.nodes[2].names_of(1) == {"true": entry()}
+    assert pair.nodes[2].is_level
+
+
+def test_news_of_a_third_node_are_asked_of_that_node_once_in_a_while() -> None:
+    pair = Pair()
+    pair.nodes[1].write("a", entry(), 0.0)
+    pair.meet()
+    assert pair.nodes[2].receive(3, Versions(((1, 2),)), RETRY_S) == [Send(1, Pull(1, 1))]
+    pair.nodes[2].receive(1, Delta(1, 1, 1, False, True, ()), RETRY_S)
+    for version in (2, 500, 2**60):
+        assert pair.nodes[2].receive(3, Versions(((1, version),)), 1.1 * RETRY_S) == []
+    assert pair.nodes[2].tick(1.9 * RETRY_S) == []
+    assert pair.nodes[2].next_deadline() == 2.0 * RETRY_S
+    assert pair.nodes[2].tick(2.0 * RETRY_S) == [Send(1, Pull(1, 1))]
+
+
 def test_a_version_that_somebody_made_up_is_not_asked_for_without_end() -> None:
     pair = Pair()
     pair.nodes[1].write("a", entry(), 0.0)
     pair.meet()
-    assert pair.nodes[2].receive(3, Versions(((1, 500),)), 1.0) == [Send(3, Pull(1, 1))]
+    pair.nodes[2].receive(3, Versions(((1, 500),)), 1.0)
     pair.settle(1.0 + RETRY_S)
     assert pair.nodes[2].is_level
     assert pair.nodes[2].names_of(1) == {"a": entry()}
 
 
-def test_a_writer_goes_on_above_what_somebody_made_up_of_it() -> None:
-    pair = Pair()
-    pair.nodes[1].write("true", entry(), 0.0)
-    pair.meet()
-    [asked] = pair.nodes[2].receive(3, Versions(((1, 500),)), 1.0)
-    assert asked == Send(3, Pull(1, 1))
-    pair.nodes[2].receive(3, Delta(1, 1, 500, False, True, (Change(500, "false", entry()),)), 1.0)
-    assert set(pair.nodes[2].names_of(1)) == {"true", "false"}
-    pair.carry(2, pair.nodes[2].compare(1), 2.0)
-    pair.settle(3.0)
-    assert set(pair.nodes[2].names_of(1)) == {"true"}
-    pair.nodes[1].write("later", entry(), 4.0)
-    pair.settle(5.0)
-    assert set(pair.nodes[2].names_of(1)) == {"true", "later"}
-
-
-def test_a_version_beyond_belief_is_believed_of_the_writer_alone() -> None:
-    replica = Replication(1, Random(1))
-    for node_id in (2, 3):
-        replica.node_came(node_id, 0.0)
-        replica.receive(node_id, Delta(node_id, 0, 0, False, True, ()), 0.0)
-    beyond = 2 * MAX_LEAP
-    assert replica.receive(3, Versions(((2, beyond), (1, beyond))), 1.0) == []
-    assert replica.receive(2, Versions(((2, beyond),)), 1.0) == [Send(2, Pull(2, 0))]
-
-
-def test_an_answer_of_somebody_who_was_not_asked_is_ignored() -> None:
+def test_what_others_say_of_a_writer_does_not_hold_up_its_own_announcement() -> None:
     pair = Pair()
     pair.meet()
-    pair.nodes[2].receive(1, Versions(((1, 5),)), 1.0)
-    pair.nodes[2].receive(3, Delta(1, 0, 5, False, True, (Change(5, "x", entry()),)), 1.0)
-    assert pair.nodes[2].names_of(1) == {}
-    assert not pair.nodes[2].is_level
+    assert pair.nodes[2].receive(3, Versions(((1, 500),)), 0.5) == []
+    pair.nodes[1].write("a", entry(), 0.5)
+    pair.settle(0.6)
+    assert pair.nodes[2].names_of(1) == {"a": entry()}
+    assert pair.nodes[2].is_level
+
+
+def test_announcements_do_not_repeat_a_pull_that_is_under_way() -> None:
+    replica = Replication(2, Random(2))
+    assert replica.node_came(1, 0.0) == [Send(1, Pull(1, 0))]
+    assert replica.receive(1, Versions(((1, 5),)), 0.1) == []
+    assert replica.receive(1, Versions(((1, 6),)), 0.2) == []
+
+
+def test_a_lost_part_of_an_answer_is_asked_for_again() -> None:
+    replica = Replication(2, Random(2))
+    replica.node_came(1, 0.0)
+    replica.receive(1, Delta(1, 1, 2, False, True, (Change(2, "b", entry()),)), 0.1)
+    assert not replica.is_level
+    assert replica.tick(0.1 + RETRY_S) == [Send(1, Pull(1, 0))]
+
+
+def test_a_writer_is_told_nothing_about_its_own_names() -> None:
+    pair = Pair()
+    pair.nodes[1].write("a", entry(), 0.0)
+    pair.meet()
+    assert pair.nodes[1].receive(2, Versions(((1, 500),)), 1.0) == []
+    assert pair.nodes[1].version_of(1) == 1
+    assert pair.nodes[1].receive(3, Pull(2, 0), 1.0) == []
 
 
 def test_whoever_pulls_without_end_gets_only_so_much() -> None:

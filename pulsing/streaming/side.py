@@ -49,7 +49,8 @@ class Side:
     def learn(self, electorate: Set[int]) -> None:
         """Take over by whose majority another node decides, if this one came later."""
         self._majority.learn(electorate)
-        self._note()
+        # The other one may not have heard yet who of them has ended, and no later event here need tell.
+        self.look()
 
     def _look_again(self) -> None:
         self.look()

@@ -70,6 +70,7 @@ class Cluster:
         self.is_joined = False
         """Whether another member has answered with all it holds, and the names of all are here."""
         self.may_be_cut_off = False
+        self.may_lack_members = False
         """Whether no seed has answered yet, though not all of them were refused: there may be others."""
         self.seen = Observation()
         """What `observe` found last."""
@@ -195,6 +196,7 @@ class Cluster:
         self.is_joined = report.joined
         self.ended = report.ended
         self.may_be_cut_off = report.cut_off
+        self.may_lack_members = report.lacks_members
         if report.members is not self._listed:
             self._listed = report.members
             self._members = {member.node_id: member for member in report.members}

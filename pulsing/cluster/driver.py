@@ -84,7 +84,7 @@ class Driver:
         self._progress: set[asyncio.Future[None]] = set()
         self._members: tuple[Member, ...] = (me,)
         self._ended: frozenset[int] = frozenset()
-        self._told_joined = self._told_cut_off = False
+        self._told = (False, False, False)
 
     # -- life --------------------------------------------------------------------------------------------------------
 
@@ -183,13 +183,14 @@ class Driver:
         for effect in effects:
             self._perform(effect)
         news = tuple(effect for effect in effects if self._is_news(effect))
-        if news or (self._is_joined, self._is_cut_off) != (self._told_joined, self._told_cut_off):
-            self._told_joined, self._told_cut_off = self._is_joined, self._is_cut_off
+        state = (self._is_joined, self._is_cut_off, self._protocol.membership.may_lack_members)
+        if news or state != self._told:
+            self._told = state
             if any(isinstance(effect, MemberChanged) for effect in news):
                 self._members = tuple(self._protocol.membership.members())
                 self._ended = self._protocol.membership.ended()
-            told = self._members, news, self._is_joined, self._ended, self._is_cut_off
-            self._tell(Report(*told))  # type: ignore[arg-type]
+            joined, *doubts = state
+            self._tell(Report(self._members, news, joined, self._ended, *doubts))  # type: ignore[arg-type]
 
     def _is_news(self, effect: ClusterEffect) -> bool:
         """Whether the rest of the node does not know it yet; its own names it does."""

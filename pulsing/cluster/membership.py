@@ -143,6 +143,11 @@ class Membership:
         """What became of each seed."""
         return self._seeds.report(self._roster.is_served)
 
+    @property
+    def may_lack_members(self) -> bool:
+        """Whether somebody may live at a seed's address who is no member yet."""
+        return self._seeds.may_hide_others(self._roster.is_served)
+
     # -- the machine -------------------------------------------------------------------------------------------------
 
     def handle(self, event: ClusterInput, now: float) -> list[ClusterEffect]:
@@ -176,7 +181,7 @@ class Membership:
             case Connected(node_id, addr):
                 self._connected(node_id, addr, now)
             case DialFailed(addr, refused, reason, node_id):
-                self._seeds.failed(addr, reason)
+                self._seeds.failed(addr, reason, refused=refused)
                 if refused:
                     self._refusals.refused(addr, node_id, now)
             case LinkLost(node_id):

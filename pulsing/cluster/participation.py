@@ -42,6 +42,7 @@ class Participation:
         system.members_view = self.members
         system.announce = cluster.describe
         system.may_be_cut_off = lambda: cluster.may_be_cut_off
+        system.may_lack_members = lambda: cluster.may_lack_members
         system.inspectors.update(
             members=self._member_rows,
             cluster=self._cluster_row,

@@ -29,6 +29,8 @@ class Report:
     """The dead whose processes are known to have ended."""
     cut_off: bool = False
     """Whether no seed has answered yet, though not all of them were refused: there may be others."""
+    lacks_members: bool = False
+    """Whether there may be others whom nobody here knows: a seed has been silent from the beginning."""
 
 
 @dataclass(frozen=True, slots=True)

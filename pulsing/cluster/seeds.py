@@ -87,6 +87,8 @@ class _Target:
     node_id: int | None = None
     """Who proved its id there last."""
     reason: str = ""
+    is_settled: bool = False
+    """Whether a member has been known there, or the host has refused: nobody else lives there unknown."""
 
 
 @dataclass(slots=True)
@@ -97,6 +99,8 @@ class _Name:
     targets: set[str] = field(default_factory=set)
     tried_at: float | None = None
     reason: str = ""
+    is_settled: bool = False
+    """Whether it has been looked up."""
 
 
 class Seeds:
@@ -147,6 +151,7 @@ class Seeds:
             if target.due > now:
                 continue
             if live(target.addr, target.node_id):
+                target.is_settled = True
                 target.failures, target.due = 0, now + CHECK_S
             else:
                 target.due, target.tried_at = now + self._backoff(target.failures), now
@@ -160,7 +165,7 @@ class Seeds:
         name = self._names.get(seed)
         if name is None:
             return
-        name.reason = reason
+        name.reason, name.is_settled = reason, True
         found = set(addrs)
         for gone in name.targets - found:
             self._targets.pop(gone, None)
@@ -178,10 +183,18 @@ class Seeds:
             self._targets[addr].failures = 0
             self._targets[addr].reason = ""
 
-    def failed(self, addr: str, reason: str) -> None:
-        """Nobody could be joined at an address."""
+    def failed(self, addr: str, reason: str, *, refused: bool = False) -> None:
+        """Nobody could be joined at an address; with `refused` nobody is there."""
         if addr in self._targets:
             self._targets[addr].reason = reason
+            self._targets[addr].is_settled |= refused
+
+    def may_hide_others(self, live: Callable[[str, int | None], bool]) -> bool:
+        """Whether somebody may live at an address who is no member yet: it has been silent from the beginning."""
+        for target in self._targets.values():
+            target.is_settled = target.is_settled or live(target.addr, target.node_id)
+        is_known = [t.is_settled for t in self._targets.values()] + [n.is_settled for n in self._names.values()]
+        return not all(is_known)
 
     def report(self, live: Callable[[str, int | None], bool]) -> list[SeedReport]:
         """What became of each address."""

@@ -106,6 +106,8 @@ class System:
         """Joins the clusters of further seeds; None for a node that has no links."""
         self.may_be_cut_off: Callable[[], bool] = lambda: False
         """Whether this node was told of others and has met none, though there may be some: not all were refused."""
+        self.may_lack_members: Callable[[], bool] = lambda: False
+        """Whether this node was told of an address that has been silent ever since: somebody unknown may live there."""
         self.has_joined: Callable[[], bool] = lambda: True
         """Whether a member of the cluster that this node was told to join has answered."""
         self.member_listeners: list[Callable[[], None]] = []

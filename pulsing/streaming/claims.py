@@ -2,8 +2,10 @@
 
 An epoch is one above the last if all members gave it, dead ones too unless they are known to have ended. Where somebody
 did not answer, he may be giving the same one to another claimant behind a cut: then it is drawn so high that nobody
-else draws it. So no epoch has two owners. And a bucket is given only by the majority of those by whom this side is
-measured, each of whom is on a side that goes on and does not hear from the old owner: two owners at a time are rare.
+else draws it. So it is too where one of those asked was told of a seed that has been silent ever since: whoever lives
+there may have had the bucket for long. So no epoch has two owners. And a bucket is given only by the majority of those
+by whom this side is measured, each of whom is on a side that goes on and does not hear from the old owner: two owners
+at a time are rare.
 """
 
 from __future__ import annotations
@@ -42,6 +44,19 @@ class Claim:
     @property
     def key(self) -> str:
         return bucket_key(self.topic, self.bucket_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What another member says to a claim."""
+
+    granted: bool
+    lacks_members: bool = False
+    """whether there may be nodes that neither it nor the claimant knows"""
+
+
+Answers = Mapping[int, "Answer | None"]
+"""By the member's id; None from those who do not answer."""
 
 
 class Claims:
@@ -98,20 +113,21 @@ class Claims:
         if claim.by_majority:
             if not self._are_enough(answers):
                 return None
-        elif False in answers.values():
+        elif any(answer is not None and not answer.granted for answer in answers.values()):
             return None
-        if everybody <= {node_id for node_id, answer in answers.items() if answer} | {self._me}:
+        lacks_members = any(answer is not None and answer.lacks_members for answer in answers.values())
+        if everybody <= self._agreeing(answers) and not lacks_members and not self._inner.may_lack_members():
             return epoch
         return epoch + 1 + self._inner.random.getrandbits(LEAP_BITS)
 
-    async def _votes_of_others(self, claim: Claim, epoch: int) -> dict[int, bool | None]:
+    async def _votes_of_others(self, claim: Claim, epoch: int) -> Answers:
         """What the others say; where those who agree are enough, the silent ones are given a moment only."""
         others = [node_id for node_id in self._exchange.holding() if node_id != self._me]
         votes = {
             node_id: self._inner.tasks.start(self._vote_of(node_id, claim, epoch), f"vote of {node_id:016x}")
             for node_id in others
         }
-        answers: dict[int, bool | None] = {}
+        answers: dict[int, Answer | None] = {}
         while len(answers) < len(votes):
             patience = SILENCE_S if claim.by_majority and self._are_enough(answers) else None
             waiting = [vote for node_id, vote in votes.items() if node_id not in answers]
@@ -121,21 +137,24 @@ class Claims:
             answers |= {node_id: vote.result() for node_id, vote in votes.items() if vote.done()}
         return answers
 
-    def _are_enough(self, answers: Mapping[int, bool | None]) -> bool:
-        granted = {node_id for node_id, answer in answers.items() if answer}
-        return self._side.goes_on_with(granted | {self._me})
+    def _are_enough(self, answers: Answers) -> bool:
+        return self._side.goes_on_with(self._agreeing(answers))
 
-    async def _vote_of(self, node_id: int, claim: Claim, epoch: int) -> bool | None:
+    def _agreeing(self, answers: Answers) -> set[int]:
+        granted = {node_id for node_id, answer in answers.items() if answer is not None and answer.granted}
+        return granted | {self._me}
+
+    async def _vote_of(self, node_id: int, claim: Claim, epoch: int) -> Answer | None:
         """Whether a member agrees; None if it does not answer."""
         call = (claim.topic, claim.bucket_id, epoch, str(self._me), str(claim.given_by), claim.by_majority)
         try:
-            granted, holding = await self._ask(node_id, "grant_bucket", *call, timeout=ANSWER_TIMEOUT_S)
+            granted, lacks_members, holding = await self._ask(node_id, "grant_bucket", *call, timeout=ANSWER_TIMEOUT_S)
         except ActorNotFound:
-            return True  # it has no manager, and so claims nothing
+            return Answer(granted=True)  # it has no manager, and so claims nothing
         except (PulsingRuntimeError, OSError):
             return None
         self._catalogue.merge({"queues": {}, "holdings": {claim.key: holding} if holding[0] else {}})
-        return bool(granted)
+        return Answer(granted, lacks_members)
 
     def _withdraw(self, claim: Claim) -> None:
         self.withdraw(claim.key, self._me)

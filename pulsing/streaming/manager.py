@@ -233,12 +233,17 @@ class StorageManager:
 
     async def grant_bucket(
         self, topic: str, bucket_id: int, epoch: int, claimant: str, given_by: str, by_majority: bool
-    ) -> tuple[bool, list[int]]:
-        """Whether this node agrees that another one takes a bucket with an epoch, and the holder of whom it knows."""
+    ) -> tuple[bool, bool, list[int]]:
+        """Vote on another node's claim of a bucket.
+
+        Returns:
+            Whether this node agrees; whether there may be nodes of whom it was told but never heard; and the holder of
+            whom it knows, with its epoch.
+        """
         claim = Claim(topic, bucket_id, int(given_by), by_majority)
         granted = self._claims.grant(claim, epoch, int(claimant))
         holding = self.catalogue.holding(claim.key)
-        return granted, [holding.epoch, holding.node_id]
+        return granted, self._inner.may_lack_members(), [holding.epoch, holding.node_id]
 
     async def withdraw_claim(self, topic: str, bucket_id: int, claimant: str) -> None:
         """Hear that another node has given up to claim a bucket."""

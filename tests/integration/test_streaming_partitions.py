@@ -331,6 +331,23 @@ def test_a_node_that_starts_cut_off_begins_no_log_of_its_own(backend: str, tmp_p
     run(scenario)
 
 
+def test_nodes_that_start_cut_off_together_begin_a_log_that_is_never_taken_for_the_other_sides() -> None:
+    async def scenario() -> None:
+        async with cluster(1) as systems:
+            before = await (await systems[0].queue.write("q", num_buckets=1)).append({"id": "before"})
+            for late in (1, 2):
+                systems.partition(late, 0)
+            await systems.add()
+            second = await systems.add()
+            assert second.inner.join_through is not None
+            await second.inner.join_through([systems[1].addr], 10.0)
+            after = await (await second.queue.write("q", num_buckets=1)).append({"id": "after"})
+            assert before["generation"] == 1 < after["generation"]
+            assert before["offset"] == after["offset"] == 0
+
+    run(scenario)
+
+
 def test_a_node_whose_seeds_refuse_is_known_to_be_alone() -> None:
     async def scenario() -> None:
         async with cluster(1) as systems:

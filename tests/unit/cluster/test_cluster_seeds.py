@@ -101,3 +101,34 @@ def test_a_dns_seed_is_looked_up_again_and_again_and_its_addresses_are_dialled()
     seeds.resolved("dns://w:7", ["10.0.0.2:7"], 0.2)
     assert [r.addr for r in seeds.report(nobody)] == ["10.0.0.2:7", "dns://w:7"]
     assert Resolve("dns://w:7") in seeds.tick(30.0, nobody)
+
+
+def test_a_seed_that_has_been_silent_from_the_beginning_may_hide_others() -> None:
+    seeds = Seeds(1, Random(1))
+    assert not seeds.may_hide_others(nobody)
+    seeds.add(["a:1", "b:1"], 0.0)
+    seeds.tick(0.0, nobody)
+    assert seeds.may_hide_others(nobody)
+    seeds.failed("a:1", "nobody listens there", refused=True)
+    seeds.failed("b:1", "no route")
+    assert seeds.may_hide_others(nobody)
+    seeds.connected("b:1", 42)
+    assert seeds.may_hide_others(nobody)  # whoever proved its id has not told what it knows
+    assert not seeds.may_hide_others(lambda addr, node_id: node_id == 42)
+
+
+def test_a_member_that_has_been_known_at_a_seed_hides_nobody_once_it_is_gone() -> None:
+    seeds = Seeds(1, Random(1))
+    seeds.add(["a:1"], 0.0)
+    assert seeds.tick(0.0, lambda addr, node_id: addr == "a:1") == []
+    assert not seeds.may_hide_others(nobody)
+
+
+def test_a_dns_seed_may_hide_others_until_it_was_looked_up() -> None:
+    seeds = Seeds(1, Random(1))
+    seeds.add(["dns://w:7"], 0.0)
+    assert seeds.may_hide_others(nobody)
+    seeds.resolved("dns://w:7", [], 0.1, "cannot be looked up")
+    assert not seeds.may_hide_others(nobody)
+    seeds.resolved("dns://w:7", ["10.0.0.2:7"], 10.0)
+    assert seeds.may_hide_others(nobody)

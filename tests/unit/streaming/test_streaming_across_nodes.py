@@ -152,6 +152,18 @@ async def test_a_node_that_comes_takes_nothing_away_and_finds_everything(one_clu
         assert set(holders(late, "q").values()) == {1}
 
 
+@pytest.mark.parametrize("told", [0, 1, 2, None])
+async def test_a_first_log_is_generation_one_unless_others_may_have_had_it_before(
+    one_cluster: Any, told: int | None
+) -> None:
+    async with one_cluster() as cluster:
+        systems = [await cluster.add(number) for number in (1, 2, 3)]
+        if told is not None:
+            systems[told].inner.may_lack_members = lambda: True
+        appended = await (await systems[0].queue.write("q", num_buckets=1)).append({"id": "first"})
+        assert (appended["generation"] == 1) == (told is None)
+
+
 async def test_settings_hold_on_every_node(one_cluster: Any) -> None:
     async with one_cluster() as cluster:
         one, two = await cluster.add(1), await cluster.add(2)

@@ -70,8 +70,9 @@ class Cluster:
         self.is_joined = False
         """Whether another member has answered with all it holds, and the names of all are here."""
         self.may_be_cut_off = False
-        self.may_lack_members = False
         """Whether no seed has answered yet, though not all of them were refused: there may be others."""
+        self.may_lack_members = False
+        """Whether there may be others whom nobody here knows: a seed has been silent from the beginning."""
         self.seen = Observation()
         """What `observe` found last."""
         self.crossing = SameLoop() if crossing is None else crossing

@@ -187,13 +187,13 @@ async def test_a_sync_that_fails_is_told_and_nothing_of_the_file_is_trusted_any_
 
 @pytest.fixture
 def little_disk() -> Iterator[Callable[[], None]]:
-    """Files of this process can have 300 KB, until what this is given is called, or the test ends."""
+    """Files of this process can have 100 KB, until what this is given is called, or the test ends."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
 
     def lift() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
-    resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, hard))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
     yield lift
     lift()
 
@@ -204,18 +204,18 @@ async def test_a_full_disk_is_told_and_what_was_acknowledged_stays(
 ) -> None:
     store = SqliteBackend(0, str(tmp_path), durability=durability)
     acked: list[int] = []
-    for number in range(400):
+    for number in range(40):
         with contextlib.suppress(PulsingRuntimeError):
             await store.put({"n": number, "text": "x" * 1_000})
             acked.append(number)
-    assert 0 < len(acked) < 400
-    assert [record["n"] for record in await store.get(400, 0)] == acked
+    assert 0 < len(acked) < 40
+    assert [record["n"] for record in await store.get(40, 0)] == acked
 
     little_disk()
-    await store.put({"n": 400})
+    await store.put({"n": 40})
     await store.close()
     again = SqliteBackend(0, str(tmp_path))
-    assert [record["n"] for record in await again.get(401, 0)] == [*acked, 400]
+    assert [record["n"] for record in await again.get(41, 0)] == [*acked, 40]
     await again.close()
 
 

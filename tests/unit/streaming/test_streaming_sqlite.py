@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import random
-import resource
 import shutil
 import sqlite3
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -182,40 +179,6 @@ async def test_a_sync_that_fails_is_told_and_nothing_of_the_file_is_trusted_any_
     await store.close()
     again = SqliteBackend(0, str(tmp_path))
     assert (await again.get(10, 0))[0] == {"n": 0}
-    await again.close()
-
-
-@pytest.fixture
-def little_disk() -> Iterator[Callable[[], None]]:
-    """Files of this process can have 100 KB, until what this is given is called, or the test ends."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-
-    def lift() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-
-    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
-    yield lift
-    lift()
-
-
-@pytest.mark.parametrize("durability", ["full", "normal"])
-async def test_a_full_disk_is_told_and_what_was_acknowledged_stays(
-    tmp_path: Path, durability: str, little_disk: Callable[[], None]
-) -> None:
-    store = SqliteBackend(0, str(tmp_path), durability=durability)
-    acked: list[int] = []
-    for number in range(40):
-        with contextlib.suppress(PulsingRuntimeError):
-            await store.put({"n": number, "text": "x" * 1_000})
-            acked.append(number)
-    assert 0 < len(acked) < 40
-    assert [record["n"] for record in await store.get(40, 0)] == acked
-
-    little_disk()
-    await store.put({"n": 40})
-    await store.close()
-    again = SqliteBackend(0, str(tmp_path))
-    assert [record["n"] for record in await again.get(41, 0)] == [*acked, 40]
     await again.close()
 
 

@@ -24,6 +24,7 @@ from pulsing.streaming.backends.memory import Record, Window
 from pulsing.streaming.backends.redis_entries import end_of, entries_of, rows_of, time_of
 from pulsing.streaming.backends.redis_scripts import APPEND, COMMIT, DESTROY, OPEN, RESUME, TRIM, TRIM_LIMIT
 from pulsing.streaming.backends.redis_traces import Run
+from pulsing.streaming.backends.rows import in_parts
 
 if TYPE_CHECKING:
     from pulsing.streaming.backends.redis_server import Server
@@ -433,15 +434,5 @@ class RedisBackend(DurableBackend):
 
 
 def _calls(bodies: list[bytes]) -> list[list[bytes]]:
-    """Bodies in calls of bounded length."""
-    if len(bodies) <= CALL_LIMIT and sum(map(len, bodies)) <= CALL_BYTES:
-        return [bodies]
-    calls: list[list[bytes]] = [[]]
-    size = 0
-    for body in bodies:
-        if calls[-1] and (len(calls[-1]) == CALL_LIMIT or size + len(body) > CALL_BYTES):
-            calls.append([])
-            size = 0
-        calls[-1].append(body)
-        size += len(body)
-    return calls
+    """Bodies in calls of bounded length; one call for none."""
+    return list(in_parts(bodies, CALL_LIMIT, CALL_BYTES)) or [bodies]

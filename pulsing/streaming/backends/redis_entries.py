@@ -1,23 +1,19 @@
 """Records as the entries of a stream: those of one append share entries, whose ids say where they end.
 
-An entry costs the server far more than a record does, in time and in its append-only file. The first entry from an
-offset on is the one that has it, since the entry that ends before offset n has the id 0-n.
+An entry costs the server far more than a record does, in time and in its append-only file, and has as many as a row of
+a file: who reads one record has its entry sent. The first entry from an offset on is the one that has it, since the
+entry that ends before offset n has the id 0-n.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgpack  # type: ignore[import-untyped]
 
 from pulsing.streaming.backends.bodies import Row
-
-MOST_RECORDS = 128
-"""Records an entry: reads of a hundred from anywhere touch two or three."""
-
-MOST_BYTES = 64 * 1024
-"""Bytes an entry, unless one record has more: who reads a single record has its entry sent."""
+from pulsing.streaming.backends.rows import in_parts
 
 ONE, MANY = b"d", b"b"
 """Fields of an entry: a record, or a msgpack list of records; beside them `t` has the time."""
@@ -29,21 +25,9 @@ _pack = msgpack.Packer(use_bin_type=False).pack
 def entries_of(bodies: Sequence[bytes]) -> list[Any]:
     """What the script that appends is told of records: field, count and payload of each entry, one after the other."""
     told: list[Any] = []
-    for part in _parts(bodies):
+    for part in in_parts(bodies):
         told += (ONE, 1, part[0]) if len(part) == 1 else (MANY, len(part), _pack(part))
     return told
-
-
-def _parts(bodies: Sequence[bytes]) -> Iterator[list[bytes]]:
-    part: list[bytes] = []
-    size = 0
-    for body in bodies:
-        if part and (len(part) == MOST_RECORDS or size + len(body) > MOST_BYTES):
-            yield part
-            part, size = [], 0
-        part.append(body)
-        size += len(body)
-    yield part
 
 
 def rows_of(entry: Any, start: int) -> list[Row]:

@@ -85,18 +85,21 @@ def rows_of(first: int, at: float, base: int, payloads: Sequence[bytes]) -> list
     if 0 < len(payloads) <= MOST_RECORDS and size <= MOST_BYTES:
         return [_row(first, at, base, payloads)]
     rows = []
-    for part in _parts(payloads):
+    for part in in_parts(payloads):
         rows.append(_row(first, at, base, part))
         first += len(part)
         base += sum(map(len, part))
     return rows
 
 
-def _parts(payloads: Sequence[bytes]) -> Iterator[list[bytes]]:
+def in_parts(
+    payloads: Sequence[bytes], most_records: int = MOST_RECORDS, most_bytes: int = MOST_BYTES
+) -> Iterator[list[bytes]]:
+    """Encoded records in parts of so many records and bytes at most; one that is larger makes a part of its own."""
     part: list[bytes] = []
     size = 0
     for payload in payloads:
-        if part and (len(part) == MOST_RECORDS or size + len(payload) > MOST_BYTES):
+        if part and (len(part) == most_records or size + len(payload) > most_bytes):
             yield part
             part, size = [], 0
         part.append(payload)

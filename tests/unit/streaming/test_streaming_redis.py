@@ -285,6 +285,13 @@ async def test_an_entry_that_makes_no_sense_is_told_as_lost(redis_url: str, payl
     await store.close()
 
 
+async def test_an_append_of_nothing_makes_no_entry(redis_url: str) -> None:
+    store = RedisBackend(0, "q", url=redis_url)
+    assert [await store.append(records) for records in ([], [{"n": 0}], [])] == [0, 0, 1]
+    assert await store.get(10, 0) == [{"n": 0}]
+    await store.close()
+
+
 async def test_what_is_trimmed_within_an_entry_is_gone_and_no_longer_counted(redis_url: str) -> None:
     store = RedisBackend(0, "q", url=redis_url)
     await store.put_batch([{"n": n, "text": "x" * n} for n in range(9)])

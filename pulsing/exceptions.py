@@ -234,7 +234,7 @@ class MailboxFull(PulsingRuntimeError, RuntimeError):
 
 
 class Overloaded(PulsingRuntimeError, RuntimeError):
-    """A limit of the node or queue is reached; try again later."""
+    """A limit of the node, of a queue or of how long a call can wait is reached; try again later, or elsewhere."""
 
     maybe_executed = False
 

@@ -7,6 +7,7 @@ import inspect
 import logging
 from typing import TYPE_CHECKING, Any
 
+from pulsing.core.late import waited_too_long
 from pulsing.core.statistics import LatencyCounters, MethodCounters
 from pulsing.core.timers import expire
 from pulsing.core.turns import UNKNOWN
@@ -148,6 +149,13 @@ def skip(cell: Progress, envelope: Envelope, now: float) -> None:
         cell.system.deadlines.done(envelope)
         if reply is not None and reply.cancelled():
             _time_caller(cell, envelope, asks.cancelled_here)
+
+
+def refuse_late(cell: Progress, envelope: Envelope, counters: MethodCounters) -> None:
+    """A message whose time is nearly over is not run either."""
+    counters.expired += 1
+    cell.system.dead_letters.record(envelope, "expired", cell)
+    refuse(cell, envelope, waited_too_long(envelope))
 
 
 def not_callable(cell: Progress, method: str | None) -> PulsingError:

@@ -15,6 +15,7 @@ from typing import Any
 import pulsing.core.answers as answers
 from pulsing.core.actor import CURRENT, TRACE
 from pulsing.core.envelope import ATTRIBUTE, Envelope
+from pulsing.core.late import LONG_WAIT_S, comes_too_late
 from pulsing.core.lifecycle import RUNNING
 from pulsing.core.mailbox import BLOCK, REJECT, Mailbox
 from pulsing.core.progress import UNFINISHED, Progress
@@ -218,9 +219,12 @@ class Cell(Progress):
 
         Every message comes through here, so what each costs is written out instead of called.
         """
+        waited = start - envelope.accepted_at
+        if waited > LONG_WAIT_S and comes_too_late(envelope, start, turn.counters.handle.mean):
+            answers.refuse_late(self, envelope, turn.counters)
+            return start
         self.messages += 1
         self.last_message_at = start
-        waited = start - envelope.accepted_at
         self.wait_s += waited
         wait = self.counters.wait
         if waited <= self.wait_max_s and waited <= QUICK_S:

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import chain, islice
+from itertools import chain
 
 from pulsing.core.envelope import Envelope
 
@@ -23,8 +24,6 @@ DROP_OLDEST = "drop_oldest"
 DEFAULT_CAPACITY = 1_000
 MAILBOX_BYTES = 64 << 20
 """With so many bytes inside, a mailbox takes no more; the last message may go beyond."""
-LOOKED_AT = 1_000
-"""How far `holds` looks for a message: thousands may expire at once, and each looks for itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,9 +152,8 @@ class Mailbox(deque[Envelope]):
         return waiting
 
     def holds(self, envelope: Envelope) -> bool:
-        """Whether a message is known to wait here still, inside or in line; looks at the first ones only."""
-        line = (one for one, _ in self.line or ())
-        return any(one is envelope for one in islice(chain(self, line), LOOKED_AT))
+        """Whether a message waits here still, inside or in line."""
+        return still_waits(envelope, chain(self, (one for one, _ in self.line or ())))
 
     @property
     def oldest(self) -> Envelope | None:
@@ -166,3 +164,17 @@ class Mailbox(deque[Envelope]):
     def in_line(self) -> int:
         """Messages that wait outside for room."""
         return len(self.line or ())
+
+
+def still_waits(envelope: Envelope, waiting: Iterable[Envelope]) -> bool:
+    """Whether a message is among those that wait, given in the order in which they came.
+
+    Only the first ones are looked at, since thousands may expire at once of which each looks for itself: what came
+    later than the first waits behind it.
+    """
+    for one in waiting:
+        if one is envelope or one.accepted_at < envelope.accepted_at:
+            return True
+        if one.accepted_at > envelope.accepted_at:
+            return False
+    return False

@@ -43,6 +43,11 @@ class LatencyCounters:
         else:
             self.slower[bisect_left(LATENCY_BOUNDS, seconds) - 1] += 1
 
+    @property
+    def mean(self) -> float:
+        """Seconds; 0 before the first observation."""
+        return self.total / ((self.quick + sum(self.slower)) or 1)
+
     def snapshot(self) -> Latency:
         return Latency((self.quick, *self.slower), self.total, self.maximum)
 

@@ -5,29 +5,33 @@ So a message keeps its place among those to the same actor, and holds up none to
 
 from __future__ import annotations
 
-import asyncio
 from collections import deque
 from collections.abc import Callable, Iterator
-from itertools import islice
-from typing import TypeAlias
 
 from pulsing.core.envelope import Envelope
-from pulsing.core.mailbox import LOOKED_AT
-
-Waiting: TypeAlias = "tuple[Envelope, asyncio.Future[None] | None]"
-"""A message, and what is to be resolved when a link has taken it."""
+from pulsing.core.mailbox import still_waits
+from pulsing.node.pace import Line, Waiting
 
 
 class Lines:
     """All that waits to be sent to one node.
 
     Args:
+        now: the clock, in seconds.
         on_abandoned: called with each message whose caller has left; it is not sent.
+        on_too_late: called with each call that would be answered too late; it is not sent either.
     """
 
-    def __init__(self, on_abandoned: Callable[[Envelope], None]) -> None:
+    def __init__(
+        self,
+        now: Callable[[], float],
+        on_abandoned: Callable[[Envelope], None],
+        on_too_late: Callable[[Envelope], None],
+    ) -> None:
+        self._now = now
         self._on_abandoned = on_abandoned
-        self._lines: dict[int, deque[Waiting]] = {}
+        self._on_too_late = on_too_late
+        self._lines: dict[int, Line] = {}
         self._turns: deque[int] = deque()
         self._full: set[int] = set()
         self._large: deque[int] = deque()
@@ -42,33 +46,40 @@ class Lines:
         return not self._lines and not self._full
 
     def add(self, message: Waiting) -> None:
-        """Let a message stand in line."""
+        """Let a message stand in line, unless it would come too late."""
         target = message[0].target.id
         line = self._lines.get(target)
         if line is None:
-            line = self._lines[target] = deque()
+            line = self._lines[target] = Line(self._now)
             if target not in self._full:
                 self._turns.append(target)
         while line and line[0][0].abandoned:
             self._count -= 1
-            self._on_abandoned(line.popleft()[0])
+            self._on_abandoned(line.remove_first())
+        if line.is_too_late(message[0], len(line)):
+            self._on_too_late(message[0])
+            return
         line.append(message)
         self._count += 1
 
     def holds(self, envelope: Envelope) -> bool:
-        """Whether a message is known to stand in line still; looks at the first ones only."""
-        line = self._lines.get(envelope.target.id, ())
-        return any(one is envelope for one, _ in islice(line, LOOKED_AT))
+        """Whether a message stands in line still."""
+        return still_waits(envelope, (one for one, _ in self._lines.get(envelope.target.id, ())))
 
     def first(self) -> Waiting | None:
         """The message whose turn it is; None where none may be sent."""
         while self._turns:
             line = self._lines[self._turns[0]]
             while line:
-                if not line[0][0].abandoned:
+                first = line[0][0]
+                if first.abandoned:
+                    self._on_abandoned(line.remove_first())
+                elif line.is_too_late(first, 0):
+                    line.popleft()
+                    self._on_too_late(first)
+                else:
                     return line[0]
                 self._count -= 1
-                self._on_abandoned(line.popleft()[0])
             del self._lines[self._turns.popleft()]
         return None
 
@@ -76,7 +87,7 @@ class Lines:
         """The message whose turn it was has been sent, or cannot be; it is the turn of the next line."""
         target = self._turns.popleft()
         line = self._lines[target]
-        line.popleft()
+        line.sent(line.remove_first())
         self._count -= 1
         if line:
             self._turns.append(target)

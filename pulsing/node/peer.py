@@ -7,6 +7,7 @@ from collections.abc import Awaitable
 from typing import TYPE_CHECKING
 
 from pulsing.core.envelope import Envelope
+from pulsing.core.late import waited_too_long
 from pulsing.exceptions import LinkLost, NotSendable, PulsingRuntimeError
 from pulsing.ids import NodeId
 from pulsing.node.lines import Lines
@@ -51,7 +52,7 @@ class Peer:
         """Whether messages wait for those that another link may still bring."""
         self._patience: asyncio.TimerHandle | None = None
         self._redial: asyncio.TimerHandle | None = None
-        self._lines = Lines(self.system.deadlines.done)
+        self._lines = Lines(self.system.now, self.system.deadlines.done, self._refuse_too_late)
         self._heard_at = 0.0
 
     # --- sending ---------------------------------------------------------------------------------------------------
@@ -113,6 +114,14 @@ class Peer:
         if taken is not None and not taken.done():
             taken.set_result(None)
         return True
+
+    def _refuse_too_late(self, envelope: Envelope) -> None:
+        """A call in line would be answered too late: its caller learns so while there is time to ask elsewhere."""
+        system = self.system
+        system.deadlines.done(envelope)
+        system.asks.error.observe(system.now() - envelope.accepted_at)
+        system.dead_letters.record(envelope, "mailbox_full")
+        envelope.fail(waited_too_long(envelope))
 
     def actor_full(self, target: int) -> None:
         """An actor has no room: what is meant for it waits, and holds up nothing else."""

@@ -198,11 +198,7 @@ PROPERTIES = (
             Measure("calls quick again after", "T-OVL-1", "quick_again_after_s", " s", at_most=5),
             _tried("overload", "T-OVL-1", "seconds_of_overload", 600, " s"),
         ),
-        "Nothing ends and memory is bounded, but little is done. By what was seen, not yet traced: calls wait in line "
-        "for the link until their deadlines have nearly passed, and pass them in the mailbox, so that the actor is "
-        "idle while it is asked for ten times what it can do. The caller's own process is busy to the last, and what "
-        "it asks of the admin plane is late with it. Left to do: let the newest go first, or refuse at once, where "
-        "the line is longer than its calls can wait.",
+        _A_FAULT,
     ),
     Property(
         "A17",

@@ -24,7 +24,7 @@ def sent(lines: Lines) -> list[tuple[int, int]]:
 
 
 def lines_with(*messages: Any) -> Lines:
-    lines = Lines(lambda envelope: None)
+    lines = Lines(lambda: 0.0, lambda envelope: None, lambda envelope: None)
     for one in messages:
         lines.add(one)
     return lines
@@ -57,7 +57,7 @@ def test_a_message_is_known_to_stand_in_line_until_it_is_sent() -> None:
 
 
 def test_nothing_may_pass_by_while_an_actor_is_full() -> None:
-    lines = Lines(lambda envelope: None)
+    lines = Lines(lambda: 0.0, lambda envelope: None, lambda envelope: None)
     lines.hold(1)
     assert not lines.empty and len(lines) == 0
     lines.release_all()
@@ -86,7 +86,7 @@ def test_an_actor_that_turns_full_while_its_large_message_waits_waits_for_both()
 
 async def test_messages_whose_callers_have_left_are_not_sent_and_take_no_room() -> None:
     left: list[int] = []
-    lines = Lines(lambda envelope: left.append(envelope.args[0]))
+    lines = Lines(lambda: 0.0, lambda envelope: left.append(envelope.args[0]), lambda envelope: None)
     replies = [asyncio.get_running_loop().create_future() for _ in range(4)]
     for n, reply in enumerate(replies[:3]):
         lines.add(message(1, n, reply))

@@ -1,0 +1,95 @@
+"""A line of messages to one actor of another node, and how long the calls take that are sent from it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+from math import inf
+from typing import TypeAlias
+
+from pulsing.core.envelope import Envelope, Reply
+from pulsing.core.late import MARGIN
+
+BELIEVED_FOR = 2.0
+"""A time that was taken is believed for so many times itself; by then there is another one, where calls go on."""
+
+Waiting: TypeAlias = "tuple[Envelope, asyncio.Future[None] | None]"
+"""A message, and what is to be resolved when a link has taken it."""
+
+
+class Line(deque[Waiting]):
+    """What waits to be sent to one actor, in order.
+
+    Args:
+        now: the clock, in seconds.
+    """
+
+    __slots__ = ("_paces", "departed", "now")
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        super().__init__()
+        self.now = now
+        self.departed = 0
+        """Messages that stood in it and do no more, without those that were refused."""
+        self._paces: dict[str | None, _Pace] = {}
+
+    def remove_first(self) -> Envelope:
+        """Take the first message out."""
+        self.departed += 1
+        return self.popleft()[0]
+
+    def sent(self, envelope: Envelope) -> None:
+        """A message is on its way: see how long it takes, unless another call of that method is being watched."""
+        if envelope.reply is not None:
+            pace = self._paces.get(envelope.method)
+            if pace is None:
+                pace = self._paces[envelope.method] = _Pace(self)
+            if not pace.is_watching:
+                pace.watch(envelope.reply)
+
+    def is_too_late(self, envelope: Envelope, ahead: int) -> bool:
+        """Whether a call would not be answered in time, if that takes as long as it just did for others.
+
+        Args:
+            envelope: the message; without a deadline it is never too late.
+            ahead: how many are to be sent before it.
+        """
+        pace = self._paces.get(envelope.method)
+        return pace is not None and envelope.deadline is not None and pace.expects(ahead) > envelope.deadline
+
+
+class _Pace:
+    """How long the calls of one method take; one at a time is watched."""
+
+    __slots__ = ("_before", "_each_s", "_line", "_took", "_until", "is_watching")
+
+    def __init__(self, line: Line) -> None:
+        self._line = line
+        self._took = self._before = inf
+        self._until = -inf
+        self._each_s = 0.0
+        self.is_watching = False
+
+    def watch(self, reply: Reply) -> None:
+        """Take the time of a call that has just been sent."""
+        self.is_watching = True
+        reply.add_done_callback(partial(self._answered, self._line.now(), self._line.departed))
+
+    def _answered(self, sent_at: float, departed: int, reply: Reply) -> None:
+        self.is_watching = False
+        now = self._line.now()
+        if not reply.cancelled():
+            # A caller who left says nothing; one whose time was over, that it takes so long at least.
+            self._took, self._before = now - sent_at, self._took
+            self._until = now + BELIEVED_FOR * self._took
+            self._each_s = self._took / (self._line.departed - departed or inf)
+
+    def expects(self, ahead: int) -> float:
+        """When a call would be answered that is sent after so many others; minus infinity where nobody knows.
+
+        Of the last two calls the quicker one counts: one that was held up says nothing of those that follow.
+        """
+        now = self._line.now()
+        return now + ahead * self._each_s + MARGIN * min(self._took, self._before) if now < self._until else -inf

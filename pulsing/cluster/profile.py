@@ -22,7 +22,8 @@ class Profile:
     suspicion_factor: float = 4.0
     suspicion_max_factor: float = 6.0
     suspicion_grace: float = 0.2
-    """What a refutation needs to arrive: a node that was frozen for just the minimum must be able to speak."""
+    """What a refutation needs to arrive: a node that was frozen for just the minimum of a small cluster must be able to
+    speak. In a larger one the minimum is longer anyway."""
     max_health: int = 7
     gossip_interval: float = 0.2
     gossip_nodes: int = 3
@@ -46,8 +47,12 @@ class Profile:
     """Members and tombstones together, whatever a peer makes up."""
 
     def suspicion_minimum(self, size: int) -> float:
-        """The least time from the first accusation to the verdict, in a cluster of `size` nodes."""
+        """The least time from the first accusation to the verdict, in a cluster of `size` nodes, without the grace."""
         return self.suspicion_factor * max(1.0, log10(max(1, size))) * self.probe_interval
+
+    def grace(self, size: int) -> float:
+        """What is added to it in a cluster of `size` nodes."""
+        return max(0.0, self.suspicion_grace - (self.suspicion_minimum(size) - self.suspicion_minimum(1)))
 
     def suspicion_timeout(self, size: int, confirmations: int, possible: int) -> float:
         """The time from the first accusation to the verdict (Lifeguard).
@@ -60,10 +65,10 @@ class Profile:
         wanted = min(2, possible)
         least = self.suspicion_minimum(size)
         if confirmations >= wanted:
-            return least + self.suspicion_grace
+            return least + self.grace(size)
         most = least * self.suspicion_max_factor
         shrunk = most - (most - least) * log(confirmations + 1) / log(wanted + 1)
-        return max(least, shrunk) + self.suspicion_grace
+        return max(least, shrunk) + self.grace(size)
 
     def retransmissions(self, size: int) -> int:
         """How many times one node passes a rumour on."""

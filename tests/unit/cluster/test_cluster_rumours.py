@@ -47,10 +47,17 @@ def test_accusations_of_different_members_travel_side_by_side() -> None:
 def test_a_trial_lasts_six_times_as_long_on_one_voice_as_on_three(size: int) -> None:
     alone, confirmed = Suspicion(1, 0.0), Suspicion(1, 0.0)
     assert confirmed.confirm(2) and confirmed.confirm(3)
-    longest = alone.verdict_at(LAN, size, witnesses=2) - LAN.suspicion_grace
-    shortest = confirmed.verdict_at(LAN, size, witnesses=0) - LAN.suspicion_grace
+    longest = alone.verdict_at(LAN, size, witnesses=2) - LAN.grace(size)
+    shortest = confirmed.verdict_at(LAN, size, witnesses=0) - LAN.grace(size)
     assert longest == pytest.approx(6 * shortest)
     assert shortest == pytest.approx(LAN.suspicion_minimum(size))
+
+
+@pytest.mark.parametrize(("size", "seconds"), [(2, 4.2), (10, 4.2), (11, 4.2), (12, 4.317), (50, 6.796)])
+def test_a_node_that_was_frozen_for_five_seconds_can_speak_in_clusters_of_all_sizes(size: int, seconds: float) -> None:
+    confirmed = Suspicion(1, 0.0)
+    assert confirmed.confirm(2) and confirmed.confirm(3)
+    assert confirmed.verdict_at(LAN, size, witnesses=0) == pytest.approx(seconds, abs=0.001)
 
 
 def test_a_trial_without_possible_witnesses_is_short() -> None:

@@ -16,6 +16,7 @@ from pulsing.wire.values import Codec
 _VERSION = 1
 _HEAD = struct.Struct(">BI")
 _HEAD_SIZE = _HEAD.size
+_DICT = frozenset({dict})
 
 Row = tuple[int, bytes]
 """Offset and body."""
@@ -115,7 +116,7 @@ class Bodies:
         """The records in whole payloads, up to the first that is none."""
         records: list[Record] = []
         values = self._codec.decode_kept_together(payloads)
-        if values is not None and all(isinstance(value, dict) for value in values):
+        if values is not None and _DICT.issuperset(map(type, values)):
             return values
         for payload in payloads:
             record = self._record(payload)

@@ -65,14 +65,12 @@ class Row(NamedTuple):
 
     def payloads(self, stored: bytes, start: int, end: int) -> Iterator[bytes | None]:
         """The records with offsets from `start` to `end`, out of the payloads of the row; None for a damaged one."""
-        count = self.length
-        skipped = start - self.first
-        place = sum(self.numbers[:skipped])
-        for number in range(skipped, min(count, end - self.first)):
-            following = place + self.numbers[number]
-            payload = stored[place:following]
-            yield payload if crc32(payload) == self.numbers[count + number] else None
-            place = following
+        wanted = slice(start - self.first, max(0, end - self.first))
+        place = sum(self.sizes[: wanted.start])
+        for size, checksum in zip(self.sizes[wanted], self.checksums[wanted], strict=True):
+            payload = stored[place : place + size]
+            yield payload if crc32(payload) == checksum else None
+            place += size
 
 
 StoredRow = tuple[Row, bytes]

@@ -41,12 +41,12 @@ class Answer:
     def set_result(self, value: Any, /) -> None:
         """Send the result, or open the stream that it stands for."""
         self._done = True
-        self._link.answer(self._request, value)
+        self._link.replies.result(self._request, value)
 
     def set_exception(self, error: BaseException, /) -> None:
         """Send the error."""
         self._done = True
-        self._link.answer_error(self._request, error)
+        self._link.replies.error(self._request, error)
 
     def add_done_callback(self, callback: Callable[[Answer], None]) -> None:
         """Call back when the caller has left."""

@@ -9,22 +9,22 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from pulsing.core.envelope import Envelope
-from pulsing.core.messages import Message, StreamMessage
+from pulsing.core.messages import Message
 from pulsing.core.streams import StreamReader
-from pulsing.exceptions import LinkLost, NodeDead, NodeLeaving, NotSendable, Overloaded
-from pulsing.node.answer import failure_of_message, not_sendable
+from pulsing.exceptions import LinkLost, NodeDead, NodeLeaving
+from pulsing.node.answer import failure_of_message
 from pulsing.node.arrivals import Arrivals
-from pulsing.node.outbox import PILE, Outbox
+from pulsing.node.outbox import Outbox
 from pulsing.node.portions import Portions
+from pulsing.node.replies import Replies
 from pulsing.node.stopwatch import Stopwatch
-from pulsing.node.streaming import IncomingStream, OutgoingStream
+from pulsing.node.streaming import IncomingStream
 from pulsing.node.totals import GOODBYES, Ending, Goodbyes
 from pulsing.tasks import TaskScope
 from pulsing.transport.base import Connection, ConnectionFault
 from pulsing.wire.codec import FrameCodec
-from pulsing.wire.encoded import EncodedFrame
 from pulsing.wire.errors import ProtocolError
-from pulsing.wire.failures import FailureRecord, from_failure, to_failure
+from pulsing.wire.failures import from_failure
 from pulsing.wire.frames import (
     Ask,
     Cancel,
@@ -57,7 +57,6 @@ WATCH_AFTER_S = 0.01
 """Callers who wait for longer are watched: if they leave, the other side is told."""
 
 _NO_KWARGS: dict[str, Any] = {}
-_MAY_STREAM = frozenset({StreamReader, Message, StreamMessage})
 
 
 class Link:
@@ -98,7 +97,8 @@ class Link:
         self.values = codec
         self._codec = FrameCodec(codec, self.outbox.room, self._admits)
         self._portions = Portions(connection, self.system.loop, self._read)
-        self._tasks = TaskScope(f"link {peer.node_id}")
+        self.tasks = TaskScope(f"link {peer.node_id}")
+        self.replies = Replies(self, self._codec)
         self._handlers: dict[type, Callable[[Any, Request[Any] | None], None]] = {
             Ask: self.arrivals.take,
             Tell: self.arrivals.take,
@@ -198,66 +198,6 @@ class Link:
 
     def on_writable(self) -> None:
         self.outbox.unblock()
-
-    # --- answering the other side ----------------------------------------------------------------------------------
-
-    def answer(self, request: Request[Any], value: Any) -> None:
-        """Send the result of a request, or open the stream that it stands for."""
-        if type(value) in _MAY_STREAM:
-            if isinstance(value, StreamReader):
-                self._open_stream(request, value, None)
-                return
-            if value.is_stream:
-                self._open_stream(request, value.stream_reader(), value.msg_type)
-                return
-        try:
-            encoded = self._codec.encode_reply(request.id, value)
-        except (NotSendable, ValueError) as error:
-            self.answer_error(request, not_sendable(value, error))
-            return
-        if self.outbox.waiting > PILE and not self._may_wait(encoded):
-            self._refuse_to_answer(request)
-        elif self.session.reply(request) and not self.lost:
-            self.outbox.put(encoded)
-
-    def answer_error(self, request: Request[Any], error: BaseException) -> None:
-        """Send the error of a request."""
-        failure = Failure(request.id, self._failure(error))
-        if self.outbox.waiting > PILE and not self._may_wait(self._codec.encode(failure)):
-            self._refuse_to_answer(request)
-        else:
-            self.send(failure)
-
-    def _may_wait(self, answer: bytes | EncodedFrame) -> bool:
-        """Answers have piled up: nothing more is begun for the other side, and there is an end to what is kept."""
-        self.arrivals.pause()
-        size = len(answer) if isinstance(answer, bytes) else answer.size
-        node = self.peer.node
-        in_all = sum(link.outbox.waiting for link in node.links())
-        return node.budget.takes_answer(self.outbox.waiting + size, in_all + size)
-
-    def _refuse_to_answer(self, request: Request[Any]) -> None:
-        if self.system.log_seldom.due("answers"):
-            logger.warning("node %s does not take its answers: some are replaced by errors", self.peer.node_id)
-        error = Overloaded("memory for answers that other nodes have not taken, in bytes,", self.peer.node.budget.limit)
-        error.maybe_executed = True
-        self.send(Failure(request.id, self._failure(error)))
-
-    def _failure(self, error: BaseException) -> FailureRecord:
-        return to_failure(error, node=self.system.node_id)
-
-    def _open_stream(self, request: Request[Any], reader: StreamReader, msg_type: str | None) -> None:
-        channel = reader.detach()
-        if request.is_over:
-            channel.close()
-            return
-        self.send(Reply(request.id, msg_type, "async"))
-        stream = request.context = OutgoingStream(self, request, channel)
-        self._tasks.start(stream.run(), f"stream {request.id}")
-
-    def end_stream(self, request: Request[Any], error: BaseException | None) -> None:
-        """Tell the reader that a stream is over."""
-        self.send(End(request.id, None if error is None else self._failure(error)))
 
     def _admits(self, size: int) -> bool:
         """Whether there is room for a large value that begins to come in."""
@@ -465,7 +405,7 @@ class Link:
             self.retire("shutdown")
             self.outbox.flush()
             self.connection.close(1001, "shutdown")
-        await self._tasks.close()
+        await self.tasks.close()
 
 
 def _only_heard(frame: Pong, _: Any) -> None:

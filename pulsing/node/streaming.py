@@ -46,7 +46,7 @@ class OutgoingStream:
         except Exception as raised:
             error = raised
         self._channel.close()
-        self._link.end_stream(self._request, error)
+        self._link.replies.end_stream(self._request, error)
 
     def more_credit(self) -> None:
         """The reader has given room for more."""

@@ -21,6 +21,10 @@ TOGETHER = 256
 REFUSED = (NotSendable, Overloaded)
 """What says that nothing of a batch was written, and may not be so for each of its records."""
 
+ONE_BY_ONE_S = 5.0
+"""For so long after it was sent the records of a refused batch are tried one by one. Those left then get the same
+error: a bucket that is slow to refuse lacks time, and not room."""
+
 Entry = tuple[list[Record], "asyncio.Future[Appended]"]
 
 
@@ -72,7 +76,7 @@ class Line:
     async def _serve(self) -> None:
         try:
             while self._waiting:
-                await self._write_together(self._next_batch())
+                await self._write_together(self._next_batch(), asyncio.get_running_loop().time())
                 # Those who have just been told may come again at once: they belong to the next batch.
                 await asyncio.sleep(0)
         finally:
@@ -96,7 +100,7 @@ class Line:
         self._waiting.extendleft(reversed(batch[count:]))
         return batch[:count]
 
-    async def _write_together(self, batch: list[Entry]) -> None:
+    async def _write_together(self, batch: list[Entry], began: float) -> None:
         records = [record for entry in batch for record in entry[0]]
         if not records:
             return
@@ -107,7 +111,10 @@ class Line:
                 _fail(batch[0], error)
             else:
                 for entry in batch:
-                    await self._write_together([entry])
+                    if asyncio.get_running_loop().time() - began < ONE_BY_ONE_S:
+                        await self._write_together([entry], began)
+                    else:
+                        _fail(entry, error)
         except Exception as error:
             for entry in batch:
                 _fail(entry, error)

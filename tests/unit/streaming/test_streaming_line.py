@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from pulsing.exceptions import LinkLost, NotSendable, SystemStopped
+from pulsing.exceptions import LinkLost, NotSendable, Overloaded, SystemStopped
 from pulsing.streaming.line import Line
+from pulsing.testing.virtual import run_virtual
 
 GROUND = (1, 1, 0)
 
@@ -105,6 +106,23 @@ async def test_of_a_batch_that_is_refused_each_record_has_its_own_fate() -> None
 
     assert [type(outcome) for outcome in outcomes] == [tuple, tuple, tuple, NotSendable, tuple, tuple]
     assert bucket.stored == [0, 1, 2, 4, 5]
+
+
+def test_a_bucket_that_is_slow_to_refuse_is_not_asked_for_each_record_by_itself() -> None:
+    bucket = Bucket()
+
+    async def refuse(records: list[Any]) -> Any:
+        bucket.batches.append([record["n"] for record in records])
+        await asyncio.sleep(27.0)
+        raise Overloaded("wait for append, in seconds,", 30.0)
+
+    async def body() -> None:
+        bucket.line = Line(refuse, len, bucket.start)
+        outcomes = await asyncio.gather(*bucket.put(*range(50)), return_exceptions=True)
+        assert [type(outcome) for outcome in outcomes] == [Overloaded] * 50
+
+    run_virtual(body)
+    assert bucket.batches == [[0], list(range(1, 50))]
 
 
 async def test_what_may_have_been_written_is_not_written_again() -> None:

@@ -220,20 +220,20 @@ class Cell(Progress):
         Every message comes through here, so what each costs is written out instead of called.
         """
         waited = start - envelope.accepted_at
-        if waited > LONG_WAIT_S and comes_too_late(envelope, start, turn.counters.handle.mean):
-            answers.refuse_late(self, envelope, turn.counters)
-            return start
-        self.messages += 1
-        self.last_message_at = start
-        self.wait_s += waited
         wait = self.counters.wait
         if waited <= self.wait_max_s and waited <= QUICK_S:
             wait.quick += 1
             wait.total += waited
         else:
+            if waited > LONG_WAIT_S and comes_too_late(envelope, start, turn.counters.handle.mean):
+                answers.refuse_late(self, envelope, turn.counters)
+                return start
             wait.observe(waited)
             if waited > self.wait_max_s:
                 self.wait_max_s = waited
+        self.messages += 1
+        self.last_message_at = start
+        self.wait_s += waited
         if envelope.trace is not self._trace:
             self._trace = envelope.trace
             TRACE.set(envelope.trace)

@@ -60,6 +60,13 @@ def _combine(a: Row, b: Row, rules: Mapping[str, Callable[[Any, Any], Any]]) -> 
 
 _COUNTS = ("actors", "messages_total", "errors_total", "restarts_total", "long_turns_total", "streams_open")
 
+_COUNT_RULES: Mapping[str, Callable[[Any, Any], Any]] = {
+    **dict.fromkeys(
+        ("actors", "messages_total", "errors_total", "restarts_total", "mailbox_messages", "handle_total_s"), _sum
+    ),
+    "by_state": _sums,
+    "mailbox_max": _most,
+}
 _CLASS_RULES: Mapping[str, Callable[[Any, Any], Any]] = {
     **dict.fromkeys(_COUNTS, _sum),
     "nodes": _union,
@@ -123,6 +130,12 @@ def merge_methods(rows: Iterable[Row]) -> list[Row]:
     """One row a method of a class, with an `id` to sort by."""
     merged = merge_by(rows, lambda row: (row["class"], row["method"]), lambda a, b: _combine(a, b, _CLASS_RULES))
     return [{**row, "id": f"{row['class']}.{row['method']}"} for row in without_node(merged)]
+
+
+def merge_counts(rows: Iterable[Row]) -> list[Row]:
+    """One row of sums a key, in the order of the keys."""
+    merged = merge_by(rows, lambda row: tuple(row["key"]), lambda a, b: _combine(a, b, _COUNT_RULES))
+    return sorted(merged, key=lambda row: tuple(row["key"]))
 
 
 def merge_queues(rows: Iterable[Row]) -> list[Row]:

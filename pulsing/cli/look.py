@@ -149,17 +149,18 @@ def summarise(
     output: Output = Format.table,
     no_color: NoColor = False,
 ) -> None:
-    """Count actors by class, node, state or kind."""
+    """Count actors by class, node, state, kind or role; exit 5 when a node is silent."""
     if what is not Listing.actors:
         raise typer.BadParameter("only actors can be summarised")
     answer = client.get("actors/summary", {"by": by})
     if output in _WHOLE:
         show_object(answer, output, color=False)
-        return
-    keys = by.split(",")
-    rows = [{**item, **item["key"]} for item in answer["items"]]
-    columns = (*keys, "actors", "messages_total", "errors_total", "restarts_total", "mailbox_messages")
-    show_rows(rows, columns, output, color=colored(no_color))
+    else:
+        keys = by.split(",")
+        rows = [{**item, **item["key"]} for item in answer["items"]]
+        columns = (*keys, "actors", "messages_total", "errors_total", "restarts_total", "mailbox_messages")
+        show_rows(rows, columns, output, color=colored(no_color))
+    _exit_if_partial([answer])
 
 
 def status(client: Client, watch: Watch = False, interval: Interval = 2.0, output: Output = Format.table) -> None:

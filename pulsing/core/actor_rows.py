@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from operator import attrgetter, itemgetter
 from typing import Any
 
@@ -31,19 +31,25 @@ async def actor_rows(system: System, params: Mapping[str, Any]) -> list[dict[str
     if params.get("ended"):
         rows = [ended_row(system, ended) for ended in reversed(system.ended)]
         return rows if window is None else _windowed(select(rows, window, _row_reader, itemgetter("id")))
-    cells = list(_shown(system.waiting if params.get("waiting") else system.registry, bool(params.get("system"))))
+    cells = live_cells(system, params)
     if window is None:
-        return [row async for part in _slices(cells, ROWS_AT_ONCE) for row in map(actor_row, part)]
+        return [row async for part in slices(cells, ROWS_AT_ONCE) for row in map(actor_row, part)]
     chosen = await _chosen(cells, window)
     return _windowed(Selection([actor_row(cell) for cell in chosen.objects], chosen.total, chosen.filtered))
+
+
+def live_cells(system: System, params: Mapping[str, Any]) -> list[Cell]:
+    """The live actors that a question is about: `waiting` and `system` are as in `actor_rows`."""
+    cells = system.waiting if params.get("waiting") else system.registry
+    return [cell for cell in cells if params.get("system") or not cell.spec.internal]
 
 
 async def _chosen(cells: list[Cell], window: Window) -> Selection[Cell]:
     """The part of many actors that a window asks for: the best of all are among the best of each slice."""
     if not cells:
         return Selection([], 0, 0)
-    read = _reader_at(cells[0].system.clock.wall())
-    parts = [_select(part, window, read) async for part in _slices(cells, CELLS_AT_ONCE)]
+    read = reader_at(cells[0].system.clock.wall())
+    parts = [_select(part, window, read) async for part in slices(cells, CELLS_AT_ONCE)]
     best = [cell for part in parts for cell in part.objects]
     last = _select(best, Window(sort=window.sort, limit=window.limit), read)
     return Selection(last.objects, sum(part.total for part in parts), sum(part.filtered for part in parts))
@@ -53,7 +59,7 @@ def _select(cells: list[Cell], window: Window, read: Callable[[str], Callable[[C
     return select(cells, window, read, attrgetter("actor_id.id"), _id_number)
 
 
-async def _slices(cells: list[Cell], size: int) -> AsyncIterator[list[Cell]]:
+async def slices(cells: list[Cell], size: int) -> AsyncIterator[list[Cell]]:
     """Actors in slices, between which the loop does other things."""
     for start in range(0, len(cells), size):
         if start:
@@ -74,7 +80,7 @@ def _cell_reader(name: str) -> Callable[[Cell], Any]:
     return _CELL_FIELDS.get(name) or (lambda cell: actor_row(cell).get(name))
 
 
-def _reader_at(wall: float) -> Callable[[str], Callable[[Cell], Any]]:
+def reader_at(wall: float) -> Callable[[str], Callable[[Cell], Any]]:
     """The same at one moment for all actors: to ask the clock for each costs more than all else."""
     of_now: Mapping[str, Callable[[Cell], Any]] = {
         "rate": lambda cell: cell.messages / age if (age := wall - cell.created_at) > 1.0 else float(cell.messages),
@@ -99,7 +105,8 @@ def _kind_of(cell: Cell) -> str:
     return "threaded" if cell.spec.threaded and cell.spec.kind == "remote" else cell.spec.kind
 
 
-def _waiting(cell: Cell) -> int:
+def waiting(cell: Cell) -> int:
+    """Messages in an actor's mailbox, and those that wait for room in it."""
     return len(cell.mailbox) + cell.mailbox.in_line if cell.mailbox is not None else 0
 
 
@@ -138,7 +145,7 @@ _CELL_FIELDS: Mapping[str, Callable[[Any], Any]] = {
     "state": attrgetter("state"),
     "busy": attrgetter("busy"),
     "public": attrgetter("public"),
-    "mailbox": _waiting,
+    "mailbox": waiting,
     "mailbox_oldest_s": _oldest_s,
     "messages_total": attrgetter("messages"),
     "errors_total": attrgetter("errors"),
@@ -158,10 +165,6 @@ _CELL_FIELDS: Mapping[str, Callable[[Any], Any]] = {
 }
 
 
-def _shown(cells: Iterable[Cell], internal: bool) -> Iterable[Cell]:
-    return (cell for cell in cells if internal or not cell.spec.internal)
-
-
 def actor_row(cell: Cell) -> dict[str, Any]:
     """One live actor."""
     system = cell.system
@@ -174,7 +177,7 @@ def actor_row(cell: Cell) -> dict[str, Any]:
         "state": cell.state,
         "busy": cell.busy,
         "public": cell.public,
-        "mailbox": _waiting(cell),
+        "mailbox": waiting(cell),
         "mailbox_oldest_s": _oldest_s(cell),
         "messages_total": cell.messages,
         "errors_total": cell.errors,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from pulsing.core.actor_counts import actor_counts
 from pulsing.core.actor_detail import actor_detail, actor_metadata, last_messages, ties_row
 from pulsing.core.actor_rows import actor_row, actor_rows
 from pulsing.core.cell import Cell
@@ -24,6 +25,7 @@ def register_inspectors(system: System) -> None:
     system.inspectors.update(
         node=lambda params: {**vitals.row(params), "started_at": timestamp(system.started_wall)},
         actors=lambda params: actor_rows(system, params),
+        actor_counts=lambda params: actor_counts(system, params),
         actor=lambda params: actor_detail(system, str(params.get("actor", ""))),
         ties=lambda params: ties_row(system, str(params.get("actor", ""))),
         metadata=lambda params: actor_metadata(system, str(params.get("actor", ""))),

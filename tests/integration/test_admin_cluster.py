@@ -172,6 +172,31 @@ async def test_a_node_that_does_not_answer_makes_the_answer_partial_in_time(path
     ]
 
 
+async def test_actors_are_counted_where_they_are() -> None:
+    async with two_nodes() as (one, two, client):
+        made = [await Counter.spawn(system=system) for system in (one, two, two)]
+        await client.patch(f"{API}/actors/{made[1].ref.actor_id}/tags", json={"team": "a"})
+
+        def rows_travel(params: Any) -> Any:
+            raise AssertionError("rows are asked for, where sums are enough")
+
+        for system in (one, two):
+            system.inner.inspectors["actors"] = rows_travel
+        by_class = await get(client, "actors/summary?by=class")
+        by_node = await get(client, f"actors/summary?by=node,state&node={two.node_id}")
+        here = await get(client, "actors/summary?by=state&scope=node")
+        team = await get(client, "actors/summary?by=class&tag=team:a")
+        none = await get(client, "actors/summary?by=class&search=nothing-of-that-name")
+    assert [(item["key"]["class"].rpartition(".")[2], item["actors"]) for item in by_class["items"]] == [
+        ("CounterActor", 3)
+    ]
+    assert by_class["items"][0]["by_state"] == {"running": 3}
+    assert [(item["key"], item["actors"]) for item in by_node["items"]] == [
+        ({"node": str(two.node_id), "state": "running"}, 2)
+    ]
+    assert [[item["actors"] for item in answer["items"]] for answer in (here, team, none)] == [[1], [1], []]
+
+
 async def test_a_silent_node_is_still_listed_by_what_the_cluster_knows() -> None:
     async with two_nodes() as (_, two, client):
 

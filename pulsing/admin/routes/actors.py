@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from fastapi import Query, Request
@@ -15,7 +15,9 @@ from pulsing.admin import calls
 from pulsing.admin.catalogue import ACTORS, AGENTS, from_path
 from pulsing.admin.classes import checked_constructor, spawnable_class
 from pulsing.admin.documents import answers, lists
-from pulsing.admin.paging import ListQuery, fitting
+from pulsing.admin.fanout import Fanout
+from pulsing.admin.merging import merge_counts
+from pulsing.admin.paging import ListQuery, window_of
 from pulsing.admin.plane import Plane, answer_list, plane_of
 from pulsing.admin.problems import ProblemError
 from pulsing.admin.replies import EventStream, reply
@@ -53,37 +55,25 @@ def _flag(request: Request, name: str) -> bool:
 async def summarise(request: Request, by: Annotated[str, Query(pattern=SUMMARY_PATTERN)] = "class") -> Response:
     """Counts of actors by class, node, state, kind or the role of their agent."""
     keys = by.split(",")
-    plane = plane_of(request)
+    fanout = plane_of(request).fanout
     pairs = [(name, value) for name, value in request.query_params.multi_items() if name != "by"]
     query = ListQuery.read(pairs, ACTORS.spec)
-    found, faults = await ACTORS.rows(plane.fanout, query.scope, system=_flag(request, "system"))
-    faults.require_one()
-    rows = fitting(found, query, ACTORS.spec)
-    groups: dict[tuple[str, ...], list[Mapping[str, Any]]] = {}
-    for row in rows:
-        groups.setdefault(tuple(_group_of(row, key) for key in keys), []).append(row)
-    items = [{"key": dict(zip(keys, key, strict=True)), **_summary(group)} for key, group in sorted(groups.items())]
-    return reply({"by": keys, "items": items, "partial": faults.partial, "errors": faults.faults})
+    asked = {"by": keys, "window": window_of(query, ACTORS.spec).to_params(), "system": _flag(request, "system")}
+    found = await fanout.ask("actor_counts", asked, await _nodes_of(fanout, query))
+    found.require_one()
+    items = [
+        {**sums, "key": dict(zip(keys, sums["key"], strict=True))}
+        for sums in merge_counts(row for rows in found.values.values() for row in rows)
+    ]
+    return reply({"by": keys, "items": items, "partial": found.partial, "errors": found.faults})
 
 
-def _group_of(row: Mapping[str, Any], key: str) -> str:
-    return str((row.get("agent") or {}).get("role") or "" if key == "role" else row[key])
-
-
-def _summary(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    states: dict[str, int] = {}
-    for row in rows:
-        states[row["state"]] = states.get(row["state"], 0) + 1
-    return {
-        "actors": len(rows),
-        "by_state": states,
-        "messages_total": sum(row["messages_total"] for row in rows),
-        "errors_total": sum(row["errors_total"] for row in rows),
-        "restarts_total": sum(row["restarts"] for row in rows),
-        "mailbox_messages": sum(row["mailbox"] for row in rows),
-        "mailbox_max": max(row["mailbox"] for row in rows),
-        "handle_total_s": sum(row["handle_total_s"] or 0.0 for row in rows),
-    }
+async def _nodes_of(fanout: Fanout, query: ListQuery) -> list[str]:
+    """The nodes that a query about actors is to be asked of."""
+    if query.scope == "node":
+        return [fanout.here]
+    named = ACTORS.nodes_of(query)
+    return [node for node in await fanout.nodes() if named is None or node in named]
 
 
 @actors.get("/actors/{actor}", role="viewer", **answers(ActorDetail))

@@ -167,6 +167,15 @@ def test_summary_shows_a_row_for_each_key(pulsing: Pulsing, server: ScriptedServ
     assert outcome.out.splitlines()[1] == "app.Worker,20,,,,"
 
 
+@pytest.mark.parametrize("output", ["table", "json"])
+def test_a_summary_without_one_of_the_nodes_says_so(pulsing: Pulsing, server: ScriptedServer, output: str) -> None:
+    server.answers(200, {"by": ["class"], "items": [], "partial": True, "errors": [{"node": "b2", "detail": "silent"}]})
+
+    outcome = pulsing("summary", "actors", "-o", output)
+
+    assert (outcome.exit_code, outcome.err) == (PARTIAL, "pulsing: node b2: silent\n")
+
+
 def test_spawn_sends_what_was_given_and_nothing_else(pulsing: Pulsing, server: ScriptedServer) -> None:
     server.answers(201, {"id": "1:2", "name": "actors/w"})
 

@@ -237,9 +237,11 @@ class Arrivals:
             raise ProtocolError(f"messages for {ActorId(target)} come although it has no room")
 
     def _leave_line_after(self, accepted: asyncio.Future[None], target: int) -> None:
-        accepted.add_done_callback(lambda _: self._leave_line(target))
+        accepted.add_done_callback(lambda done: self._leave_line(done, target))
 
-    def _leave_line(self, target: int) -> None:
+    def _leave_line(self, accepted: asyncio.Future[None], target: int) -> None:
+        if not accepted.cancelled():
+            accepted.exception()  # looked at: an ask is answered, and of a tell that was lost the dead letters know
         self._in_line[target] -= 1
         if not self._in_line[target]:
             del self._in_line[target]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import itertools
 import os
 import random
@@ -13,7 +14,7 @@ from typing import Any
 import pytest
 
 import pulsing as pul
-from pulsing.exceptions import AuthFailed, DeadlineExceeded, LinkLost, PulsingError, PulsingRuntimeError
+from pulsing.exceptions import ActorStopped, AuthFailed, DeadlineExceeded, LinkLost, PulsingError, PulsingRuntimeError
 from pulsing.ids import NodeId
 from pulsing.node.rows import link_row
 from pulsing.testing import cluster, run_virtual, wait_until
@@ -238,6 +239,26 @@ def test_a_full_actor_holds_back_its_own_messages_and_no_others() -> None:
             assert link_row(peer.link)["backpressure_s_total"] == waited
 
     run_virtual(scenario)
+
+
+def test_a_full_actor_that_ends_fails_what_waits_for_room_and_logs_no_error_about_it() -> None:
+    said: list[str] = []
+
+    async def scenario() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda loop, context: said.append(context["message"]))
+        async with cluster(2) as systems:
+            narrow = await elsewhere(systems, Narrow, "narrow")
+            calls = [asyncio.ensure_future(narrow.note(n)) for n in range(20)]
+            for n in range(20):
+                await narrow.with_options(one_way=True).note(n)
+            await asyncio.sleep(1)
+            assert await systems[0].stop("narrow", timeout=0)
+            for error in await asyncio.gather(*calls, return_exceptions=True):
+                assert isinstance(error, ActorStopped)
+            gc.collect()
+
+    run_virtual(scenario)
+    assert said == []
 
 
 def test_large_values_wait_for_room_and_small_calls_to_others_pass_them() -> None:

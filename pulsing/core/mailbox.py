@@ -10,10 +10,12 @@ every message.
 from __future__ import annotations
 
 import asyncio
+from bisect import bisect_right
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import chain
+from operator import attrgetter
 
 from pulsing.core.envelope import Envelope
 
@@ -132,6 +134,13 @@ class Mailbox(deque[Envelope]):
     def put_back(self, envelope: Envelope) -> None:
         """Return a message that was taken too early."""
         self.appendleft(envelope)
+        if envelope.size:
+            self.bytes += envelope.size
+            self.attended = True
+
+    def bring_back(self, envelope: Envelope) -> None:
+        """Return a message that could not be passed on: before all that came later, also where there is no room."""
+        self.insert(bisect_right(self, envelope.accepted_at, key=attrgetter("accepted_at")), envelope)
         if envelope.size:
             self.bytes += envelope.size
             self.attended = True

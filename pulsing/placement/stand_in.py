@@ -69,7 +69,11 @@ class StandIn(Cell):
         if self.closed:
             return False
         self._away.discard(relay)
-        super().deliver(relay.envelope)
+        if self.mailbox:
+            self.mailbox.bring_back(relay.envelope)
+            self.wake()
+        else:
+            super().deliver(relay.envelope)
         return True
 
     @property

@@ -170,6 +170,27 @@ async def test_a_crash_fails_what_runs_and_restarts_the_actor_under_its_id_and_n
         assert cell is not None and cell.restarts == 1
 
 
+async def test_what_never_left_for_a_process_that_died_goes_before_what_came_later() -> None:
+    async with system() as made:
+        worker = await Worker.with_options(restart_policy="on-failure").spawn(placement="process")
+        pid = await worker.pid()
+        os.kill(pid, signal.SIGSTOP)
+        earlier = [asyncio.ensure_future(worker.add(1)) for _ in range(1_500)]
+        await asyncio.sleep(0)
+        peer = made.inner.registry.by_id(worker.ref.actor_id)._peer  # type: ignore[union-attr]
+        await wait_until(lambda: peer.waiting)
+        peer.link.connection.abort()
+        await wait_until(lambda: peer.link is None)
+        later = [asyncio.ensure_future(worker.add(1)) for _ in range(10)]
+        await asyncio.sleep(0)
+        os.kill(pid, signal.SIGKILL)
+        outcomes = await asyncio.gather(*earlier, return_exceptions=True)
+        totals = [one for one in outcomes if isinstance(one, int)] + await asyncio.gather(*later)
+
+        assert len(totals) > 10
+        assert totals == list(range(1, len(totals) + 1))
+
+
 async def test_a_crash_without_a_restart_ends_the_actor_and_tells_who_watches() -> None:
     async with system():
         worker = await Worker.spawn(name="worker", placement="process")

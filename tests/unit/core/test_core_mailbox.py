@@ -125,6 +125,19 @@ def test_a_message_that_was_taken_too_early_goes_back_to_the_front() -> None:
     assert taken(mailbox) == ["a", "b"]
 
 
+def test_messages_that_could_not_be_passed_on_go_before_those_that_came_later() -> None:
+    mailbox = Mailbox(2)
+    first, same, second, third, last = (envelope(name) for name in ("first", "same", "second", "third", "last"))
+    for at, one in (1.0, second), (2.0, third), (3.0, last):
+        one.accepted_at = at
+    mailbox.accept(third)
+    mailbox.accept(last)
+    for one in first, same, second:
+        mailbox.bring_back(one)
+    assert mailbox.holds(second)
+    assert taken(mailbox) == ["first", "same", "second", "third", "last"]
+
+
 NARROW = GATE.with_options(mailbox=2, max_concurrency=1)
 """Takes one message at a time and lets two wait."""
 

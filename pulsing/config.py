@@ -123,7 +123,7 @@ class SystemConfig:
             raise ValueError(f"ask_timeout is a positive number of seconds, got {self.ask_timeout}")
         if self.detector not in ("lan", "fast"):
             raise ValueError(f"detector is lan or fast, got {self.detector!r}")
-        if self.join_timeout is not None and self.join_timeout <= 0:
+        if self.join_timeout is not None and not self.join_timeout > 0:  # not a number, too
             raise ValueError(f"join_timeout must be positive, got {self.join_timeout}")
         if isinstance(self.seeds, str):
             raise ValueError(f"seeds is a list of addresses, not one: {self.seeds!r}")

@@ -33,8 +33,15 @@ def check_seconds(seconds: float | None, what: str) -> None:
     """
     if seconds is None:
         return
-    if isinstance(seconds, bool) or not isinstance(seconds, Real) or not isfinite(seconds):
+    if isinstance(seconds, bool) or not isinstance(seconds, Real) or not _fits(seconds):
         raise ValueError(f"{what} is a number of seconds, or None, and not {seconds!r}")
+
+
+def _fits(number: Real) -> bool:
+    try:
+        return isfinite(number)
+    except OverflowError:
+        return False  # an integer or a fraction that no clock can count to
 
 
 class Deadlines:

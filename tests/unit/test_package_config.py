@@ -42,6 +42,7 @@ def test_head_and_worker_clear_each_other() -> None:
         {"insecure": True, "allow_pickle": True},
         {"insecure": True, "tls": TLSConfig("ca", "cert", "key")},
         {"join_timeout": 0},
+        {"join_timeout": float("nan")},
         {"events_kept": 0},
         {"detector": "slow"},
         {"seeds": "127.0.0.1:7000"},

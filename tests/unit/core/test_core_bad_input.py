@@ -68,7 +68,7 @@ async def test_whether_a_name_is_public_is_said_by_a_truth_value_before_anything
         await spawn(Counter, name="c", system=system)
 
 
-NO_TIMES = ["1", True, NAN, INFINITE, object()]
+NO_TIMES = ["1", True, NAN, INFINITE, 10**400, object()]
 
 
 @pytest.mark.parametrize("seconds", NO_TIMES)

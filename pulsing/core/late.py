@@ -15,7 +15,9 @@ LONG_WAIT_S = 0.1
 MARGIN = 1.5
 """A call has enough time left if it is so many times what others took."""
 WAY_BACK = 0.02
-"""This part of the time that a caller on another node has granted is kept for the answer's way."""
+"""This part of the time that a caller on another node has granted is kept for the answer's way,"""
+WAY_BACK_AT_MOST_S = 1.0
+"""but no more than this."""
 
 
 def comes_too_late(envelope: Envelope, now: float, usual: float) -> bool:
@@ -29,7 +31,7 @@ def comes_too_late(envelope: Envelope, now: float, usual: float) -> bool:
     timeout, deadline = envelope.timeout, envelope.deadline
     if timeout is None or deadline is None or 2 * max(deadline - now, usual) > timeout:
         return False
-    way_back = WAY_BACK * timeout if envelope.size else 0.0
+    way_back = min(WAY_BACK * timeout, WAY_BACK_AT_MOST_S) if envelope.size else 0.0
     return deadline - now < MARGIN * usual + way_back
 
 

@@ -118,7 +118,9 @@ class Lines:
                 self._turns.append(target)
 
     def release_all(self) -> None:
-        """Nothing that was said of actors, or of room for large messages, holds any longer."""
+        """Nothing that was said of actors, or of room for large messages, holds any longer, nor what was seen."""
+        for line in self._lines.values():
+            line.forget()
         for target in list(self._full):
             self.release(target)
         self.take_large()

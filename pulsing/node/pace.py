@@ -56,20 +56,29 @@ class Line(deque[Waiting]):
             envelope: the message; without a deadline it is never too late.
             ahead: how many are to be sent before it.
         """
-        pace = self._paces.get(envelope.method)
-        return pace is not None and envelope.deadline is not None and pace.expects(ahead) > envelope.deadline
+        pace, deadline = self._paces.get(envelope.method), envelope.deadline
+        if pace is None or deadline is None or not pace.is_believed or pace.expects(ahead) <= deadline:
+            return False
+        # Its method may take long by itself, or was watched while the line hardly moved. Calls of others that were
+        # answered meanwhile stood in the same line.
+        since = self.now() - BELIEVED_FOR * pace.took
+        return not any(one.answered_at >= since and one.expects(ahead) <= deadline for one in self._paces.values())
+
+    def forget(self) -> None:
+        """What was seen so far holds no longer: the messages go another way."""
+        self._paces.clear()
 
 
 class _Pace:
     """How long the calls of one method take; one at a time is watched."""
 
-    __slots__ = ("_before", "_each_s", "_line", "_took", "_until", "is_watching")
+    __slots__ = ("_before", "_each_s", "_last", "_line", "_until", "answered_at", "is_watching")
 
     def __init__(self, line: Line) -> None:
         self._line = line
-        self._took = self._before = inf
-        self._until = -inf
+        self._last = self._before = inf
         self._each_s = 0.0
+        self.answered_at = self._until = -inf
         self.is_watching = False
 
     def watch(self, reply: Reply) -> None:
@@ -82,14 +91,21 @@ class _Pace:
         now = self._line.now()
         if not reply.cancelled():
             # A caller who left says nothing; one whose time was over, that it takes so long at least.
-            self._took, self._before = now - sent_at, self._took
-            self._until = now + BELIEVED_FOR * self._took
-            self._each_s = self._took / (self._line.departed - departed or inf)
+            self._last, self._before = now - sent_at, self._last
+            self.answered_at = now
+            self._until = now + BELIEVED_FOR * self._last
+            self._each_s = self._last / (self._line.departed - departed or inf)
+
+    @property
+    def took(self) -> float:
+        """Seconds: of the last two calls the quicker one counts; one that was held up says nothing of the next."""
+        return min(self._last, self._before)
+
+    @property
+    def is_believed(self) -> bool:
+        """Whether what was seen still holds."""
+        return self._line.now() < self._until
 
     def expects(self, ahead: int) -> float:
-        """When a call would be answered that is sent after so many others; minus infinity where nobody knows.
-
-        Of the last two calls the quicker one counts: one that was held up says nothing of those that follow.
-        """
-        now = self._line.now()
-        return now + ahead * self._each_s + MARGIN * min(self._took, self._before) if now < self._until else -inf
+        """When a call would be answered that is sent after so many others, if it goes as it just did."""
+        return self._line.now() + ahead * self._each_s + MARGIN * self.took

@@ -50,6 +50,11 @@ def test_an_answer_that_goes_to_another_node_needs_time_for_the_way() -> None:
     assert not comes_too_late(call(10.0, size=100), 9.75, 0.0)
 
 
+def test_whoever_grants_a_day_is_not_refused_half_an_hour_before_its_end() -> None:
+    assert not comes_too_late(call(86_400.0, size=100), 86_398.0, 0.0)
+    assert comes_too_late(call(86_400.0, size=100), 86_399.5, 0.0)
+
+
 def test_the_error_says_for_what_and_for_how_long() -> None:
     error = waited_too_long(call(5.0))
     assert (error.limit, error.maybe_executed) == (5.0, False)

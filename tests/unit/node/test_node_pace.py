@@ -116,6 +116,43 @@ async def test_each_method_has_a_pace_of_its_own_and_tells_have_none() -> None:
     assert sender.refused == [3]
 
 
+async def test_a_method_that_takes_long_by_itself_is_told_from_a_line_that_hardly_moves() -> None:
+    sender = Sender()
+    await sender.answered_after(20.0, method="wait_for_news")
+    await sender.answered_after(1.0)
+    sender.now += 30.0
+    sender.call(1, 5.0, method="wait_for_news").cancel()
+    assert sender.refused == []
+    await sender.answered_after(4.0)
+    await sender.answered_after(4.0)
+    sender.call(2, 5.0, method="wait_for_news")
+    assert sender.refused == [2]
+
+
+async def test_a_method_that_was_watched_while_the_line_hardly_moved_is_judged_by_the_others_too() -> None:
+    sender = Sender()
+    replies = [sender.call(n, 1000, "rare" if n == 98 else "work") for n in range(1_000)]
+    for _ in range(100):
+        sender.send()
+    sender.now += 1.0
+    for n in 0, 98:
+        replies[n].set_result(None)
+    await asyncio.sleep(0)
+    # One call followed the rare one, and ninety-nine the other; nine hundred stand there still.
+    sender.call(2_000, 12.0, "rare")
+    assert sender.refused == []
+    sender.call(2_001, 8.0, "rare")
+    assert sender.refused == [2_001]
+
+
+async def test_nothing_is_known_of_the_way_over_another_link() -> None:
+    sender = Sender()
+    await sender.answered_after(20.0)
+    sender.lines.release_all()
+    sender.call(1, 1.0)
+    assert sender.refused == []
+
+
 async def test_a_caller_who_leaves_says_nothing_of_the_pace() -> None:
     sender = Sender()
     reply = sender.call(1, 1000)

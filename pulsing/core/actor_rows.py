@@ -35,7 +35,8 @@ async def actor_rows(system: System, params: Mapping[str, Any]) -> list[dict[str
     if window is None:
         return [row async for part in slices(cells, ROWS_AT_ONCE) for row in map(actor_row, part)]
     chosen = await _chosen(cells, window)
-    return _windowed(Selection([actor_row(cell) for cell in chosen.objects], chosen.total, chosen.filtered))
+    rows = [row async for part in slices(chosen.objects, ROWS_AT_ONCE) for row in map(actor_row, part)]
+    return _windowed(Selection(rows, chosen.total, chosen.filtered))
 
 
 def live_cells(system: System, params: Mapping[str, Any]) -> list[Cell]:

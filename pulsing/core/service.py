@@ -11,6 +11,7 @@ from pulsing.core.lookup import as_node_id
 from pulsing.core.mailbox import MailboxOptions
 from pulsing.core.messages import Message
 from pulsing.core.methods import method_table
+from pulsing.core.parts import from_parts
 from pulsing.core.ref import ActorRef
 from pulsing.core.registry import lookup_path
 from pulsing.core.seams import SYSTEM_ACTOR, SYSTEM_ACTOR_NUMBER
@@ -64,7 +65,7 @@ class SystemActorProxy:
 
     async def inspect(self, kind: str, params: Mapping[str, Any] | None = None, *, timeout: float = 30.0) -> Any:
         """Ask the node a named question; see `System.inspect`."""
-        return await self._ref.request("inspect", (kind, dict(params or {})), None, timeout)
+        return await from_parts(await self._ref.request("inspect_in_parts", (kind, dict(params or {})), None, timeout))
 
     async def _ask(self, kind: str) -> dict[str, Any]:
         answer = await self._ref.ask(Message.from_json("SystemMessage", {"type": kind}))

@@ -10,6 +10,7 @@ from pulsing.core.cell import Cell
 from pulsing.core.dead_letters import DeadLetter
 from pulsing.core.following import Missed
 from pulsing.core.messages import Message
+from pulsing.core.parts import in_parts
 from pulsing.core.registry import lookup_path
 from pulsing.core.system import System
 from pulsing.exceptions import ActorNotFound
@@ -40,6 +41,10 @@ class SystemActor:
     async def inspect(self, kind: str, params: Mapping[str, Any] | None = None) -> Any:
         """Answer a named question about the node; see `System.inspect`."""
         return await self._system.inspect(kind, params)
+
+    async def inspect_in_parts(self, kind: str, params: Mapping[str, Any] | None = None) -> Any:
+        """The same for answers of any length; see `pulsing.core.parts`."""
+        return await in_parts(await self._system.inspect(kind, params))
 
     async def follow_events(self) -> AsyncGenerator[dict[str, Any], None]:
         """The events of this node from now on, as rows for listings; an empty one where nothing happens for long.

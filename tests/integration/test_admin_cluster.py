@@ -172,6 +172,16 @@ async def test_a_node_that_does_not_answer_makes_the_answer_partial_in_time(path
     ]
 
 
+async def test_a_page_may_be_as_long_and_as_far_down_as_on_one_node() -> None:
+    async with two_nodes() as (_, two, client):
+        made = [str((await Counter.spawn(system=two)).ref.actor_id) for _ in range(1_500)]
+        longest = await get(client, "actors?sort=id&limit=1000")
+        last = await get(client, "actors?sort=id&offset=1490&limit=20")
+    assert [row["id"] for row in longest["items"]] == sorted(made)[:1000]
+    assert [row["id"] for row in last["items"]] == sorted(made)[1490:]
+    assert [(page["total"], page["partial"]) for page in (longest, last)] == [(1_500, False)] * 2
+
+
 async def test_actors_are_counted_where_they_are() -> None:
     async with two_nodes() as (one, two, client):
         made = [await Counter.spawn(system=system) for system in (one, two, two)]

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from typing import Any, Protocol
 
 from pulsing.streaming.backend import ManageableBackend, StorageBackend
+from pulsing.streaming.backends.durable import DurableBackend
 from pulsing.streaming.backends.memory import MemoryBackend, Record, Window
 
 
@@ -94,9 +95,21 @@ async def _first(stream: AsyncIterator[list[Record]]) -> list[Record]:
     return []
 
 
+_OF_RECORDS = ("put", "put_batch", "get", "get_stream")
+"""What a class that inherits from one of our stores may do in a way of its own."""
+
+
 def log_of(backend: Any) -> Log:
     """The log that a store is, or is made into."""
+    if _differs_from(MemoryBackend, backend) or _differs_from(DurableBackend, backend):
+        return PlainLog(backend)
     if isinstance(backend, MemoryBackend):
         return MemoryLog(backend)
     own: Log | None = getattr(backend, "log", None)
     return own if own is not None else PlainLog(backend)
+
+
+def _differs_from(ours: type, backend: Any) -> bool:
+    """Whether a store inherits from one of ours, and treats records otherwise."""
+    own = type(backend)
+    return isinstance(backend, ours) and any(getattr(own, name) is not getattr(ours, name) for name in _OF_RECORDS)

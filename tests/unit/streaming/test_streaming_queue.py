@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from pulsing.streaming import (
     MemoryBackend,
     Queue,
     QueueReader,
+    SqliteBackend,
     get_bucket_ref,
     read_queue,
     register_backend,
@@ -275,6 +277,30 @@ async def test_a_store_of_a_users_own_works_and_its_positions_move_by_number(one
             assert (await queue.stats())["buckets"] == {0: {"rows": 3, "generation": 1, "epoch": 1}}
     finally:
         backends._registered.clear()
+
+
+@pytest.mark.parametrize("ours", [MemoryBackend, SqliteBackend])
+async def test_what_a_class_that_inherits_from_a_store_does_otherwise_is_done(
+    one_system: Any, tmp_path: Path, ours: Any
+) -> None:
+    class Loud(ours):  # type: ignore[misc]
+        async def put(self, record: dict[str, Any]) -> None:
+            await super().put({**record, "put": "loudly"})
+
+        async def put_batch(self, records: list[dict[str, Any]]) -> None:
+            await super().put_batch([{**record, "put": "loudly"} for record in records])
+
+        async def get(self, limit: int, offset: int) -> list[dict[str, Any]]:
+            return [{**record, "got": "loudly"} for record in await super().get(limit, offset)]
+
+    async with one_system() as system:
+        queue = await system.queue.write("q", num_buckets=1, backend=Loud, storage_path=str(tmp_path))
+        await asyncio.gather(*(queue.put({"id": n}) for n in range(3)))
+        reader = QueueReader(queue)
+
+        loud = [{"id": n, "put": "loudly", "got": "loudly"} for n in range(3)]
+        assert await reader.get(limit=2) + await reader.get() == loud
+        assert await queue.get(0, offset=1) == loud[1:]
 
 
 async def test_a_store_that_cannot_open_says_why(one_system: Any) -> None:

@@ -19,7 +19,7 @@ from pulsing.streaming.catalogue import dead_queue
 from pulsing.streaming.groups import LATEST, Caller, Standing
 from pulsing.streaming.names import check_own, check_topic
 from pulsing.streaming.parts import Pages, is_full
-from pulsing.streaming.queue import WAIT_SLICE_S, Queue, check_window
+from pulsing.streaming.queue import WAIT_SLICE_S, Queue, check_window, in_time
 from pulsing.streaming.reader import QueueReader
 
 if TYPE_CHECKING:
@@ -170,6 +170,7 @@ class GroupReader(QueueReader):
             ValueError: a negative limit, or the queue was set up otherwise.
             DataLost: records that the group has not acknowledged are gone; told once, the next call goes on after them.
             PulsingRuntimeError: the reader is closed, or another one with its consumer id has taken over.
+            DeadlineExceeded: a bucket is silent, so that it is not known two seconds after `timeout` what there is.
         """
         deliveries = await self.receive(limit, wait, timeout)
         self._unacknowledged += deliveries
@@ -178,6 +179,9 @@ class GroupReader(QueueReader):
     async def receive(self, limit: int = 1, wait: bool = True, timeout: float | None = None) -> list[Delivery]:
         """The next records, each to be acknowledged by itself; arguments and errors as of `get`."""
         check_window(limit, 0)
+        return await in_time(self._receive(limit, wait, timeout), self.queue.topic, timeout if wait else None)
+
+    async def _receive(self, limit: int, wait: bool, timeout: float | None) -> list[Delivery]:
         deadline = None if timeout is None else self._now() + timeout
         while True:
             self._check_open()

@@ -7,11 +7,11 @@ A queue is a log in buckets: reading removes nothing, order holds within a bucke
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Coroutine, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pulsing.core.registry import check_name
-from pulsing.exceptions import NotSendable, PulsingError
+from pulsing.exceptions import DeadlineExceeded, NotSendable, PulsingError
 from pulsing.streaming.access import CALL_TIMEOUT_S
 from pulsing.streaming.backend import backend_name, check_options
 from pulsing.streaming.backends.memory import Record
@@ -27,6 +27,10 @@ from pulsing.streaming.writing import QueueWriting
 if TYPE_CHECKING:
     from pulsing.streaming.sync_queue import SyncQueue
 
+T = TypeVar("T")
+
+SILENCE_S = 2.0
+"""How long after its time is over a read waits for a bucket that has not answered at all."""
 WAIT_SLICE_S = 20.0
 """How long one call waits in a bucket before the reader asks again: calls to other nodes need a deadline."""
 GROUP_FIGURES = ("committed", "end", "lag", "pending", "consumer")
@@ -117,12 +121,18 @@ class Queue(QueueWriting):
         Raises:
             ValueError: a negative limit or offset, a bucket that there is not, or the queue was set up otherwise.
             DataLost: records at or after `offset` are gone; told once.
+            DeadlineExceeded: a bucket is silent, so that it is not known two seconds after `timeout` what there is.
         """
         check_window(limit, offset)
         if bucket_id is not None:
             self.check_bucket(bucket_id)
         if limit == 0:
             return []
+        return await in_time(self._get(bucket_id, limit, offset, wait, timeout), self.topic, timeout if wait else None)
+
+    async def _get(
+        self, bucket_id: int | None, limit: int, offset: int, wait: bool, timeout: float | None
+    ) -> list[Record]:
         buckets = range(self.num_buckets) if bucket_id is None else (bucket_id,)
         records: list[Record] = []
         for one in buckets:
@@ -293,6 +303,22 @@ class Queue(QueueWriting):
         from pulsing.streaming.sync_queue import SyncQueue
 
         return SyncQueue(self)
+
+
+async def in_time(read: Coroutine[Any, Any, T], topic: str, timeout: float | None) -> T:
+    """Await a read that may wait so many seconds, None for ever and 0 not at all.
+
+    Raises:
+        DeadlineExceeded: it is not over long after that, because a bucket is silent.
+    """
+    if not timeout:
+        return await read
+    try:
+        return await asyncio.wait_for(read, timeout + SILENCE_S)
+    except asyncio.TimeoutError as error:
+        if isinstance(error, PulsingError):
+            raise
+        raise DeadlineExceeded(f"queue {topic}", timeout, maybe_executed=False) from None
 
 
 def check_window(limit: int, offset: int) -> None:

@@ -3,19 +3,35 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import AsyncIterator, Iterator, Mapping
+from typing import TYPE_CHECKING, NamedTuple
 
 from pulsing.core.ties import QUEUE
 from pulsing.exceptions import DataLost
 from pulsing.streaming.backends.memory import Record
 from pulsing.streaming.bucket_words import Fetched
 from pulsing.streaming.footing import Footing
-from pulsing.streaming.queue import Queue, check_window
+from pulsing.streaming.queue import Queue, check_window, in_time
 from pulsing.streaming.readers import ReaderInfo
 
 if TYPE_CHECKING:
     from pulsing.streaming.sync_queue import SyncQueueReader
+
+READ_AHEAD = 100
+"""Records that an iteration asks for at once."""
+
+
+class _Page(NamedTuple):
+    """What was read from one bucket."""
+
+    bucket_id: int
+    asked: int
+    """the reader's position then"""
+    records: list[Record]
+    start: int
+    """no record of the page has a lower offset"""
+    after: int
+    """where to go on behind the page"""
 
 
 class QueueReader:
@@ -50,7 +66,8 @@ class QueueReader:
     async def get(self, limit: int = 100, wait: bool = False, timeout: float | None = None) -> list[Record]:
         """The next records of its buckets.
 
-        Positions move only when records are returned: a call that raises or is cancelled has read nothing.
+        Positions move only when records are returned: a call that raises or is cancelled has read nothing. One that is
+        set meanwhile, by `reset` or `set_offset`, stays as it was set.
 
         Args:
             limit: most records to return.
@@ -60,27 +77,39 @@ class QueueReader:
         Raises:
             ValueError: a negative limit, or the queue was set up otherwise.
             DataLost: records that this reader has not read are gone; told once, the next call goes on after them.
+            DeadlineExceeded: a bucket is silent, so that it is not known two seconds after `timeout` what there is.
         """
         check_window(limit, 0)
+        pages = await in_time(self._read_pages(limit, wait, timeout), self.queue.topic, timeout if wait else None)
+        for page in pages:
+            self._go_on(page.bucket_id, page.asked, page.after)
+        return [record for page in pages for record in page.records]
+
+    async def _read_pages(self, limit: int, wait: bool, timeout: float | None) -> list[_Page]:
+        """What there is to read next, without moving."""
         buckets = self._assigned()
         if limit == 0:
             return []
         if not buckets:
             return await _nothing(timeout if wait else 0.0)
-        records = await self._read_in_turn(buckets, limit)
-        if records or not wait or timeout == 0:
-            return records
+        pages = await self._read_in_turn(buckets, limit)
+        if not wait or timeout == 0 or any(page.records for page in pages):
+            return pages
+        for page in pages:
+            self._go_on(page.bucket_id, page.asked, page.after)  # past what was removed
         offsets = {bucket_id: self._positions.get(bucket_id, 0) for bucket_id in buckets}
         arrived = await self.queue.first_of(offsets, limit, timeout, footing=self._footing, reader=self._info)
-        return self._take(arrived, limit)
+        return self._take(arrived, offsets, limit)
 
-    async def _read_in_turn(self, buckets: list[int], limit: int) -> list[Record]:
+    async def _read_in_turn(self, buckets: list[int], limit: int) -> list[_Page]:
         start = self._turn % len(buckets)
         order = buckets[start:] + buckets[:start]
         found: dict[int, Fetched] = {}
+        asked: dict[int, int] = {}
         left = limit
         reached = 0
         for bucket_id in order:
+            asked[bucket_id] = self._positions.get(bucket_id, 0)
             fetched = await self._fetch(bucket_id, left)
             if fetched is None:
                 return []
@@ -89,10 +118,10 @@ class QueueReader:
             reached += 1
             if left == 0:
                 break
-        records = self._take(found, limit)
+        pages = self._take(found, asked, limit)
         # Only a call that was cut short leaves its place to the buckets that it did not reach.
         self._turn = start + reached if reached < len(order) else 0
-        return records
+        return pages
 
     async def _fetch(self, bucket_id: int, limit: int) -> Fetched | None:
         try:
@@ -102,18 +131,25 @@ class QueueReader:
                 self._positions[bucket_id] = loss.last + 1
             raise
 
-    def _take(self, found: Mapping[int, Fetched], limit: int) -> list[Record]:
-        """Check for losses, then move past the records that are returned."""
+    def _take(self, found: Mapping[int, Fetched], asked: Mapping[int, int], limit: int) -> list[_Page]:
+        """Check for losses, then say what is to be returned."""
         for bucket_id, fetched in found.items():
             self._check_loss(bucket_id, fetched)
-        records: list[Record] = []
-        for bucket_id, fetched in found.items():
-            left = limit - len(records)
-            got, after = fetched[0], fetched[1]
-            if len(got) <= left:
-                records += got
-                self._positions[bucket_id] = after
-        return records
+        pages: list[_Page] = []
+        left = limit
+        for bucket_id, (records, after, earliest, *_) in found.items():
+            if len(records) <= left:
+                left -= len(records)
+                position = asked[bucket_id]
+                pages.append(_Page(bucket_id, position, records, max(position, earliest), after))
+        return pages
+
+    def _go_on(self, bucket_id: int, before: int, after: int) -> bool:
+        """Go on from one position to another; False if somebody has set it otherwise since."""
+        if self._positions.get(bucket_id, 0) != before:
+            return False
+        self._positions[bucket_id] = after
+        return True
 
     def _check_loss(self, bucket_id: int, fetched: Fetched) -> None:
         anchored = bucket_id in self._positions
@@ -161,16 +197,30 @@ class QueueReader:
         return SyncQueueReader(self)
 
     async def __aiter__(self) -> AsyncIterator[Record]:
-        """Records for ever, waiting where there is none."""
+        """Records for ever, waiting where there is none; whoever stops goes on behind the last that came out."""
         while True:
-            for record in await self.get(wait=True):
-                yield record
+            for page in await self._read_pages(READ_AHEAD, wait=True, timeout=None):
+                for record in self._walk(page):
+                    yield record
+
+    def _walk(self, page: _Page) -> Iterator[Record]:
+        """The records of a page, moving past each; it ends where the reader is set elsewhere meanwhile."""
+        at, last = page.asked, len(page.records)
+        for count, record in enumerate(page.records, 1):
+            # Rows that were removed leave gaps: the position is then behind, and never ahead, of what has come out.
+            following = page.after if count == last else page.start + count
+            if not self._go_on(page.bucket_id, at, following):
+                return
+            at = following
+            yield record
+        if not page.records:
+            self._go_on(page.bucket_id, at, page.after)
 
     def _assigned(self) -> list[int]:
         return list(range(self.queue.num_buckets)) if self.bucket_ids is None else self.bucket_ids
 
 
-async def _nothing(timeout: float | None) -> list[Record]:
+async def _nothing(timeout: float | None) -> list[_Page]:
     """Wait as long as a reader without buckets was told to."""
     if timeout is None:
         await asyncio.get_running_loop().create_future()

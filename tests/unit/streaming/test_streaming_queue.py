@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pulsing.exceptions import DataLost, Overloaded, PulsingRuntimeError
+from pulsing.exceptions import DataLost, DeadlineExceeded, Overloaded, PulsingRuntimeError
 from pulsing.streaming import (
     MemoryBackend,
     Queue,
@@ -432,6 +432,56 @@ async def test_iterating_gives_records_for_ever(one_system: Any) -> None:
         assert seen == [0, 1, 2, 3]
 
 
+async def test_who_stops_iterating_goes_on_behind_the_last_record_that_came_out(one_system: Any) -> None:
+    async with one_system() as system:
+        queue = await system.queue.write("q", num_buckets=2)
+        names = by_bucket(queue, 4)
+        await queue.put([{"id": name} for place in names.values() for name in place])
+        reader = QueueReader(queue)
+        seen = []
+        for count in (1, 5, 2):
+            async for record in reader:
+                seen.append(record["id"])
+                count -= 1
+                if not count:
+                    break
+            assert sum(reader.positions().values()) == len(seen)
+
+        assert sorted(seen) == sorted(names[0] + names[1])
+
+
+async def test_an_iteration_over_rows_of_which_some_were_removed_skips_none_of_the_others(one_system: Any) -> None:
+    async with one_system() as system:
+        queue = await system.queue.write("q", num_buckets=1)
+        await queue.put([{"id": n} for n in range(6)])
+        await (await get_bucket_ref(system, "q", 0)).clear([0, 1, 4])
+        reader = QueueReader(queue)
+        async for record in reader:
+            assert record == {"id": 2}
+            break
+
+        assert [record["id"] for record in await reader.get()][-2:] == [3, 5]
+        assert reader.positions() == {0: 6}
+
+
+async def test_an_iteration_goes_on_from_where_its_reader_is_set(one_system: Any) -> None:
+    async with one_system() as system:
+        queue = await system.queue.write("q", num_buckets=1)
+        await queue.put([{"id": n} for n in range(5)])
+        reader = QueueReader(queue)
+        seen = []
+        async for record in reader:
+            seen.append(record["id"])
+            if len(seen) == 2:
+                reader.set_offset(4)
+            if len(seen) == 3:
+                reader.reset()
+            if len(seen) == 5:
+                break
+
+        assert seen == [0, 1, 4, 0, 1]
+
+
 # --- waiting ---------------------------------------------------------------------------------------------------------
 
 
@@ -497,6 +547,51 @@ async def test_a_cancelled_wait_has_read_nothing(one_system: Any, until: Any) ->
 
         assert reader.positions() == before
         assert await reader.get() == [{"id": 99}]
+
+
+async def test_a_position_that_is_set_during_a_wait_stays_as_it_was_set(one_system: Any, until: Any) -> None:
+    async with one_system() as system:
+        queue = await system.queue.write("q", num_buckets=1)
+        await queue.put([{"id": 0}, {"id": 1}])
+        reader = QueueReader(queue)
+        await reader.get()
+        waiting = asyncio.ensure_future(reader.get(wait=True))
+        (bucket,) = buckets_here(system.inner, "q")
+        await until(lambda: bucket.readers.waiting_reads)
+        reader.reset()
+        await queue.put({"id": 2})
+
+        assert await asyncio.wait_for(waiting, 5) == [{"id": 2}]
+        assert reader.positions() == {0: 0}
+        assert [record["id"] for record in await reader.get()] == [0, 1, 2]
+
+
+class Silent(MemoryBackend):
+    """A store that does not answer who reads."""
+
+    async def get(self, limit: int, offset: int) -> list[dict[str, Any]]:
+        await asyncio.get_running_loop().create_future()
+        return []
+
+    def total_count(self) -> int:
+        return 1
+
+
+async def test_a_read_that_waits_is_not_held_up_by_a_silent_bucket(
+    one_system: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pulsing.streaming.queue.SILENCE_S", 0.02)
+    async with one_system() as system:
+        queue = await system.queue.write("q", num_buckets=1, backend=Silent)
+        await queue.put({"id": 1})
+        reader = QueueReader(queue)
+        member = await system.queue.read("q", num_buckets=1, backend=Silent, group="g")
+        for read in (queue.get, reader.get, member.get):
+            with pytest.raises(DeadlineExceeded, match=r"queue q did not answer within 0\.01 s"):
+                await asyncio.wait_for(read(wait=True, timeout=0.01), 10)
+
+        assert reader.positions() == {0: 0}
+        await member.close()
 
 
 async def test_a_hundred_readers_wait_and_all_get_the_record(one_system: Any) -> None:

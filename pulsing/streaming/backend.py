@@ -213,11 +213,14 @@ def check_options(backend: str | type, batch_size: int, options: Mapping[str, An
     looked at.
 
     Raises:
-        TypeError: the store's class does not take them.
+        TypeError: the store's class does not take them, or one of them is for the bucket to say.
         ValueError: the value of one makes no sense.
     """
     cls = get_backend_class(backend)
-    arguments = {"bucket_id": 0, "storage_path": "", "batch_size": batch_size, **options}
+    arguments: dict[str, Any] = {"bucket_id": 0, "storage_path": "", "batch_size": batch_size}
+    if said := sorted(arguments.keys() & options.keys()):
+        raise TypeError(f"backend {cls.__name__} gets {', '.join(said)} from its bucket: no option of the store")
+    arguments.update(options)
     try:
         inspect.signature(cls).bind(**arguments)
     except TypeError as error:

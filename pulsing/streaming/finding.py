@@ -21,6 +21,7 @@ from pulsing.exceptions import (
 from pulsing.streaming.backend import backend_name
 from pulsing.streaming.broker import TopicBroker
 from pulsing.streaming.catalogue import bucket_key, topic_key
+from pulsing.streaming.folders import folder_text
 from pulsing.streaming.manager import local_manager, manager_ref
 from pulsing.streaming.names import check_bucket, check_topic
 from pulsing.streaming.storage import BucketStorage
@@ -59,6 +60,7 @@ async def get_bucket_ref(
         ValueError: the queue was set up otherwise, or an argument makes no sense.
     """
     topic = check_bucket(topic, bucket_id)
+    storage_path = folder_text(storage_path)
     if storage_path is not None:
         local_manager(system).folders.allow(storage_path)
     name = None if backend is None else backend_name(backend)

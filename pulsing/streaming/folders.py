@@ -14,6 +14,19 @@ from pulsing.streaming.catalogue import QueueSettings, dead_queue
 SETTINGS_FILE = "queue.json"
 
 
+def folder_text(storage_path: str | os.PathLike[str] | None) -> str | None:
+    """A folder as it travels and is remembered.
+
+    Raises:
+        TypeError: it is no path.
+    """
+    if storage_path is None:
+        return None
+    if not isinstance(storage_path, (str, os.PathLike)):
+        raise TypeError(f"storage_path is text or a path, not {storage_path!r}")
+    return os.fspath(storage_path)
+
+
 class Folders:
     """The folders of one node.
 

@@ -17,6 +17,7 @@ from pulsing.streaming.backend import backend_name, check_options
 from pulsing.streaming.backends.memory import Record
 from pulsing.streaming.bucket_words import Fetched
 from pulsing.streaming.catalogue import QueueSettings
+from pulsing.streaming.folders import folder_text
 from pulsing.streaming.footing import Footing
 from pulsing.streaming.names import check_topic
 from pulsing.streaming.parts import Pages
@@ -52,7 +53,7 @@ class Queue(QueueWriting):
 
     Raises:
         ValueError: an invalid name or number, an unknown store, or an option of it that makes no sense.
-        TypeError: the store's class lacks methods, or does not take the options.
+        TypeError: the store's class lacks methods, or does not take the options; the folder is no path.
     """
 
     def __init__(
@@ -67,6 +68,9 @@ class Queue(QueueWriting):
         backend_options: dict[str, Any] | None = None,
     ) -> None:
         topic = check_topic(topic)
+        storage_path = folder_text(storage_path)
+        if not isinstance(backend_options, (Mapping, type(None))):
+            raise TypeError(f"backend_options is a dict, not {backend_options!r}")
         check_quorum(backend_options)
         _check_count("num_buckets", num_buckets)
         _check_count("batch_size", batch_size)

@@ -108,6 +108,30 @@ def test_an_option_that_the_store_does_not_take_is_refused_at_opening(backend: A
         Queue(Bare(), "q", backend=backend, backend_options={"colour": "red"})
 
 
+@pytest.mark.parametrize("option", ["bucket_id", "storage_path", "batch_size"])
+def test_an_option_that_the_bucket_itself_gives_is_refused_at_opening(option: str) -> None:
+    with pytest.raises(TypeError, match=rf"MemoryBackend gets {option} from its bucket"):
+        Queue(Bare(), "q", backend_options={option: 1})
+
+
+@pytest.mark.parametrize(
+    "options", [{"storage_path": 5}, {"storage_path": b"there"}, {"backend_options": 5}, {"backend_options": "a"}]
+)
+def test_an_argument_of_the_wrong_kind_is_refused_at_opening(options: dict[str, Any]) -> None:
+    with pytest.raises(TypeError, match=r"storage_path is|backend_options is"):
+        Queue(Bare(), "q", **options)
+
+
+async def test_the_folder_may_be_a_path(one_system: Any, tmp_path: Path) -> None:
+    async with one_system() as system:
+        queue = await system.queue.write("q", backend="sqlite", storage_path=tmp_path / "records")
+        await queue.put({"id": 1})
+
+        assert queue.storage_path == str(tmp_path / "records")
+        reader = await system.queue.read("q", backend="sqlite", storage_path=str(tmp_path / "records"))
+        assert await reader.get() == [{"id": 1}]
+
+
 def test_a_name_is_the_same_in_both_forms_of_its_letters() -> None:
     assert Queue(Bare(), "cafe\u0301").topic == Queue(Bare(), "caf\u00e9").topic
 

@@ -11,7 +11,7 @@ from pulsing.clock import Clock, SystemClock
 from pulsing.core.remote import remote
 from pulsing.exceptions import DataLost, NotOwner, Overloaded
 from pulsing.streaming.backend import MemoryBackend, backend_name, get_backend_class
-from pulsing.streaming.backends.bounds import BLOCK
+from pulsing.streaming.backends.bounds import BLOCK, TooLarge
 from pulsing.streaming.backends.memory import NOWHERE, Record, Window
 from pulsing.streaming.backends.writer import StoreThread
 from pulsing.streaming.bucket_care import BucketCare
@@ -308,6 +308,8 @@ class BucketStorage(GroupCalls, BucketCare, PutTraces, TrainingRows):
             while True:
                 try:
                     return await self._log.append(records)
+                except TooLarge:
+                    raise
                 except Overloaded:
                     await self._log.read(0, 0)  # what is too old goes by that
                     try:

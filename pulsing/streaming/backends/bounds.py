@@ -16,6 +16,10 @@ _SLACK = 256
 # Of a full store this share goes at once, so that dropping is paid for by many records, not by each.
 
 
+class TooLarge(Overloaded):
+    """What was put has no place in a bucket with these bounds, however empty it is. Nothing was stored."""
+
+
 @dataclass(frozen=True, slots=True)
 class Bounds:
     """The bounds of one bucket.
@@ -40,6 +44,21 @@ class Bounds:
             bound = getattr(self, name)
             if bound is not None and not bound > 0:
                 raise ValueError(f"{name} must be positive, got {bound!r}")
+
+    def check_fits(self, bucket_id: int, records: int, size: int, sizes: Iterable[int]) -> None:
+        """Raise TooLarge for what is too much for an empty store; one that gives up the oldest can keep the rest.
+
+        Args:
+            bucket_id: the bucket.
+            records: how many are put.
+            size: their bytes.
+            sizes: the bytes of each.
+        """
+        keeps_all = self.overflow != DROP_OLDEST
+        if keeps_all and self.max_records is not None and records > self.max_records:
+            raise TooLarge(f"bucket {bucket_id} (records)", self.max_records)
+        if self.max_bytes is not None and size > self.max_bytes and (keeps_all or max(sizes) > self.max_bytes):
+            raise TooLarge(f"bucket {bucket_id} (bytes)", self.max_bytes)
 
     def check_room(self, bucket_id: int, records: int, size: int) -> None:
         """Raise Overloaded if a store that gives nothing up cannot have so many records and bytes."""

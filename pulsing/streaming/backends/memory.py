@@ -129,10 +129,11 @@ class MemoryBackend:
         """Append copies of records and return the offset of the first.
 
         Raises:
-            Overloaded: a bound is reached and `overflow` is "reject".
+            Overloaded: a bound is reached and `overflow` is "reject"; or the store is too small for what is put.
         """
         sizes = sizes_of(records)
         added = sum(sizes)
+        self._bounds.check_fits(self.bucket_id, len(records), added, sizes)
         if self._bounds.overflow != DROP_OLDEST:
             self._bounds.check_room(self.bucket_id, len(self.buffer) + len(records), self._bytes + added)
         first = self._first + len(self.buffer)
@@ -144,7 +145,7 @@ class MemoryBackend:
         if excess := self._bounds.excess_records(len(self.buffer)):
             self._drop(excess)
         if surplus := self._bounds.excess_bytes(self._bytes):
-            self._drop(records_of_size(self._sizes, surplus))
+            self._drop(min(records_of_size(self._sizes, surplus), len(self.buffer) - 1))
         self._arrivals.announce()
         return first
 
@@ -152,6 +153,7 @@ class MemoryBackend:
         """Up to `limit` records from `offset` on, as copies, with the place to go on from."""
         if self._bounds.max_age is not None:
             self._drop_aged(self._bounds.max_age)
+        limit = max(limit, 0)
         start = max(offset - self._first, 0)
         rows = self.buffer[start : start + limit]
         if self._removed:

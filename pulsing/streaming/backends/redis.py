@@ -197,6 +197,7 @@ class RedisBackend(DurableBackend):
         await self.open()
         bodies = self._bodies.encode(records)
         size = sum(map(len, bodies))
+        self._bounds.check_fits(self.bucket_id, len(bodies), size, map(len, bodies))
         self._bounds.check_room(self.bucket_id, self.record_count() + len(bodies), self._bytes + size)
         first: int | None = None
         self._unflushed += len(bodies)
@@ -359,9 +360,9 @@ class RedisBackend(DurableBackend):
             await self.trim(self._first + excess)
         while surplus := self._bounds.excess_bytes(self._bytes):
             rows = await self._rows(self._first, TRIM_LIMIT)
-            if not rows:
+            before = self._first + records_of_size((len(body) for _, body in rows), surplus)
+            if not await self.trim(min(before, self._next - 1)):
                 return
-            await self.trim(self._first + records_of_size((len(body) for _, body in rows), surplus))
 
     async def _drop_aged(self, max_age: float) -> None:
         limit = time.time() - max_age

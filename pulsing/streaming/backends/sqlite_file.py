@@ -221,6 +221,7 @@ class SqliteFile:
             self._in_hand += len(job.argument)
             added = sum(map(len, job.argument))
             try:
+                self._bounds.check_fits(self._bucket_id, len(job.argument), added, map(len, job.argument))
                 records = self.next - self.first + len(payloads) + len(job.argument)
                 self._bounds.check_room(self._bucket_id, records, size + added)
             except PulsingRuntimeError as error:
@@ -301,7 +302,7 @@ class SqliteFile:
         if records := bounds.excess_records(self.next - self.first):
             self.drop_below(self.first + records)
         if surplus := bounds.excess_bytes(self.bytes):
-            self.drop_below(self._offset_after(surplus))
+            self.drop_below(min(self._offset_after(surplus), self.next - 1))
 
     def _offset_after(self, size: int) -> int:
         """The first offset below which there are so many bytes."""

@@ -83,6 +83,13 @@ async def test_a_bound_in_bytes_drops_what_is_needed() -> None:
     assert [record["n"] for record in await store.get(10, 0)] == [3, 4]
 
 
+async def test_a_negative_limit_gives_nothing() -> None:
+    store = MemoryBackend(0)
+    await store.put_batch(rows(0, 1, 2))
+
+    assert await store.get(-1, 0) == []
+
+
 async def test_a_full_store_that_rejects_keeps_what_it_has() -> None:
     store = MemoryBackend(0, max_records=2, overflow="reject")
     await store.put_batch(rows(0, 1))

@@ -707,6 +707,17 @@ async def test_a_put_into_a_full_bucket_that_blocks_waits_for_room(one_system: A
         assert [record["id"] for record in await queue.get()] == [2, 3]
 
 
+async def test_a_put_that_will_never_have_room_does_not_wait_for_it(one_system: Any) -> None:
+    async with one_system() as system:
+        options = {"max_records": 2, "overflow": "block"}
+        queue = await system.queue.write("q", num_buckets=1, backend_options=options)
+        await queue.put({"id": 0})
+
+        with pytest.raises(Overloaded, match="limit of 2"):
+            await asyncio.wait_for(queue.put([{"id": n} for n in range(3)]), 10)
+        await asyncio.wait_for(queue.put({"id": 1}), 10)
+
+
 async def test_a_put_that_waits_for_room_ends_with_its_caller(one_system: Any) -> None:
     async with one_system() as system:
         options = {"max_records": 1, "overflow": "block"}

@@ -238,6 +238,29 @@ async def test_a_full_store_that_rejects_stays_as_it_is(opened: Opened) -> None:
         assert await store.get(10, 0) == rows(1, 2)
 
 
+@pytest.mark.parametrize("overflow", ["drop_oldest", "reject", "block"])
+async def test_a_record_larger_than_the_store_is_refused_and_costs_no_other(opened: Opened, overflow: str) -> None:
+    async with opened(max_bytes=4_000, overflow=overflow) as store:
+        await store.put({"n": 0})
+
+        with pytest.raises(Overloaded):
+            await store.put({"n": 1, "text": "x" * 5_000})
+        with pytest.raises(Overloaded):
+            await store.put_batch([{"n": 1}, {"n": 2, "text": "x" * 5_000}])
+        assert await store.get(10, 0) == rows(0)
+
+
+async def test_the_newest_record_stays_however_little_room_it_leaves(opened: Opened) -> None:
+    async with opened(max_bytes=100_000) as store:
+        for n in range(60):
+            await store.put({"n": -1})
+            try:
+                await store.put({"n": n, "text": "x" * (99_000 + 20 * n)})
+            except Overloaded:
+                continue
+            assert (await store.get(10, store.total_count() - 1))[-1]["n"] == n
+
+
 async def test_trimming_and_purging_never_give_an_offset_again(opened: Opened) -> None:
     async with opened() as store:
         await store.put_batch(rows(0, 1, 2, 3))

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from pulsing.core import ActorRef
-from pulsing.exceptions import NotOwner, NotSendable
+from pulsing.exceptions import NotOwner, NotSendable, Overloaded
 from pulsing.streaming.access import CALL_TIMEOUT_S, QueueAccess, has_failed
 from pulsing.streaming.backends.memory import Record
 from pulsing.streaming.bucket_words import Appended
@@ -29,6 +29,10 @@ _BY_LAST_BYTE = frozenset({1, 2, 4, 8, 16, 32, 64, 128, 256})
 
 OWNER_NEWS_S = 0.4
 """How long a handle waits before it looks again for a bucket whose owner was found to be none any more."""
+
+
+REFUSALS = (Overloaded, NotSendable)
+"""What a bucket raises before it writes anything: it is full, or cannot store a value."""
 
 
 class QueueWriting(QueueAccess):
@@ -115,6 +119,8 @@ class QueueWriting(QueueAccess):
         if not failed:
             return [{"bucket_id": bucket_id, "status": "ok"} for bucket_id in places]
         error = next(iter(failed.values()))
+        if len(failed) < len(groups) and hasattr(error, "maybe_executed"):
+            error.maybe_executed = True  # what went to the other buckets is written
         error.results = [  # type: ignore[attr-defined]
             {"bucket_id": bucket_id, "status": "error" if bucket_id in failed else "ok"} for bucket_id in places
         ]
@@ -157,6 +163,7 @@ class QueueWriting(QueueAccess):
                 else:
                     await self._append(bucket_id, group)
             except Exception as error:
+                _mark_refused(error)
                 failed[bucket_id] = error
         return failed
 
@@ -200,6 +207,9 @@ class QueueWriting(QueueAccess):
                 await asyncio.sleep(OWNER_NEWS_S)
                 await self._settle()
                 lost = error
+            except REFUSALS as error:
+                _mark_refused(error)
+                raise
             else:
                 self._footing.wrote(bucket_id, appended[1], appended[0] + len(records))
                 return appended
@@ -219,8 +229,18 @@ class QueueWriting(QueueAccess):
             raise refused
         appended = await self._write(bucket_id, parts[0])
         for part in parts[1:]:
-            await self._write(bucket_id, part)
+            try:
+                await self._write(bucket_id, part)
+            except REFUSALS as error:
+                error.maybe_executed = True  # the parts before it are written
+                raise
         return appended
+
+
+def _mark_refused(error: Exception) -> None:
+    """Let the error of an append say that nothing was written, where it was the bucket that refused."""
+    if isinstance(error, REFUSALS) and getattr(error, "actor_name", None) is not None:
+        error.maybe_executed = False
 
 
 def bucket_of(value: Any, count: int) -> int:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pulsing.exceptions import DataLost, DeadlineExceeded, Overloaded, PulsingRuntimeError
+from pulsing.exceptions import DataLost, DeadlineExceeded, NotSendable, Overloaded, PulsingRuntimeError
 from pulsing.streaming import (
     MemoryBackend,
     Queue,
@@ -713,9 +713,32 @@ async def test_a_put_that_will_never_have_room_does_not_wait_for_it(one_system: 
         queue = await system.queue.write("q", num_buckets=1, backend_options=options)
         await queue.put({"id": 0})
 
-        with pytest.raises(Overloaded, match="limit of 2"):
+        with pytest.raises(Overloaded, match="limit of 2") as caught:
             await asyncio.wait_for(queue.put([{"id": n} for n in range(3)]), 10)
+        assert not caught.value.maybe_executed
         await asyncio.wait_for(queue.put({"id": 1}), 10)
+
+
+@pytest.mark.parametrize("backend", ["memory", "sqlite"])
+async def test_what_a_bucket_refuses_was_not_executed(one_system: Any, tmp_path: Path, backend: str) -> None:
+    async with one_system() as system:
+        options = {"max_records": 1, "overflow": "reject"}
+        where: dict[str, Any] = {"backend": backend, "storage_path": str(tmp_path), "backend_options": options}
+        queue = await system.queue.write("q", num_buckets=2, **where)
+        names = by_bucket(queue, 2)
+        await queue.put({"id": names[0][0]})
+
+        for refused in ({"id": names[0][1]}, [{"id": names[0][1]}]):
+            with pytest.raises(Overloaded) as caught:
+                await queue.put(refused)
+            assert not caught.value.maybe_executed
+        with pytest.raises(Overloaded) as caught:
+            await queue.put([{"id": names[0][1]}, {"id": names[1][0]}])
+        assert caught.value.maybe_executed
+        if backend == "sqlite":
+            with pytest.raises(NotSendable) as unsendable:
+                await queue.put({"id": names[1][1], "value": object()})
+            assert not unsendable.value.maybe_executed
 
 
 async def test_a_put_that_waits_for_room_ends_with_its_caller(one_system: Any) -> None:

@@ -298,7 +298,8 @@ class TopicReader:
         return True
 
     async def start(self) -> None:
-        """Subscribe; nothing to do if that is done. A failure leaves nothing behind.
+        """Subscribe; nothing to do if that is done, or under way. A failure leaves nothing behind, nor does a `stop`
+        meanwhile.
 
         Raises:
             ValueError: there is no callback.
@@ -308,7 +309,7 @@ class TopicReader:
         if self._subscriber is not None:
             return
         require_callback(self._callbacks)
-        self._subscriber = spawn_any(
+        subscriber = self._subscriber = spawn_any(
             self._inner,
             _Subscriber(self._topic, self._callbacks),
             name=self._actor_name,
@@ -316,11 +317,17 @@ class TopicReader:
             options={},
         )
         try:
-            await self._subscribe()
+            await self._subscribe(subscriber)
         except BaseException:
-            subscriber, self._subscriber = self._subscriber, None
+            if self._subscriber is subscriber:
+                self._subscriber = None
             await self._inner.stop(subscriber)
             raise
+        if self._subscriber is not subscriber:
+            # Stopped meanwhile, perhaps before the broker had heard of the subscription.
+            if self._subscriber is None:
+                await self._unsubscribe()
+            return
         self._inner.ties.reads(self, TOPIC, self._topic)
         self._renewal = self._inner.tasks.start(self._stay_subscribed(), f"subscription {self._reader_id}")
 
@@ -333,10 +340,7 @@ class TopicReader:
         self._inner.ties.forget(self)
         if renewal is not None:
             renewal.cancel()
-        try:
-            await self._broker.call("unsubscribe", self._reader_id)
-        except (PulsingRuntimeError, OSError) as error:
-            logger.warning("topic %s: reader %s could not unsubscribe: %s", self._topic, self._reader_id, error)
+        await self._unsubscribe()
         try:
             await self._inner.stop(subscriber)
         except (PulsingRuntimeError, OSError) as error:
@@ -354,10 +358,15 @@ class TopicReader:
     async def __aexit__(self, *exc: object) -> None:
         await self.stop()
 
-    async def _subscribe(self) -> None:
-        assert self._subscriber is not None
-        node_id, actor_id = self._inner.node_id.id, str(self._subscriber.actor_id.id)
+    async def _subscribe(self, subscriber: ActorRef) -> None:
+        node_id, actor_id = self._inner.node_id.id, str(subscriber.actor_id.id)
         await self._broker.call("subscribe", self._reader_id, self._actor_name, node_id, actor_id)
+
+    async def _unsubscribe(self) -> None:
+        try:
+            await self._broker.call("unsubscribe", self._reader_id)
+        except (PulsingRuntimeError, OSError) as error:
+            logger.warning("topic %s: reader %s could not unsubscribe: %s", self._topic, self._reader_id, error)
 
     async def _stay_subscribed(self) -> None:
         """Subscribe again when the broker has moved, or has removed this reader though it is alive."""
@@ -376,7 +385,7 @@ class TopicReader:
             return
         if await self._broker.call("is_subscribed", self._reader_id, str(subscriber.actor_id.id)):
             return
-        await self._subscribe()
+        await self._subscribe(subscriber)
         gap = {"subscriber": self._reader_id, "reason": "resubscribed"}
         self._inner.events.publish("topic.gap", kind="topic", id=self._topic, name=self._topic, data=gap)
 

@@ -437,6 +437,28 @@ async def test_a_reader_stops_and_starts_again(one_system: Any) -> None:
         assert (await reader.stats())["subscriber_count"] == 0
 
 
+@pytest.mark.parametrize("turns", range(6))
+async def test_a_reader_that_is_stopped_while_it_starts_is_stopped(one_system: Any, turns: int) -> None:
+    async with one_system() as system:
+        got: list[Any] = []
+        reader = await system.topic.read("t", reader_id="r")
+        reader.add_callback(got.append)
+        starting = asyncio.ensure_future(reader.start())
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        if turns:
+            await reader.stop()
+        await starting
+        await reader.stop()
+
+        assert not reader.is_started
+        assert (await reader.stats())["subscriber_count"] == 0
+        assert not [task for task in asyncio.all_tasks() if task.get_name().endswith("subscription r")]
+        async with reader:
+            await (await system.topic.write("t")).publish(1, PublishMode.WAIT_ALL_ACKS)
+        assert got == [1]
+
+
 async def test_a_removed_reader_that_is_alive_comes_back_with_a_gap(
     one_system: Any, until: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

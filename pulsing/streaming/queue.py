@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, SupportsIndex, TypeVar
 
 from pulsing.core.registry import check_name
 from pulsing.exceptions import DeadlineExceeded, NotSendable, PulsingError
@@ -326,11 +326,19 @@ async def in_time(read: Coroutine[Any, Any, T], topic: str, timeout: float | Non
 
 
 def check_window(limit: int, offset: int) -> None:
-    """Raise ValueError for a negative limit or offset."""
+    """Raise ValueError for a negative limit or offset, TypeError for one that is no whole number."""
+    for name, value in (("limit", limit), ("offset", offset)):
+        check_whole(name, value)
     if limit < 0:
         raise ValueError(f"limit must not be negative, got {limit}")
     if offset < 0:
         raise ValueError(f"offset must not be negative, got {offset}")
+
+
+def check_whole(name: str, value: object) -> None:
+    """Raise TypeError unless a value can stand for a whole number, as those of numpy can."""
+    if not isinstance(value, SupportsIndex):
+        raise TypeError(f"{name} is a whole number, not {value!r}")
 
 
 def _check_count(name: str, count: int) -> None:

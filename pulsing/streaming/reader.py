@@ -11,7 +11,7 @@ from pulsing.exceptions import DataLost
 from pulsing.streaming.backends.memory import Record
 from pulsing.streaming.bucket_words import Fetched
 from pulsing.streaming.footing import Footing
-from pulsing.streaming.queue import Queue, check_window, in_time
+from pulsing.streaming.queue import Queue, check_whole, check_window, in_time
 from pulsing.streaming.readers import ReaderInfo
 
 if TYPE_CHECKING:
@@ -234,7 +234,10 @@ def share_of(num_buckets: int, rank: int, world_size: int) -> list[int]:
 
     Raises:
         ValueError: `rank` is outside 0 to `world_size` - 1.
+        TypeError: one of them is no whole number.
     """
+    for name, value in (("rank", rank), ("world_size", world_size)):
+        check_whole(name, value)
     if not 0 <= rank < world_size:
         raise ValueError(f"rank must be 0 to world_size - 1, got rank={rank}, world_size={world_size}")
     return [bucket_id for bucket_id in range(num_buckets) if bucket_id % world_size == rank]

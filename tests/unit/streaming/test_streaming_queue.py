@@ -7,6 +7,7 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
+import numpy
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -357,6 +358,35 @@ async def test_a_window_without_sense_is_refused(one_system: Any, window: dict[s
 
         with pytest.raises(ValueError):
             await queue.get(**window)
+
+
+@pytest.mark.parametrize("part", [1.5, "1"])
+async def test_a_window_or_a_rank_that_is_no_whole_number_is_refused(one_system: Any, part: Any) -> None:
+    async with one_system() as system:
+        queue = await system.queue.write("q")
+        await queue.put([{"id": n} for n in range(9)])
+        reader = QueueReader(queue)
+        for call in (
+            lambda: queue.get(limit=part),
+            lambda: queue.get(offset=part),
+            lambda: reader.get(limit=part),
+            lambda: system.queue.read("q", rank=part, world_size=2),
+        ):
+            with pytest.raises(TypeError, match="is a whole number, not"):
+                await call()
+        with pytest.raises(TypeError, match="offset is a whole number, not"):
+            reader.set_offset(part)
+
+        assert len(await reader.get()) == 9
+
+
+async def test_a_whole_number_of_numpy_is_one(one_system: Any) -> None:
+    four: Any = numpy.int64(4)
+    async with one_system() as system:
+        queue = await system.queue.write("q")
+        await queue.put([{"id": n} for n in range(9)])
+
+        assert len(await QueueReader(queue).get(limit=four)) == 4
 
 
 @pytest.mark.parametrize(

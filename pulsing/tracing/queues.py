@@ -70,10 +70,10 @@ def traced_enter(enter: Callable[..., Any]) -> Callable[..., Any]:
 def traced_together(write_together: Callable[..., Any]) -> Callable[..., Any]:
     """Let each record that goes together with those of others have the context of its own put."""
 
-    async def traced(line: Any, batch: list[tuple[list[Any], Any]]) -> None:
+    async def traced(line: Any, batch: list[tuple[list[Any], Any]], began: float) -> None:
         token = _together.set([_waiting.get(told) for records, told in batch for _ in records])
         try:
-            await write_together(line, batch)
+            await write_together(line, batch, began)
         finally:
             _together.reset(token)
 

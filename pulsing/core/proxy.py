@@ -236,13 +236,15 @@ class StreamCall(Envelope):
         return method.ref.request(method.name, self.args, self.kwargs, method.timeout)
 
     def __aiter__(self) -> AsyncIterator[Any]:
-        self.reply = self.reply or _TAKEN_UP
-        items = self._items = ItemIterator(self._method, self.args, self.kwargs or {})
+        items = getattr(self, "_items", None)
+        if items is None:
+            self.reply = self.reply or _TAKEN_UP
+            items = self._items = ItemIterator(self._method, self.args, self.kwargs or {})
         return items
 
     def __anext__(self) -> Awaitable[Any]:
         """The next item, as of an async generator: `await anext(proxy.items())`."""
-        return (getattr(self, "_items", None) or self.__aiter__()).__anext__()
+        return self.__aiter__().__anext__()
 
     async def aclose(self) -> None:
         """Leave the stream now, as `contextlib.aclosing` does; the producer's `finally` runs."""

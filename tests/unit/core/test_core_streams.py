@@ -188,6 +188,16 @@ async def test_a_stream_that_could_not_be_opened_is_not_asked_for_again() -> Non
             await anext(stream)
 
 
+async def test_a_call_whose_first_item_was_taken_goes_on_and_is_sent_once() -> None:
+    async with testing.system() as system:
+        source = await spawn(Source, system=system)
+        call = source.numbers(5)
+        assert await anext(call) == 0
+        assert [item async for item in call] == [1, 2, 3, 4]
+        assert [item async for item in call] == []
+        assert source.ref._cell.messages == 1
+
+
 async def test_a_closed_stream_reads_as_ended() -> None:
     async with testing.system() as system:
         source = await spawn(Source, system=system)

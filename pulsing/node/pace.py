@@ -72,12 +72,11 @@ class Line(deque[Waiting]):
 class _Pace:
     """How long the calls of one method take; one at a time is watched."""
 
-    __slots__ = ("_before", "_each_s", "_last", "_line", "_until", "answered_at", "is_watching")
+    __slots__ = ("_before", "_last", "_line", "_until", "answered_at", "is_watching")
 
     def __init__(self, line: Line) -> None:
         self._line = line
-        self._last = self._before = inf
-        self._each_s = 0.0
+        self._last = self._before = _NOTHING_SEEN
         self.answered_at = self._until = -inf
         self.is_watching = False
 
@@ -91,14 +90,19 @@ class _Pace:
         now = self._line.now()
         if not reply.cancelled():
             # A caller who left says nothing; one whose time was over, that it takes so long at least.
-            self._last, self._before = now - sent_at, self._last
+            took = now - sent_at
+            self._last, self._before = (took, took / (self._line.departed - departed or inf)), self._last
             self.answered_at = now
-            self._until = now + BELIEVED_FOR * self._last
-            self._each_s = self._last / (self._line.departed - departed or inf)
+            self._until = now + BELIEVED_FOR * took
 
     @property
     def took(self) -> float:
-        """Seconds: of the last two calls the quicker one counts; one that was held up says nothing of the next."""
+        """Seconds that a call takes."""
+        return self._usual[0]
+
+    @property
+    def _usual(self) -> tuple[float, float]:
+        """Of the last two calls the quicker one counts; one that was held up says nothing of those that follow."""
         return min(self._last, self._before)
 
     @property
@@ -108,4 +112,9 @@ class _Pace:
 
     def expects(self, ahead: int) -> float:
         """When a call would be answered that is sent after so many others, if it goes as it just did."""
-        return self._line.now() + ahead * self._each_s + MARGIN * self.took
+        took, each = self._usual
+        return self._line.now() + ahead * each + MARGIN * took
+
+
+_NOTHING_SEEN = (inf, inf)
+"""Seconds that a call took, and how many of them passed for each message that left the line meanwhile."""

@@ -106,6 +106,22 @@ async def test_the_quicker_of_the_last_two_counts() -> None:
     assert sender.refused == [2]
 
 
+async def test_a_pause_says_nothing_of_how_fast_the_line_moves() -> None:
+    sender = Sender()
+    replies = [sender.call(n, 1000) for n in range(2_000)]
+    for first, took in (0, 0.1), (100, 2.1):
+        for _ in range(100):
+            sender.send()
+        sender.now += took
+        replies[first].set_result(None)
+        await asyncio.sleep(0)
+    # A thousandth of a second for each before the pause, and twenty times as much with it.
+    sender.call(3_000, 4.0)
+    assert sender.refused == []
+    sender.call(3_001, 1.5)
+    assert sender.refused == [3_001]
+
+
 async def test_each_method_has_a_pace_of_its_own_and_tells_have_none() -> None:
     sender = Sender()
     await sender.answered_after(20.0, method="wait_for_news")

@@ -20,6 +20,7 @@ from pulsing.admin.settings import AdminSettings, Principal
 logger = logging.getLogger("pulsing.admin")
 
 GRACE_S = 2
+MAX_CONNECTIONS = 256
 
 
 class AdminServer:
@@ -85,7 +86,7 @@ def _config(app: Any, settings: AdminSettings) -> uvicorn.Config:
         access_log=False,
         proxy_headers=False,
         server_header=False,
-        limit_concurrency=256,
+        limit_concurrency=MAX_CONNECTIONS,
         timeout_keep_alive=5,
         timeout_graceful_shutdown=GRACE_S,
         h11_max_incomplete_event_size=16 * 1024,

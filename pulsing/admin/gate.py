@@ -30,6 +30,9 @@ logger = logging.getLogger("pulsing.admin")
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
+OPEN_BODY_BYTES = 4_096
+"""What the body of a request without credentials may have: a login code or a token, and that is all."""
+
 AuditSink = Callable[[dict[str, Any]], None]
 RequestSink = Callable[[str, int, float], None]
 RefusalSink = Callable[[str], None]
@@ -168,7 +171,9 @@ class Gate:
             scope = {**scope, "method": "GET"}
             answer.headers_only = True
         if knock.method not in SAFE_METHODS:
-            body = await read_body(knock, receive, self._settings.body_bytes)
+            limit = self._settings.body_bytes
+            limit = limit if visit.principal is not None else min(limit, OPEN_BODY_BYTES)
+            body = await read_body(knock, receive, limit)
             receive = replay(body, receive)
         assert visit.route is not None
         if visit.route.access.unbounded or visit.route.access.role is None:

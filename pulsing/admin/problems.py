@@ -19,6 +19,7 @@ from pulsing.exceptions import (
     nearest_pulsing,
 )
 
+MAX_FAULTS = 20
 MEDIA_TYPE = "application/problem+json"
 
 
@@ -172,9 +173,10 @@ def actor_problem(error: PulsingActorError) -> ProblemError:
 
 
 def input_problem(errors: Sequence[Mapping[str, Any]]) -> ProblemError:
-    """The problem for input that pydantic refused; the refused values are not repeated."""
-    faults = [{"loc": [_plain(part) for part in e.get("loc", ())], "msg": str(e.get("msg", ""))} for e in errors]
-    if any(e.get("type") == "json_invalid" for e in errors):
+    """The problem for input that pydantic refused; the refused values are not repeated, and not all faults told."""
+    told = errors[:MAX_FAULTS]
+    faults = [{"loc": [_plain(part) for part in e.get("loc", ())], "msg": str(e.get("msg", ""))} for e in told]
+    if any(e.get("type") == "json_invalid" for e in told):
         return ProblemError(
             "validation", f"the body is not JSON: {errors[0].get('ctx', {}).get('error', '')}", errors=faults
         )

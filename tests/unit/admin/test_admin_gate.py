@@ -280,11 +280,24 @@ async def test_bodies_are_bounded_in_size_type_and_depth() -> None:
         assert [r.status_code for r in (large, chunked, typed, untyped, deep)] == [413, 413, 415, 415, 422]
 
 
+async def test_whoever_has_not_said_who_he_is_may_not_say_much() -> None:
+    async with site() as world:
+        nobody, admin = await world.client(None), await world.client("admin")
+        long = {"token": "t" * 100, "more": "m" * 5_000}
+
+        refused = await nobody.post(f"{API}/session", json=long, headers={"sec-fetch-site": "none"})
+        read = await admin.post(f"{API}/actors", json=long)
+
+        assert [refused.status_code, read.status_code] == [413, 422]
+
+
 def test_depth_is_counted_outside_of_strings_and_without_quadratic_cost() -> None:
     assert json_depth(b"[" * 70 + b"]" * 70, 64) == 65
     assert json_depth(b'"' + b"[" * 70 + b'"', 64) == 0
     assert json_depth(b"[]" * 100, 64) == 1
     assert json_depth(b'{"a":"' + b'\\"[' * 100_000, 64) == 1
+    assert json_depth(b"[]," * 70 + b'"' + b"\\\\a\n[" * 70 + b'",[[]]', 64) == 2
+    assert json_depth(b"[]," * 70 + b'"\\', 64) == 1
 
 
 async def test_head_answers_like_get_without_a_body_and_options_names_the_methods() -> None:

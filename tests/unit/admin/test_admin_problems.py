@@ -19,3 +19,10 @@ def test_a_body_that_is_not_json_is_told_so() -> None:
 def test_a_field_that_does_not_fit_is_named() -> None:
     problem = input_problem([{"type": "missing", "loc": ("body", "class"), "msg": "Field required"}])
     assert problem.detail == "the input does not fit at: class"
+
+
+def test_of_many_faults_the_first_are_told() -> None:
+    unknown = [{"type": "extra_forbidden", "loc": ("body", f"k{n}"), "msg": "Extra"} for n in range(60_000)]
+    problem = input_problem(unknown)
+    assert [fault["loc"][1] for fault in problem.errors] == [f"k{n}" for n in range(20)]
+    assert problem.detail == "the input does not fit at: k0, k1, k2"

@@ -1,4 +1,7 @@
-"""Who did what, and what was refused: a bounded ring, a logger of its own, and an event a row."""
+"""Who did what, and what was refused: two bounded rings, a logger of its own, and events.
+
+Whoever has not shown who he is can be refused as often as he likes: he has a ring of his own, and few events.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +12,13 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from pulsing.clock import Clock
+
 logger = logging.getLogger("pulsing.audit")
 
 HIDDEN = "•••"
 MAX_TEXT = 256
+STRANGERS_EVENT_EVERY_S = 1.0
 
 
 def redact(value: Any, patterns: Sequence[str]) -> Any:
@@ -30,11 +36,20 @@ def _matches(key: Any, patterns: Sequence[str]) -> bool:
 
 
 class Audit:
-    """The record of actions and refusals of one admin app."""
+    """The record of actions and refusals of one admin app.
 
-    def __init__(self, capacity: int, tell: Callable[[Mapping[str, Any]], None]) -> None:
-        self._ring: deque[dict[str, Any]] = deque(maxlen=capacity)
+    Args:
+        capacity: rows kept of those who are known; as many of others.
+        tell: takes each row, of strangers one a second.
+        clock: where time comes from.
+    """
+
+    def __init__(self, capacity: int, tell: Callable[[Mapping[str, Any]], None], clock: Clock) -> None:
+        self._known: deque[dict[str, Any]] = deque(maxlen=capacity)
+        self._strangers: deque[dict[str, Any]] = deque(maxlen=capacity)
         self._tell = tell
+        self._clock = clock
+        self._strangers_from = clock.monotonic()
         self._next = 1
         self.counts: dict[tuple[str, str], int] = {}
 
@@ -42,12 +57,22 @@ class Audit:
         """Keep one row, log it as one line of JSON and tell it."""
         kept = {"seq": self._next, **row}
         self._next += 1
-        self._ring.append(kept)
         key = (str(kept["action"]), str(kept["outcome"]))
         self.counts[key] = self.counts.get(key, 0) + 1
         logger.info("%s", json.dumps(kept))
-        self._tell(kept)
+        if kept["principal"] is not None:
+            self._known.append(kept)
+            self._tell(kept)
+        else:
+            self._strangers.append(kept)
+            self._tell_of_stranger(kept)
+
+    def _tell_of_stranger(self, kept: Mapping[str, Any]) -> None:
+        now = self._clock.monotonic()
+        if now >= self._strangers_from:
+            self._strangers_from = now + STRANGERS_EVENT_EVERY_S
+            self._tell(kept)
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         """The rows, newest first."""
-        return iter(list(self._ring)[::-1])
+        return iter(sorted([*self._known, *self._strangers], key=lambda kept: int(kept["seq"]), reverse=True))

@@ -11,7 +11,7 @@ import hmac
 import logging
 import os
 import secrets
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -173,8 +173,10 @@ class Sessions:
 
 
 def _bound(entries: OrderedDict[bytes, _Session], limit: int) -> None:
+    """Make room for one more: whoever has most loses the one unused for longest, so that nobody ends others' logins."""
     while len(entries) >= limit:
-        entries.popitem(last=False)
+        [(most, _)] = Counter(entry.name for entry in entries.values()).most_common(1)
+        del entries[next(key for key, entry in entries.items() if entry.name == most)]
 
 
 class FailedLogins:

@@ -55,7 +55,7 @@ class Plane:
         self.traffic = Traffic()
         self.repeats = Repeats(clock)
         self.revisions = Revisions()
-        self.audit = Audit(settings.audit_capacity, self._tell_action)
+        self.audit = Audit(settings.audit_capacity, self._tell_action, clock)
         self.fanout = Fanout(system, settings.fanout_s)
         self.dead_letters = Replayer(system, self.fanout, clock)
         self.payloads = Payloads(settings)

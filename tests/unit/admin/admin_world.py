@@ -90,6 +90,19 @@ class Site:
         return await self.clients.enter_async_context(made)
 
 
+class Hands:
+    """A clock that is set by hand."""
+
+    def __init__(self) -> None:
+        self.now = 1_000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def wall(self) -> float:
+        return self.now
+
+
 @contextlib.asynccontextmanager
 async def site(**settings: Any) -> AsyncIterator[Site]:
     """A system with an admin app."""

@@ -8,23 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from pulsing.admin.auth import CODE_LIFE_S, FailedLogins, Sessions, TokenFile, Tokens, make_token_file
+from pulsing.admin.auth import CODE_LIFE_S, MAX_SESSIONS, FailedLogins, Sessions, TokenFile, Tokens, make_token_file
 from pulsing.admin.reach import check_reach
 from pulsing.admin.settings import AdminSettings, NamedToken, Principal, default_token_file
-from tests.unit.admin.admin_world import API, TOKENS, site
-
-
-class Hands:
-    """A clock that is set by hand."""
-
-    def __init__(self) -> None:
-        self.now = 1_000.0
-
-    def monotonic(self) -> float:
-        return self.now
-
-    def wall(self) -> float:
-        return self.now
+from tests.unit.admin.admin_world import API, TOKENS, Hands, site
 
 
 def test_the_users_token_file_is_made_once_for_the_owner_alone() -> None:
@@ -85,6 +72,19 @@ def test_a_login_code_works_once_and_for_a_quarter_of_an_hour() -> None:
     assert sessions.use_code(code) is None
     clock.now += CODE_LIFE_S + 1
     assert sessions.use_code(late) is None
+
+
+def test_whoever_logs_in_without_end_ends_sessions_and_links_of_his_own_alone() -> None:
+    sessions = Sessions(Hands(), idle_s=100)
+    admin, viewer = Principal("a", "admin"), Principal("v", "viewer")
+    session, code = sessions.open(admin)[0], sessions.make_code(admin)[0]
+    first, _ = sessions.open(viewer)
+    for _ in range(MAX_SESSIONS):
+        sessions.open(viewer)
+        sessions.make_code(viewer)
+    assert sessions.principal(first) is None
+    assert sessions.principal(session) == Principal("a", "admin", "session")
+    assert sessions.use_code(code) == Principal("a", "admin", "session")
 
 
 def test_failures_are_forgotten_after_a_minute() -> None:

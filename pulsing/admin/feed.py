@@ -132,9 +132,10 @@ def _changes(before: Row | None, now: Row, name: str) -> Row | None:
 class Client:
     """One open stream: what it watches and what waits to be sent."""
 
-    def __init__(self, principal: Principal) -> None:
+    def __init__(self, principal: Principal, stays: Callable[[], bool]) -> None:
         self.sid = secrets.token_urlsafe(9)
         self.principal = principal
+        self.stays = stays
         self.watching: dict[str, Question] = {}
         self.at_revision: dict[str, int] = {}
         self.gaps: dict[str, tuple[str, int | None]] = {}
@@ -223,14 +224,26 @@ class Feed:
         """How many streams are open."""
         return len(self._clients) + len(self._others)
 
-    def open(self, asked: Sequence[Subscribe], principal: Principal, last_event_id: str | None) -> Client:
+    def open(
+        self,
+        asked: Sequence[Subscribe],
+        principal: Principal,
+        last_event_id: str | None,
+        stays: Callable[[], bool] = lambda: True,
+    ) -> Client:
         """Open a stream.
+
+        Args:
+            asked: what it shows.
+            principal: whose it is.
+            last_event_id: the last frame of an earlier one that it continues.
+            stays: asked at each tick whether the principal's credentials still hold; the stream ends when not.
 
         Raises:
             ProblemError: too many streams or subscriptions, or a subscription that cannot be answered.
         """
         self._check_room()
-        client = Client(principal)
+        client = Client(principal, stays)
         self._watch(client, asked)
         client.send(f"retry: {RETRY_MS}\n\n".encode())
         client.send(frame_of("hello", encode(self._hello(client))))
@@ -331,12 +344,18 @@ class Feed:
     async def _run(self) -> None:
         while self._clients:
             self._soon.clear()
+            self._end_those_logged_out()
             try:
                 await self._tick()
             except Exception:
                 logger.exception("a tick of the stream failed")
             await self._rest()
         self._views.clear()
+
+    def _end_those_logged_out(self) -> None:
+        for client in list(self._clients.values()):
+            if not client.stays():
+                client.close("session")
 
     async def _rest(self) -> None:
         """Wait for the next tick, or until somebody asks for something else."""

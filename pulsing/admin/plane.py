@@ -70,6 +70,12 @@ class Plane:
         self.history = History(self.fanout, system, clock, lag, self.checks.run, keeps=settings.history_enabled)
         self._offers = Offers(system.inspectors, self)
 
+    def knows(self, token: str | None) -> bool:
+        """Whether a token that let somebody in still would; whoever came without one is known to the app around."""
+        if token is None:
+            return True
+        return (self.sessions.principal(token) or self.tokens.principal(token)) is not None
+
     def record_audit(self, row: Mapping[str, Any]) -> None:
         """Write one audit row, its parameters redacted."""
         self.audit.record(

@@ -35,8 +35,8 @@ async def stream(
     request: Request, sub: Annotated[str, Query(max_length=32_768)] = "[]", last_event_id: LastEventId = None
 ) -> Response:
     """One stream for everything on a page: snapshots, then what changes."""
-    plane = plane_of(request)
-    client = plane.feed.open(_subscriptions(sub), visit_of(request).known, last_event_id)
+    plane, visit = plane_of(request), visit_of(request)
+    client = plane.feed.open(_subscriptions(sub), visit.known, last_event_id, lambda: plane.knows(visit.token))
     return EventStream(client.frames(), lambda: plane.feed.leave(client))
 
 

@@ -274,6 +274,18 @@ async def test_streams_are_limited_and_end_with_a_word() -> None:
     assert bye == {"reason": "shutdown"}
 
 
+async def test_a_stream_ends_with_the_session_that_it_was_opened_in() -> None:
+    async with site(tick_s=TICK) as world:
+        plane = world.plane
+        token, _ = plane.sessions.open(OPERATOR)
+        reader = Reader(plane.feed, plane.feed.open([], OPERATOR, None, lambda: plane.knows(token)))
+        await reader.next("hello")
+        plane.sessions.close(token)
+        _, bye = await reader.next("bye")
+        await reader.leave()
+    assert bye == {"reason": "session"}
+
+
 def test_ticks_come_less_often_where_very_many_actors_are_walked_over() -> None:
     assert interval_s(1.0, 0.4, 100_000) == 1.0
     assert interval_s(1.0, 0.04, 100_001) == 1.0

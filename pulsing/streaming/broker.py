@@ -15,7 +15,7 @@ from pulsing.core import ActorId, ActorRef, remote
 from pulsing.core.registry import lookup_path
 from pulsing.core.statistics import LatencyCounters
 from pulsing.core.system import System
-from pulsing.exceptions import PulsingRuntimeError
+from pulsing.exceptions import NotSendable, PulsingRuntimeError
 from pulsing.streaming.acks import Acks
 from pulsing.streaming.backends.memory import size_of
 from pulsing.streaming.counters import StreamingCounters
@@ -259,7 +259,7 @@ class TopicBroker:
         try:
             sent = ref.send(None, (message,), None)
         except PulsingRuntimeError as error:
-            self._note_failure(subscriber, str(error))
+            self._note_error(subscriber, error)
             return False
         if not here:
             return asyncio.ensure_future(_awaited(sent))
@@ -273,7 +273,7 @@ class TopicBroker:
                 sent.cancel()
                 self._note_failure(subscriber, "its link takes no messages")
             elif (error := sent.exception()) is not None:
-                self._note_failure(subscriber, str(error))
+                self._note_error(subscriber, error)
             else:
                 self._note_success(subscriber)
                 accepted += 1
@@ -330,7 +330,7 @@ class TopicBroker:
             acks.settle(subscriber.id, True)
         elif acks.settle(subscriber.id, False):
             if error is not None:
-                self._note_failure(subscriber, str(error))
+                self._note_error(subscriber, error)
             else:
                 self._note_refusal(subscriber)
 
@@ -388,6 +388,15 @@ class TopicBroker:
         subscriber.failures_in_a_row = 0
         subscriber.failed += 1
         self.failed += 1
+
+    def _note_error(self, subscriber: Subscriber, error: BaseException) -> None:
+        if isinstance(error, NotSendable) and not error.maybe_executed:
+            # The message itself cannot travel, whoever it is for: no fault of the subscriber's.
+            subscriber.failed += 1
+            subscriber.last_error = str(error)
+            self.failed += 1
+        else:
+            self._note_failure(subscriber, str(error))
 
     def _note_failure(self, subscriber: Subscriber, error: str) -> None:
         subscriber.failed += 1

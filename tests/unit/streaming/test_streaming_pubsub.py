@@ -14,12 +14,14 @@ from pulsing.streaming import (
     PublishResult,
     TopicReader,
     TopicWriter,
+    get_topic_broker,
     read_topic,
     subscribe_to_topic,
     write_topic,
 )
 from pulsing.streaming import pubsub as pubsub_module
 from pulsing.streaming.broker import MAX_CONSECUTIVE_FAILURES
+from pulsing.testing import cluster
 
 
 async def started(system: Any, name: str, callback: Any, topic: str = "t") -> TopicReader:
@@ -352,6 +354,30 @@ async def test_a_subscriber_that_fails_three_times_in_a_row_is_removed_and_a_suc
         assert (await writer.stats())["subscriber_count"] == 1
         event = await anext(subscription)
         assert event.data == {"subscriber": "deaf", "by": "failures"}
+
+
+@pytest.mark.parametrize("mode", PublishMode)
+async def test_who_cannot_be_sent_a_message_because_of_what_it_is_stays_subscribed(mode: PublishMode) -> None:
+    async with cluster(2) as (first, second):
+        await second.spawn(Deaf(), name="far", public=True)
+        await first.resolve("far", timeout=10.0)
+        topic = await on_node(first)
+        await subscribe_to_topic(first, topic, "s", "far", node_id=second.node_id)
+        writer = await first.topic.write(topic)
+        for _ in range(MAX_CONSECUTIVE_FAILURES + 1):
+            result = await writer.publish(object(), mode)
+            assert (result.delivered, result.failed) == (0, 1)
+
+        assert await writer.publish("fine") == PublishResult(True, 1, 0, 1)
+
+
+async def on_node(system: Any) -> str:
+    """A topic whose broker is on this node."""
+    for number in range(100):
+        broker = await get_topic_broker(system, f"t{number}")
+        if broker.ref.is_local():
+            return f"t{number}"
+    raise AssertionError("no broker is here")
 
 
 async def test_a_full_mailbox_loses_messages_and_nobody_waits_for_it(one_system: Any) -> None:

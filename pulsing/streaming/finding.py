@@ -11,6 +11,7 @@ from pulsing.core.system import System
 from pulsing.exceptions import (
     ActorNotFound,
     ActorStopped,
+    BucketUnavailable,
     LinkLost,
     NodeDead,
     NodeLeaving,
@@ -121,6 +122,9 @@ async def patiently(inner: System, ask: Callable[[], Awaitable[T]]) -> T:
             inner.check_running()
             if inner.now() >= patience:
                 raise
+        except BucketUnavailable as refusal:
+            refusal.maybe_executed = False  # no bucket has been asked for anything yet
+            raise
         await asyncio.sleep(pause)
         pause = min(pause * 2, 0.25)
 

@@ -186,6 +186,9 @@ async def test_without_a_takeover_the_others_are_told_since_when_it_is_away(one_
                 await reader.get()
             since.append(caught.value.since)
         assert since[0] == since[1] > 0
+        with pytest.raises(BucketUnavailable) as refused:
+            await (await two.queue.write("q", **sqlite("wait"))).put({"id": 2})
+        assert not refused.value.maybe_executed
 
 
 # --- epochs ----------------------------------------------------------------------------------------------------------

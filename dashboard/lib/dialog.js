@@ -1,5 +1,5 @@
 /** Things in front of the page: toasts, drawers, and the question before a dangerous action. */
-import { html, signal, useEffect, useRef, useState } from "./html.js";
+import { html, signal, useLayoutEffect, useRef, useState } from "./html.js";
 import { Icon } from "./icons.js";
 
 /** @typedef {{id: number, tone: "good" | "bad" | "warn", title: string, detail?: string, hint?: string}} Toast */
@@ -28,7 +28,8 @@ export const Toasts = () => html`<div class="toasts" role="status" aria-live="po
 /** A native modal: focus stays inside and Escape closes. @param {{title: any, onClose: () => void, class?: string, children: any, footer?: any}} props */
 export function Modal({ title, onClose, class: name = "modal", children, footer }) {
   const element = useRef(/** @type {HTMLDialogElement | null} */ (null));
-  useEffect(() => {
+  // Not after the next frame: what is typed until then would be keys of the page behind.
+  useLayoutEffect(() => {
     const before = document.activeElement;
     element.current?.showModal();
     const field = element.current?.querySelector(".dialog-scroll :is(input, select, textarea)") ?? element.current?.querySelector(".dialog-scroll");

@@ -85,7 +85,7 @@ function tilesOf({ totals, latency, cluster }, { times, series }) {
   const last = (/** @type {Array<number | null>} */ values) => values[values.length - 1] ?? null;
   const down = (cluster.by_status?.dead ?? 0) + (cluster.by_status?.suspect ?? 0);
   const tiles = [
-    { label: "Actors", known: totals.actors, value: count(totals.actors), of: `${count(totals.agents ?? 0)} agents`, to: link("actors"), values: series.actors, tone: "c1", metric: "pulsing_actors" },
+    { label: "Actors", known: totals.actors, value: count(totals.actors), of: `${count(totals.agents ?? 0)} ${totals.agents === 1 ? "agent" : "agents"}`, to: link("actors"), values: series.actors, tone: "c1", metric: "pulsing_actors" },
     { label: "Messages", known: 1, value: rate(last(messages)), of: `${count(totals.messages_total)} in all`, to: link("actors", "", { sort: "-messages_total" }), values: messages, tone: "c1", metric: "pulsing_actor_messages_total" },
     { label: "Errors", known: totals.errors_total, value: rate(last(errors)), of: `${count(totals.errors_total)} in all`, to: link("actors", "", { sort: "-errors_total" }), values: errors, tone: errors.some((value) => value) ? "bad" : "c3", state: (last(errors) ?? 0) > 0 ? "bad" : "", metric: "pulsing_actor_errors_total" },
     { label: "Handle p99", known: latency?.handle_s?.p99, value: duration(latency?.handle_s?.p99), of: `p50 ${duration(latency?.handle_s?.p50)}`, to: link("classes", "", { view: "methods", sort: "-handle_s.p99" }), values: series.handle_p99_s, tone: "c2", metric: "pulsing_actor_handle_seconds" },

@@ -74,6 +74,8 @@ def read_settings(file: Path | None, flags: dict[str, Any] | None = None) -> Set
         CliError: one of them is wrong.
     """
     if file is not None:
+        if not file.is_file():
+            raise CliError(f"{file} is no file", hint="pulsing config init makes one", exit_code=USAGE)
         # In the environment, so that what the node starts reads the same file.
         os.environ["PULSING_CONFIG"] = str(file)
     try:

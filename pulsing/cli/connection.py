@@ -30,7 +30,7 @@ Quiet = Annotated[
 ]
 Timeout = Annotated[
     float | None,
-    typer.Option("--timeout", help="Seconds to wait for an answer; 10 unless given.", rich_help_panel=_GROUP),
+    typer.Option("--timeout", min=0.01, help="Seconds to wait for an answer; 10 unless given.", rich_help_panel=_GROUP),
 ]
 
 Output = Annotated[Format, typer.Option("--output", "-o", help="How to show it.")]

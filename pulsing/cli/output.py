@@ -91,9 +91,15 @@ def _show_table(rows: Rows, columns: Sequence[str], *, wide: bool, color: bool) 
         table.add_row(*(_escape(cell(row.get(column))) for column in columns))
     console = Console(no_color=not color, highlight=False)
     # Into a pipe a table is cut nowhere: whoever reads it there counts columns, not characters.
-    if wide or not console.is_terminal:
-        console.width = _UNBOUNDED_WIDTH if not console.is_terminal else console.width
-    console.print(table)
+    if not console.is_terminal:
+        console.width = _UNBOUNDED_WIDTH
+        # The last column is as wide as its longest value: nobody wants the blanks behind the others.
+        with console.capture() as captured:
+            console.print(table)
+        for line in captured.get().splitlines():
+            write_line(line.rstrip())
+    else:
+        console.print(table)
 
 
 def _escape(text: str) -> str:

@@ -11,7 +11,7 @@ from pulsing.core.cell import Cell
 from pulsing.core.system import System
 from pulsing.core.window import Window, fitting
 
-CELLS_AT_ONCE = 2_000
+CELLS_AT_ONCE = 1_000
 """So many actors are counted before the loop does other things: about 5 ms."""
 
 

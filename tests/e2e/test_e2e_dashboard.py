@@ -110,6 +110,9 @@ def test_an_actor_is_spawned_from_a_form_and_stopped_after_a_question(visit: Vis
     expect(question).to_contain_text("actors/fresh")
     question.get_by_role("button", name="Stop", exact=True).click()
     expect(visit.page.get_by_text("Stopped fresh")).to_be_visible()
+    expect(visit.page.get_by_text("How it ended")).to_be_visible()
+    # What is not kept of an actor that has ended is not shown as if there had been none.
+    expect(visit.page.locator("main")).not_to_contain_text("Last errors")
 
 
 def test_of_ten_thousand_actors_only_those_in_sight_are_drawn(visit: Visit) -> None:
@@ -185,6 +188,15 @@ def test_the_keyboard_goes_everywhere(visit: Visit) -> None:
     expect(page.get_by_role("dialog")).to_contain_text("Search this list")
     page.keyboard.press("Escape")
     expect(page.get_by_role("dialog")).to_have_count(0)
+
+
+def test_what_is_typed_at_once_after_the_key_is_for_the_palette(visit: Visit) -> None:
+    before_the_next_frame = """async () => {
+        document.dispatchEvent(new KeyboardEvent("keydown", { key: "k", ctrlKey: true }));
+        for (let turn = 0; turn < 50; turn++) await null;
+        return document.activeElement.getAttribute("role");
+    }"""
+    assert visit.page.evaluate(before_the_next_frame) == "combobox"
 
 
 def test_rows_are_walked_down_and_up_by_keys(visit: Visit) -> None:

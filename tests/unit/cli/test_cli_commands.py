@@ -29,7 +29,7 @@ def test_list_asks_with_filters_and_shows_the_columns(pulsing: Pulsing, server: 
     outcome = pulsing("list", "actors", "-f", "state=running", "--sort", "-mailbox", "--columns", "name,mailbox")
 
     assert sent(server)[0] == "GET actors?state=running&sort=-mailbox&limit=50"
-    assert outcome == Outcome(0, "NAME      MAILBOX\nactors/a  2      \n", "")
+    assert outcome == Outcome(0, "NAME      MAILBOX\nactors/a  2\n", "")
 
 
 def test_list_as_json_is_the_whole_answer(pulsing: Pulsing, server: ScriptedServer) -> None:
@@ -165,6 +165,13 @@ def test_summary_shows_a_row_for_each_key(pulsing: Pulsing, server: ScriptedServ
     outcome = pulsing("summary", "actors", "--by", "class", "-o", "csv")
 
     assert outcome.out.splitlines()[1] == "app.Worker,20,,,,"
+
+
+def test_no_time_at_all_to_wait_is_refused(pulsing: Pulsing) -> None:
+    outcome = pulsing("status", "--timeout", "0")
+
+    assert outcome.exit_code == USAGE
+    assert "--timeout" in outcome.err
 
 
 @pytest.mark.parametrize("output", ["table", "json"])

@@ -72,6 +72,12 @@ def test_values_that_exclude_each_other_are_found_without_a_start(
     assert said in outcome.err
 
 
+def test_a_file_that_is_not_there_is_called_as_it_was_given(pulsing: Pulsing) -> None:
+    outcome = pulsing("config", "validate", "no/such.toml")
+
+    assert (outcome.exit_code, outcome.err.splitlines()[0]) == (USAGE, "pulsing: no/such.toml is no file")
+
+
 def test_a_file_to_begin_with_changes_nothing_until_a_line_is_taken_in(pulsing: Pulsing, folder: Path) -> None:
     assert pulsing("config", "init").out == "pulsing.toml\n"
     assert pulsing("config", "validate").exit_code == 0

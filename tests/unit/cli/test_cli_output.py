@@ -36,6 +36,12 @@ def test_a_table_in_a_pipe_is_not_cut(capsys: pytest.CaptureFixture[str]) -> Non
     assert "x" * 500 in capsys.readouterr().out
 
 
+def test_a_table_in_a_pipe_has_no_blanks_behind_its_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    show_rows([{"id": 1, "name": "x" * 500}, {"id": 2, "name": "y"}], ("id", "name"), Format.table, color=False)
+
+    assert [line for line in capsys.readouterr().out.splitlines() if line != line.rstrip()] == []
+
+
 def test_markup_in_a_value_is_shown_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
     show_rows([{"name": "[red]a[/red]"}], ("name",), Format.table, color=False)
 

@@ -41,18 +41,25 @@ def open_door(settings: AdminSettings) -> Door:
         ValueError: a routable address with nothing but the automatic token, or a certificate that cannot be used.
     """
     check_reach(settings)
-    _check_certificate(settings)
+    tls_context(settings)
     listener = bind(settings.addr)
     return Door(listener, dataclasses.replace(settings, addr=_text_of(listener)))
 
 
-def _check_certificate(settings: AdminSettings) -> None:
+def tls_context(settings: AdminSettings) -> ssl.SSLContext | None:
+    """What the listener shows to its clients; None without a certificate.
+
+    Raises:
+        ValueError: the certificate cannot be used.
+    """
     if settings.tls_cert is None:
-        return
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     try:
-        ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(settings.tls_cert, settings.tls_key)
+        context.load_cert_chain(settings.tls_cert, settings.tls_key)
     except OSError as error:
         raise ValueError(f"admin.tls_cert and admin.tls_key cannot be used: {error}") from error
+    return context
 
 
 def bind(addr: str | None) -> socket.socket:

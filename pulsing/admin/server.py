@@ -6,12 +6,14 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Generator
-from typing import Any
+from functools import partial
+from typing import Any, cast
 
 import uvicorn
 
 from pulsing.admin.app import create_admin_app
-from pulsing.admin.door import Door, open_door
+from pulsing.admin.door import Door, open_door, tls_context
+from pulsing.admin.handshakes import Handshakes
 from pulsing.admin.patience import PatientProtocol
 from pulsing.admin.plane import Plane
 from pulsing.admin.reach import reachable_as
@@ -26,10 +28,18 @@ MAX_CONNECTIONS = 256
 class AdminServer:
     """A running admin app."""
 
-    def __init__(self, plane: Plane, server: uvicorn.Server, serving: asyncio.Task[None], url: str) -> None:
+    def __init__(
+        self,
+        plane: Plane,
+        server: uvicorn.Server,
+        serving: asyncio.Task[None],
+        handshakes: Handshakes | None,
+        url: str,
+    ) -> None:
         self._plane = plane
         self._server = server
         self._serving = serving
+        self._handshakes = handshakes
         self.url = url
         """where browsers and Prometheus reach it, without a path"""
 
@@ -44,6 +54,8 @@ class AdminServer:
         self._server.should_exit = True
         with contextlib.suppress(asyncio.CancelledError):
             await self._serving
+        if self._handshakes is not None:
+            self._handshakes.close()
 
 
 async def start_admin(system: Any, settings: AdminSettings | None = None) -> AdminServer:
@@ -64,23 +76,27 @@ async def serve_on(door: Door, system: Any) -> AdminServer:
     """Serve the admin app of a system at an address that was taken before."""
     try:
         app = create_admin_app(system, door.settings)
-        server = _Server(_config(app, door.settings))
+        context = tls_context(door.settings)
+        handshakes = None if context is None else Handshakes(context)
+        server = _Server(_config(app, handshakes))
         serving = asyncio.get_running_loop().create_task(server.serve([door.listener]), name="pulsing-admin-server")
         await _until_started(server, serving)
     except BaseException:
         door.listener.close()
         raise
     app.state.plane.history.start()
-    running = AdminServer(app.state.plane, server, serving, door.url)
+    running = AdminServer(app.state.plane, server, serving, handshakes, door.url)
     _announce(running, door.settings)
     return running
 
 
-def _config(app: Any, settings: AdminSettings) -> uvicorn.Config:
+def _config(app: Any, handshakes: Handshakes | None) -> uvicorn.Config:
+    def protocol(**settings: Any) -> asyncio.Protocol:
+        make = partial(PatientProtocol, **settings)
+        return make() if handshakes is None else handshakes.before(make)
+
     return uvicorn.Config(
         app,
-        ssl_certfile=settings.tls_cert,
-        ssl_keyfile=settings.tls_key,
         lifespan="off",
         log_config=None,
         access_log=False,
@@ -90,7 +106,7 @@ def _config(app: Any, settings: AdminSettings) -> uvicorn.Config:
         timeout_keep_alive=5,
         timeout_graceful_shutdown=GRACE_S,
         h11_max_incomplete_event_size=16 * 1024,
-        http=PatientProtocol,
+        http=cast("type[asyncio.Protocol]", protocol),
         ws="none",
     )
 

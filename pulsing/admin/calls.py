@@ -18,6 +18,7 @@ from pulsing.core import ActorRef, Message
 from pulsing.core.actor import TRACE
 from pulsing.exceptions import (
     DeadlineExceeded,
+    NotSendable,
     PulsingActorError,
     PulsingBusinessError,
     PulsingRuntimeError,
@@ -58,8 +59,8 @@ class Order:
         }
 
 
-def read_values(value: Any, system: Any) -> Any:
-    """Python values of a JSON view; see `from_json`."""
+def read_values(value: Any, system: Any, *at: str) -> Any:
+    """Python values of a JSON view that stands `at` a place of the body; see `from_json`."""
 
     def make_ref(text: str) -> ActorRef:
         actor_id = actor_id_of(text)
@@ -68,7 +69,7 @@ def read_values(value: Any, system: Any) -> Any:
         ref: ActorRef = system.bind(actor_id)
         return ref
 
-    return from_json(value, resolve=registered_type, make_ref=make_ref)
+    return from_json(value, resolve=registered_type, make_ref=make_ref, at=at)
 
 
 def receives(actor: Row) -> bool:
@@ -91,12 +92,13 @@ def method_kind(actor: Row, method: str) -> str:
 
 def checked_arguments(actor: Row, method: str, args: list[Any], kwargs: Row, system: Any) -> tuple[list[Any], Row]:
     """Arguments from JSON, fitted to the signature where this process knows it."""
-    return checked_call(str(actor["class"]), method, read_values(args, system), read_values(kwargs, system))
+    given = read_values(args, system, "args"), read_values(kwargs, system, "kwargs")
+    return checked_call(str(actor["class"]), method, *given)
 
 
 def read_message(message: Any, message_type: str | None, system: Any) -> Any:
     """The message for a `receive` actor."""
-    return read_values(message, system) if message_type is None else Message.from_json(message_type, message)
+    return read_values(message, system, "message") if message_type is None else Message.from_json(message_type, message)
 
 
 async def answer(order: Order) -> Row:
@@ -110,9 +112,12 @@ async def answer(order: Order) -> Row:
         if order.streams:
             return {**await _gathered(order), **order.about(began)}
         value = await _value(order)
-    except PulsingActorError as error:
+    except (PulsingActorError, DeadlineExceeded) as error:
         return {"ok": False, "error": described(error), **order.about(began)}
-    except DeadlineExceeded as error:
+    except NotSendable as error:
+        if not error.maybe_executed:
+            raise problem_of(error) from error
+        # The method has run; what it gave is what cannot travel.
         return {"ok": False, "error": described(error), **order.about(began)}
     except PulsingRuntimeError as error:
         raise problem_of(error) from error
@@ -209,6 +214,7 @@ _CATEGORIES: tuple[tuple[type, str], ...] = (
     (PulsingTimeoutError, "timeout"),
     (PulsingUnsupportedError, "unsupported"),
     (DeadlineExceeded, "timeout"),
+    (NotSendable, "unsupported"),
 )
 
 

@@ -13,6 +13,7 @@ from pulsing.admin.subjects import did_you_mean
 from pulsing.core.actor_class import ActorClass
 from pulsing.core.class_rows import shown_kind
 from pulsing.core.classes import actor_class_named, registered_classes
+from pulsing.node.references import class_beside_actors
 from pulsing.wire.registry import default_registry
 
 Row = dict[str, Any]
@@ -126,10 +127,12 @@ def checked_call(
 
 
 def registered_type(name: str) -> type | None:
-    """The class that values may be built of, by `module.Class`; nothing is imported to find it."""
+    """The class that values may be built of, by `module.Class`: the same classes that other nodes may send."""
+    known = default_registry.child()
+    known.fallback = class_beside_actors
     parts = name.split(".")
     for cut in range(len(parts) - 1, 0, -1):
-        entry = default_registry.entry(f"{'.'.join(parts[:cut])}:{'.'.join(parts[cut:])}")
+        entry = known.entry(f"{'.'.join(parts[:cut])}:{'.'.join(parts[cut:])}")
         if entry is not None:
             return entry.cls
     return None

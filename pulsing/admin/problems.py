@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from pulsing.exceptions import (
+    NotSendable,
     PulsingActorError,
     PulsingBusinessError,
     PulsingRuntimeError,
@@ -153,7 +154,7 @@ class ProblemError(Exception):
 
 def problem_of(error: PulsingRuntimeError) -> ProblemError:
     """The problem that a framework failure is; its slug is the class name in kebab case where there is such a kind."""
-    slug = _kebab(nearest_pulsing(error).__name__)
+    slug = "bad-value" if isinstance(error, NotSendable) else _kebab(nearest_pulsing(error).__name__)
     members: dict[str, Any] = {}
     if (maybe := getattr(error, "maybe_executed", None)) is not None:
         members["maybe_executed"] = bool(maybe)

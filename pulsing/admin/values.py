@@ -18,6 +18,7 @@ from typing import Any
 
 from pulsing.admin.problems import ProblemError
 from pulsing.ids import ActorId
+from pulsing.modules import module_of
 
 MAX_DEPTH = 16
 MAX_ELEMENTS = 1_000
@@ -173,7 +174,7 @@ def _fields_of(value: Any) -> Mapping[str, Any] | None:
 
 
 def _class_name(cls: type) -> str:
-    return f"{cls.__module__}.{cls.__qualname__}"
+    return f"{module_of(cls)}.{cls.__qualname__}"
 
 
 def _described(value: Any) -> dict[str, Any]:
@@ -184,13 +185,13 @@ def _described(value: Any) -> dict[str, Any]:
     return {"$repr": text[:MAX_REPR], "type": _class_name(type(value))}
 
 
-def from_json(view: Any, *, resolve: Resolve, make_ref: MakeRef) -> Any:
-    """The Python value of a JSON view.
+def from_json(view: Any, *, resolve: Resolve, make_ref: MakeRef, at: Sequence[str | int] = ()) -> Any:
+    """The Python value of a JSON view, which stands `at` this place of the body.
 
     Raises:
         ProblemError: `bad-value`, naming the place, for a form that is unknown, malformed or one way only.
     """
-    return _Reader(resolve, make_ref).value(view, ())
+    return _Reader(resolve, make_ref).value(view, tuple(at))
 
 
 class _Reader:
@@ -209,9 +210,11 @@ class _Reader:
         return self._form(form, view, at)
 
     def _form(self, form: str, view: dict[str, Any], at: tuple[str | int, ...]) -> Any:
+        if form not in _FORMS:
+            raise _bad(at, f"{form} is not a form that can be sent")
         expected = {"$type", "fields"} if form == "$type" else {form}
         if set(view) != expected:
-            raise _bad(at, f"{form} stands with {sorted(expected)} only")
+            raise _bad(at, f"{form} stands {'with fields only' if form == '$type' else 'alone'}")
         try:
             if form == "$type":
                 return self._build(view["$type"], view["fields"], at)
@@ -226,8 +229,6 @@ class _Reader:
             return self._make_ref(_text(inner))
         if form == "$enum":
             return self._member(_text(inner), at)
-        if form not in ("$tuple", "$set", "$dict"):
-            raise _bad(at, f"{form} is not a form that can be sent")
         items = self.value(inner, at)
         if not isinstance(items, list):
             raise _bad(at, f"{form} holds a list")
@@ -258,7 +259,22 @@ def _text(value: Any) -> str:
     return value
 
 
+def _decimal(value: Any) -> Decimal:
+    try:
+        return Decimal(_text(value))
+    except InvalidOperation as error:
+        raise ValueError(f"{value!r} is no number") from error
+
+
+def _timedelta(value: Any) -> dt.timedelta:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise ValueError("expected seconds")
+    return dt.timedelta(seconds=value)
+
+
 def _complex(value: Any) -> complex:
+    if not isinstance(value, list) or len(value) != 2:
+        raise ValueError("expected [real, imaginary]")
     real, imaginary = value
     parts = [float(p["$float"]) if isinstance(p, dict) else float(p) for p in (real, imaginary)]
     return complex(*parts)
@@ -271,12 +287,14 @@ _READERS: Mapping[str, Callable[[Any], Any]] = {
     "$datetime": lambda v: dt.datetime.fromisoformat(_text(v)),
     "$date": lambda v: dt.date.fromisoformat(_text(v)),
     "$time": lambda v: dt.time.fromisoformat(_text(v)),
-    "$timedelta": lambda v: dt.timedelta(seconds=v),
-    "$decimal": lambda v: Decimal(_text(v)),
+    "$timedelta": _timedelta,
+    "$decimal": _decimal,
     "$uuid": lambda v: uuid.UUID(_text(v)),
     "$path": lambda v: Path(_text(v)),
     "$complex": _complex,
 }
+
+_FORMS = {"$type", "$actor", "$enum", "$tuple", "$set", "$dict", *_READERS}
 
 
 def _bad(at: tuple[str | int, ...], message: str) -> ProblemError:

@@ -21,13 +21,13 @@ def check_own(name: str, what: str) -> str:
     return name
 
 
-def check_topic(topic: str) -> str:
+def check_topic(topic: str, what: str = "topic") -> str:
     """Return the name of a queue or topic, in NFC, if the names of its actors fit.
 
     Raises:
-        ValueError: it breaks the grammar of names, is reserved, or is too long.
+        ValueError: it breaks the grammar of names, is reserved, or is too long; the text says `what` has the name.
     """
-    topic = check_own(topic, "topic")
+    topic = check_own(topic, what)
     check_name(f"actors/_topic_broker_{topic}", "actor name")
     return topic
 

@@ -36,6 +36,10 @@ class CounterActor:
         self.value += by
         return self.value
 
+    def odd(self) -> Any:
+        """Give what cannot be sent to another node."""
+        return object()
+
     async def items(self, n: int) -> AsyncIterator[int]:
         """Stream numbers."""
         for number in range(n):
@@ -142,6 +146,16 @@ async def test_actors_elsewhere_are_spawned_called_tagged_and_stopped_from_here(
     assert shown["tags"] == {"team": "b"}
     assert stopped.json()["stopped"] is True
     assert left["total"] == 0
+
+
+async def test_a_call_whose_result_cannot_travel_has_run_and_says_why_nothing_is_shown() -> None:
+    async with two_nodes() as (_, two, client):
+        await Counter.spawn(name="far", system=two)
+        answer = await client.post(f"{API}/actors/far/call", json={"method": "odd"})
+    assert answer.status_code == 200, answer.text
+    error = answer.json()["error"]
+    assert (error["category"], error["type"], error["maybe_executed"]) == ("unsupported", "NotSendable", True)
+    assert "object cannot be sent" in error["message"]
 
 
 async def test_a_name_on_two_nodes_is_ambiguous_unless_one_is_named() -> None:

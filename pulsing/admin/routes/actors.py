@@ -19,15 +19,15 @@ from pulsing.admin.fanout import Fanout
 from pulsing.admin.merging import merge_counts
 from pulsing.admin.paging import ListQuery, window_of
 from pulsing.admin.plane import Plane, answer_list, plane_of
-from pulsing.admin.problems import ProblemError
+from pulsing.admin.problems import ProblemError, problem_of
 from pulsing.admin.replies import EventStream, reply
 from pulsing.admin.routes.cluster import find_node
 from pulsing.admin.routing import Routes
 from pulsing.admin.schemas import ActorDetail, ActorRow, AgentRow, Input, Row, SpawnRehearsed, Stopped
 from pulsing.admin.subjects import actor_id_of, actor_paths, find_actor, shown_actor, with_ties
 from pulsing.admin.visit import visit_of
-from pulsing.core.registry import check_name
-from pulsing.exceptions import ActorNotFound, PulsingRuntimeError
+from pulsing.core.registry import actor_path, check_name
+from pulsing.exceptions import ActorNotFound, NameTaken, PulsingRuntimeError
 from pulsing.ids import ActorId, NodeId
 
 actors = Routes("actors")
@@ -152,9 +152,11 @@ def _check_name(name: str | None) -> None:
 
 async def _spawn(plane: Plane, order: Spawn, dry_run: bool) -> Response:
     actor_class = spawnable_class(order.class_, plane.settings.spawnable)
-    args, kwargs = checked_constructor(
-        actor_class, calls.read_values(order.args, plane.system), calls.read_values(order.kwargs, plane.system)
+    given = (
+        calls.read_values(order.args, plane.system, "args"),
+        calls.read_values(order.kwargs, plane.system, "kwargs"),
     )
+    args, kwargs = checked_constructor(actor_class, *given)
     placement = await _placement(plane, order.placement)
     public = order.public if order.public is not None else order.name is not None
     try:
@@ -164,6 +166,7 @@ async def _spawn(plane: Plane, order: Spawn, dry_run: bool) -> Response:
     except ValueError as error:
         raise _does_not_fit(str(error)) from error
     if dry_run:
+        await _check_free(plane, order.name, placement)
         return reply({"dry_run": True, "class": order.class_, "name": order.name})
     try:
         proxy = await chosen.spawn(*args, **kwargs)
@@ -177,6 +180,18 @@ async def _spawn(plane: Plane, order: Spawn, dry_run: bool) -> Response:
         await plane.system.ask_node(actor_id.node_id, "tag_actor", str(actor_id), dict(order.tags))
     row, _ = await find_actor(plane.fanout, str(actor_id))
     return reply(row, 201, {"location": f"actors/{actor_id}"})
+
+
+async def _check_free(plane: Plane, name: str | None, placement: Any) -> None:
+    """Refuse a name that the node has given away; which node `remote` and `ray` choose is seen when they do."""
+    if name is None or placement in ("remote", "ray"):
+        return
+    node = plane.fanout.here if placement in ("local", "process") else str(placement)
+    found = await plane.fanout.ask("actor", {"actor": actor_path(name)}, [node])
+    found.require_one()
+    row = found.values[node]
+    if row and row["state"] not in ("stopped", "failed"):
+        raise problem_of(NameTaken(row["name"]))
 
 
 async def _placement(plane: Plane, placement: str) -> Any:

@@ -21,7 +21,6 @@ from pulsing.admin.routing import Routes
 from pulsing.admin.schemas import Input, Peek, QueueDetail, QueueRow, Row
 from pulsing.admin.subjects import find_queue
 from pulsing.admin.visit import visit_of
-from pulsing.core.registry import check_name
 from pulsing.exceptions import PulsingRuntimeError
 from pulsing.streaming import Queue, list_backends
 from pulsing.streaming.administration import (
@@ -34,6 +33,7 @@ from pulsing.streaming.administration import (
     trim_queue,
 )
 from pulsing.streaming.catalogue import QueueDiffers
+from pulsing.streaming.names import check_topic
 
 queues = Routes("queues")
 
@@ -160,7 +160,7 @@ async def put(request: Request, queue: str, order: Put, create: bool = False) ->
 
 async def _put(plane: Plane, name: str, order: Put, create: bool) -> Response:
     opened = await _open(plane, name, create=create)
-    records = read_values(order.records, plane.system)
+    records = read_values(order.records, plane.system, "records")
     column = opened.bucket_column
     missing = [index for index, record in enumerate(records) if column not in record]
     if missing:
@@ -199,7 +199,7 @@ async def _open(plane: Plane, name: str, *, create: bool = False) -> Queue:
 
 def _is_name(name: str) -> bool:
     try:
-        check_name(name)
+        check_topic(name)
     except ValueError:
         return False
     return True
@@ -207,7 +207,7 @@ def _is_name(name: str) -> bool:
 
 def _checked(name: str) -> str:
     try:
-        return check_name(name, "queue")
+        return check_topic(name, "queue")
     except ValueError as error:
         raise ProblemError("bad-name", str(error)) from error
 

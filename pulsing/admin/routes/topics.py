@@ -20,8 +20,8 @@ from pulsing.admin.schemas import Input, Row, TopicDetail, TopicRow
 from pulsing.admin.subjects import find_topic
 from pulsing.admin.tail import Sampler
 from pulsing.admin.visit import visit_of
-from pulsing.core.registry import check_name
 from pulsing.streaming.administration import evict_subscriber, publish_message, tail_topic
+from pulsing.streaming.names import check_topic
 
 topics = Routes("topics")
 
@@ -67,7 +67,7 @@ async def _publish(plane: Plane, name: str, order: Publish, create: bool) -> Res
         _check(name)
     else:
         await find_topic(plane.fanout, name)
-    message = read_values(order.message, plane.system)
+    message = read_values(order.message, plane.system, "message")
     outcome = await publish_message(
         plane.system, name, message, order.mode, order.timeout, create=create, sender_id=WRITER
     )
@@ -78,7 +78,7 @@ async def _publish(plane: Plane, name: str, order: Publish, create: bool) -> Res
 
 def _check(name: str) -> None:
     try:
-        check_name(name, "topic")
+        check_topic(name)
     except ValueError as error:
         raise ProblemError("bad-name", str(error)) from error
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import dataclass
+from enum import Enum
 from typing import Any
 
 import httpx
@@ -101,8 +103,16 @@ async def test_a_dry_run_checks_everything_and_makes_nothing() -> None:
         fine = await client.post(f"{API}/actors?dry_run=true", json={"class": COUNTER})
         wrong = await client.post(f"{API}/actors?dry_run=true", json={"class": COUNTER, "args": ["x"]})
         rows = (await client.get(f"{API}/actors")).json()
+        await client.post(f"{API}/actors", json={"class": COUNTER, "name": "c"})
+        order = {"class": COUNTER, "name": "c", "placement": str(world.system.node_id)}
+        orders = [order, {**order, "placement": "local"}]
+        taken = [await client.post(f"{API}/actors?dry_run=true", json=body) for body in orders]
+        await client.delete(f"{API}/actors/c")
+        free = await client.post(f"{API}/actors?dry_run=true", json=order)
     assert (fine.status_code, wrong.status_code, rows["total"]) == (200, 422, 0)
     assert fine.json()["dry_run"] is True
+    assert [(each.status_code, each.json()["type"]) for each in taken] == [(409, "/problems/name-taken")] * 2
+    assert free.status_code == 200
     responses = world.app.openapi()["paths"][f"{API}/actors"]["post"]["responses"]
     assert {"200", "201"} <= set(responses)
 
@@ -136,6 +146,43 @@ async def test_results_of_every_kind_come_back_as_they_were_sent() -> None:
         client = await world.client("operator")
         for view in views:
             assert (await call(client, "echo", view))["result"] == view
+
+
+class Kind(Enum):
+    """What an order is for."""
+
+    GIFT = 1
+
+
+@dataclass
+class Order:
+    """A value whose class stands beside an actor's."""
+
+    item: str
+    kind: Kind
+
+
+@pul.remote
+class Desk:
+    def take(self, order: Any) -> str:
+        return f"{type(order).__name__} {order!r}"
+
+    def last(self) -> Order:
+        return Order("tea", Kind.GIFT)
+
+
+async def test_a_value_of_a_class_beside_an_actor_can_be_sent_as_it_was_shown() -> None:
+    async with site() as world:
+        await Desk.spawn(system=world.system, name="desk")
+        client = await world.client("operator")
+        shown = (await call(client, "last", actor="desk"))["result"]
+        taken = await call(client, "take", shown, actor="desk")
+        strange = {"$type": f"{__name__}.Desk", "fields": {}}
+        refused = await client.post(f"{API}/actors/desk/call", json={"method": "take", "args": [strange]})
+    assert shown["$type"] == f"{__name__}.Order"
+    assert taken["result"] == "Order Order(item='tea', kind=<Kind.GIFT: 1>)"
+    assert (refused.status_code, refused.json()["type"]) == (422, "/problems/bad-value")
+    assert refused.json()["errors"][0]["loc"] == ["body", "args", 0]
 
 
 async def test_an_error_of_the_actor_is_a_result_with_its_fields() -> None:

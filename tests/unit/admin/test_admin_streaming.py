@@ -69,6 +69,29 @@ async def test_an_unknown_queue_is_only_made_when_asked_to() -> None:
     assert (strange.status_code, strange.json()["type"]) == (400, "/problems/bad-name")
 
 
+@pytest.mark.parametrize("name", ["system~news", "n" * 250], ids=["reserved", "too long for its actors"])
+async def test_names_that_no_queue_or_topic_can_have_are_refused_as_names(name: str) -> None:
+    async with site() as world:
+        client = await world.client("operator")
+        refused = [
+            await client.put(f"{API}/queues/{name}", json={}),
+            await client.post(f"{API}/queues/{name}/messages?create=true", json={"records": [{"id": 1}]}),
+            await client.post(f"{API}/topics/{name}/messages?create=true", json={"message": 1}),
+        ]
+        unknown = [
+            await client.post(f"{API}/queues/{name}/messages", json={"records": [{"id": 1}]}),
+            await client.get(f"{API}/queues/{name}/messages"),
+            await client.post(f"{API}/queues/{name}/flush"),
+            await client.post(f"{API}/queues/{name}/purge"),
+            await client.delete(f"{API}/queues/{name}"),
+            await client.post(f"{API}/topics/{name}/messages", json={"message": 1}),
+            await client.get(f"{API}/topics/{name}/tail"),
+            await client.delete(f"{API}/topics/{name}/subscribers/s"),
+        ]
+    assert [(each.status_code, each.json()["type"]) for each in refused] == [(400, "/problems/bad-name")] * 3
+    assert {each.status_code for each in unknown} == {404}
+
+
 async def test_a_queue_is_set_up_once() -> None:
     async with site() as world:
         client = await world.client("operator")

@@ -149,6 +149,21 @@ BAD_VIEWS: list[Any] = [
     {"$complex": [1]},
 ]
 
+FAULTS: list[tuple[Any, str]] = [
+    ({"$decimal": "ten"}, "$decimal: 'ten' is no number"),
+    ({"$timedelta": "1s"}, "$timedelta: expected seconds"),
+    ({"$complex": "1+2j"}, "$complex: expected [real, imaginary]"),
+    ({"$repr": "x", "type": "y"}, "$repr is not a form that can be sent"),
+    ({"$int": "1", "also": 2}, "$int stands alone"),
+]
+
+
+@pytest.mark.parametrize(("view", "said"), FAULTS, ids=repr)
+def test_what_is_said_of_a_malformed_form_is_about_the_form(view: Any, said: str) -> None:
+    with pytest.raises(ProblemError) as caught:
+        back(view)
+    assert caught.value.detail == said
+
 
 @pytest.mark.parametrize("view", BAD_VIEWS, ids=repr)
 def test_a_form_that_cannot_be_read_names_its_place(view: Any) -> None:

@@ -17,6 +17,7 @@ from pulsing.admin.paging import ListQuery, ListSpec, Page, cut, in_order, paged
 Row = dict[str, Any]
 
 ACTOR_STATES = ("starting", "running", "restarting", "stopping", "stopped", "failed")
+LETTER_REASONS = ("no_actor", "stopped", "mailbox_full", "expired", "node_dead", "decode", "unauth")
 ACTOR_KINDS = ("remote", "receive", "mounted", "agent", "process", "threaded", "system")
 
 
@@ -215,8 +216,8 @@ CLASSES = Listing(
 METHODS = Listing(
     "methods",
     ListSpec(
-        sort=("class", "method", "kind", "messages_total", "errors_total", "handle_total_s", "long_turns_total",
-              "streams_open"),
+        sort=("class", "method", "kind", "messages_total", "errors_total", "handle_total_s", "handle_s.p50",
+              "handle_s.p95", "handle_s.p99", "handle_s.max", "long_turns_total", "streams_open"),
         filters={"class": None, "method": None},
         search=("class", "method"),
     ),
@@ -265,7 +266,7 @@ EVENTS = Listing(
         sort=("at", "type", "node"),
         default_sort="-at",
         filters={"type": None, "node": None, "subject": None},
-        search=("type",),
+        search=("type", "subject"),
         extra=("since",),
     ),
     merge=lambda rows: [{**row, "id": f"{row['node']}.{row['id']}"} for row in rows],
@@ -276,8 +277,8 @@ DEAD_LETTERS = Listing(
     ListSpec(
         sort=("at", "reason", "node", "kind", "method", "bytes"),
         default_sort="-at",
-        filters={"reason": None, "recipient": None, "class": None, "node": None},
-        search=("method", "reason"),
+        filters={"reason": LETTER_REASONS, "recipient": None, "class": None, "node": None},
+        search=("method", "reason", "recipient"),
         extra=("since",),
     ),
     href=lambda row: f"dead-letters/{in_path(str(row['id']))}",

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pulsing.admin.problems import ProblemError, problem_of
+from pulsing.core.seams import NothingToInspect
 from pulsing.exceptions import PulsingActorError, PulsingRuntimeError
 from pulsing.ids import NodeId
 
@@ -94,6 +95,15 @@ class Fanout:
         ]
         return [self.here, *(node for node in others if node != self.here)]
 
+    async def ids_by_name(self) -> dict[str, list[str]]:
+        """The ids of the nodes by the names that people call them."""
+        members = await self.ask_here("members") if self.offers("members") else []
+        found: dict[str, set[str]] = {}
+        # The cluster knows nodes by the names that they were given; a node alone has its host's.
+        for row in [row for row in members if row.get("name")] or [await self.ask_here("node")]:
+            found.setdefault(str(row["name"]), set()).add(str(row["id"]))
+        return {name: sorted(ids) for name, ids in found.items()}
+
     def offers(self, kind: str) -> bool:
         """Whether this node answers a kind of question."""
         return kind in self._system.inspectors
@@ -128,6 +138,10 @@ class Fanout:
             problem = problem_of(error)
             answers.faults.append(_fault(node, problem.slug, problem.detail))
         except PulsingActorError as error:
+            if str(error.remote_type).rpartition(".")[2] == NothingToInspect.__name__:
+                # Such a node has no admin app: it has nothing to tell, and nobody is missing.
+                answers.values[node] = []
+                return
             answers.faults.append(_fault(node, "unavailable", str(error)))
 
     async def _value(self, node: str, kind: str, params: Params) -> Any:

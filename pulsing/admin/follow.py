@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator
 
-from pulsing.admin.relay import Numbered, Relay
+from pulsing.admin.relay import Keep, Numbered, Relay
 from pulsing.admin.replies import encode
 from pulsing.core.following import Following, Missed
 
 
 async def follow(
-    relay: Relay, following: Following[Numbered], epoch: str, types: Sequence[str] | None, last_event_id: str | None
+    relay: Relay, following: Following[Numbered], epoch: str, keep: Keep, last_event_id: str | None
 ) -> AsyncGenerator[bytes, None]:
     """Events as frames; first those after `last_event_id`, as far as they are still kept."""
     yield b"retry: 2000\n\n"
     shown = 0
-    for frame, number in _missed_frames(relay, epoch, types, last_event_id):
+    for frame, number in _missed_frames(relay, epoch, keep, last_event_id):
         shown = max(shown, number)
         yield frame
     async for event in following:
@@ -25,15 +25,13 @@ async def follow(
             yield _frame(epoch, event)
 
 
-def _missed_frames(
-    relay: Relay, epoch: str, types: Sequence[str] | None, last_event_id: str | None
-) -> list[tuple[bytes, int]]:
+def _missed_frames(relay: Relay, epoch: str, keep: Keep, last_event_id: str | None) -> list[tuple[bytes, int]]:
     known_epoch, _, number = (last_event_id or "").partition(".")
     if not (known_epoch and number.isdecimal() and len(number) < 16):
         return []
     if known_epoch != epoch:
         return [(_gap(None), 0)]
-    events, complete = relay.since(int(number), types)
+    events, complete = relay.since(int(number), keep)
     frames = [] if complete else [(_gap(None), 0)]
     return frames + [(_frame(epoch, event), event[0]) for event in events]
 

@@ -10,6 +10,7 @@ import base64
 import binascii
 import hashlib
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -39,7 +40,7 @@ class ListSpec:
     """What can be asked of one list.
 
     Args:
-        sort: the sort keys; the first is the default order.
+        sort: the sort keys, `a.b` for `b` in the object `a`; the first is the default order.
         filters: exact filters, each with its allowed values, or None for any.
         search: the fields that `search` looks at.
         id: the field that names a row, the last tie-break.
@@ -72,7 +73,7 @@ class ListSpec:
         return described
 
     def _sort_pattern(self) -> str:
-        key = f"-?({'|'.join(self.sort)})"
+        key = f"-?({'|'.join(map(re.escape, self.sort))})"
         return f"^({key}(,{key}){{0,{MAX_SORT_KEYS - 1}}})?$"
 
 
@@ -148,7 +149,7 @@ class ListQuery:
 
     def cursor_after(self, row: Row, spec: ListSpec) -> str:
         """The cursor of the page that begins after `row`."""
-        keys = [scalar(row.get(key)) for key, _ in self.sort]
+        keys = [scalar(_reader(key)(row)) for key, _ in self.sort]
         text = json.dumps([self._mark(), *keys, str(row.get(spec.id))])
         return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
@@ -241,7 +242,8 @@ def fitting(rows: Sequence[dict[str, Any]], query: ListQuery, spec: ListSpec) ->
 
 
 def _reader(name: str) -> Callable[[Row], Any]:
-    return lambda row: row.get(name)
+    outer, dot, inner = name.partition(".")
+    return (lambda row: (row.get(outer) or {}).get(inner)) if dot else lambda row: row.get(name)
 
 
 def _id_of(spec: ListSpec) -> Callable[[Row], str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from starlette.requests import Request
@@ -124,11 +124,29 @@ def since_of(request: Request) -> Callable[[Row], bool]:
     return lambda row: str(row["at"]) >= since
 
 
+async def list_query(request: Request, listing: Listing, *, without: Collection[str] = ()) -> ListQuery:
+    """What a request asks of a list; the nodes that it names stand by their ids.
+
+    Args:
+        request: with the query parameters.
+        listing: the list.
+        without: parameters that are not about the list.
+
+    Raises:
+        ProblemError: a parameter, sort key, filter value or cursor that the list does not know.
+    """
+    pairs = [pair for pair in request.query_params.multi_items() if pair[0] not in without]
+    if "node" in listing.spec.filters and any(name == "node" for name, _ in pairs):
+        ids = await plane_of(request).fanout.ids_by_name()
+        pairs = [(name, id) for name, value in pairs for id in (ids.get(value, [value]) if name == "node" else [value])]
+    return ListQuery.read(pairs, listing.spec)
+
+
 async def answer_list(request: Request, listing: Listing, **params: Any) -> Response:
     """Answer a list route."""
     plane = plane_of(request)
     began = time.perf_counter()
-    query = ListQuery.read(request.query_params.multi_items(), listing.spec)
+    query = await list_query(request, listing)
     nodes = listing.nodes_of(query)
     if nodes is not None:
         known = await plane.fanout.nodes()
@@ -142,7 +160,7 @@ async def answer_kept(request: Request, listing: Listing, keep: Callable[[Row], 
     """Answer a list route whose rows must also pass `keep`."""
     plane = plane_of(request)
     began = time.perf_counter()
-    query = ListQuery.read(request.query_params.multi_items(), listing.spec)
+    query = await list_query(request, listing)
     rows, answers = await listing.rows(plane.fanout, query.scope, **params)
     answers.require_one()
     operator = plane.payloads.may_see(visit_of(request).known)

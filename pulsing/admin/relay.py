@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable
 from typing import Any
 
 from pulsing.admin.fanout import Fanout
@@ -27,6 +27,8 @@ LOOK_EVERY_S = 1.0
 
 Row = dict[str, Any]
 Numbered = tuple[int, Row]
+Keep = Callable[[Row], bool]
+"""Whether a listener wants an event."""
 
 
 class Relay:
@@ -45,10 +47,9 @@ class Relay:
         self._stop_local = _nothing
         self._lingering: asyncio.TimerHandle | None = None
 
-    def subscribe(self, types: Sequence[str] | None) -> Following[Numbered]:
+    def subscribe(self, keep: Keep) -> Following[Numbered]:
         """Follow the events of the cluster from now on; the first who does makes the others tell theirs."""
-        wants = None if types is None else lambda numbered: is_wanted(numbered[1]["type"], types)
-        following = Following[Numbered](WAITING, self._leave, wants)
+        following = Following[Numbered](WAITING, self._leave, lambda numbered: keep(numbered[1]))
         self._listeners.append(following)
         self._linger_no_more()
         if self._keeper is None:
@@ -56,9 +57,9 @@ class Relay:
             self._keeper = asyncio.get_running_loop().create_task(self._keep_reading(), name="pulsing-admin-relay")
         return following
 
-    def since(self, number: int, types: Sequence[str] | None) -> tuple[list[Numbered], bool]:
+    def since(self, number: int, keep: Keep) -> tuple[list[Numbered], bool]:
         """The kept events after a number, and whether nothing between was missed."""
-        kept = [n for n in self._ring if n[0] > number and (types is None or is_wanted(n[1]["type"], types))]
+        kept = [n for n in self._ring if n[0] > number and keep(n[1])]
         first = self._ring[0][0] if self._ring else self._next
         return kept, self._unbroken - 1 <= number < self._next and first <= number + 1
 
@@ -123,11 +124,6 @@ class Relay:
         self._ring.append(numbered)
         for listener in self._listeners:
             listener.offer(numbered)
-
-
-def is_wanted(type: str, types: Sequence[str]) -> bool:
-    """Whether a type of event is among some, which may end in `*`."""
-    return any(type.startswith(wanted[:-1]) if wanted.endswith("*") else type == wanted for wanted in types)
 
 
 def _nothing() -> None:

@@ -19,6 +19,10 @@ SYSTEM_ACTOR_NUMBER = 1
 """The system actor's number on every node, so that its id follows from the node's."""
 
 
+class NothingToInspect(ValueError):
+    """Nobody answers such a question on the node: what a layer above would add is not there."""
+
+
 class Router(Protocol):
     """Carries messages to other nodes."""
 

@@ -34,7 +34,7 @@ from pulsing.core.methods import MethodTable
 from pulsing.core.preview import Preview
 from pulsing.core.ref import ActorRef
 from pulsing.core.registry import Instance, LocalNames, NameService, Registry, actor_path, lookup_path
-from pulsing.core.seams import SYSTEM_ACTOR, SYSTEM_ACTOR_NUMBER, MemberView, Placement, Router
+from pulsing.core.seams import SYSTEM_ACTOR, SYSTEM_ACTOR_NUMBER, MemberView, NothingToInspect, Placement, Router
 from pulsing.core.seldom import Seldom
 from pulsing.core.spec import CellSpec
 from pulsing.core.statistics import AskCounters, ClassCounters, SystemStatistics
@@ -480,11 +480,11 @@ class System:
         """Answer a named question about this node, in plain JSON-able values; the layers above add questions.
 
         Raises:
-            ValueError: nobody answers such questions here.
+            NothingToInspect: nobody answers such questions here.
         """
         inspector = self.inspectors.get(kind)
         if inspector is None:
-            raise ValueError(f"nothing to inspect under {kind!r}; known: {', '.join(sorted(self.inspectors))}")
+            raise NothingToInspect(f"nothing to inspect under {kind!r}; known: {', '.join(sorted(self.inspectors))}")
         answer = inspector(params or {})
         return await answer if inspect.isawaitable(answer) else answer
 

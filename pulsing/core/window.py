@@ -116,7 +116,7 @@ def fitting(objects: Iterable[T], window: Window, read: Read[T]) -> list[T]:
     tests = [_test(name, values, read) for name, values in window.filters.items()]
     if window.search:
         fields = [read(name) for name in window.search_fields]
-        tests.append(lambda one: any(window.search in str(field(one) or "").casefold() for field in fields))
+        tests.append(lambda one: any(window.search in _searched(field(one)) for field in fields))
     return [one for one in objects if all(test(one) for test in tests)]
 
 
@@ -137,10 +137,19 @@ def _matches(found: Any, name: str, value: str) -> bool:
     if isinstance(found, (list, tuple)):
         return value in map(str, found)
     if isinstance(found, Mapping):
-        return value in map(str, found.values())
+        return any(_names(str(each), value) for each in found.values())
     if name == "name" and isinstance(found, str):
-        return value in (found, found.removeprefix("actors/"))
+        return _names(found, value)
     return str(found) == value if found is not None else value == ""
+
+
+def _names(found: str, value: str) -> bool:
+    return value in (found, found.removeprefix("actors/"))
+
+
+def _searched(found: Any) -> str:
+    text = " ".join(map(str, found.values())) if isinstance(found, Mapping) else str(found or "")
+    return text.casefold()
 
 
 def _order(one: T, keys: Keys[T]) -> tuple[Any, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import signal
 import socket
@@ -123,6 +124,30 @@ async def test_stopping_ends_open_streams_and_frees_the_port() -> None:
         with pytest.raises(httpx.ConnectError):
             await client.get("/health/live")
         await server.stop()
+
+
+async def test_events_are_followed_by_type_node_and_subject() -> None:
+    async with served() as (system, _, client):
+        headers = {"Accept": "text/event-stream"}
+        wrong = await client.get("/api/v1/events?surprise=1", headers=headers)
+        [here] = (await client.get("/api/v1/nodes?fields=name")).json()["items"]
+        asked = {"node": here["name"], "subject": "wanted", "type": "actor.*"}
+        async with client.stream("GET", "/api/v1/events", params=asked, headers=headers) as stream:
+            lines = stream.aiter_lines()
+            assert await asyncio.wait_for(anext(lines), 5) == "retry: 2000"
+            for name in ("other", "wanted"):
+                await system.spawn(Silent(), name=name, public=True)
+            told = [await asyncio.wait_for(anext(lines), 5) for _ in range(4)]
+    assert wrong.status_code == 400
+    assert told[2] == "event: actor.spawned"
+    assert json.loads(told[3].removeprefix("data: "))["subject"]["name"] == "actors/wanted"
+
+
+class Silent(pul.Actor):
+    """Hears everything and says nothing."""
+
+    async def receive(self, msg: Any) -> None:
+        """Take a message."""
 
 
 async def test_a_client_that_vanishes_is_forgotten() -> None:

@@ -18,7 +18,7 @@ from pulsing.admin.documents import answers, lists
 from pulsing.admin.fanout import Fanout
 from pulsing.admin.merging import merge_counts
 from pulsing.admin.paging import ListQuery, window_of
-from pulsing.admin.plane import Plane, answer_list, plane_of
+from pulsing.admin.plane import Plane, answer_list, list_query, plane_of
 from pulsing.admin.problems import ProblemError, problem_of
 from pulsing.admin.replies import EventStream, reply
 from pulsing.admin.routes.cluster import find_node
@@ -56,8 +56,7 @@ async def summarise(request: Request, by: Annotated[str, Query(pattern=SUMMARY_P
     """Counts of actors by class, node, state, kind or the role of their agent."""
     keys = by.split(",")
     fanout = plane_of(request).fanout
-    pairs = [(name, value) for name, value in request.query_params.multi_items() if name != "by"]
-    query = ListQuery.read(pairs, ACTORS.spec)
+    query = await list_query(request, ACTORS, without=("by",))
     asked = {"by": keys, "window": window_of(query, ACTORS.spec).to_params(), "system": _flag(request, "system")}
     found = await fanout.ask("actor_counts", asked, await _nodes_of(fanout, query))
     found.require_one()

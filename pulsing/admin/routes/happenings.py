@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Header, Query, Request
 from pydantic import TypeAdapter, ValidationError
@@ -13,7 +13,8 @@ from pulsing.admin.catalogue import DEAD_LETTERS, EVENTS, from_path
 from pulsing.admin.documents import answers, lists, streams
 from pulsing.admin.feed import Change
 from pulsing.admin.follow import follow
-from pulsing.admin.plane import answer_kept, plane_of, since_of
+from pulsing.admin.paging import fitting
+from pulsing.admin.plane import answer_kept, list_query, plane_of, since_of
 from pulsing.admin.problems import ProblemError, input_problem
 from pulsing.admin.replay import Replay
 from pulsing.admin.replies import EventStream, empty, reply
@@ -64,8 +65,12 @@ async def events(request: Request, last_event_id: LastEventId = None) -> Respons
     if "text/event-stream" not in request.headers.get("accept", ""):
         return await answer_kept(request, EVENTS, since_of(request))
     plane = plane_of(request)
-    types = request.query_params.getlist("type") or None
-    following = plane.relay.subscribe(types)
+    query = await list_query(request, EVENTS)
+
+    def wanted(row: dict[str, Any]) -> bool:
+        return bool(fitting([row], query, EVENTS.spec))
+
+    following = plane.relay.subscribe(wanted)
 
     def end() -> None:
         following.close()
@@ -76,7 +81,7 @@ async def events(request: Request, last_event_id: LastEventId = None) -> Respons
     except ProblemError:
         following.close()
         raise
-    return EventStream(follow(plane.relay, following, plane.epoch, types, last_event_id), end)
+    return EventStream(follow(plane.relay, following, plane.epoch, wanted, last_event_id), end)
 
 
 @happenings.get("/dead-letters", role="viewer", **lists(DeadLetterRow, DEAD_LETTERS.spec))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
+from pulsing.admin.catalogue import METHODS
 from pulsing.agent import agent, clear_agent_registry
 from tests.unit.admin.admin_world import API, COUNTER, Counter, Site, site
 
@@ -60,6 +62,43 @@ async def test_open_streams_are_told_by_method_and_sort_the_list() -> None:
         after = await get(world, f"methods?class={COUNTER}&sort=method")
     assert [(row["method"], row["streams_open"]) for row in during["items"]] == [("items", 1), ("incr", 0)]
     assert [(row["method"], row["streams_open"]) for row in after["items"]] == [("incr", 0), ("items", 0)]
+
+
+async def test_methods_are_sorted_by_what_their_slowest_calls_take() -> None:
+    async with site() as world:
+        counter = await Counter.spawn(system=world.system)
+        await counter.incr()
+        async for _ in counter.items(100):
+            pass
+        rising = await get(world, f"methods?class={COUNTER}&sort=handle_s.max&limit=1")
+        rest = await get(world, f"methods?class={COUNTER}&sort=handle_s.max&limit=1&cursor={rising['next']}")
+        falling = await get(world, f"methods?class={COUNTER}&sort=-handle_s.max")
+    rows = [*rising["items"], *rest["items"]]
+    assert [row["method"] for row in falling["items"]] == [row["method"] for row in rows[::-1]]
+    assert rows[0]["handle_s"]["max"] <= rows[1]["handle_s"]["max"]
+    pattern = next(p for p in METHODS.spec.parameters() if p["name"] == "sort")["schema"]["pattern"]
+    assert re.fullmatch(pattern, "-handle_s.p99,method")
+    assert not re.fullmatch(pattern, "handle_sxp99")
+
+
+async def test_events_are_found_by_what_they_are_about() -> None:
+    async with site() as world:
+        for name in ("wanted", "other"):
+            await Counter.spawn(name=name, system=world.system)
+        searched = await get(world, "events?search=WANTED")
+        named = await get(world, "events?subject=wanted")
+        kinds = await get(world, "events?search=kind")
+    assert [row["subject"]["name"] for row in searched["items"]] == ["actors/wanted"]
+    assert [row["id"] for row in named["items"]] == [row["id"] for row in searched["items"]]
+    assert kinds["items"] == []
+
+
+async def test_a_reason_that_no_dead_letter_has_is_no_filter() -> None:
+    async with site() as world:
+        client = await world.client("operator")
+        wrong = await client.get(f"{API}/dead-letters?reason=lost")
+        fine = await client.get(f"{API}/dead-letters?reason=expired")
+    assert (wrong.status_code, wrong.json()["type"], fine.status_code) == (400, "/problems/bad-filter", 200)
 
 
 async def test_names_of_agents_that_have_ended_are_listed_when_asked_for() -> None:

@@ -97,6 +97,29 @@ PORTS = Kind(
 TABLES = Kind("a list of tables", _no_text, _tables_in_file, {"type": "array", "items": {"type": "object"}})
 
 
+def within(kind: Kind, least: float, most: float | None = None) -> Kind:
+    """Numbers of a kind that are neither too small nor too large; `most` is None where there is no such bound."""
+
+    def bounded(read: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        def check(given: Any) -> Any:
+            value = read(given)
+            # Written so that what is no number at all (nan) is refused too.
+            if not (least <= value and (most is None or value <= most)):
+                raise ValueError(given)
+            return value
+
+        return check
+
+    bounds = {"minimum": least} if most is None else {"minimum": least, "maximum": most}
+    end = "on" if most is None else f"to {most:,}"
+    return Kind(
+        f"{kind.name} from {least:,} {end}",
+        bounded(kind.from_text),
+        bounded(kind.from_file),
+        {**kind.schema, **bounds},
+    )
+
+
 def choice(*words: str) -> Kind:
     """One of a few words."""
 

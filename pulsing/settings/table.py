@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from pulsing.settings.kinds import AMOUNTS, COUNT, FLAG, NUMBER, PORTS, TABLES, TEXT, WORDS, choice
+from pulsing.settings.kinds import AMOUNTS, COUNT, FLAG, NUMBER, PORTS, TABLES, TEXT, WORDS, choice, within
 from pulsing.settings.option import Option
 from pulsing.settings.thresholds import THRESHOLDS
 
@@ -22,26 +22,35 @@ _NODE = (
         "join_timeout", NUMBER, None, "Seconds within which a seed must have answered.", "go on alone", node_only=True
     ),
     Option("ports", PORTS, None, "Ports among which links and membership take a free one.", "any free one"),
-    Option("control_port", COUNT, 0, "Port on which membership listens; 0 for any free one."),
+    Option("control_port", within(COUNT, 0, 65_535), 0, "Port on which membership listens; 0 for any free one."),
     Option("detector.profile", choice("lan", "fast"), "lan", "How patient: fast sees a death, and a pause, in 3 s."),
     Option("queue.base_path", TEXT, "./queue_storage", "Folder under which queues keep their files."),
     Option("node.name", TEXT, None, "What people call the node.", "the host's name"),
-    Option("node.mailbox", COUNT, 1_000, "Messages that may wait for an actor that says nothing of it itself."),
-    Option("node.mailbox_bytes", COUNT, 64 << 20, "Bytes that messages of other nodes may take in one mailbox."),
-    Option("node.user_bytes", COUNT, 512 << 20, "Bytes that messages of other nodes may take here."),
+    Option(
+        "node.mailbox", within(COUNT, 1), 1_000, "Messages that may wait for an actor that says nothing of it itself."
+    ),
+    Option(
+        "node.mailbox_bytes", within(COUNT, 1), 64 << 20, "Bytes that messages of other nodes may take in one mailbox."
+    ),
+    Option("node.user_bytes", within(COUNT, 1), 512 << 20, "Bytes that messages of other nodes may take here."),
     Option(
         "link.busy_poll_us",
-        COUNT,
+        within(COUNT, 0, 100_000),
         500,
         "Microseconds to stay awake after a message of another node, where that pays; 0 for none.",
     ),
-    Option("node.public_names", COUNT, 10_000, "Public names that the node may have."),
-    Option("node.ask_timeout", NUMBER, 30.0, "Seconds that an ask waits for its answer where it says nothing itself."),
-    Option("link.max_message_bytes", COUNT, 16 << 20, "Bytes of one value on links; the same on all nodes."),
-    Option("link.window_frames", COUNT, 1_024, "Messages under way to one other node; 256 to 1024."),
-    Option("link.window_bytes", COUNT, 8 << 20, "About how many bytes of them; 1 to 8 MiB."),
-    Option("link.pending_asks", COUNT, 10_000, "Asks that wait for one other node, at most 10,000."),
-    Option("link.stream_items", COUNT, 32, "Items of one stream under way to one other node, at most 32."),
+    Option("node.public_names", within(COUNT, 1), 10_000, "Public names that the node may have."),
+    Option(
+        "node.ask_timeout",
+        within(NUMBER, 0.001),
+        30.0,
+        "Seconds that an ask waits for its answer where it says nothing itself.",
+    ),
+    Option("link.max_message_bytes", within(COUNT, 1), 16 << 20, "Bytes of one value on links; the same on all nodes."),
+    Option("link.window_frames", within(COUNT, 1), 1_024, "Messages under way to one other node; 256 to 1024."),
+    Option("link.window_bytes", within(COUNT, 1), 8 << 20, "About how many bytes of them; 1 to 8 MiB."),
+    Option("link.pending_asks", within(COUNT, 1), 10_000, "Asks that wait for one other node, at most 10,000."),
+    Option("link.stream_items", within(COUNT, 1), 32, "Items of one stream under way to one other node, at most 32."),
 )
 
 _CREDENTIALS = (
@@ -83,7 +92,7 @@ _ADMIN = (
         secret=True,
         file_only=True,
     ),
-    Option("admin.session_hours", NUMBER, 8.0, "Hours after which an idle login ends."),
+    Option("admin.session_hours", within(NUMBER, 0.01), 8.0, "Hours after which an idle login ends."),
     Option("admin.metrics_auth", choice("token", "open"), "token", "Whether /metrics wants a token."),
     Option("admin.read_only", FLAG, False, "Refuse every action."),
     Option("admin.disabled_actions", WORDS, (), "Actions to refuse by name."),
@@ -94,7 +103,7 @@ _ADMIN = (
     ),
     Option("ui.title", TEXT, "Pulsing", "What the dashboard calls itself."),
     Option("ui.show_system", FLAG, False, "Whether its list of actors has Pulsing's own as well."),
-    Option("ui.tick_s", NUMBER, 1.0, "Seconds between the updates of a page."),
+    Option("ui.tick_s", within(NUMBER, 0.25, 10), 1.0, "Seconds between the updates of a page."),
 )
 
 _SUBPROCESS = (
@@ -127,7 +136,7 @@ _VALUES = (
         "full",
         "How much of arguments, results and records operators see.",
     ),
-    Option("payloads.preview_bytes", COUNT, 512, "Bytes of a preview."),
+    Option("payloads.preview_bytes", within(COUNT, 0), 512, "Bytes of a preview."),
     Option(
         "payloads.redact",
         WORDS,
@@ -143,20 +152,20 @@ _FIGURES = (
     Option("metrics.legacy_names", FLAG, False, "Show three metrics under the names that they had earlier, too."),
     Option("metrics.exclude", WORDS, (), "Families to leave out; * stands for any part of a name."),
     Option("metrics.include_default_registry", FLAG, True, "Append what the program itself has registered."),
-    Option("metrics.max_pairs", COUNT, 100, "Methods with series of their own; the rest is _other."),
-    Option("metrics.max_classes", COUNT, 50, "Classes with series of their own."),
-    Option("metrics.max_queues", COUNT, 50, "Queues with series of their own."),
-    Option("metrics.max_topics", COUNT, 50, "Topics with series of their own."),
+    Option("metrics.max_pairs", within(COUNT, 1), 100, "Methods with series of their own; the rest is _other."),
+    Option("metrics.max_classes", within(COUNT, 1), 50, "Classes with series of their own."),
+    Option("metrics.max_queues", within(COUNT, 1), 50, "Queues with series of their own."),
+    Option("metrics.max_topics", within(COUNT, 1), 50, "Topics with series of their own."),
     Option("metrics.ray_mirror", FLAG, True, "Whether a node inside Ray shows some of its figures among Ray's too."),
     Option("history.enabled", FLAG, True, "Whether the last day of the node is remembered, for its charts."),
-    Option("events.capacity", COUNT, 5_000, "Events that are remembered."),
-    Option("dead_letters.capacity", COUNT, 1_000, "Dead letters that are remembered."),
-    Option("dead_letters.keep_bytes", COUNT, 8 << 20, "Bytes of messages that can be sent again."),
-    Option("actors.ended", COUNT, 1_000, "Actors that have ended and can still be listed."),
-    Option("links.closed", COUNT, 256, "Closed links that can still be listed."),
-    Option("audit.capacity", COUNT, 1_000, "Actions that are remembered."),
+    Option("events.capacity", within(COUNT, 1), 5_000, "Events that are remembered."),
+    Option("dead_letters.capacity", within(COUNT, 1), 1_000, "Dead letters that are remembered."),
+    Option("dead_letters.keep_bytes", within(COUNT, 0), 8 << 20, "Bytes of messages that can be sent again."),
+    Option("actors.ended", within(COUNT, 1), 1_000, "Actors that have ended and can still be listed."),
+    Option("links.closed", within(COUNT, 1), 256, "Closed links that can still be listed."),
+    Option("audit.capacity", within(COUNT, 1), 1_000, "Actions that are remembered."),
     Option("tracing.mode", choice("auto", "off"), "auto", "auto: spans where OpenTelemetry is set up."),
-    Option("tracing.ratio", NUMBER, 0.01, "Share of the traces that begin here and are kept."),
+    Option("tracing.ratio", within(NUMBER, 0, 1), 0.01, "Share of the traces that begin here and are kept."),
     Option(
         "logs.level",
         choice("debug", "info", "warning", "error"),
@@ -177,12 +186,12 @@ _CHECKS = tuple(
 )
 
 _LIMITS = (
-    Option("limits.body_bytes", COUNT, 1 << 20, "Bytes of a request."),
-    Option("limits.reply_bytes", COUNT, 8 << 20, "Bytes of a reply."),
-    Option("limits.in_flight", COUNT, 64, "Requests at once."),
-    Option("limits.streams", COUNT, 32, "Live streams at once."),
-    Option("limits.fanout_s", NUMBER, 2.0, "Seconds that another node has to answer."),
-    Option("limits.actions_per_s", NUMBER, 20.0, "Actions a second of one principal."),
+    Option("limits.body_bytes", within(COUNT, 1), 1 << 20, "Bytes of a request."),
+    Option("limits.reply_bytes", within(COUNT, 1), 8 << 20, "Bytes of a reply."),
+    Option("limits.in_flight", within(COUNT, 1), 64, "Requests at once."),
+    Option("limits.streams", within(COUNT, 0), 32, "Live streams at once."),
+    Option("limits.fanout_s", within(NUMBER, 0.01), 2.0, "Seconds that another node has to answer."),
+    Option("limits.actions_per_s", within(NUMBER, 0.01), 20.0, "Actions a second of one principal."),
 )
 
 SECTIONS: Mapping[str, tuple[Option, ...]] = {

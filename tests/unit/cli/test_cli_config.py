@@ -57,7 +57,7 @@ def test_a_misspelt_key_is_one_line_with_the_nearest(pulsing: Pulsing, folder: P
         ('insecure = true\npassphrase = "x"\n', "exclude each other"),
         ('[tls]\nca = "ca.pem"\n', "go together"),
         ('[admin]\ndisabled_actions = ["actor.kill"]\n', "not an action: actor.kill"),
-        ("[ui]\ntick_s = 100\n", "tick_s lies between"),
+        ("[ui]\ntick_s = 100\n", "ui.tick_s: expected a number from 0.25 to 10, got 100"),
     ],
 )
 def test_values_that_exclude_each_other_are_found_without_a_start(

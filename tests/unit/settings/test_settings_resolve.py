@@ -44,6 +44,33 @@ def test_argument_comes_before_flag_before_environment_before_file_before_defaul
     assert chosen(resolve(environ, folder=folder, flags={key: "3"}, arguments={key: 4}), key) == (4, "argument")
 
 
+OUT_OF_BOUNDS = [
+    ("PULSING_LIMITS_STREAMS", "-1", "a whole number from 0 on"),
+    ("PULSING_LIMITS_FANOUT_S", "0", "a number from 0.01 on"),
+    ("PULSING_TRACING_RATIO", "2", "a number from 0 to 1"),
+    ("PULSING_TRACING_RATIO", "nan", "a number from 0 to 1"),
+    ("PULSING_UI_TICK_S", "0.1", "a number from 0.25 to 10"),
+    ("PULSING_CONTROL_PORT", "70000", "a whole number from 0 to 65,535"),
+    ("PULSING_NODE_MAILBOX", "0", "a whole number from 1 on"),
+]
+
+
+@pytest.mark.parametrize(("variable", "text", "expected"), OUT_OF_BOUNDS)
+def test_a_number_that_is_too_small_or_too_large_is_refused_where_it_is_set(
+    variable: str, text: str, expected: str, folder: Path, home: dict[str, str]
+) -> None:
+    with pytest.raises(SettingError, match=f"^{variable}: expected {expected}, got '{text}'$"):
+        resolve({**home, variable: text}, folder=folder)
+
+
+def test_a_number_in_a_file_has_bounds_too(folder: Path, home: dict[str, str]) -> None:
+    (folder / "pulsing.toml").write_text("[metrics]\nmax_pairs = 0\n")
+    with pytest.raises(
+        SettingError, match=r"pulsing.toml: metrics.max_pairs: expected a whole number from 1 on, got 0"
+    ):
+        resolve(home, folder=folder)
+
+
 def test_the_nearest_file_wins_and_no_two_are_put_together(folder: Path, home: dict[str, str]) -> None:
     own_file(home).write_text('[node]\nname = "user"\n[ui]\ntick_s = 3\n')
     assert chosen(resolve(home, folder=folder), "node.name") == ("user", "file")
@@ -76,8 +103,8 @@ def test_where_to_listen_comes_from_file_and_environment_for_commands_only(folde
     ("content", "said"),
     [
         ("[limit]\nstreams = 1\n", "there is no setting 'limit.streams'; did you mean limits.streams"),
-        ("[limits]\nstreams = '1'\n", "limits.streams: expected a whole number, got '1'"),
-        ("[limits]\nstreams = true\n", "limits.streams: expected a whole number, got True"),
+        ("[limits]\nstreams = '1'\n", "limits.streams: expected a whole number from 0 on, got '1'"),
+        ("[limits]\nstreams = true\n", "limits.streams: expected a whole number from 0 on, got True"),
         ("[admin]\nread_only = 1\n", "admin.read_only: expected true or false, got 1"),
         ("[subprocess]\nresources = ['gpu']\n", "subprocess.resources: expected name=amount, with commas between them"),
         ("[subprocess]\nresources = ['gpu=-1']\n", "subprocess.resources: expected name=amount"),
@@ -103,7 +130,7 @@ def test_what_a_file_cannot_say_is_named_with_the_file(
         ("PULSING_LIMITS_WHATEVER_ELSE", "1", "PULSING_LIMITS_WHATEVER_ELSE sets nothing"),
         ("PULSING_SUBPROCESS_RESOURCES", "disk=some", "PULSING_SUBPROCESS_RESOURCES: expected name=amount"),
         ("PULSING_ADMIN_READ_ONLY", "perhaps", "PULSING_ADMIN_READ_ONLY: expected true or false, got 'perhaps'"),
-        ("PULSING_CONTROL_PORT", "many", "PULSING_CONTROL_PORT: expected a whole number, got 'many'"),
+        ("PULSING_CONTROL_PORT", "many", "PULSING_CONTROL_PORT: expected a whole number from 0 to 65,535, got 'many'"),
         ("PULSING_CONFIG", "/no/such/file", "PULSING_CONFIG names /no/such/file"),
     ],
 )

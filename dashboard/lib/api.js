@@ -50,6 +50,9 @@ export function url(path, query = {}) {
 /** A name or id as one part of a path. @param {string} name */
 export const part = (name) => encodeURIComponent(name.replaceAll("/", "~")).replaceAll("%3A", ":").replaceAll("%7E", "~");
 
+/** A text as a header may carry it: one line, each byte of its UTF-8 a character. @param {string} text */
+export const inHeader = (text) => String.fromCharCode(...new TextEncoder().encode(text.replaceAll(/\s+/g, " ").trim()));
+
 /** @typedef {{body?: unknown, query?: Record<string, unknown>, reason?: string, accept?: string, headers?: Record<string, string>, signal?: AbortSignal}} Options */
 
 /** The raw answer, whatever its status. @param {string} method @param {string} path @param {Options} [options] */
@@ -57,7 +60,7 @@ export async function send(method, path, options = {}) {
   /** @type {Record<string, string>} */
   const headers = { Accept: options.accept ?? "application/json", ...options.headers };
   if (session.peek()) headers["X-Pulsing-Token"] = /** @type {Session} */ (session.peek()).token;
-  if (options.reason) headers["X-Reason"] = options.reason;
+  if (options.reason) headers["X-Reason"] = inHeader(options.reason);
   if (options.body !== undefined) headers["Content-Type"] = "application/json";
   const body = options.body === undefined ? undefined : JSON.stringify(options.body);
   try {

@@ -6,6 +6,7 @@ something allows it. The door also counts and limits, sets the security headers,
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
 from collections.abc import Callable
@@ -207,13 +208,21 @@ class Gate:
                 "action": action or "request",
                 "target": visit.target or f"{knock.method} {visit.path}"[:256],
                 "parameters": visit.parameters,
-                "reason": (knock.header("x-reason") or "")[:256] or None,
+                "reason": _reason(knock),
                 "outcome": outcome,
                 "status": status,
                 "took_s": round(took_s, 6),
                 "trace_id": visit.trace_id,
             }
         )
+
+
+def _reason(knock: Knock) -> str | None:
+    """Why, in the words of whoever did it: text beyond ASCII comes as UTF-8, and from old clients as Latin-1."""
+    text = knock.header("x-reason") or ""
+    with contextlib.suppress(UnicodeError):
+        text = text.encode("latin-1").decode()
+    return text[:256] or None
 
 
 _WHERE_TOKENS_ARE = (

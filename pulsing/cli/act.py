@@ -185,4 +185,4 @@ def _fail(error: dict[str, Any], verbose: bool) -> NoReturn:
 
 def audited(reason: str | None) -> dict[str, str] | None:
     """The headers of an action that is done for a reason."""
-    return {"X-Reason": reason} if reason else None
+    return {"X-Reason": " ".join(reason.split())} if reason else None

@@ -111,7 +111,12 @@ class Client:
         """
         with self._faults(timeout):
             response = self._http.request(
-                method, path, params=_query(params), json=body, headers=headers, timeout=timeout or self._timeout
+                method,
+                path,
+                params=_query(params),
+                json=body,
+                headers=_in_utf8(headers),
+                timeout=timeout or self._timeout,
             )
         if response.status_code not in accepted:
             _raise_for_problem(response)
@@ -122,7 +127,7 @@ class Client:
         accept = {"Accept": "text/event-stream", **(headers or {})}
         with (
             self._faults(timeout),
-            self._http.stream("POST", path, json=body, headers=accept, timeout=timeout) as response,
+            self._http.stream("POST", path, json=body, headers=_in_utf8(accept), timeout=timeout) as response,
         ):
             if response.headers.get("Content-Type", "").startswith("text/event-stream"):
                 yield from read_events(response.iter_lines())
@@ -187,6 +192,13 @@ def read_events(lines: Iterator[str]) -> Iterator[ServerEvent]:
         elif "data" in fields:
             yield ServerEvent(fields.get("event", "message"), json.loads(fields["data"]), fields.get("id"))
             fields = {}
+
+
+def _in_utf8(headers: Mapping[str, str] | None) -> httpx.Headers | None:
+    """Headers whose text may be in any script, where httpx by itself knows ASCII alone."""
+    import httpx
+
+    return None if headers is None else httpx.Headers(dict(headers), encoding="utf-8")
 
 
 def _query(params: Parameters | None) -> list[tuple[str, Any]]:

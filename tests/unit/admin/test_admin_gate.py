@@ -326,6 +326,16 @@ async def test_actions_and_refusals_are_audited_with_reason_and_without_secrets(
     assert (refused["action"], refused["outcome"], refused["status"]) == ("request", "refused", 403)
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
+async def test_a_reason_is_kept_in_any_script(encoding: str) -> None:
+    async with site() as world:
+        reason = "größer" if encoding == "latin-1" else "größer, 大きい"
+        admin = await world.client("admin")
+        await admin.delete(f"{API}/actors/nobody", headers={b"X-Reason": reason.encode(encoding)})
+        [row] = (await admin.get(f"{API}/audit?action=actor.stop")).json()["items"]
+    assert row["reason"] == reason
+
+
 async def test_the_trace_of_a_request_is_kept() -> None:
     async with site() as world:
         client = await world.client("admin")

@@ -429,6 +429,14 @@ def test_clearing_letters_carries_its_reason(pulsing: Pulsing, server: ScriptedS
     assert server.requests[-1][2]["X-Reason"] == "looked at"
 
 
+def test_a_reason_may_be_in_any_script_and_over_several_lines(pulsing: Pulsing, server: ScriptedServer) -> None:
+    server.answers(200, {"stopped": True})
+
+    assert pulsing("stop", "w", "--yes", "--reason", "größer\nals 大きい").exit_code == 0
+    sent_as = server.requests[-1][2]["X-Reason"]
+    assert sent_as.encode("latin-1").decode() == "größer als 大きい"
+
+
 def test_joining_names_the_seeds(pulsing: Pulsing, server: ScriptedServer) -> None:
     server.answers(200, {"joined": True, "size": 3})
 

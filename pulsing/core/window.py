@@ -138,7 +138,7 @@ def _matches(found: Any, name: str, value: str) -> bool:
         return value in map(str, found)
     if isinstance(found, Mapping):
         return any(_names(str(each), value) for each in found.values())
-    if name == "name" and isinstance(found, str):
+    if name in ("name", "target") and isinstance(found, str):
         return _names(found, value)
     return str(found) == value if found is not None else value == ""
 

@@ -89,6 +89,16 @@ async def _find(plane: Plane, actor: str, node: str | None = None) -> dict[str, 
     return row
 
 
+def _canonical(actor: str) -> str:
+    """An actor of a path as the audit calls it, until it is found: a bare name stands under `actors/`."""
+    text = from_path(actor)
+    return text if actor_id_of(text) is not None else actor_paths(text)[0]
+
+
+def _label(row: Mapping[str, Any]) -> str:
+    return str(row.get("name") or row["id"])
+
+
 async def _find_live(plane: Plane, actor: str, node: str | None = None) -> dict[str, Any]:
     row = await _find(plane, actor, node)
     if row["state"] in ("stopped", "failed"):
@@ -124,7 +134,7 @@ async def spawn(request: Request, order: Spawn, dry_run: bool = False) -> Respon
     plane, visit = plane_of(request), visit_of(request)
     await _check_size(request, MAX_SPAWN)
     _check_name(order.name)
-    visit.target = order.name or order.class_
+    visit.target = actor_path(order.name) if order.name else order.class_
     visit.parameters = order.model_dump(by_alias=True, exclude_defaults=True)
 
     async def act() -> Response:
@@ -142,9 +152,7 @@ def _check_name(name: str | None) -> None:
     if name is None:
         return
     try:
-        check_name(name)
-        if name.startswith("system/"):
-            raise ValueError("names under system/ belong to Pulsing")
+        actor_path(name)
     except ValueError as error:
         raise ProblemError("bad-name", str(error), errors=[{"loc": ["body", "name"], "msg": str(error)}]) from error
 
@@ -231,11 +239,12 @@ class Tell(Input):
 async def call(request: Request, actor: str, asked: Call) -> Response:
     """Call a method and answer what it gave; a generator streams where the caller accepts events."""
     plane, visit = plane_of(request), visit_of(request)
-    visit.target = actor
+    visit.target = _canonical(actor)
     visit.parameters = asked.model_dump(exclude_defaults=True)
 
     async def act() -> Response:
         order = await _order(plane, actor, asked, asked.timeout, visit.trace)
+        visit.target = _label(order.actor)
         if order.streams and "text/event-stream" in request.headers.get("accept", ""):
             return EventStream(calls.frames(order))
         return reply(await calls.answer(order))
@@ -280,12 +289,13 @@ def _arguments(plane: Plane, row: dict[str, Any], asked: Call | Tell) -> tuple[l
 async def tell(request: Request, actor: str, asked: Tell) -> Response:
     """Send a message that nobody waits for."""
     plane, visit = plane_of(request), visit_of(request)
-    visit.target = actor
+    visit.target = _canonical(actor)
     visit.parameters = asked.model_dump(exclude_defaults=True)
     await _check_size(request, MAX_TELL)
 
     async def act() -> Response:
         order = await _order(plane, actor, asked, None, visit.trace)
+        visit.target = _label(order.actor)
         with calls.carrying(order.trace):
             sent = order.ref.send(order.method, order.args, order.kwargs)
         await sent
@@ -303,9 +313,9 @@ async def stop(
     202 where the running message has not finished after `timeout` seconds; the actor ends when it has.
     """
     plane, visit = plane_of(request), visit_of(request)
-    visit.target = actor
+    visit.target = _canonical(actor)
     row = await _stoppable(plane, actor, node)
-    visit.target = str(row.get("name") or row["id"])
+    visit.target = _label(row)
     began = time.perf_counter()
     node_id = ActorId.from_str(row["id"]).node_id
     # It may come through a link and a busy loop: the answer has a little longer than the wait.
@@ -325,8 +335,9 @@ async def _stoppable(plane: Plane, actor: str, node: str | None) -> dict[str, An
 async def restart(request: Request, actor: str, node: str | None = None) -> Response:
     """Start an actor afresh: same id, name and mailbox, new state."""
     plane, visit = plane_of(request), visit_of(request)
-    visit.target = actor
+    visit.target = _canonical(actor)
     row = await _stoppable(plane, actor, node)
+    visit.target = _label(row)
     actor_id = ActorId.from_str(row["id"])
     try:
         await plane.system.ask_node(actor_id.node_id, "restart_actor", row["id"])
@@ -355,9 +366,10 @@ async def metadata(request: Request, actor: str, node: str | None = None) -> Res
 async def tag(request: Request, actor: str, changes: dict[str, str | None], node: str | None = None) -> Response:
     """Set tags, and take away those that are null."""
     plane, visit = plane_of(request), visit_of(request)
-    visit.target, visit.parameters = actor, changes
+    visit.target, visit.parameters = _canonical(actor), changes
     _check_tags(changes)
     row = await _find_live(plane, actor, node)
+    visit.target = _label(row)
     kept = {**(row.get("tags") or {}), **changes}
     if sum(value is not None for value in kept.values()) > 32:
         raise _does_not_fit("an actor has at most 32 tags")

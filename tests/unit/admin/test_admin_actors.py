@@ -68,6 +68,7 @@ SPAWNS: list[tuple[dict[str, Any], int, str]] = [
     ({"class": COUNTER, "name": "a b"}, 400, "bad-name"),
     ({"class": COUNTER, "name": "../x"}, 400, "bad-name"),
     ({"class": COUNTER, "name": "system/core"}, 400, "bad-name"),
+    ({"class": COUNTER, "name": "n" * 252}, 400, "bad-name"),
     ({"class": COUNTER, "tags": {"a": "x" * 70_000}}, 413, "too-large"),
     ({"class": COUNTER, "name": "taken"}, 409, "name-taken"),
     ({"class": COUNTER, "restart_policy": "sometimes"}, 422, "validation"),
@@ -115,6 +116,23 @@ async def test_a_dry_run_checks_everything_and_makes_nothing() -> None:
     assert free.status_code == 200
     responses = world.app.openapi()["paths"][f"{API}/actors"]["post"]["responses"]
     assert {"200", "201"} <= set(responses)
+
+
+async def test_all_that_is_done_to_an_actor_is_audited_under_one_name() -> None:
+    async with site() as world:
+        client, admin = await world.client("operator"), await world.client("admin")
+        made = await client.post(f"{API}/actors", json={"class": COUNTER, "name": "c"})
+        by_id = f"{API}/actors/{made.json()['id']}"
+        await client.post(f"{API}/actors/c/call", json={"method": "incr"})
+        await client.post(f"{by_id}/tell", json={"method": "incr"})
+        await client.patch(f"{by_id}/tags", json={"a": "b"})
+        await client.post(f"{API}/actors/c/restart")
+        await client.delete(f"{API}/actors/c")
+        await client.delete(f"{API}/actors/c")
+        rows = [(await admin.get(f"{API}/audit?target={name}")).json()["items"] for name in ("c", "actors/c")]
+    assert {row["target"] for row in rows[0]} == {"actors/c"}
+    assert len(rows[0]) == 7
+    assert rows[0] == rows[1]
 
 
 async def test_a_request_repeated_under_its_key_happens_once() -> None:

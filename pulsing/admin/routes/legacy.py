@@ -12,6 +12,7 @@ from pulsing.admin.plane import Plane, plane_of
 from pulsing.admin.replies import reply
 from pulsing.admin.routing import Routes
 from pulsing.admin.schemas import Row
+from pulsing.admin.visit import visit_of
 
 legacy = Routes("legacy", prefix="")
 
@@ -55,25 +56,25 @@ async def members(request: Request) -> Response:
 
 @legacy.get("/actors", role="viewer", deprecated=True)
 async def actors(request: Request, all: bool = False) -> Response:
-    """The actors of this node."""
-    plane = plane_of(request)
-    rows = await plane.fanout.ask_here("actors", {"system": all})
-    shown = [_actor(row) for row in rows if all or _is_users(row)]
+    """The actors of this node; the files of their classes for operators."""
+    plane, known = plane_of(request), visit_of(request).known
+    cells = [cell for cell in plane.system.registry if all or _is_users(cell)]
+    shown = [{**_actor(cell), **({} if known.may("operator") else {"file": None})} for cell in cells]
     return reply(shown, headers=_successor("api/v1/actors"))
 
 
-def _is_users(row: dict[str, Any]) -> bool:
-    name = str(row.get("name") or "").removeprefix("actors/")
-    return bool(name) and row["kind"] != "system" and not name.startswith(("_", "system/"))
+def _is_users(cell: Any) -> bool:
+    name = str(cell.path or "").removeprefix("actors/")
+    return bool(name) and not cell.spec.internal and not name.startswith(("_", "system/"))
 
 
-def _actor(row: dict[str, Any]) -> dict[str, Any]:
-    module, _, name = str(row["class"]).rpartition(".")
+def _actor(cell: Any) -> dict[str, Any]:
+    module, name = cell.spec.home
     return {
-        "name": str(row.get("name") or row["id"]).removeprefix("actors/"),
-        "type": "system" if not _is_users(row) and row["kind"] == "system" else "user",
-        "actor_id": str(row["id"]).replace(":", ""),
+        "name": str(cell.path or cell.actor_id).removeprefix("actors/"),
+        "type": "system" if cell.spec.internal else "user",
+        "actor_id": str(cell.actor_id).replace(":", ""),
         "class": name,
         "module": module,
-        "file": row.get("file"),
+        "file": cell.spec.file or None,
     }

@@ -163,6 +163,25 @@ async def test_the_last_errors_of_an_actor_say_what_callers_were_told() -> None:
     assert (kept["type"], kept["message"]) == ("ValueError", told["error"]["message"])
 
 
+async def test_the_actors_of_the_node_are_told_in_the_old_shape_too() -> None:
+    async with site() as world:
+        for name in ("mine", "_mine"):
+            await Counter.spawn(name=name, system=world.system)
+        operator, viewer = await world.client("operator"), await world.client("viewer")
+        usual = await operator.get("/actors")
+        everything = (await operator.get("/actors?all=true")).json()
+        seen = (await viewer.get("/actors")).json()
+    [mine] = usual.json()
+    assert usual.headers["deprecation"] == "true"
+    assert (mine["name"], mine["type"], f"{mine['module']}.{mine['class']}") == ("mine", "user", COUNTER)
+    assert mine["file"].endswith("admin_world.py")
+    assert seen == [{**mine, "file": None}]
+    types = {row["name"]: row["type"] for row in everything}
+    assert types.pop("mine") == types.pop("_mine") == "user"
+    assert types
+    assert set(types.values()) == {"system"}
+
+
 async def test_an_empty_cluster_has_sums_of_nothing() -> None:
     async with site() as world:
         totals = (await get(world, "overview"))["totals"]

@@ -208,6 +208,14 @@ def _query(params: Parameters | None) -> list[tuple[str, Any]]:
     return [(name, value) for name, value in pairs if value is not None]
 
 
+def _hint_of(problem: Mapping[str, Any]) -> str | None:
+    """What to do about a problem in terms of commands, which take an id where a name does not do."""
+    if candidates := problem.get("candidates"):
+        return f"name one by its id: {', '.join(str(one['id']) for one in candidates[:5])}"
+    hint: str | None = problem.get("hint")
+    return hint
+
+
 def _raise_for_problem(response: httpx.Response) -> None:
     if response.status_code < 400:
         return
@@ -217,7 +225,7 @@ def _raise_for_problem(response: httpx.Response) -> None:
         detail = problem.get("detail") or problem.get("title") or f"status {response.status_code}"
     except (ValueError, AttributeError):
         raise CliError(f"{response.url} answered {response.status_code}", exit_code=exit_code) from None
-    hint = _HOW_TO_LOG_IN if response.status_code == 401 else problem.get("hint")
+    hint = _HOW_TO_LOG_IN if response.status_code == 401 else _hint_of(problem)
     # The detail often tells what the faults are.
     faults = [fault for fault in problem.get("errors") or [] if fault["msg"] not in detail]
     listed = "".join(f"; {'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in faults)

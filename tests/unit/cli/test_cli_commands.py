@@ -429,6 +429,16 @@ def test_clearing_letters_carries_its_reason(pulsing: Pulsing, server: ScriptedS
     assert server.requests[-1][2]["X-Reason"] == "looked at"
 
 
+def test_a_name_that_several_actors_have_is_answered_with_their_ids(pulsing: Pulsing, server: ScriptedServer) -> None:
+    candidates = [{"node": "1", "id": "1:2", "href": "actors/1:2"}, {"node": "3", "id": "3:4", "href": "actors/3:4"}]
+    problem = {"detail": "2 nodes hold 'actors/w'", "hint": "add ?node=", "candidates": candidates}
+    server.answers(409, problem)
+
+    outcome = pulsing("get", "actor", "w")
+
+    assert outcome.err == "pulsing: 2 nodes hold 'actors/w'\nhint: name one by its id: 1:2, 3:4\n"
+
+
 def test_a_reason_may_be_in_any_script_and_over_several_lines(pulsing: Pulsing, server: ScriptedServer) -> None:
     server.answers(200, {"stopped": True})
 

@@ -10,10 +10,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ssl
+import sys
 from collections.abc import Callable
+from typing import Any
 
 HANDSHAKE_S = 5.0
-"""The time that a handshake may take."""
+"""The time that a handshake may take, and the other end's goodbye."""
 MOST = 64
 """Handshakes under way; with one more the oldest ends, so that those who say nothing keep nobody out."""
 
@@ -82,9 +84,8 @@ class _Handshake(asyncio.Protocol):
         loop = asyncio.get_running_loop()
         try:
             with contextlib.suppress(OSError, asyncio.TimeoutError):  # with its end the connection ends
-                transport = await loop.start_tls(
-                    self._transport, self, self._handshakes.context, server_side=True, ssl_handshake_timeout=HANDSHAKE_S
-                )
+                context = self._handshakes.context
+                transport = await loop.start_tls(self._transport, self, context, server_side=True, **_in_time())
                 assert transport is not None
                 self._give(transport)
         finally:
@@ -96,3 +97,9 @@ class _Handshake(asyncio.Protocol):
         protocol.connection_made(transport)
         if self._early:
             protocol.data_received(bytes(self._early))
+
+
+def _in_time() -> dict[str, Any]:
+    # Before Python 3.11 nobody waits for a goodbye.
+    goodbye = {} if sys.version_info < (3, 11) else {"ssl_shutdown_timeout": HANDSHAKE_S}
+    return {"ssl_handshake_timeout": HANDSHAKE_S, **goodbye}

@@ -122,7 +122,7 @@ ROWS: tuple[Row, ...] = (
     Row(
         LOOK,
         "summary",
-        "Count actors by class, node, state or kind.",
+        "Count actors by class, node, state, kind or role; exit 5 when a node is silent.",
         "look:summarise",
         ("summary actors --by class,node",),
         asks_node=True,

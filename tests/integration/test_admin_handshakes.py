@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -82,20 +83,52 @@ async def test_whoever_shakes_hands_when_the_server_stops_is_not_left_waiting(tm
 
 async def test_a_request_that_comes_with_the_end_of_the_handshake_is_answered(tmp_path: Path) -> None:
     async with served(tmp_path) as (server, trusting):
+        client = Client(trusting)
+        await client.ask(server)
+        assert await client.answer() == b"HTTP/1.1 200 OK"
+        client.writer.close()
+
+
+async def test_a_connection_whose_goodbye_is_not_answered_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(handshakes, "HANDSHAKE_S", 0.2)
+    async with served(tmp_path) as (server, trusting):
+        client = Client(trusting)
+        await client.ask(server, b"Connection: close\r\n")
+        await client.answer()
+        await asyncio.wait_for(client.reader.read(), 20)
+        client.writer.close()
+
+
+class Client:
+    """A client of its own making, which sends its request with the last words of the handshake."""
+
+    def __init__(self, trusting: ssl.SSLContext) -> None:
+        self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self._tls = trusting.wrap_bio(self._incoming, self._outgoing, server_hostname="127.0.0.1")
+        self.reader: asyncio.StreamReader
+        self.writer: asyncio.StreamWriter
+
+    async def ask(self, server: AdminServer, headers: bytes = b"") -> None:
         host, port = _address_of(server)
-        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        tls = trusting.wrap_bio(incoming, outgoing, server_hostname=host)
-        reader, writer = await asyncio.open_connection(host, port)
-        while True:
-            try:
-                tls.do_handshake()
-                break
-            except ssl.SSLWantReadError:
-                writer.write(outgoing.read())
-                incoming.write(await reader.read(65_536))
-        tls.write(f"GET /health/live HTTP/1.1\r\nHost: {host}:{port}\r\nConnection: close\r\n\r\n".encode())
-        writer.write(outgoing.read())
-        while data := await reader.read(65_536):
-            incoming.write(data)
-        writer.close()
-        assert tls.read(15) == b"HTTP/1.1 200 OK"
+        self.reader, self.writer = await asyncio.open_connection(host, port)
+        while not self._is_shaken():
+            self.writer.write(self._outgoing.read())
+            self._incoming.write(await self.reader.read(65_536))
+        self._tls.write(b"GET /health/live HTTP/1.1\r\nHost: %s:%d\r\n%s\r\n" % (host.encode(), port, headers))
+        self.writer.write(self._outgoing.read())
+
+    def _is_shaken(self) -> bool:
+        try:
+            self._tls.do_handshake()
+        except ssl.SSLWantReadError:
+            return False
+        return True
+
+    async def answer(self) -> bytes:
+        """The first line."""
+        line = b""
+        while len(line) < 15:
+            self._incoming.write(await self.reader.read(65_536))
+            with contextlib.suppress(ssl.SSLWantReadError):  # so far it was a ticket for the next session
+                line += self._tls.read(15)
+        return line

@@ -17,7 +17,7 @@ from tests.fuzz.inputs import Spoiler, feed, messages
 from tests.integration.hostile import rogue, siege
 
 SEED = int(os.environ.get("PULSING_FUZZ_SEED", "1"))
-INPUTS = int(os.environ.get("PULSING_FUZZ", "100000"))
+INPUTS = int(os.environ.get("PULSING_FUZZ", "40000"))
 LIVE_INPUTS = int(os.environ.get("PULSING_FUZZ_LIVE", "300"))
 TOO_LONG_S = 2.0
 """A tenth of a second was promised for one input; the machine may be busy with something else meanwhile."""

@@ -16,7 +16,7 @@ from pulsing.admin.app import create_admin_app
 from pulsing.admin.settings import AdminSettings
 from tests.campaigns.noted import note
 
-SPAWNS = int(os.environ.get("PULSING_SPAWNS", "10000"))
+SPAWNS = int(os.environ.get("PULSING_SPAWNS", "4000"))
 NAMES = SPAWNS // 10
 AT_ONCE = SPAWNS // 100
 """A hundred generations come and go, under each name ten times."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Mapping
-from typing import TYPE_CHECKING, Any, SupportsIndex, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pulsing.core.registry import check_name
 from pulsing.exceptions import DeadlineExceeded, NotSendable, PulsingError
@@ -337,7 +337,7 @@ def check_window(limit: int, offset: int) -> None:
 
 def check_whole(name: str, value: object) -> None:
     """Raise TypeError unless a value can stand for a whole number, as those of numpy can."""
-    if not isinstance(value, SupportsIndex):
+    if not hasattr(type(value), "__index__"):
         raise TypeError(f"{name} is a whole number, not {value!r}")
 
 

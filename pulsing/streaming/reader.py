@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping
+from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
 from pulsing.core.ties import QUEUE
@@ -83,7 +84,7 @@ class QueueReader:
         pages = await in_time(self._read_pages(limit, wait, timeout), self.queue.topic, timeout if wait else None)
         for page in pages:
             self._go_on(page.bucket_id, page.asked, page.after)
-        return [record for page in pages for record in page.records]
+        return list(chain.from_iterable(page.records for page in pages))
 
     async def _read_pages(self, limit: int, wait: bool, timeout: float | None) -> list[_Page]:
         """What there is to read next, without moving."""

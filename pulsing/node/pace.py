@@ -15,6 +15,9 @@ from pulsing.core.late import MARGIN
 BELIEVED_FOR = 2.0
 """A time that was taken is believed for so many times itself; by then there is another one, where calls go on."""
 
+_NOTHING_SEEN = (inf, inf)
+"""Seconds that a call took, and how many of them passed for each message that left the line meanwhile."""
+
 Waiting: TypeAlias = "tuple[Envelope, asyncio.Future[None] | None]"
 """A message, and what is to be resolved when a link has taken it."""
 
@@ -114,7 +117,3 @@ class _Pace:
         """When a call would be answered that is sent after so many others, if it goes as it just did."""
         took, each = self._usual
         return self._line.now() + ahead * each + MARGIN * took
-
-
-_NOTHING_SEEN = (inf, inf)
-"""Seconds that a call took, and how many of them passed for each message that left the line meanwhile."""

@@ -99,6 +99,10 @@ class Mailbox(deque[Envelope]):
 
     def _put(self, envelope: Envelope) -> None:
         self.append(envelope)
+        self._weigh(envelope)
+
+    def _weigh(self, envelope: Envelope) -> None:
+        """As `accept` does for the common case, where it is written out."""
         if envelope.size:
             self.bytes += envelope.size
             self.attended = True
@@ -134,16 +138,12 @@ class Mailbox(deque[Envelope]):
     def put_back(self, envelope: Envelope) -> None:
         """Return a message that was taken too early."""
         self.appendleft(envelope)
-        if envelope.size:
-            self.bytes += envelope.size
-            self.attended = True
+        self._weigh(envelope)
 
     def bring_back(self, envelope: Envelope) -> None:
         """Return a message that could not be passed on: before all that came later, also where there is no room."""
         self.insert(bisect_right(self, envelope.accepted_at, key=attrgetter("accepted_at")), envelope)
-        if envelope.size:
-            self.bytes += envelope.size
-            self.attended = True
+        self._weigh(envelope)
 
     def drain(self, error: Exception) -> list[Envelope]:
         """Remove and return everything; senders who stand in line with a tell get the error."""

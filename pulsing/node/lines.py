@@ -33,7 +33,8 @@ class Lines:
         self._on_too_late = on_too_late
         self._lines: dict[int, Line] = {}
         self._turns: deque[int] = deque()
-        self._full: set[int] = set()
+        self._full: set[bytes] = set()
+        """As bytes, since a peer names them, which could choose numbers that all have the same hash."""
         self._large: deque[int] = deque()
         self._count = 0
 
@@ -51,7 +52,7 @@ class Lines:
         line = self._lines.get(target)
         if line is None:
             line = self._lines[target] = Line(self._now)
-            if target not in self._full:
+            if not self._full or _as_bytes(target) not in self._full:
                 self._turns.append(target)
         while line and line[0][0].abandoned:
             self._count -= 1
@@ -105,15 +106,16 @@ class Lines:
 
     def hold(self, target: int) -> None:
         """Send nothing to an actor until `release`."""
-        self._full.add(target)
+        self._full.add(_as_bytes(target))
         for turns in (self._turns, self._large):
             if target in turns:
                 turns.remove(target)
 
     def release(self, target: int) -> None:
         """An actor has room again."""
-        if target in self._full:
-            self._full.discard(target)
+        name = _as_bytes(target)
+        if name in self._full:
+            self._full.discard(name)
             if target in self._lines:
                 self._turns.append(target)
 
@@ -121,8 +123,8 @@ class Lines:
         """Nothing that was said of actors, or of room for large messages, holds any longer, nor what was seen."""
         for line in self._lines.values():
             line.forget()
-        for target in list(self._full):
-            self.release(target)
+        for name in list(self._full):
+            self.release(int.from_bytes(name, "big"))
         self.take_large()
 
     def drain(self) -> Iterator[Waiting]:
@@ -135,3 +137,7 @@ class Lines:
         self._count = 0
         for line in lines:
             yield from line
+
+
+def _as_bytes(target: int) -> bytes:
+    return target.to_bytes(16, "big")

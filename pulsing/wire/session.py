@@ -255,7 +255,7 @@ class _Side(Generic[Context]):
         self.requests: dict[int, Request[Context]] = {}
         self.made = _Numbers()
         self.window = Window()
-        self.full: set[int] = set()
+        self.full: set[bytes] = set()
 
 
 class Session(Generic[Context]):
@@ -470,11 +470,13 @@ def _count_items(request: Request[Any], frame: StreamItem | Credit) -> None:
     request.credit = credit
 
 
-def _mark(full: set[int], frame: Full | Room) -> None:
+def _mark(full: set[bytes], frame: Full | Room) -> None:
     """An actor is said to be full once, and then to have room once."""
-    if (frame.target in full) == isinstance(frame, Full) or len(full) > FULL_ACTORS:
+    # Numbers of 128 bits can be chosen so that all have the same hash, those of bytes cannot.
+    target = frame.target.to_bytes(16, "big")
+    if (target in full) == isinstance(frame, Full) or len(full) > FULL_ACTORS:
         raise ProtocolError(f"{frame} comes a second time, or for too many actors")
-    full ^= {frame.target}
+    full ^= {target}
 
 
 def _unexpected(frame: Frame, state: Stage | Phase) -> ProtocolError:

@@ -119,6 +119,13 @@ async def test_values_that_are_announced_and_never_come_are_bounded() -> None:
             await under.check()
 
 
+def colliding(count: int) -> bytes:
+    """A list of one map, whose keys are numbers of more than 64 bits that Python hashes alike."""
+    numbers = (((1 << 61) - 1) * number for number in range(16, 16 + count))
+    keys = (b"\xc7\x0a\x01" + number.to_bytes(10, "big") for number in numbers)
+    return b"\x91\xde" + count.to_bytes(2, "big") + b"".join(key + b"\xc0" for key in keys)
+
+
 BOMBS: dict[str, bytes] = {
     "a megabyte of maps in a list": b"\xdd\x00\x0f\xff\xf0" + b"\x80" * 0xFFFF0,
     "a list of four thousand million": b"\xdd\xff\xff\xff\xff",
@@ -129,6 +136,9 @@ BOMBS: dict[str, bytes] = {
     "extensions in extensions": b"\xc7\xff\x01" * 60_000,
     "quarter of a megabyte of maps": b"\xdc\xff\xff" + b"\x80" * 0xFFFF,
     "no msgpack at all": b"\xc1" * 100,
+    "a tuple of a range without end": b"\x91\xc7\x0d\x04\xc7\x0a\x0f\x93\x00\xce\x7f\xff\xff\xff\x01",
+    "a map whose keys all have the same hash": colliding(18_000),
+    "an array of texts of no letters": b"\x91\xc7\x10\x14\x94\xa3<U0\x91\xce\x7f\xff\xff\xff\xa1C\xc4\x00",
 }
 
 
@@ -171,6 +181,13 @@ async def test_floods_within_the_rules_take_nothing_from_others() -> None:
                 peer.say(Ask(number, under.actor_number, "echo", (b"x" * 8000,), sequence=number))
             await under.check()
         assert PENDING_ASKS > WINDOW_FRAMES
+        async with rogue(under.addr) as peer:
+            # Actors that have no room, and whose numbers all have the same hash.
+            await say_all(peer, [Full(number * ((1 << 61) - 1)) for number in range(1, 8_000)])
+            peer.say(Ping(1))
+            assert await pong(peer)
+            assert not peer.ended.done()
+            await under.check()
 
 
 async def test_links_of_ever_new_nodes_leave_nothing_behind() -> None:

@@ -19,6 +19,8 @@ REF_TAG = 64
 PROXY_TAG = 65
 MESSAGE_TAG = 66
 
+_NAMES = (type(None), list, set, frozenset)
+
 
 def teach(registry: TypeRegistry, system: System) -> None:
     """Let a registry carry core's own values to and from a system."""
@@ -29,11 +31,13 @@ def teach(registry: TypeRegistry, system: System) -> None:
 
     def read_proxy(parts: Any) -> ActorProxy:
         ref, names, async_names, streams, class_name = parts
+        if not all(isinstance(methods, _NAMES) for methods in (names, async_names, streams)):
+            raise TypeError("the methods of a proxy are given by their names")
         return rebuild_proxy(ref, names, async_names, frozenset(streams), class_name)
 
     registry.add_extension(REF_TAG, ActorRef, lambda ref: [ref.actor_id, ref.name], read_ref)
     registry.add_extension(PROXY_TAG, ActorProxy, lambda proxy: list(proxy.__reduce__()[1]), read_proxy)
-    registry.add_extension(MESSAGE_TAG, (Message, StreamMessage), _write_message, lambda parts: Message(*parts))
+    registry.add_extension(MESSAGE_TAG, (Message, StreamMessage), _write_message, _read_message)
     registry.fallback = class_beside_actors
 
 
@@ -41,6 +45,11 @@ def _write_message(message: Message) -> list[Any]:
     if message.is_stream:
         raise NotSendable("a stream message", detail="it can only be the answer of receive itself")
     return [message.msg_type, message.payload]
+
+
+def _read_message(parts: Any) -> Message:
+    msg_type, payload = parts
+    return Message(msg_type, payload)
 
 
 def class_beside_actors(wire_name: str) -> type | None:

@@ -65,7 +65,9 @@ def build_array(descr: Any, shape: Any, order: Any, data: bytearray | memoryview
     dtype = _dtype(descr)
     if order not in ("C", "F") or type(shape) is not list or not all(type(size) is int and size >= 0 for size in shape):
         raise ValueError("an array has a shape of whole numbers and order C or F")
-    if math.prod(shape) * dtype.itemsize != len(data):
+    # What numpy calls a text of no letters takes the room of one in an array.
+    itemsize = dtype.itemsize or (1 if dtype.kind in "SU" else 0)
+    if math.prod(shape) * itemsize != len(data):
         raise ValueError("the bytes of the array do not fit its shape")
     if not data:
         return numpy.empty(shape, dtype, order)

@@ -11,7 +11,7 @@ import pathlib
 import pickle
 import uuid
 import zoneinfo
-from collections import OrderedDict, deque
+from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
 from typing import Any
@@ -32,6 +32,9 @@ TIMESTAMP_AS_INT = 2
 
 _CONTAINERS = frozenset({list, dict})
 _FEW_KEYS = 256
+"""So many may have the same hash."""
+_MAP_16, _MAP_32 = 0xDE, 0xDF
+"""With which maps of more than fifteen pairs begin."""
 
 
 class Builder:
@@ -53,6 +56,17 @@ class Builder:
     def read(self, data: bytes) -> Any:
         """Decode a payload that is itself a value."""
         return self._read_shallow(data)
+
+    def read_list(self, data: bytes) -> list[Any]:
+        """Decode a payload that is a list of elements, or of the parts of a value.
+
+        Raises:
+            ValueError: it is something else, such as a range, which is a few bytes and has elements without end.
+        """
+        parts = self.read(data)
+        if type(parts) is not list:
+            raise ValueError("a value consists of a list of parts")
+        return parts
 
     def attachment(self, number: int) -> Attachment:
         """The attachment that a value refers to; it has no second owner."""
@@ -82,16 +96,18 @@ class Builder:
         return OrderedDict(zip(_scattered(keys), items, strict=True))
 
     def build_deque(self, payload: bytes) -> deque[Any]:
-        elements, maximum = self.read(payload)
+        elements, maximum = self.read_list(payload)
+        if type(elements) is not list:
+            raise ValueError("the elements of a deque are a list")
         return deque(elements, maximum)
 
     def build_datetime(self, payload: bytes) -> dt.datetime:
-        year, month, day, hour, minute, second, microsecond, fold, *zone = self.read(payload)
+        year, month, day, hour, minute, second, microsecond, fold, *zone = self.read_list(payload)
         tzinfo = _built_zone(zone)
         return dt.datetime(year, month, day, hour, minute, second, microsecond, tzinfo, fold=fold)
 
     def build_time(self, payload: bytes) -> dt.time:
-        hour, minute, second, microsecond, fold, *zone = self.read(payload)
+        hour, minute, second, microsecond, fold, *zone = self.read_list(payload)
         return dt.time(hour, minute, second, microsecond, _built_zone(zone), fold=fold)
 
     def build_date(self, payload: bytes) -> dt.date:
@@ -139,13 +155,13 @@ class Builder:
 
     def _array_parts(self, payload: bytes) -> list[Any]:
         """What an array or scalar is made of; large bytes, which stand beside, are the memory that it will be over."""
-        *description, data = self.read(payload)
+        *description, data = self.read_list(payload)
         return [*description, self.attachment(data).take_buffer() if type(data) is int else data]
 
     def build_pickled(self, payload: bytes) -> Any:
         if not self._allow_pickle:
             raise DecodeError("a value was sent by pickle, which this node does not allow (allow_pickle)")
-        stream, *buffers = self.read(payload)
+        stream, *buffers = self.read_list(payload)
         self.pickled += 1
         return _constructed("pickle", lambda data: pickle.loads(data, buffers=buffers), stream)  # noqa: S301
 
@@ -204,6 +220,7 @@ class DeepBuilder(Builder):
         value = msgpack.unpackb(
             data,
             ext_hook=self.build,
+            object_pairs_hook=map_hook(data),
             strict_map_key=False,
             max_array_len=limits.entries,
             max_map_len=limits.entries,
@@ -266,15 +283,27 @@ def _elements(value: Any) -> Iterable[Any]:
 
 
 def _scattered(keys: Any) -> list[Any]:
-    """Let keys pass unless they were made to meet in one slot of a hash table, where each costs a look at all others.
-
-    The keys of plain maps need no look: texts and bytes have secret hashes, numbers of 64 bits too few that collide.
-    """
+    """Let keys pass unless they were made to meet in one slot of a hash table, where each is compared to all."""
     if type(keys) is not list:
         raise ValueError("keys are a list")
-    if len(keys) > _FEW_KEYS and 2 * len(set(map(hash, keys))) < len(keys):
-        raise ProtocolError("most keys of a set or map have the same hash")
+    if len(keys) > _FEW_KEYS and max(Counter(map(hash, keys)).values()) > _FEW_KEYS:
+        raise ProtocolError(f"more than {_FEW_KEYS} keys of a set or map have the same hash")
     return keys
+
+
+def map_hook(data: bytes) -> Callable[[list[tuple[Any, Any]]], dict[Any, Any]] | None:
+    """What makes a map of its pairs, where a plain map in `data` may have many keys that are extensions; else None.
+
+    The encoder gives it none, but msgpack takes them. Other keys need no look: texts and bytes have secret hashes,
+    numbers of 64 bits too few that collide.
+    """
+    few = len(data) <= 4 * _FEW_KEYS or openers(data) <= _FEW_KEYS
+    return None if few or not (_MAP_16 in data or _MAP_32 in data) else _map_of
+
+
+def _map_of(pairs: list[tuple[Any, Any]]) -> dict[Any, Any]:
+    _scattered([key for key, _ in pairs])
+    return dict(pairs)
 
 
 def _constructed(what: str, build: Callable[[Any], Any], content: Any) -> Any:
@@ -304,7 +333,7 @@ _BUILDERS: dict[int, Callable[[Any, bytes], Any]] = {
     Tag.INT: Builder.build_int,
     Tag.STR: Builder.build_str,
     Tag.BYTEARRAY: lambda _, payload: bytearray(payload),
-    Tag.TUPLE: lambda builder, payload: tuple(builder.read(payload)),
+    Tag.TUPLE: lambda builder, payload: tuple(builder.read_list(payload)),
     Tag.SET: lambda builder, payload: set(_scattered(builder.read(payload))),
     Tag.FROZENSET: lambda builder, payload: frozenset(_scattered(builder.read(payload))),
     Tag.MAP: Builder.build_map,

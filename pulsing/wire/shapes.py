@@ -130,6 +130,8 @@ def _pydantic_shape(cls: Any) -> Shape:
 
     def decode(content: Any) -> Any:
         given, names_set = content
+        if type(names_set) is not list:
+            raise TypeError("the names of the fields that were set are a list")
         if not open_ended:
             _known(cls, given, fields.keys())
         value = cls(**{arguments.get(name, name): field for name, field in given.items()})

@@ -18,7 +18,7 @@ from typing import Any
 import msgpack  # type: ignore[import-untyped]
 
 from pulsing.wire.attachment import Attachment
-from pulsing.wire.building import TIMESTAMP_AS_INT, Builder, DeepBuilder
+from pulsing.wire.building import TIMESTAMP_AS_INT, Builder, DeepBuilder, map_hook
 from pulsing.wire.errors import DecodeError, ProtocolError
 from pulsing.wire.flat import ELEMENTS, are_scalars, is_flat
 from pulsing.wire.limits import Limits
@@ -302,6 +302,7 @@ class Codec:
         return _unpackb(
             data,
             ext_hook=self._build,
+            object_pairs_hook=map_hook(data),
             strict_map_key=False,
             max_array_len=self._entries,
             max_map_len=self._entries,

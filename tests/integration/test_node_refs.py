@@ -6,8 +6,12 @@ import pickle
 from collections.abc import AsyncIterator
 from typing import Any
 
+import pytest
+
 import pulsing as pul
+from pulsing.node.references import MESSAGE_TAG, PROXY_TAG, teach
 from pulsing.testing import cluster, run_virtual
+from pulsing.wire import Codec, DecodeError, TypeRegistry
 
 
 @pul.remote
@@ -71,3 +75,34 @@ def test_handles_work_wherever_they_arrive_and_pickled_ones_too() -> None:
             assert await here.use(given) == [11, 12, 13, 14]
 
     run_virtual(scenario)
+
+
+ENDLESS = range(1 << 62)
+"""A few bytes on the wire, and more elements than any memory."""
+
+
+@pytest.mark.parametrize(
+    ("tag", "parts"),
+    [
+        (MESSAGE_TAG, ENDLESS),
+        (PROXY_TAG, [None, ENDLESS, None, frozenset(), None]),
+        (PROXY_TAG, [None, None, ENDLESS, frozenset(), None]),
+        (PROXY_TAG, [None, None, None, ENDLESS, None]),
+    ],
+)
+def test_handles_are_not_made_of_parts_without_end(tag: int, parts: Any) -> None:
+    async def scenario() -> None:
+        system = (await pul.actor_system()).inner
+        registry = TypeRegistry()
+        teach(registry, system)
+        forged = TypeRegistry()
+        forged.add_extension(tag, Forged, lambda _: parts, lambda content: content)
+        with pytest.raises(DecodeError):
+            Codec(registry).decode(Codec(forged).encode(Forged()))
+        await system.shutdown()
+
+    run_virtual(scenario)
+
+
+class Forged:
+    """Stands for what a peer says is a handle."""

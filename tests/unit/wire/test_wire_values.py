@@ -570,18 +570,48 @@ def test_a_map_bomb_is_refused_by_its_size() -> None:
         CODEC.decode(b"\xdd\x00\x0f\xff\xff" + b"\x80" * 0xFFFFF)
 
 
-@pytest.mark.parametrize("tag", [5, 6, 7, 24])
-def test_keys_made_to_collide_are_refused_before_they_are_compared(tag: int) -> None:
+def numbers_of_one_hash(count: int) -> list[msgpack.ExtType]:
     modulus = (1 << 61) - 1
-    keys = [msgpack.ExtType(1, (number * modulus).to_bytes(11, "big")) for number in range(15_000)]
+    return [msgpack.ExtType(1, ((number << 4) * modulus).to_bytes(11, "big")) for number in range(1, count + 1)]
+
+
+@pytest.mark.parametrize("among", [0, 8_000])
+@pytest.mark.parametrize("tag", [5, 6, 7, 24])
+def test_keys_made_to_collide_are_refused_before_they_are_compared(tag: int, among: int) -> None:
+    keys = [*numbers_of_one_hash(7_000), *range(among)]
     payload = msgpack.packb(keys if tag in (5, 6) else [keys, [None] * len(keys)])
 
     with pytest.raises(ProtocolError, match="same hash"):
         CODEC.decode(msgpack.packb(msgpack.ExtType(tag, payload)))
 
 
+@pytest.mark.parametrize("wrap", [lambda value: value, lambda value: [[value]], lambda value: {"a": value}])
+def test_keys_made_to_collide_are_refused_in_maps_that_msgpack_itself_makes(wrap: Any) -> None:
+    bomb = dict.fromkeys(numbers_of_one_hash(7_000))
+
+    for value in (bomb, msgpack.ExtType(4, msgpack.packb([bomb]))):
+        with pytest.raises(ProtocolError, match="same hash"):
+            CODEC.decode(msgpack.packb(wrap(value)))
+        with pytest.raises(ProtocolError, match="same hash"):
+            CODEC.unpack(msgpack.packb(wrap(value)), [Attachment.whole(memoryview(b"x"))])
+
+
+ENDLESS = msgpack.ExtType(15, msgpack.packb([0, 1 << 62, 1]))
+"""A range, which is a few bytes and has more elements than any memory."""
+
+
+@pytest.mark.parametrize("tag", [4, 5, 6, 7, 8, 10, 11, 15, 16, 19, 20, 21, 22, 23, 24, 25])
+def test_nothing_is_made_of_a_range_without_end(tag: int) -> None:
+    contents = {19: [f"{__name__}:Person", [{"name": "x"}, ENDLESS]], 25: [ENDLESS, None]}
+    payload = msgpack.packb(contents.get(tag, ENDLESS))
+
+    with pytest.raises((DecodeError, ProtocolError)):
+        Codec(REGISTRY, allow_pickle=True).decode(msgpack.packb(msgpack.ExtType(tag, payload)))
+
+
 def test_large_sets_and_maps_of_any_keys_arrive() -> None:
-    for value in ({(number,) for number in range(3000)}, {(number,): None for number in range(3000)}):
+    days = {f"day {number}": dt.date.fromordinal(number + 1) for number in range(3000)}
+    for value in ({(number,) for number in range(3000)}, {(number,): None for number in range(3000)}, days):
         assert same(round_trip(value), value)
 
 
@@ -639,6 +669,14 @@ def test_an_array_whose_shape_does_not_fit_its_bytes_is_refused(shape: Any) -> N
     payload = msgpack.packb(["<f8", shape, "C", msgpack.ExtType(3, b"1234567890123456")], default=str)
 
     with pytest.raises((DecodeError, ProtocolError)):
+        CODEC.decode(msgpack.packb(msgpack.ExtType(20, payload)))
+
+
+@pytest.mark.parametrize("descr", ["|S0", "<U0"])
+def test_an_array_of_texts_of_no_letters_takes_no_room_that_nobody_sent(descr: str) -> None:
+    payload = msgpack.packb([descr, [1 << 40], "C", msgpack.ExtType(3, b"")])
+
+    with pytest.raises(DecodeError, match="do not fit"):
         CODEC.decode(msgpack.packb(msgpack.ExtType(20, payload)))
 
 

@@ -42,7 +42,7 @@ from pulsing.core.stopping import Shutdown
 from pulsing.core.ties import Ties
 from pulsing.core.timers import Deadlines, check_seconds
 from pulsing.core.turns import Turn
-from pulsing.exceptions import ActorNotFound, NodeLeaving, NodeNotFound, SystemStopped
+from pulsing.exceptions import ActorNotFound, NodeDead, NodeLeaving, NodeNotFound, SystemStopped
 from pulsing.ids import ActorId, NodeId
 from pulsing.tasks import TaskScope
 
@@ -349,14 +349,18 @@ class System:
             timeout: seconds that the running message may take; None for ever.
 
         Returns:
-            Whether something was stopped. An actor that stops itself gets True at once and ends after the message.
+            Whether something was stopped: not an actor that nobody knows, nor one whose node is dead, has left or is
+            unknown. An actor that stops itself gets True at once and ends after the message.
         """
         check_seconds(timeout, "timeout")
         actor_id = actor_id_of(target, self.registry)
         if actor_id is None:
             return False
         if actor_id.node_id != self.node_id:
-            self.check_node(actor_id.node_id)
+            try:
+                self.check_node(actor_id.node_id)
+            except (NodeDead, NodeLeaving, NodeNotFound):
+                return False
             return bool(await self.ask_node(actor_id.node_id, "stop_actor", str(actor_id), timeout))
         cell = self.registry.by_id(actor_id)
         if cell is None or cell.spec.kind == "system":

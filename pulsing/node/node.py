@@ -123,11 +123,21 @@ class Node:
         return peer is not None and peer.holds(envelope)
 
     def tell(self, envelope: Envelope) -> Awaitable[None]:
-        return self._peer_of(envelope.target).tell(envelope)
+        try:
+            peer = self._peer_of(envelope.target)
+        except PulsingRuntimeError:
+            self.system.dead_letters.record(envelope, "node_dead")
+            raise
+        return peer.tell(envelope)
 
     def watch(self, actor_id: ActorId, told: Callable[[Terminated], None]) -> None:
-        self._peer_of(actor_id)
-        self._watches.add(actor_id, told)
+        try:
+            self._peer_of(actor_id)
+        except (NodeDead, NodeLeaving) as gone:
+            reason = "node_dead" if isinstance(gone, NodeDead) else "shutdown"
+            told(Terminated(actor_id, None, actor_id.node_id, reason))
+        else:
+            self._watches.add(actor_id, told)
 
     def check_node(self, node_id: NodeId) -> None:
         self.membership.address_of(node_id)

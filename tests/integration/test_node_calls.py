@@ -19,6 +19,7 @@ from pulsing.exceptions import (
     LinkLost,
     NameTaken,
     NodeDead,
+    NodeLeaving,
     NodeNotFound,
     NotSendable,
     PulsingBusinessError,
@@ -358,6 +359,28 @@ def test_a_watch_tells_of_the_end_of_an_actor_and_of_its_node(virtual: Run) -> N
             assert (await ended).reason == "stopped"
             systems.kill(0)
             assert ((await lost).reason, (await lost).name) == ("node_dead", "actors/second")
+
+
+@pytest.mark.parametrize("killed", [True, False])
+def test_an_actor_whose_node_is_gone_has_ended_and_is_not_there_to_stop(virtual: Run, killed: bool) -> None:
+    async def scenario() -> None:
+        async with cluster(2) as systems:
+            await Worker.spawn(name="worker", system=systems[0])
+            worker = await systems[1].resolve("worker", timeout=5)
+            if killed:
+                systems.kill(0)
+            else:
+                await systems[0].shutdown()
+            await worker.watch()
+            reason = "node_dead" if killed else "shutdown"
+            end = await worker.watch()
+            assert (end.reason, end.name, end.node_id) == (reason, "actors/worker", systems[0].node_id)
+            assert await systems[1].stop(worker) is False
+            assert await systems[1].stop(pul.ActorId.of(5, 20)) is False
+            before = systems[1].dead_letters.counts.get("node_dead", 0)
+            with pytest.raises(NodeDead if killed else NodeLeaving):
+                await worker.tell("lost")
+            assert systems[1].dead_letters.counts["node_dead"] == before + 1
 
     virtual(scenario)
 

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from pulsing.core.system import System
+from pulsing.core.timers import check_seconds
 from pulsing.exceptions import DataLost, PulsingError, PulsingRuntimeError
 from pulsing.streaming.backends.memory import Record
 from pulsing.streaming.bucket_words import Ground
@@ -19,7 +20,7 @@ from pulsing.streaming.catalogue import dead_queue
 from pulsing.streaming.groups import LATEST, Caller, Standing
 from pulsing.streaming.names import check_own, check_topic
 from pulsing.streaming.parts import Pages, is_full
-from pulsing.streaming.queue import WAIT_SLICE_S, Queue, check_window, in_time
+from pulsing.streaming.queue import WAIT_SLICE_S, Queue, check_window, in_time, patience_of
 from pulsing.streaming.reader import QueueReader
 
 if TYPE_CHECKING:
@@ -71,9 +72,10 @@ class Delivery:
         """Give the record back, to be delivered again after `delay` seconds; False if the loan has ended already.
 
         Raises:
-            ValueError: a negative delay.
+            ValueError: a negative delay, or one that is no number of seconds.
         """
-        if not delay >= 0:
+        check_seconds(delay, "delay")
+        if delay < 0:
             raise ValueError(f"delay must not be negative, got {delay!r}")
         if self._outcome is not None:
             return False
@@ -125,7 +127,7 @@ class GroupReader(QueueReader):
         group = check_own(group, "group")
         consumer_id = check_own(consumer_id, "consumer id")
         check_topic(dead_queue(queue.topic))
-        if not 0 < ack_wait < float("inf"):
+        if isinstance(ack_wait, bool) or not 0 < ack_wait < float("inf"):
             raise ValueError(f"ack_wait is a positive number of seconds, got {ack_wait!r}")
         if isinstance(max_deliver, bool) or not isinstance(max_deliver, int) or max_deliver < 1:
             raise ValueError(f"max_deliver is a number from 1 on, got {max_deliver!r}")
@@ -164,10 +166,10 @@ class GroupReader(QueueReader):
         Args:
             limit: most records to return.
             wait: return as soon as there is at least one record, instead of at once.
-            timeout: seconds to wait; None for ever, 0 not at all. Without `wait` it means nothing.
+            timeout: seconds to wait; None for ever, 0 or less not at all. Without `wait` it means nothing.
 
         Raises:
-            ValueError: a negative limit, or the queue was set up otherwise.
+            ValueError: a negative limit, a timeout that is no number of seconds, or the queue was set up otherwise.
             DataLost: records that the group has not acknowledged are gone; told once, the next call goes on after them.
             PulsingRuntimeError: the reader is closed, or another one with its consumer id has taken over.
             DeadlineExceeded: a bucket is silent, so that it is not known two seconds after `timeout` what there is.
@@ -179,15 +181,16 @@ class GroupReader(QueueReader):
     async def receive(self, limit: int = 1, wait: bool = True, timeout: float | None = None) -> list[Delivery]:
         """The next records, each to be acknowledged by itself; arguments and errors as of `get`."""
         check_window(limit, 0)
-        return await in_time(self._receive(limit, wait, timeout), self.queue.topic, timeout if wait else None)
+        patience = patience_of(wait, timeout)
+        return await in_time(self._receive(limit, patience), self.queue.topic, patience)
 
-    async def _receive(self, limit: int, wait: bool, timeout: float | None) -> list[Delivery]:
-        deadline = None if timeout is None else self._now() + timeout
+    async def _receive(self, limit: int, patience: float | None) -> list[Delivery]:
+        deadline = None if patience is None else self._now() + patience
         while True:
             self._check_open()
             deliveries = await self._next(limit)
             left = WAIT_SLICE_S if deadline is None else deadline - self._now()
-            if deliveries or limit == 0 or not wait or left <= 0:
+            if deliveries or limit == 0 or left <= 0:
                 return deliveries
             await self._wait_for_news(min(left, WAIT_SLICE_S, self.ack_wait / REPORTS_IN_ACK_WAIT))
 

@@ -15,6 +15,7 @@ from pulsing.core.registry import check_name
 from pulsing.core.spawning import spawn_any
 from pulsing.core.system import System
 from pulsing.core.ties import TOPIC
+from pulsing.core.timers import check_seconds
 from pulsing.exceptions import ActorNotFound, DeadlineExceeded, PulsingRuntimeError, SystemStopped
 from pulsing.streaming.broker import (
     BEST_EFFORT_TIMEOUT,
@@ -149,23 +150,23 @@ class TopicWriter:
         Args:
             message: any value that can be sent.
             mode: what to wait for.
-            timeout: seconds to wait for acknowledgements; None for 30, and for 5 with best effort; 0 waits for none. A
-                broker that is gone or silent holds nobody up for longer, but for half a second.
+            timeout: seconds to wait for acknowledgements; None for 30, and for 5 with best effort; 0 or less waits for
+                none. A broker that is gone or silent holds nobody up for longer, but for half a second.
 
         Returns:
             Who got it. Without subscribers it is a success with zeros.
 
         Raises:
             TimeoutError: with WAIT_ALL_ACKS, not all acknowledged in time; `result` has the counts.
-            ValueError: an unknown mode.
+            ValueError: an unknown mode, or a timeout that is no number of seconds.
             PulsingRuntimeError: the broker cannot be reached; DeadlineExceeded if it is silent.
         """
         name = mode.value if isinstance(mode, PublishMode) else mode
         if name not in MODES:
             raise ValueError(f"Unknown mode: {name}")
-        limit = (
-            (BEST_EFFORT_TIMEOUT if name == "best_effort" else DEFAULT_FANOUT_TIMEOUT) if timeout is None else timeout
-        )
+        check_seconds(timeout, "timeout")
+        usual = BEST_EFFORT_TIMEOUT if name == "best_effort" else DEFAULT_FANOUT_TIMEOUT
+        limit = usual if timeout is None else max(0.0, timeout)
         # With 0 nothing is waited for, but the broker still has to be reached.
         patience = (limit or DEFAULT_PUBLISH_TIMEOUT) + _BROKER_GRACE_S
         outcome = await self._broker.call("fan_out", message, name, self._writer_id, limit, timeout=patience)

@@ -11,6 +11,7 @@ from collections.abc import Coroutine, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pulsing.core.registry import check_name
+from pulsing.core.timers import check_seconds
 from pulsing.exceptions import DeadlineExceeded, NotSendable, PulsingError
 from pulsing.streaming.access import CALL_TIMEOUT_S
 from pulsing.streaming.backend import backend_name, check_options
@@ -120,23 +121,23 @@ class Queue(QueueWriting):
             limit: most records to return.
             offset: the first offset to return; where the oldest record is newer, 0 means the oldest.
             wait: return as soon as there is at least one record, instead of at once.
-            timeout: seconds to wait; None for ever, 0 not at all. Without `wait` it means nothing.
+            timeout: seconds to wait; None for ever, 0 or less not at all. Without `wait` it means nothing.
 
         Raises:
-            ValueError: a negative limit or offset, a bucket that there is not, or the queue was set up otherwise.
+            ValueError: a negative limit or offset, a bucket that there is not, a timeout that is no number of seconds,
+                or the queue was set up otherwise.
             DataLost: records at or after `offset` are gone; told once.
             DeadlineExceeded: a bucket is silent, so that it is not known two seconds after `timeout` what there is.
         """
         check_window(limit, offset)
         if bucket_id is not None:
             self.check_bucket(bucket_id)
+        patience = patience_of(wait, timeout)
         if limit == 0:
             return []
-        return await in_time(self._get(bucket_id, limit, offset, wait, timeout), self.topic, timeout if wait else None)
+        return await in_time(self._get(bucket_id, limit, offset, patience), self.topic, patience)
 
-    async def _get(
-        self, bucket_id: int | None, limit: int, offset: int, wait: bool, timeout: float | None
-    ) -> list[Record]:
+    async def _get(self, bucket_id: int | None, limit: int, offset: int, patience: float | None) -> list[Record]:
         buckets = range(self.num_buckets) if bucket_id is None else (bucket_id,)
         records: list[Record] = []
         for one in buckets:
@@ -144,9 +145,9 @@ class Queue(QueueWriting):
             records += self._sound(one, fetched, offset)
             if len(records) == limit:
                 break
-        if records or not wait or timeout == 0:
+        if records or patience == 0:
             return records
-        arrived = await self.first_of(dict.fromkeys(buckets, offset), limit, timeout, footing=self._footing)
+        arrived = await self.first_of(dict.fromkeys(buckets, offset), limit, patience, footing=self._footing)
         for one, fetched in arrived.items():
             records += self._sound(one, fetched, offset)
         return records[:limit]
@@ -309,20 +310,32 @@ class Queue(QueueWriting):
         return SyncQueue(self)
 
 
-async def in_time(read: Coroutine[Any, Any, T], topic: str, timeout: float | None) -> T:
+def patience_of(wait: bool, timeout: float | None) -> float | None:
+    """How many seconds a read waits, None for ever and 0 not at all; a time that is over already is not waited for.
+
+    Raises:
+        ValueError: the timeout is no number of seconds.
+    """
+    if not wait:
+        return 0.0
+    check_seconds(timeout, "timeout")
+    return None if timeout is None else max(0.0, timeout)
+
+
+async def in_time(read: Coroutine[Any, Any, T], topic: str, patience: float | None) -> T:
     """Await a read that may wait so many seconds, None for ever and 0 not at all.
 
     Raises:
         DeadlineExceeded: it is not over long after that, because a bucket is silent.
     """
-    if not timeout:
+    if not patience:
         return await read
     try:
-        return await asyncio.wait_for(read, timeout + SILENCE_S)
+        return await asyncio.wait_for(read, patience + SILENCE_S)
     except asyncio.TimeoutError as error:
         if isinstance(error, PulsingError):
             raise
-        raise DeadlineExceeded(f"queue {topic}", timeout, maybe_executed=False) from None
+        raise DeadlineExceeded(f"queue {topic}", patience, maybe_executed=False) from None
 
 
 def check_window(limit: int, offset: int) -> None:

@@ -12,7 +12,7 @@ from pulsing.exceptions import DataLost
 from pulsing.streaming.backends.memory import Record
 from pulsing.streaming.bucket_words import Fetched
 from pulsing.streaming.footing import Footing
-from pulsing.streaming.queue import Queue, check_whole, check_window, in_time
+from pulsing.streaming.queue import Queue, check_whole, check_window, in_time, patience_of
 from pulsing.streaming.readers import ReaderInfo
 
 if TYPE_CHECKING:
@@ -73,33 +73,34 @@ class QueueReader:
         Args:
             limit: most records to return.
             wait: return as soon as there is at least one record, instead of at once.
-            timeout: seconds to wait; None for ever, 0 not at all. Without `wait` it means nothing.
+            timeout: seconds to wait; None for ever, 0 or less not at all. Without `wait` it means nothing.
 
         Raises:
-            ValueError: a negative limit, or the queue was set up otherwise.
+            ValueError: a negative limit, a timeout that is no number of seconds, or the queue was set up otherwise.
             DataLost: records that this reader has not read are gone; told once, the next call goes on after them.
             DeadlineExceeded: a bucket is silent, so that it is not known two seconds after `timeout` what there is.
         """
         check_window(limit, 0)
-        pages = await in_time(self._read_pages(limit, wait, timeout), self.queue.topic, timeout if wait else None)
+        patience = patience_of(wait, timeout)
+        pages = await in_time(self._read_pages(limit, patience), self.queue.topic, patience)
         for page in pages:
             self._go_on(page.bucket_id, page.asked, page.after)
         return list(chain.from_iterable(page.records for page in pages))
 
-    async def _read_pages(self, limit: int, wait: bool, timeout: float | None) -> list[_Page]:
-        """What there is to read next, without moving."""
+    async def _read_pages(self, limit: int, patience: float | None) -> list[_Page]:
+        """What there is to read next, without moving; waits so many seconds for it, None for ever and 0 not at all."""
         buckets = self._assigned()
         if limit == 0:
             return []
         if not buckets:
-            return await _nothing(timeout if wait else 0.0)
+            return await _nothing(patience)
         pages = await self._read_in_turn(buckets, limit)
-        if not wait or timeout == 0 or any(page.records for page in pages):
+        if patience == 0 or any(page.records for page in pages):
             return pages
         for page in pages:
             self._go_on(page.bucket_id, page.asked, page.after)  # past what was removed
         offsets = {bucket_id: self._positions.get(bucket_id, 0) for bucket_id in buckets}
-        arrived = await self.queue.first_of(offsets, limit, timeout, footing=self._footing, reader=self._info)
+        arrived = await self.queue.first_of(offsets, limit, patience, footing=self._footing, reader=self._info)
         return self._take(arrived, offsets, limit)
 
     async def _read_in_turn(self, buckets: list[int], limit: int) -> list[_Page]:
@@ -200,7 +201,7 @@ class QueueReader:
     async def __aiter__(self) -> AsyncIterator[Record]:
         """Records for ever, waiting where there is none; whoever stops goes on behind the last that came out."""
         while True:
-            for page in await self._read_pages(READ_AHEAD, wait=True, timeout=None):
+            for page in await self._read_pages(READ_AHEAD, None):
                 for record in self._walk(page):
                     yield record
 
@@ -221,12 +222,12 @@ class QueueReader:
         return list(range(self.queue.num_buckets)) if self.bucket_ids is None else self.bucket_ids
 
 
-async def _nothing(timeout: float | None) -> list[_Page]:
+async def _nothing(patience: float | None) -> list[_Page]:
     """Wait as long as a reader without buckets was told to."""
-    if timeout is None:
+    if patience is None:
         await asyncio.get_running_loop().create_future()
-    elif timeout:
-        await asyncio.sleep(timeout)
+    elif patience:
+        await asyncio.sleep(patience)
     return []
 
 

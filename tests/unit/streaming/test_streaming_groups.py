@@ -81,6 +81,7 @@ async def test_a_group_takes_no_buckets_and_no_nonsense(one_system: Any) -> None
             {"group": "../g"},
             {"consumer_id": "a b"},
             {"ack_wait": 0},
+            {"ack_wait": True},
             {"max_deliver": 0},
             {"start": "middle"},
         ):
@@ -177,8 +178,9 @@ def test_a_record_that_is_given_back_comes_again_after_its_delay() -> None:
         await filled(system, 2)
         reader = await member(system)
         first, second = await reader.receive(limit=2)
-        with pytest.raises(ValueError):
-            await first.nack(-1.0)
+        for delay in (-1.0, float("inf"), float("nan"), True, "1"):
+            with pytest.raises(ValueError):
+                await first.nack(delay)  # type: ignore[arg-type]
         await first.nack(delay=3.0)
         await second.ack()
         start = asyncio.get_running_loop().time()

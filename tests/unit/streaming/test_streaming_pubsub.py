@@ -220,16 +220,30 @@ async def test_wait_all_that_times_out_raises_with_the_true_counts(one_system: A
         assert result == PublishResult(False, 1, 1, 2, ["deaf"])
 
 
+@pytest.mark.parametrize("timeout", [0, -9.0])
 @pytest.mark.parametrize("mode", list(PublishMode))
-async def test_a_timeout_of_zero_sends_and_waits_for_nobody(one_system: Any, mode: PublishMode) -> None:
+async def test_a_timeout_of_zero_or_less_sends_and_waits_for_nobody(
+    one_system: Any, mode: PublishMode, timeout: float
+) -> None:
     async with one_system() as system:
         await system.spawn(Deaf(), name="deaf")
         await subscribe_to_topic(system, "t", "deaf", "deaf")
         writer = await system.topic.write("t")
 
         for _ in range(MAX_CONSECUTIVE_FAILURES + 1):
-            assert await writer.publish(1, mode, timeout=0) == PublishResult(True, 1, 0, 1, None)
+            assert await writer.publish(1, mode, timeout=timeout) == PublishResult(True, 1, 0, 1, None)
         assert (await writer.stats())["subscriber_count"] == 1
+
+
+@pytest.mark.parametrize("timeout", [float("nan"), float("inf"), True, "1"])
+async def test_a_timeout_that_is_no_number_of_seconds_is_refused_before_anything_is_sent(
+    one_system: Any, timeout: Any
+) -> None:
+    async with one_system() as system:
+        writer = await system.topic.write("t")
+        with pytest.raises(ValueError, match="timeout is a number of seconds, or None, and not"):
+            await writer.publish(1, timeout=timeout)
+        assert (await writer.stats())["total_published"] == 0
 
 
 async def test_wait_any_returns_at_the_first_successful_ack(one_system: Any) -> None:

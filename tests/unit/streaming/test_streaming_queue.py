@@ -89,11 +89,14 @@ def test_a_hostile_name_is_refused_before_any_io(name: str) -> None:
         {"backend_options": {"overflow": "panic"}},
         {"backend": "sqlite", "backend_options": {"durability": "perhaps"}},
         {"backend": "redis", "backend_options": {"max_age": -1}},
+        {"backend": "redis", "backend_options": {"url": "http://user:secret@127.0.0.1"}},
+        {"backend": "redis", "backend_options": {"url": None}},
     ],
 )
 def test_an_argument_without_sense_is_refused_at_opening(options: dict[str, Any]) -> None:
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError) as refused:
         Queue(Bare(), "q", **options)
+    assert "secret" not in str(refused.value)
 
 
 class Picky(MemoryBackend):
@@ -571,6 +574,32 @@ async def test_no_wait_and_a_timeout_of_zero_return_at_once(one_system: Any) -> 
         assert await reader.get(timeout=9.0) == []
         assert await reader.get(wait=True, timeout=0) == []
         assert await queue.get(0, offset=7, wait=True, timeout=0) == []
+
+
+@pytest.mark.parametrize("timeout", [-9.0, -0.5, -1])
+async def test_a_timeout_that_is_over_already_is_not_waited_for(one_system: Any, timeout: float) -> None:
+    async with one_system() as system:
+        queue = await system.queue.write("q")
+        await queue.put({"id": 1})
+        reader = QueueReader(queue)
+        async with await system.queue.read("q", group="g") as member:
+            for read in (reader.get, member.get):
+                assert await read(wait=True, timeout=timeout) == [{"id": 1}]
+                assert await read(wait=True, timeout=timeout) == []
+        assert await queue.get(0, offset=7, wait=True, timeout=timeout) == []
+
+
+@pytest.mark.parametrize("timeout", [float("nan"), float("inf"), True, "1"])
+async def test_a_timeout_that_is_no_number_of_seconds_is_refused_where_it_means_anything(
+    one_system: Any, timeout: Any
+) -> None:
+    async with one_system() as system:
+        queue = await system.queue.write("q")
+        async with await system.queue.read("q", group="g") as member:
+            for read in (queue.get, QueueReader(queue).get, member.get, member.receive):
+                with pytest.raises(ValueError, match="timeout is a number of seconds, or None, and not"):
+                    await read(wait=True, timeout=timeout)
+                assert await read(wait=False, timeout=timeout) == []
 
 
 async def test_a_wait_that_is_over_gives_nothing_and_leaves_nothing_waiting(one_system: Any, until: Any) -> None:

@@ -40,7 +40,7 @@ class QueueReader:
 
     Args:
         queue: the queue.
-        bucket_ids: buckets to read; None for all.
+        bucket_ids: buckets to read, each once; None for all.
         rank, world_size: by which the buckets were shared, for figures only.
     """
 
@@ -59,6 +59,8 @@ class QueueReader:
         self._positions: dict[int, int] = {}
         self._footing = Footing(queue.topic)
         self._turn = 0
+        self._times_set = 0
+        """how often somebody has set a position"""
         inner = queue._inner
         reader_id = f"reader_{inner.random.getrandbits(32):08x}"
         inner.ties.reads(self, QUEUE, queue.topic)
@@ -68,7 +70,7 @@ class QueueReader:
         """The next records of its buckets.
 
         Positions move only when records are returned: a call that raises or is cancelled has read nothing. One that is
-        set meanwhile, by `reset` or `set_offset`, stays as it was set.
+        set meanwhile, by `reset` or `set_offset`, stays as it was set. Of several calls at once one gets a record.
 
         Args:
             limit: most records to return.
@@ -81,11 +83,21 @@ class QueueReader:
             DeadlineExceeded: a bucket is silent, so that it is not known two seconds after `timeout` what there is.
         """
         check_window(limit, 0)
-        patience = patience_of(wait, timeout)
-        pages = await in_time(self._read_pages(limit, patience), self.queue.topic, patience)
-        for page in pages:
-            self._go_on(page.bucket_id, page.asked, page.after)
-        return list(chain.from_iterable(page.records for page in pages))
+        left = patience = patience_of(wait, timeout)
+        now = self.queue.loop.time
+        start = now()
+        while True:
+            times_set = self._times_set
+            pages = await in_time(self._read_pages(limit, left), self.queue.topic, left)
+            records = self._give_out(pages, set_meanwhile=self._times_set != times_set)
+            if records or not any(page.records for page in pages):
+                return records
+            left = None if patience is None else max(0.0, patience - (now() - start))
+
+    def _give_out(self, pages: list[_Page], set_meanwhile: bool) -> list[Record]:
+        """Move past pages and return their records, without those that another call has given out meanwhile."""
+        given = [page for page in pages if self._go_on(page.bucket_id, page.asked, page.after) or set_meanwhile]
+        return list(chain.from_iterable(page.records for page in given))
 
     async def _read_pages(self, limit: int, patience: float | None) -> list[_Page]:
         """What there is to read next, without moving; waits so many seconds for it, None for ever and 0 not at all."""
@@ -168,6 +180,7 @@ class QueueReader:
 
     def reset(self) -> None:
         """Go back to the beginning of every bucket."""
+        self._times_set += 1
         self._positions.clear()
         self._turn = 0
 
@@ -180,6 +193,7 @@ class QueueReader:
         check_window(0, offset)
         if bucket_id is not None:
             self.queue.check_bucket(bucket_id)
+        self._times_set += 1
         for one in self._assigned() if bucket_id is None else (bucket_id,):
             self._positions[one] = offset
 
@@ -219,7 +233,7 @@ class QueueReader:
             self._go_on(page.bucket_id, at, page.after)
 
     def _assigned(self) -> list[int]:
-        return list(range(self.queue.num_buckets)) if self.bucket_ids is None else self.bucket_ids
+        return list(range(self.queue.num_buckets) if self.bucket_ids is None else dict.fromkeys(self.bucket_ids))
 
 
 async def _nothing(patience: float | None) -> list[_Page]:

@@ -649,6 +649,39 @@ async def test_a_position_that_is_set_during_a_wait_stays_as_it_was_set(one_syst
         assert [record["id"] for record in await reader.get()] == [0, 1, 2]
 
 
+async def test_of_several_reads_at_once_each_record_goes_to_one(one_system: Any, until: Any) -> None:
+    async with one_system() as system:
+        queue = await system.queue.write("q", num_buckets=2)
+        await queue.put([{"id": n} for n in range(20)])
+        reader = QueueReader(queue)
+        found = await asyncio.gather(*(reader.get(3) for _ in range(9)))
+
+        assert sorted(record["id"] for records in found for record in records) == list(range(20))
+        waiting = [asyncio.ensure_future(reader.get(wait=True)) for _ in range(3)]
+        (bucket, _) = buckets_here(system.inner, "q")
+        await until(lambda: bucket.readers.waiting_reads == 3)
+        await queue.put({"id": 20})
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        await queue.put({"id": 21})
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        await until(lambda: sum(read.done() for read in waiting) == 2)
+        assert sorted(read.result()[0]["id"] for read in waiting if read.done()) == [20, 21]
+        for read in waiting:
+            read.cancel()
+
+
+@pytest.mark.parametrize("bucket_ids", [[1, 0, 1], (1, 0), {1: "one", 0: "zero"}])
+async def test_each_bucket_that_is_asked_for_is_read_once(one_system: Any, bucket_ids: Any) -> None:
+    async with one_system() as system:
+        queue = await system.queue.write("q", num_buckets=2)
+        await queue.put([{"id": n} for n in range(20)])
+        reader = QueueReader(queue, bucket_ids)
+
+        assert sorted(record["id"] for record in await reader.get()) == list(range(20))
+        assert await reader.get(wait=True, timeout=0.01) == []
+        assert list(reader.positions()) == [1, 0]
+
+
 class Silent(MemoryBackend):
     """A store that does not answer who reads."""
 

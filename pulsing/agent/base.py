@@ -69,7 +69,7 @@ def agent(role: str = "", goal: str = "", backstory: str = "", **tags: Any) -> C
 
 def get_agent_meta(name: str) -> AgentMeta | None:
     """The card of the agent that was spawned by this process under a name, bare or as a full path."""
-    return _spawned.get(name) or _spawned.get(name.removeprefix("actors/"))
+    return _spawned.get(name) or _spawned.get(str(name).removeprefix("actors/"))
 
 
 def list_agents() -> dict[str, AgentMeta]:

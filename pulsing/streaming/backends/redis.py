@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger("pulsing.streaming")
 
 DURABILITIES = ("none", "normal", "full")
+SCHEMES = ("redis://", "rediss://", "unix://")
+"""What a URL of a server begins with."""
 SLICE_S = 2.0
 """Longest that a read blocks in the server; longer ones meet the client's own timeouts."""
 CALL_LIMIT = 1_000
@@ -78,6 +80,8 @@ class RedisBackend(DurableBackend):
     ) -> None:
         if durability not in DURABILITIES:
             raise ValueError(f"durability is 'none', 'normal' or 'full', not {durability!r}")
+        if not isinstance(url, str) or not url.startswith(SCHEMES):
+            raise ValueError(f"url begins with {', '.join(SCHEMES[:-1])} or {SCHEMES[-1]}")  # it may have a password
         self._bounds = Bounds(max_records, max_bytes, max_age, overflow)
         self.bucket_id = bucket_id
         self.batch_size = batch_size

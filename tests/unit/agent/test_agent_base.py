@@ -185,6 +185,7 @@ async def test_the_list_is_a_copy() -> None:
     list_agents()["nobody"] = META
 
     assert get_agent_meta("nobody") is None
+    assert get_agent_meta(None) is None  # type: ignore[arg-type]
 
 
 async def test_the_card_shows_on_any_node_of_the_cluster() -> None:

@@ -14,7 +14,7 @@ from weakref import WeakKeyDictionary
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 
 from pulsing.streaming.backends.redis import SLICE_S
 
@@ -22,9 +22,24 @@ MOST_COMMANDS = 128
 MOST_BYTES = 4 << 20
 """Of one pipeline; a command that is larger goes by itself."""
 
+QUIET_S = 0.1
+"""A connection on which nothing has been answered for so long may have been closed by the server."""
+
 Command = tuple[tuple[Any, ...], "asyncio.Future[Any]"]
 
 _PIPELINES: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, Pipeline]] = WeakKeyDictionary()
+
+
+class NotSent(Exception):
+    """The server could not be reached, so that it got nothing of a command.
+
+    Attributes:
+        reason: what the client raised.
+    """
+
+    def __init__(self, reason: Exception) -> None:
+        super().__init__(str(reason))
+        self.reason = reason
 
 
 class Pipeline:
@@ -38,6 +53,7 @@ class Pipeline:
         self._url = url
         self._client = client_of(url, 1)
         self._users = 0
+        self._answered_at = float("-inf")
         self._waiting: deque[Command] = deque()
         self._serving: asyncio.Task[None] | None = None
 
@@ -52,7 +68,7 @@ class Pipeline:
         return pipeline
 
     def send(self, *command: Any) -> asyncio.Future[Any]:
-        """Send a command once; the future has its result, or what the server or the client raised."""
+        """Send a command once; the future has its result, or what the server or the client raised, or NotSent."""
         told: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._waiting.append((command, told))
         if self._serving is None:
@@ -96,12 +112,17 @@ class Pipeline:
 
     async def _send_together(self, batch: list[Command]) -> None:
         results: list[Any]
+        now = asyncio.get_running_loop().time
         try:
+            if now() - self._answered_at > QUIET_S:
+                await self._reach()
             async with self._client.pipeline(transaction=False) as pipeline:
                 for command, _ in batch:
                     pipeline.execute_command(*command)
                 results = await pipeline.execute(raise_on_error=False)
-        except (RedisError, OSError) as error:
+            self._answered_at = now()
+        except (RedisError, OSError, NotSent) as error:
+            self._answered_at = float("-inf")
             results = [error] * len(batch)
         for (_, told), result in zip(batch, results, strict=True):
             if told.done():
@@ -110,6 +131,21 @@ class Pipeline:
                 told.set_exception(result)
             else:
                 told.set_result(result)
+
+    async def _reach(self) -> None:
+        """See that the server answers before it is sent what must not be sent twice.
+
+        A connection from before the server's restart fails at this, and the next one is new.
+        """
+        for last in (False, True):
+            try:
+                await self._client.ping()
+                return
+            except ResponseError:
+                return
+            except (RedisError, OSError) as error:
+                if last:
+                    raise NotSent(error) from error
 
 
 def client_of(url: str, connections: int) -> Redis:

@@ -12,7 +12,7 @@ from redis.exceptions import RedisError, ResponseError
 
 from pulsing.exceptions import NotOwner, PulsingRuntimeError
 from pulsing.streaming.backends.redis import Lost
-from pulsing.streaming.backends.redis_pipeline import Pipeline, client_of
+from pulsing.streaming.backends.redis_pipeline import NotSent, Pipeline, client_of
 
 logger = logging.getLogger("pulsing.streaming")
 
@@ -80,13 +80,18 @@ class Server:
             if "LOST" in str(error):
                 raise Lost from error
             raise PulsingRuntimeError(f"redis refused: {error}", error) from error
+        except NotSent as error:
+            raise await self._failure(error.reason, maybe_executed=False) from error.reason
         except (RedisError, OSError) as error:
-            await self._client.connection_pool.disconnect(inuse_connections=False)
-            if self._pipeline is not None:
-                await self._pipeline.disconnect()
-            failure = PulsingRuntimeError(f"redis failed: {error}", error)
-            failure.maybe_executed = True  # type: ignore[attr-defined]
-            raise failure from error
+            raise await self._failure(error, maybe_executed=True) from error
+
+    async def _failure(self, error: Exception, maybe_executed: bool) -> PulsingRuntimeError:
+        await self._client.connection_pool.disconnect(inuse_connections=False)
+        if self._pipeline is not None:
+            await self._pipeline.disconnect()
+        failure = PulsingRuntimeError(f"redis failed: {error}", error)
+        failure.maybe_executed = maybe_executed  # type: ignore[attr-defined]
+        return failure
 
     async def check_durability(self, durability: str) -> None:
         """Raise PulsingRuntimeError if the server promises less."""

@@ -154,6 +154,26 @@ async def test_a_read_at_the_end_says_that_the_server_is_gone(redis_server: Any)
     await store.close()
 
 
+async def test_a_put_after_a_pause_is_not_lost_on_a_connection_from_before_the_servers_restart(
+    redis_server: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pulsing.streaming.backends.redis_pipeline.QUIET_S", 0.0)
+    store = RedisBackend(0, "q", url=redis_server.url)
+    await store.put({"n": 1})
+    redis_server.kill()
+    with pytest.raises(PulsingRuntimeError, match="redis failed") as failed:
+        await store.put({"n": 2})
+    assert failed.value.maybe_executed is False  # type: ignore[attr-defined]
+    redis_server.start()
+    await store.put({"n": 3})
+    redis_server.kill()
+    redis_server.start()
+    await store.put({"n": 4})
+    assert await store.get(10, 0) == [{"n": 1}, {"n": 3}, {"n": 4}]
+    await store.close()
+    redis_server.kill()
+
+
 async def test_an_answer_that_is_lost_is_told_as_maybe_executed_and_written_once(redis_url: str) -> None:
     async with swallowing_answers(redis_url) as (url, swallow):
         store = RedisBackend(0, "q", url=url)

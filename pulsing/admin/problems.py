@@ -55,6 +55,7 @@ KINDS: Mapping[str, Kind] = {
     "method-not-found": Kind(404, "NOT_FOUND", "No such method"),
     "node-not-found": Kind(404, "NOT_FOUND", "No such node"),
     "queue-not-found": Kind(404, "NOT_FOUND", "No such queue"),
+    "bucket-not-found": Kind(404, "NOT_FOUND", "The queue has no such bucket"),
     "topic-not-found": Kind(404, "NOT_FOUND", "No such topic"),
     "subscriber-not-found": Kind(404, "NOT_FOUND", "No such subscriber"),
     "name-not-found": Kind(404, "NOT_FOUND", "No such name"),

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from fastapi import FastAPI
 from starlette.routing import compile_path
 
+from pulsing.admin.parameters import ONLY_KNOWN
 from pulsing.admin.schemas import Problem
 from pulsing.admin.settings import ACTIONS, ROLES, Role
 
@@ -160,7 +161,16 @@ class RouteTable:
             extra["security"] = []
         problem = {"description": "A problem", "model": Problem, "content": {"application/problem+json": {}}}
         responses = {"4XX": problem, "5XX": problem, **options.pop("responses", {})}
-        return {"openapi_extra": extra, "responses": responses, "response_model": None, **options}
+        # Lists read their parameters themselves; at the root other programs ask, with parameters of their own.
+        checked = route.path.startswith(API) and "parameters" not in extra
+        dependencies = [ONLY_KNOWN] if checked else []
+        return {
+            "openapi_extra": extra,
+            "responses": responses,
+            "response_model": None,
+            "dependencies": dependencies,
+            **options,
+        }
 
 
 def _operation_id(route: Route) -> str:

@@ -51,7 +51,7 @@ def _flag(request: Request, name: str) -> bool:
     return text == "true"
 
 
-@actors.get("/actors/summary", role="viewer", **answers(Row))
+@actors.get("/actors/summary", role="viewer", openapi_extra={"parameters": ACTORS.spec.parameters()}, **answers(Row))
 async def summarise(request: Request, by: Annotated[str, Query(pattern=SUMMARY_PATTERN)] = "class") -> Response:
     """Counts of actors by class, node, state, kind or the role of their agent."""
     keys = by.split(",")

@@ -63,7 +63,8 @@ async def peek(
 ) -> Response:
     """Look at records without moving any reader."""
     plane, name = plane_of(request), from_path(queue)
-    await find_queue(plane.fanout, name)
+    row, _ = await find_queue(plane.fanout, name)
+    _check_bucket(bucket_id, row["num_buckets"])
     asked = {
         "queue": name,
         "bucket_id": bucket_id,
@@ -90,6 +91,11 @@ async def peek(
             "errors": found.faults,
         }
     )
+
+
+def _check_bucket(bucket_id: int | None, num_buckets: int) -> None:
+    if bucket_id is not None and bucket_id >= num_buckets:
+        raise ProblemError("bucket-not-found", f"no bucket {bucket_id}: the queue has {num_buckets}, from 0 on")
 
 
 def _shown(plane: Plane, item: Mapping[str, Any]) -> dict[str, Any]:
@@ -239,6 +245,7 @@ async def trim(request: Request, queue: str, order: Trim, dry_run: bool = False)
     if sum(way is not None for way in ways) != 1:
         raise _does_not_fit("give one of keep_last, before_offset and before_at")
     opened = await _open(plane_of(request), name)
+    _check_bucket(order.bucket_id, opened.num_buckets)
     answer = await trim_queue(
         opened,
         keep_last=order.keep_last,

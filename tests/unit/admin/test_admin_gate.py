@@ -368,6 +368,17 @@ def test_every_unsafe_route_is_an_action_or_concerns_the_caller_alone() -> None:
             assert route.access.action in ACTIONS or route.path in harmless
 
 
+async def test_no_route_but_lists_takes_a_query_parameter_that_it_does_not_have() -> None:
+    async with site() as world:
+        client = await world.client("admin")
+        for route in declared_routes(AdminSettings()):
+            if route.path.startswith(API) and "parameters" not in route.options.get("openapi_extra", {}):
+                path = re.sub(r"{.*?}", "x", route.path)
+                json: Any = {} if route.method in ("POST", "PUT", "PATCH") else None
+                answer = await client.request(route.method, f"{path}?no_such=1", json=json)
+                assert answer.json()["errors"][0]["loc"] == ["query", "no_such"], route
+
+
 async def test_a_websocket_is_turned_away() -> None:
     async with site() as world:
         sent: list[Any] = []

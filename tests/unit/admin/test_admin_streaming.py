@@ -156,6 +156,27 @@ async def test_a_trim_says_how_much_in_one_way(body: dict[str, Any]) -> None:
         assert (await client.post(f"{API}/queues/docs/trim", json=body)).status_code == 422
 
 
+async def test_a_misspelt_rehearsal_does_not_do_the_thing_itself() -> None:
+    async with site() as world:
+        client = await world.client("operator")
+        await put(client)
+        response = await client.post(f"{API}/queues/docs/purge?dryrun=true")
+        left = (await client.get(f"{API}/queues/docs")).json()["records"]
+    assert (response.status_code, response.json()["hint"], left) == (422, "did you mean 'dry_run'?", 3)
+    assert response.json()["errors"] == [{"loc": ["query", "dryrun"], "msg": "Unknown parameter"}]
+
+
+async def test_a_bucket_that_the_queue_does_not_have_is_not_found() -> None:
+    async with site() as world:
+        client = await world.client("operator")
+        await put(client)
+        last = await client.get(f"{API}/queues/docs/messages?bucket_id=3")
+        peeked = await client.get(f"{API}/queues/docs/messages?bucket_id=4")
+        trimmed = await client.post(f"{API}/queues/docs/trim", json={"keep_last": 0, "bucket_id": 4})
+    assert (last.status_code, peeked.status_code, trimmed.status_code) == (200, 404, 404)
+    assert peeked.json()["detail"] == "no bucket 4: the queue has 4, from 0 on"
+
+
 async def test_payload_settings_cap_what_operators_see() -> None:
     for mode, shown in (
         ("off", None),

@@ -144,7 +144,10 @@ class Gate:
         if knock.method != "OPTIONS" and knock.method not in _allowed(routes):
             allowed = ", ".join(_allowed(routes))
             raise ProblemError(
-                "method-not-allowed", f"this address takes {allowed}", headers={"allow": allowed}, allowed=allowed
+                "method-not-allowed",
+                f"this address takes {allowed}",
+                headers={"allow": allowed},
+                allowed=_allowed(routes),
             )
 
     def _check_rights(self, visit: Visit, access: Access) -> None:

@@ -58,7 +58,7 @@ def _agent_row(cell: Cell) -> dict[str, Any]:
         "role": card.get("role", ""),
         "goal": card.get("goal", ""),
         "backstory": str(card.get("backstory", ""))[:2048],
-        "tags": {**card.get("tags", {}), **(cell.tags or {})},
+        "tags": {**(cell.tags or {}), **card.get("tags", {})},
         "current": current,
         "last_message_at": row["last_message_at"],
         "last_message": next(iter(last_messages(cell) or ()), None),

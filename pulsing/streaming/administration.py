@@ -137,6 +137,7 @@ async def _trim_bucket(
     limit = min(max(limit, bounds["earliest"]), bounds["next"])
     answer["readers_behind"] += await queue.call_bucket(bucket_id, "readers_behind", limit)
     if dry_run:
+        await queue.call_bucket(bucket_id, "check_manageable", "trim")
         after = {"removed": limit - bounds["earliest"], "earliest": limit, "next": bounds["next"]}
     else:
         after = await queue.call_bucket(bucket_id, "trim", limit)
@@ -144,21 +145,34 @@ async def _trim_bucket(
     answer["buckets"][str(bucket_id)] = {"earliest": after["earliest"], "next": after["next"]}
 
 
-async def delete_queue(queue: Queue, *, if_empty: bool = False, if_unused: bool = False) -> dict[str, Any]:
+async def delete_queue(
+    queue: Queue, *, if_empty: bool = False, if_unused: bool = False, dry_run: bool = False
+) -> dict[str, Any]:
     """Remove a queue with its records.
 
+    Args:
+        queue: the queue.
+        if_empty: only if it has no records.
+        if_unused: only if nobody reads it.
+        dry_run: only check, and tell how many records would go.
+
     Returns:
-        `{"deleted": True, "records"}`
+        `{"deleted", "records"}`
 
     Raises:
         QueueBusy: it has records and `if_empty` is set, or it is read and `if_unused` is set.
         PulsingUnsupportedError: the store cannot do that.
     """
     buckets = await queue.existing_buckets()
-    if if_empty and any([(await queue.call_bucket(one, "bounds"))["records"] for one in buckets]):
+    held = sum([(await queue.call_bucket(one, "bounds"))["records"] for one in buckets]) if if_empty or dry_run else 0
+    if if_empty and held:
         raise QueueBusy(queue.topic, "not-empty")
     if if_unused and any([await queue.call_bucket(one, "reader_count") for one in buckets]):
         raise QueueBusy(queue.topic, "in-use")
+    if dry_run:
+        for one in buckets:
+            await queue.call_bucket(one, "check_manageable", "delete")
+        return {"deleted": False, "records": held}
     records = sum([await queue.call_bucket(one, "destroy") for one in buckets])
     await ask_manager(queue.system, "delete", queue.topic)
     return {"deleted": True, "records": records}

@@ -36,6 +36,14 @@ class BucketCare:
             return dict(await self._backend.bounds())
         return {"earliest": 0, "next": self.next_offset, "records": self.next_offset}
 
+    def check_manageable(self: _Bucket, operation: str) -> bool:
+        """True, where the store can give records up.
+
+        Raises:
+            PulsingUnsupportedError: it cannot.
+        """
+        return _manageable(self, operation) is not None
+
     async def trim(self: _Bucket, before_offset: int) -> dict[str, int]:
         """Remove records below an offset.
 

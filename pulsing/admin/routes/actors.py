@@ -78,9 +78,13 @@ async def _nodes_of(fanout: Fanout, query: ListQuery) -> list[str]:
 @actors.get("/actors/{actor}", role="viewer", **answers(ActorDetail))
 async def show_actor(request: Request, actor: str, node: str | None = None) -> Response:
     """One actor by id or name."""
+    return await _shown(request, await _find(plane_of(request), actor, node))
+
+
+async def _shown(request: Request, row: dict[str, Any]) -> Response:
     plane = plane_of(request)
-    row = await with_ties(plane.fanout, await _find(plane, actor, node))
-    return reply(shown_actor(row, operator=plane.payloads.may_see(visit_of(request).known)))
+    whole = await with_ties(plane.fanout, row)
+    return reply(shown_actor(whole, operator=plane.payloads.may_see(visit_of(request).known)))
 
 
 async def _find(plane: Plane, actor: str, node: str | None = None) -> dict[str, Any]:
@@ -134,6 +138,7 @@ async def spawn(request: Request, order: Spawn, dry_run: bool = False) -> Respon
     plane, visit = plane_of(request), visit_of(request)
     await _check_size(request, MAX_SPAWN)
     _check_name(order.name)
+    _check_tags(order.tags)
     visit.target = actor_path(order.name) if order.name else order.class_
     visit.parameters = order.model_dump(by_alias=True, exclude_defaults=True)
 
@@ -344,7 +349,9 @@ async def restart(request: Request, actor: str, node: str | None = None) -> Resp
     except PulsingRuntimeError:
         raise
     except Exception as error:
-        raise ProblemError("cannot-restart", str(error)) from error
+        raise ProblemError(
+            "cannot-restart", str(error), hint="only what was spawned from a class or with a restart policy can be"
+        ) from error
     found, _ = await find_actor(plane.fanout, row["id"])
     return reply(found)
 
@@ -396,4 +403,8 @@ async def list_agents(request: Request) -> Response:
 @actors.get("/agents/{actor}", role="viewer", **answers(ActorDetail))
 async def show_agent(request: Request, actor: str, node: str | None = None) -> Response:
     """One agent: the actor, with its card."""
-    return await show_actor(request, actor, node)
+    plane = plane_of(request)
+    row = await _find(plane, actor, node)
+    if row["kind"] != "agent" and not row.get("agent"):
+        raise ProblemError("actor-not-found", f"no agent {_label(row)!r}", hint=f"it is an actor: {row['href']}")
+    return await _shown(request, row)

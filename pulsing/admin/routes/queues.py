@@ -270,13 +270,10 @@ async def delete(
     request: Request, queue: str, if_empty: bool = False, if_unused: bool = False, dry_run: bool = False
 ) -> Response:
     """Remove a queue with its records."""
-    plane = plane_of(request)
     name = visit_of(request).target = from_path(queue)
-    opened = await _open(plane, name)
-    if dry_run:
-        row, _ = await find_queue(plane.fanout, name)
-        return reply({"deleted": False, "records": row.get("records"), "dry_run": True})
+    opened = await _open(plane_of(request), name)
     try:
-        return reply(await delete_queue(opened, if_empty=if_empty, if_unused=if_unused))
+        answer = await delete_queue(opened, if_empty=if_empty, if_unused=if_unused, dry_run=dry_run)
     except QueueBusy as error:
         raise ProblemError(f"queue-{error.reason}", str(error)) from error
+    return reply({**answer, "dry_run": True} if dry_run else answer)

@@ -75,6 +75,8 @@ SPAWNS: list[tuple[dict[str, Any], int, str]] = [
     ({"class": COUNTER, "placement": "nowhere"}, 404, "node-not-found"),
     ({"class": COUNTER, "mailbox": 0}, 422, "validation"),
     ({"class": COUNTER, "surprise": 1}, 422, "validation"),
+    ({"class": COUNTER, "tags": {"a b": "x"}}, 422, "validation"),
+    ({"class": COUNTER, "tags": {"team": "x" * 257}}, 422, "validation"),
     ({}, 422, "validation"),
 ]
 

@@ -50,6 +50,28 @@ async def test_actors_are_summed_by_the_role_of_their_agent() -> None:
     ]
 
 
+async def test_what_an_agent_says_of_itself_stands_before_the_tags_of_operators() -> None:
+    async with site() as world:
+        await Scribe.spawn(name="s", system=world.system)
+        client = await world.client("operator")
+        await client.patch(f"{API}/actors/s/tags", json={"team": "mine", "shift": "late"})
+        [card] = (await get(world, "agents"))["items"]
+    assert card["tags"] == {"team": "news", "shift": "late"}
+
+
+async def test_the_card_of_an_actor_that_is_no_agent_is_not_found() -> None:
+    async with site() as world:
+        scribe = await Scribe.spawn(name="s", system=world.system)
+        await Counter.spawn(name="c", system=world.system)
+        client = await world.client("viewer")
+        found = await client.get(f"{API}/agents/s")
+        await world.system.stop(scribe)
+        ended = await client.get(f"{API}/agents/s")
+        other = await client.get(f"{API}/agents/c")
+    assert (found.status_code, ended.status_code, other.status_code) == (200, 200, 404)
+    assert (other.json()["type"], other.json()["detail"]) == ("/problems/actor-not-found", "no agent 'actors/c'")
+
+
 async def test_open_streams_are_told_by_method_and_sort_the_list() -> None:
     async with site() as world:
         counter = await Counter.spawn(system=world.system)

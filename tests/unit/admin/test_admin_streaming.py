@@ -140,12 +140,54 @@ async def test_trim_purge_and_delete_do_what_their_dry_runs_say() -> None:
             assert tried.json()["dry_run"] is True
             assert tried.json()["removed"] == done.json()["removed"] > 0, path
         await put(client, 1)
-        full = await client.delete(f"{API}/queues/docs?if_empty=true")
+        full = [await client.delete(f"{API}/queues/docs?if_empty=true&dry_run={dry}") for dry in ("false", "true")]
+        rehearsed = await client.delete(f"{API}/queues/docs?dry_run=true")
         gone = await client.delete(f"{API}/queues/docs")
         missing = await client.get(f"{API}/queues/docs")
-    assert (full.status_code, full.json()["type"]) == (409, "/problems/queue-not-empty")
+    assert [(each.status_code, each.json()["type"]) for each in full] == [(409, "/problems/queue-not-empty")] * 2
+    assert rehearsed.json() == {"deleted": False, "records": 1, "dry_run": True}
     assert gone.json() == {"deleted": True, "records": 1}
     assert missing.status_code == 404
+
+
+class Unmanaged:
+    """A store with what is needed to put and to read, and no more."""
+
+    def __init__(self, bucket_id: int, **options: Any) -> None:
+        self.records: list[dict[str, Any]] = []
+
+    async def put(self, record: dict[str, Any]) -> None:
+        self.records.append(record)
+
+    async def put_batch(self, records: list[dict[str, Any]]) -> None:
+        self.records.extend(records)
+
+    async def get(self, limit: int, offset: int) -> list[dict[str, Any]]:
+        return self.records[offset : offset + limit]
+
+    async def get_stream(self, limit: int, offset: int, wait: bool, timeout: float | None) -> Any:
+        yield self.records[offset : offset + limit]
+
+    async def flush(self) -> None:
+        return None
+
+    async def stats(self) -> dict[str, Any]:
+        return {"total_count": len(self.records)}
+
+    def total_count(self) -> int:
+        return len(self.records)
+
+
+async def test_a_rehearsal_says_as_well_what_the_store_cannot_do() -> None:
+    async with site() as world:
+        client = await world.client("operator")
+        queue = await world.system.queue.write("plain", backend=Unmanaged)
+        await queue.put({"id": "a"})
+        for method, path in (("POST", "/trim"), ("POST", "/purge"), ("DELETE", "")):
+            body = {"keep_last": 0} if path == "/trim" else None
+            for dry in ("true", "false"):
+                answer = await client.request(method, f"{API}/queues/plain{path}?dry_run={dry}", json=body)
+                assert answer.json()["type"] == "/problems/not-supported", (method, path, dry)
 
 
 @pytest.mark.parametrize("body", [{}, {"keep_last": 1, "before_offset": 2}, {"keep_last": -1}, {"before_at": "x"}])

@@ -212,7 +212,7 @@ class Checks:
     def failing(self) -> list[dict[str, Any]]:
         """The checks that warn or worse."""
         rows = [row for row in self.rows() if row["status"] in ("warn", "critical")]
-        return [{name: row[name] for name in ("name", "status", "since_at")} for row in rows]
+        return [{name: row[name] for name in ("name", "status", "value", "unit", "since_at")} for row in rows]
 
     def _row(self, name: str) -> dict[str, Any]:
         check, alert, threshold = CHECKS[name], ALERTS[name], self._thresholds[name]

@@ -57,11 +57,17 @@ async def overview(fanout: Fanout) -> tuple[Row, Answers]:
         "latency": _latency([one for one in times.values.values() if one]),
         "busiest": [{name: row.get(name) for name in _BUSY_FIELDS} for row in busiest.rows if row.get("mailbox")],
         "methods": _top_methods(methods),
-        "checks": checks.rows(),
+        "checks": _with_names(checks.rows(), nodes),
         "events": sorted(events, key=lambda row: str(row["at"]), reverse=True)[:LAST_EVENTS],
         "partial": answers.partial,
         "errors": answers.faults,
     }, answers
+
+
+def _with_names(rows: Sequence[Row], nodes: Sequence[Row]) -> list[Row]:
+    """Rows with the names of the nodes that they are about."""
+    names = {node["id"]: node.get("name") for node in nodes}
+    return [{**row, "node_name": names.get(row["node"])} for row in rows]
 
 
 async def _rows(fanout: Fanout, listing: Listing, **params: Any) -> list[Row]:

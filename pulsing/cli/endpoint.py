@@ -33,16 +33,23 @@ def find_token(token_file: Path | None, environ: Mapping[str, str]) -> str | Non
     Without any the node decides what may be seen.
 
     Raises:
-        CliError: the file that was named cannot be read.
+        CliError: the file that was named cannot be read, or what is there cannot be a token.
     """
     if token_file is None and environ.get("PULSING_ADMIN_TOKEN"):
-        return environ["PULSING_ADMIN_TOKEN"]
+        return _checked(environ["PULSING_ADMIN_TOKEN"], "PULSING_ADMIN_TOKEN")
+    path = token_file or admin_token_path(environ)
     try:
-        return (token_file or admin_token_path(environ)).read_text().strip()
+        return _checked(path.read_text(errors="replace").strip(), str(path))
     except OSError as error:
         if token_file is None:
             return None
         raise CliError(f"cannot read the token: {token_file}: {error.strerror}", exit_code=NOT_ALLOWED) from error
+
+
+def _checked(token: str, where: str) -> str:
+    if not (token.isascii() and token.isprintable()):
+        raise CliError(f"{where} holds no token: it must be one line of ASCII", exit_code=NOT_ALLOWED)
+    return token
 
 
 def admin_token_path(environ: Mapping[str, str]) -> Path:

@@ -31,12 +31,14 @@ def dump(client: Client) -> None:
 @connected
 def detailed(
     client: Client,
-    families: Annotated[list[str], typer.Option("--family", help="Of what; may come again.")],
+    families: Annotated[
+        list[str] | None, typer.Option("--family", help="Of what; may come again. Without it the families are named.")
+    ] = None,
     actor: Annotated[str | None, typer.Option(help="Only these, e.g. 'worker-*'.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=1000, help="Objects at most.")] = 1000,
 ) -> None:
     """Print series of single objects."""
-    params = [*(("family", family) for family in families), ("actor", actor), ("limit", limit)]
+    params = [*(("family", family) for family in families or ()), ("actor", actor), ("limit", limit)]
     write_line(client.text("metrics/detailed", params).rstrip("\n"))
 
 

@@ -66,7 +66,7 @@ _COLUMNS: dict[Listing, tuple[str, ...]] = {
     Listing.methods: ("method", "class", "kind", "messages_total", "errors_total"),
     Listing.nodes: ("name", "id", "addr", "status", "actors", "messages_total", "errors_total", "uptime_s"),
     Listing.members: ("name", "id", "addr", "status", "incarnation", "rtt_s"),
-    Listing.names: ("name", "instances"),
+    Listing.names: ("name", "class", "nodes", "conflict"),
     Listing.queues: ("queue", "backend", "num_buckets", "records", "put_total", "read_total", "max_lag", "state"),
     Listing.topics: ("topic", "node", "subscribers", "published_total", "delivered_total", "failed_total", "state"),
     Listing.links: ("id", "peer_name", "peer", "direction", "state", "rtt_s", "pending_frames"),
@@ -115,11 +115,18 @@ def list_things(
         if output in _WHOLE and not all_rows:
             show_object(pages[0], output, color=False)
         else:
-            rows = [row for page in pages for row in page["items"]]
+            rows = [_with_holders(row) if what is Listing.names else row for page in pages for row in page["items"]]
             show_rows(rows, shown, output, color=colored(no_color))
         _exit_if_partial(pages)
 
     show_again(show, watch, interval)
+
+
+def _with_holders(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A name with the classes and nodes of its instances, each once."""
+    instances = row.get("instances") or []
+    classes, nodes = ([*dict.fromkeys(each[field] for each in instances)] for field in ("class", "node"))
+    return {**row, "class": ", ".join(classes), "nodes": ", ".join(nodes)}
 
 
 def get_thing(
@@ -236,7 +243,8 @@ def _checks(here: Sequence[Mapping[str, Any]], failing: Sequence[Mapping[str, An
 
 def _check(check: Mapping[str, Any]) -> str:
     value = "" if check.get("value") is None else f" {cell(check['value'])} {check.get('unit') or ''}".rstrip()
-    return f"{check['name']}{value}"
+    where = "" if check.get("node_name") is None else f" on {check['node_name']}"
+    return f"{check['name']}{value}{where}"
 
 
 def _p99_ms(overview: Mapping[str, Any], what: str) -> str:

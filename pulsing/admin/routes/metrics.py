@@ -88,9 +88,7 @@ async def detailed(
     families = list(dict.fromkeys(family or ()))
     if not families or not set(families) <= set(DETAILED):
         known = ", ".join(DETAILED)
-        raise ProblemError(
-            "bad-filter", "name the families with family=", hint=f"families: {known}", allowed=[*DETAILED]
-        )
+        raise ProblemError("bad-filter", "name one or more families", hint=f"families: {known}", allowed=[*DETAILED])
     globs = {"actor": actor, "class": class_, "queue": queue, "topic": topic}
     wanted: Mapping[str, str] = {name: glob for name, glob in globs.items() if glob is not None}
     body, content_type = await plane_of(request).metrics.render_detailed(families, wanted, limit)

@@ -140,6 +140,10 @@ async def test_a_check_that_fails_is_shown_told_and_counted() -> None:
         unknown = await client.get(f"{API}/health/checks/error_ration")
         events = (await client.get(f"{API}/events?type=check.*")).json()["items"]
         metrics = (await client.get("/metrics")).text
+        told = {row["name"]: row for row in (await client.get(f"{API}/overview")).json()["checks"]}
+        [node] = (await client.get(f"{API}/nodes")).json()["items"]
+    assert told["error_ratio"]["value"] == next(row["value"] for row in failing if row["name"] == "error_ratio")
+    assert (told["error_ratio"]["node"], told["error_ratio"]["node_name"]) == (node["id"], node["name"])
     assert {row["status"] for row in well["items"]} <= {"ok", "off"}
     assert {"error_ratio"} <= {row["name"] for row in failing}
     assert (probe.status_code, fine.status_code, unknown.status_code) == (503, 200, 404)

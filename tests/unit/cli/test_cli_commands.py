@@ -32,6 +32,15 @@ def test_list_asks_with_filters_and_shows_the_columns(pulsing: Pulsing, server: 
     assert outcome == Outcome(0, "NAME      MAILBOX\nactors/a  2\n", "")
 
 
+def test_names_are_listed_with_their_holders_and_not_as_json(pulsing: Pulsing, server: ScriptedServer) -> None:
+    held = [{"node": node, "actor": f"{node}:1", "class": "app.W", "public": True} for node in ("00aa", "00bb")]
+    server.answers(200, page({"name": "actors/w", "instances": held, "conflict": False}))
+
+    outcome = pulsing("list", "names", "-o", "csv")
+
+    assert outcome.out == 'name,class,nodes,conflict\nactors/w,app.W,"00aa, 00bb",no\n'
+
+
 def test_list_as_json_is_the_whole_answer(pulsing: Pulsing, server: ScriptedServer) -> None:
     server.answers(200, page({"name": "actors/a"}, total=1))
 
@@ -58,7 +67,7 @@ STATUS: dict[str, Any] = {
     "agreed": False,
     "latency": {"handle_s": {"p99": 0.0021}},
     "totals": {"actors": 10_000, "queues": 3, "queue_records": 120_400, "queue_max_lag": 12, "topics": 2},
-    "checks": [{"name": "queue_lag", "status": "warn", "value": 71.0, "unit": "s"}],
+    "checks": [{"name": "queue_lag", "status": "warn", "value": 71.0, "unit": "s", "node_name": "n2"}],
     "items": [{"name": "members", "status": "ok"}, {"name": "queue_lag", "status": "warn"}],
     "step_s": 1,
     "series": [{"values": [None, 10, 20, None, 40]}, {"values": [0, 0, 0, 0, 0]}],
@@ -77,7 +86,7 @@ def test_status_fits_on_one_screen(pulsing: Pulsing, server: ScriptedServer) -> 
         "actors    10,000  10 msg/s  0 errors/s          handle p99 2.1 ms   wait p99 -",
         "queues    3       120,400 records  max lag 12   topics 2, - subscribers",
         "troubles  - restarts, - dead letters",
-        "checks    1 ok, 1 warn: queue_lag 71 s",
+        "checks    1 ok, 1 warn: queue_lag 71 s on n2",
     ]
 
 
@@ -468,6 +477,15 @@ def test_metrics_come_as_text_from_the_root(pulsing: Pulsing, server: ScriptedSe
 
     assert pulsing("metrics", "dump").out == "# HELP pulsing_up\npulsing_up 1\n"
     assert server.requests[-1][1] == "/metrics"
+
+
+def test_details_without_a_family_say_which_there_are(pulsing: Pulsing, server: ScriptedServer) -> None:
+    server.answers(400, {"detail": "name one or more families", "hint": "families: link, queue_bucket"})
+
+    outcome = pulsing("metrics", "detailed")
+
+    assert server.requests[-1][1] == "/metrics/detailed?limit=1000"
+    assert outcome == Outcome(USAGE, "", "pulsing: name one or more families\nhint: families: link, queue_bucket\n")
 
 
 def test_files_for_prometheus_need_no_node(pulsing: Pulsing, server: ScriptedServer, tmp_path: Path) -> None:

@@ -77,3 +77,12 @@ def test_a_named_token_file_must_be_there(environ: dict[str, str], tmp_path: Pat
     with pytest.raises(CliError, match="cannot read the token") as caught:
         find_token(tmp_path / "missing", environ)
     assert caught.value.exit_code == NOT_ALLOWED
+
+
+@pytest.mark.parametrize("content", [b"two\nlines", "ключ".encode(), b"\xff\xfe\x00"])
+def test_what_cannot_be_a_token_is_said_of_the_file(content: bytes, environ: dict[str, str], tmp_path: Path) -> None:
+    path = tmp_path / "picture.png"
+    path.write_bytes(content)
+    with pytest.raises(CliError, match=f"{path} holds no token") as caught:
+        find_token(path, environ)
+    assert caught.value.exit_code == NOT_ALLOWED

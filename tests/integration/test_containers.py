@@ -7,8 +7,10 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator, Iterator
 from functools import partial
 from pathlib import Path
@@ -50,14 +52,20 @@ class Machine:
         subprocess.run([folder / "make-secrets"], check=True)
         self.secrets = folder / "secrets"
         self.token = (self.secrets / "admin-token").read_text().strip()
+        self.processes: dict[str, subprocess.Popen[bytes]] = {}
 
     def translate(self, text: str, service: str = "") -> str:
         """A text of a container as it is meant here."""
         text = text.replace("0.0.0.0", self.hosts.get(service, "0.0.0.0")).replace("/run/secrets", str(self.secrets))
         return re.sub(r"\b(node\d|load)(?=:\d)", lambda found: self.hosts[found[1]], text)
 
-    def start(self, service: str) -> subprocess.Popen[bytes]:
-        """Start what a service runs."""
+    def start(self, service: str) -> None:
+        """Start what a service runs, once those that it waits for are healthy."""
+        deadline = time.monotonic() + LIMIT_S
+        for needed in SERVICES[service].get("depends_on", ()):
+            while not self.healthy(needed):
+                assert time.monotonic() < deadline, needed
+                time.sleep(0.5)
         home = self.folder / service
         home.mkdir()
         settings = {key: self.translate(value, service) for key, value in SERVICES[service]["environment"].items()}
@@ -66,7 +74,7 @@ class Machine:
         environment.pop("XDG_CONFIG_HOME")
         command = [sys.executable, "-c", "from pulsing.cli import main; main()", *SERVICES[service]["command"]]
         with (home / "log").open("wb") as log:
-            return subprocess.Popen(command, cwd=home, env=environment, stdout=log, stderr=log)
+            self.processes[service] = subprocess.Popen(command, cwd=home, env=environment, stdout=log, stderr=log)
 
     def healthy(self, service: str) -> bool:
         """Whether the image's health check says so."""
@@ -80,12 +88,15 @@ class Machine:
 def machine(tmp_path: Path) -> Iterator[Machine]:
     """All services of our image, started in the order in which they wait for each other."""
     here = Machine(tmp_path)
-    processes = [here.start(name) for name in sorted(SERVICES, key=lambda name: "depends_on" in SERVICES[name])]
-    yield here
-    for process in processes:
-        process.terminate()
-    for process in processes:
-        process.wait(LIMIT_S)
+    try:
+        for name in sorted(SERVICES, key=lambda name: "depends_on" in SERVICES[name]):
+            here.start(name)
+        yield here
+    finally:
+        for process in here.processes.values():
+            process.terminate()
+        for process in here.processes.values():
+            process.wait(LIMIT_S)
 
 
 @contextlib.asynccontextmanager
@@ -117,6 +128,32 @@ async def test_the_nodes_of_compose_find_each_other_and_work(machine: Machine) -
         assert sorted(name for name in classes if name.startswith("load.")) == ["load.LoadActor"] + 3 * [
             "load.TallyActor"
         ]
+
+
+async def test_the_load_goes_on_when_a_node_leaves_and_another_dies(machine: Machine) -> None:
+    async with admin(machine) as client:
+
+        async def places() -> list[str]:
+            rows = (await client.get("/actors")).json()["items"]
+            return [row["node"] for row in rows if row["class"] == "load.TallyActor"]
+
+        async def spread() -> bool:
+            return len(set(await places())) == 3
+
+        async def read_total() -> int:
+            found = (await client.get("/queues")).json()["items"]
+            return sum(row["read_total"] for row in found if row["queue"] == "jobs")
+
+        async def goes_on(nodes: int, before: int) -> bool:
+            found = await places()
+            return len(found) == 3 and len(set(found)) == nodes and await read_total() >= before + 100
+
+        await wait_until(spread, timeout=LIMIT_S)
+        for node, way, left in (("node2", signal.SIGTERM, 2), ("node3", signal.SIGKILL, 1)):
+            machine.processes[node].send_signal(way)
+            machine.processes[node].wait(LIMIT_S)
+            await wait_until(partial(goes_on, left, await read_total()), timeout=LIMIT_S)
+        assert (await client.post("/actors/load/call", json={"method": "running"})).json()["result"] is True
 
 
 @pytest.mark.skipif(

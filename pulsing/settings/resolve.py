@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,9 @@ HIDDEN = "•••"
 _PREFIX = "PULSING_"
 _BY_VARIABLE = {option.env: option for option in OPTIONS if option.env is not None}
 _SECTIONS = tuple({f"{_PREFIX}{option.key.split('.')[0].upper()}_" for option in OPTIONS if "." in option.key})
+# What Kubernetes tells of a service in every container; `<SERVICE>_PORT` is a URL there.
+_OF_A_SERVICE = re.compile(r"_SERVICE_HOST$|_SERVICE_PORT(_\w+)?$|_PORT_\d+_(TCP|UDP|SCTP)(_PROTO|_PORT|_ADDR)?$")
+_URL = re.compile(r"(tcp|udp|sctp)://")
 
 
 @dataclass(frozen=True)
@@ -101,7 +105,7 @@ def _from_environ(environ: Mapping[str, str]) -> Iterator[Setting]:
             continue
         option = _BY_VARIABLE.get(name)
         if option is None:
-            _refuse_misspelt(name)
+            _refuse_misspelt(name, text)
         elif text.strip():
             yield Setting(option, option.from_text(text, name), "env", name)
 
@@ -116,12 +120,14 @@ def _from_flags(flags: Mapping[str, Any]) -> Iterator[Setting]:
         yield Setting(option, read, "flag", "command line")
 
 
-def _refuse_misspelt(name: str) -> None:
+def _refuse_misspelt(name: str, text: str) -> None:
     """Raise for a variable that was meant for us.
 
     Not for every `PULSING_…`: a service of that name makes Kubernetes set `PULSING_SERVICE_HOST` and others in every
     container beside it, and a program may have variables of its own.
     """
+    if _OF_A_SERVICE.search(name) or (name.endswith("_PORT") and _URL.match(text)):
+        return
     known = [variable.removeprefix(_PREFIX) for variable in _BY_VARIABLE]
     near = nearest(name.removeprefix(_PREFIX), known)
     if near is not None or name.startswith(_SECTIONS):

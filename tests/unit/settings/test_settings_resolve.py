@@ -127,6 +127,8 @@ def test_what_a_file_cannot_say_is_named_with_the_file(
     [
         ("PULSING_ADMIN_REDONLY", "1", "did you mean PULSING_ADMIN_READ_ONLY"),
         ("PULSING_PASPHRASE", "x", "did you mean PULSING_PASSPHRASE"),
+        ("PULSING_PORT", "7700", "PULSING_PORT sets nothing; did you mean PULSING_PORTS"),
+        ("PULSING_ADMIN_PORT", "8700", "PULSING_ADMIN_PORT sets nothing"),
         ("PULSING_LIMITS_WHATEVER_ELSE", "1", "PULSING_LIMITS_WHATEVER_ELSE sets nothing"),
         ("PULSING_SUBPROCESS_RESOURCES", "disk=some", "PULSING_SUBPROCESS_RESOURCES: expected name=amount"),
         ("PULSING_ADMIN_READ_ONLY", "perhaps", "PULSING_ADMIN_READ_ONLY: expected true or false, got 'perhaps'"),
@@ -144,7 +146,16 @@ def test_what_a_variable_cannot_say_is_an_error(
 def test_variables_of_others_that_begin_like_ours_are_theirs(folder: Path, home: dict[str, str]) -> None:
     theirs = {
         "PULSING_SERVICE_HOST": "10.0.0.1",
+        "PULSING_SERVICE_PORT": "8700",
+        "PULSING_PORT": "tcp://10.0.0.1:8700",
         "PULSING_PORT_8700_TCP": "tcp://10.0.0.1:8700",
+        "PULSING_PORT_8700_TCP_PROTO": "tcp",
+        "PULSING_ADMIN_SERVICE_HOST": "10.0.0.1",
+        "PULSING_ADMIN_SERVICE_PORT": "8700",
+        "PULSING_ADMIN_SERVICE_PORT_HTTP": "8700",
+        "PULSING_ADMIN_PORT": "tcp://10.0.0.1:8700",
+        "PULSING_ADMIN_PORT_8700_TCP": "tcp://10.0.0.1:8700",
+        "PULSING_ADMIN_PORT_8700_TCP_ADDR": "10.0.0.1",
         "PULSING_ENDPOINT": "x",
     }
     settings = resolve({**home, **theirs}, folder=folder)

@@ -31,8 +31,8 @@ class AllowedHosts:
             if _HOST.fullmatch(name) and re.search(r":[0-9]+$", name.rpartition("]")[2]):
                 self._exact.add(name)
             else:
-                self._names.add(name)
-                self._portless.add(name)
+                self._names.add(_bracketed(name))
+                self._portless.add(_bracketed(name))
 
     def permits(self, values: list[str], server_port: int | None) -> bool:
         """Whether the Host headers of a request (there must be exactly one) name this server."""
@@ -50,4 +50,4 @@ class AllowedHosts:
 
 
 def _bracketed(host: str) -> str:
-    return f"[{host}]" if ":" in host else host
+    return f"[{host}]" if ":" in host and not host.startswith("[") else host

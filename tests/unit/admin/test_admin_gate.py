@@ -113,6 +113,13 @@ def test_names_that_were_allowed_count_with_the_right_port_or_none() -> None:
     assert [hosts.permits([host], 8700) for host in allowed + refused] == [True] * 3 + [False] * 3
 
 
+def test_an_address_of_version_6_may_be_allowed_without_its_brackets() -> None:
+    hosts = AllowedHosts(AdminSettings(allowed_hosts=("fd00::5", "[fd00::6]", "[fd00::7]:444"), token="x" * 20))
+    allowed = ["[fd00::5]:8700", "[fd00::5]", "[fd00::6]:8700", "[fd00::7]:444"]
+    refused = ["[fd00::5]:1", "fd00::5", "[fd00::7]:8700"]
+    assert [hosts.permits([host], 8700) for host in allowed + refused] == [True] * 4 + [False] * 3
+
+
 SITES: list[tuple[dict[str, str], bool]] = [
     ({}, False),
     ({"Sec-Fetch-Site": "same-origin"}, True),

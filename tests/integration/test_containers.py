@@ -191,6 +191,13 @@ def test_the_image_runs_as_a_user_without_rights() -> None:
     assert users == ["1000"]
 
 
+def test_the_image_names_every_port_that_its_services_listen_on() -> None:
+    environment = SERVICES["node1"]["environment"]
+    ports = {environment[name].rpartition(":")[2] for name in ("PULSING_ADDR", "PULSING_ADMIN_ADDR")}
+    exposed = re.findall(r"^EXPOSE (.*)$", (ROOT / "docker/Dockerfile").read_text(), re.MULTILINE)
+    assert set(exposed[0].split()) == {*ports, environment["PULSING_CONTROL_PORT"]}
+
+
 def test_the_image_gets_all_that_the_wheel_is_made_of() -> None:
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text())
     wheel = settings["tool"]["hatch"]["build"]["targets"]["wheel"]

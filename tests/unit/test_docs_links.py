@@ -73,9 +73,32 @@ def test_the_probes_and_ports_of_kubernetes_are_those_of_a_node() -> None:
     given = {variable["name"]: variable.get("value", "") for variable in container["env"]}
 
     assert ports == {port["name"]: port["port"] for port in service["spec"]["ports"]}
+    assert given["PULSING_CONTROL_PORT"] == str(ports["membership"])
     assert given["PULSING_ADDR"].endswith(f":{ports['link']}")
     assert given["PULSING_ADMIN_ADDR"].endswith(f":{ports['admin']}")
     for probe in ("startup", "liveness", "readiness"):
         asked = container[f"{probe}Probe"]["httpGet"]
         assert asked["httpHeaders"] == [{"name": "Host", "value": f"localhost:{ports['admin']}"}]
         assert asked["path"] in {"/health/startup", "/health/live", "/health/ready"}
+
+
+def test_what_the_page_on_kubernetes_adds_fits_the_manifest() -> None:
+    documents = {it["kind"]: it for it in yaml.safe_load_all((ROOT / "docs/how-to/kubernetes.yaml").read_text())}
+    blocks = re.findall(r"^```yaml\n(.*?)^```$", (ROOT / "docs/how-to/kubernetes.md").read_text(), re.M | re.S)
+    added = {it["kind"]: it["spec"] for it in map(yaml.safe_load, blocks)}
+    pod = documents["StatefulSet"]["spec"]["template"]
+    (container,) = pod["spec"]["containers"]
+    (scraped,) = added["ServiceMonitor"]["endpoints"]
+    (token,) = [it["valueFrom"]["secretKeyRef"] for it in container["env"] if it["name"] == "PULSING_ADMIN_TOKEN"]
+    let_in = [port["port"] for rule in added["NetworkPolicy"]["ingress"] for port in rule["ports"]]
+
+    assert added["NetworkPolicy"]["podSelector"]["matchLabels"] == pod["metadata"]["labels"]
+    assert sorted(let_in) == sorted(port["name"] for port in container["ports"])
+    assert added["ServiceMonitor"]["selector"]["matchLabels"] == documents["Service"]["metadata"]["labels"]
+    assert scraped["port"] in {port["name"] for port in documents["Service"]["spec"]["ports"]}
+    assert scraped["authorization"]["credentials"] == token
+
+
+def test_nothing_but_settings_begins_like_one_in_a_pod() -> None:
+    documents = {it["kind"]: it for it in yaml.safe_load_all((ROOT / "docs/how-to/kubernetes.yaml").read_text())}
+    assert documents["StatefulSet"]["spec"]["template"]["spec"]["enableServiceLinks"] is False

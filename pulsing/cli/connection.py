@@ -40,6 +40,17 @@ Verbose = Annotated[
 ]
 
 
+def _tell_version(asked: bool) -> None:
+    if asked:
+        from pulsing.cli.version import version
+
+        version()
+        raise typer.Exit
+
+
+Version = Annotated[bool, typer.Option("--version", help="Print the version.", callback=_tell_version, is_eager=True)]
+
+
 @dataclass(frozen=True)
 class Common:
     """The options that were given before the command, for all commands; those after it come first."""
@@ -63,6 +74,7 @@ def common_options(
     no_color: NoColor = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
+    version: Version = False,
 ) -> None:
     """Take the options that stand before the command."""
     _COMMON.set(Common(endpoint, token_file, timeout, no_color, quiet, verbose))

@@ -199,15 +199,21 @@ def status_lines(
     by_status = ", ".join(f"{count} {name}" for name, count in cluster["by_status"].items())
     messages, errors = (_rate(one["values"], past["step_s"]) for one in past["series"])
     return [
-        f"cluster {cluster['name']}   {cluster['size']} nodes: {by_status}".ljust(_HALF) + _agreement(cluster),
-        f"actors    {_count(totals, 'actors'):<8}{messages} msg/s  {errors} errors/s".ljust(_HALF)
+        _left(f"cluster {cluster['name']}   {cluster['size']} nodes: {by_status}") + _agreement(cluster),
+        _left(f"actors    {_count(totals, 'actors'):<8}{messages} msg/s  {errors} errors/s")
         + f"handle p99 {_p99_ms(overview, 'handle_s')}   wait p99 {_p99_ms(overview, 'wait_s')}",
-        f"queues    {_count(totals, 'queues'):<8}{_count(totals, 'queue_records')} records  "
-        f"max lag {_count(totals, 'queue_max_lag')}".ljust(_HALF)
+        _left(
+            f"queues    {_count(totals, 'queues'):<8}{_count(totals, 'queue_records')} records  "
+            f"max lag {_count(totals, 'queue_max_lag')}"
+        )
         + f"topics {_count(totals, 'topics')}, {_count(totals, 'subscribers')} subscribers",
         f"troubles  {_count(totals, 'restarts_total')} restarts, {_count(totals, 'dead_letters_total')} dead letters",
         f"checks    {_checks(checks, overview.get('checks') or [])}",
     ]
+
+
+def _left(text: str) -> str:
+    return f"{text}   ".ljust(_HALF)
 
 
 def _agreement(cluster: Mapping[str, Any]) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+import pulsing as pul
 from pulsing.cli.errors import FAILED, NOT_FOUND, PARTIAL, TIMED_OUT, USAGE
 from tests.unit.cli.scripted import Outcome, Pulsing, ScriptedServer
 
@@ -88,6 +89,15 @@ def test_status_fits_on_one_screen(pulsing: Pulsing, server: ScriptedServer) -> 
         "troubles  - restarts, - dead letters",
         "checks    1 ok, 1 warn: queue_lag 71 s on n2",
     ]
+
+
+def test_status_keeps_words_apart(pulsing: Pulsing, server: ScriptedServer) -> None:
+    by_status = {"alive": 4, "suspect": 1, "left": 11, "dead": 1}
+    server.answers(200, {**STATUS, "by_status": by_status})
+
+    first = pulsing("status").out.splitlines()[0]
+
+    assert first == "cluster pulsing   2 nodes: 4 alive, 1 suspect, 11 left, 1 dead   revision 412, views differ"
 
 
 @pytest.mark.parametrize(
@@ -528,3 +538,8 @@ def test_a_shell_that_asks_is_answered(pulsing: Pulsing, monkeypatch: pytest.Mon
     monkeypatch.setenv("COMP_CWORD", "2")
 
     assert pulsing().out.split() == ["queues"]
+
+
+@pytest.mark.parametrize("words", [("version",), ("--version",)])
+def test_the_version_is_told_by_command_and_option(pulsing: Pulsing, words: tuple[str, ...]) -> None:
+    assert pulsing(*words) == Outcome(0, f"{pul.__version__}\n", "")

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import typer
 
+import pulsing as pul
 from pulsing.cli.app import app
 
 
@@ -105,3 +106,9 @@ def test_a_system_that_was_made_by_way_of_the_core_has_queues_and_topics() -> No
     )
 
     assert {"pulsing.runtime", "pulsing.streaming", "pulsing.placement"} <= loaded
+
+
+def test_the_package_runs_as_the_command_does() -> None:
+    run = subprocess.run([sys.executable, "-m", "pulsing", "version"], capture_output=True, text=True, timeout=50)
+
+    assert (run.returncode, run.stdout, run.stderr) == (0, f"{pul.__version__}\n", "")

@@ -79,12 +79,11 @@ function Names() {
   const [search, setSearch] = useState("");
   const { data, problem } = useRest("names", { search, limit: 200 }, 5_000);
   if (problem?.status === 404) return null;
-  // Names that begin with an underscore are the machinery's own.
-  const rows = (data?.items ?? []).filter((/** @type {any} */ row) => search.startsWith("_") || !row.name.replace(/^actors\//, "").startsWith("_"));
+  const rows = data?.items ?? [];
   const columns = [
     { key: "name", title: "Name", width: 160, grow: 1, rank: 0, cell: (/** @type {any} */ row) => html`<a class="name" href=${link("actors", row.instances[0]?.actor ?? row.name)}>${row.name.replace(/^actors\//, "")}</a> ${row.conflict && html`<${Chip} tone="bad">conflict<//>`}` },
     { key: "class", title: "Class", width: 150, rank: 2, cell: (/** @type {any} */ row) => className(row.instances[0]?.class) },
     { key: "where", title: "On", width: 180, rank: 1, cell: (/** @type {any} */ row) => row.instances.map((/** @type {any} */ each, /** @type {number} */ at) => html`${at ? ", " : ""}<${NodeLink} id=${each.node} />`) },
   ];
-  return html`<${Panel} title="Names" note=${data ? count(rows.length) : ""} flush actions=${html`<${SearchBox} value=${search} placeholder="Name" onInput=${setSearch} />`}><${Table} label="Names" columns=${columns} rows=${rows} loaded=${Boolean(data)} empty=${html`<p class="pad faint">No actor has a public name.</p>`} /><//>`;
+  return html`<${Panel} title="Names" note=${data ? count(data.filtered) : ""} flush actions=${html`<${SearchBox} value=${search} placeholder="Name" onInput=${setSearch} />`}><${Table} label="Names" columns=${columns} rows=${rows} loaded=${Boolean(data)} empty=${html`<p class="pad faint">No actor has a public name.</p>`} /><//>`;
 }

@@ -6,15 +6,18 @@ REST and stream answer from here, so that they cannot disagree.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import quote
 
 from pulsing.admin import merging
 from pulsing.admin.fanout import Answers, Fanout
-from pulsing.admin.paging import ListQuery, ListSpec, Page, cut, in_order, paged, window_of
+from pulsing.admin.paging import ListQuery, ListSpec, Page, cut, in_order, paged, projected, window_of
 
 Row = dict[str, Any]
+
+DEEP = 500
+"""From this offset on nodes are asked for whole rows only of what is shown."""
 
 ACTOR_STATES = ("starting", "running", "restarting", "stopping", "stopped", "failed")
 LETTER_REASONS = ("no_actor", "stopped", "mailbox_full", "expired", "node_dead", "decode", "unauth")
@@ -80,6 +83,8 @@ class Listing:
         asked = {**self.asked_of_nodes(query), **params}
         if self.windowed:
             asked["window"] = window_of(query, self.spec).to_params()
+            if query.cursor is None and query.offset >= DEEP and self.past not in asked:
+                return await self._deep_page(fanout, query, nodes, {**asked, "bare": True})
         rows, answers = await self.rows(fanout, query.scope, nodes, **asked)
         answers.require_one()
         rows = self.shown_to(rows, operator=operator)
@@ -87,6 +92,20 @@ class Listing:
             return paged(rows, query, self.spec), answers
         total, filtered = answers.sum_of("total"), answers.sum_of("filtered")
         return cut(in_order(rows, query, self.spec), total, filtered, query, self.spec), answers
+
+    async def _deep_page(
+        self, fanout: Fanout, query: ListQuery, nodes: Sequence[str] | None, asked: Mapping[str, Any]
+    ) -> tuple[Page, Answers]:
+        """A page far down: nodes tell the order of what stands before it, and of the page alone whole rows."""
+        bare, answers = await self.rows(fanout, query.scope, nodes, **asked)
+        answers.require_one()
+        total, filtered = answers.sum_of("total"), answers.sum_of("filtered")
+        order = cut(in_order(bare, query, self.spec), total, filtered, replace(query, fields=()), self.spec)
+        ids = [row["id"] for row in order.rows]
+        holders = sorted({id.partition(":")[0] for id in ids})
+        whole, told = await self.rows(fanout, nodes=holders, ids=ids) if ids else ([], answers)
+        by_id = {row["id"]: projected(row, query, self.spec) for row in whole}
+        return replace(order, rows=[by_id[id] for id in ids if id in by_id]), told if told.partial else answers
 
     def nodes_of(self, query: ListQuery) -> tuple[str, ...] | None:
         """The nodes that a query is about, or None for all."""
@@ -163,7 +182,9 @@ MEMBERS = Listing(
 )
 NAMES = Listing(
     "names",
-    ListSpec(sort=("name",), filters={"conflict": ("true", "false")}, search=("name",), id="name", extra=("prefix",)),
+    ListSpec(
+        sort=("name",), filters={"conflict": ("true", "false")}, search=("name",), id="name", extra=("prefix", "system")
+    ),
     href=lambda row: f"names/{in_path(row['name'])}",
     merge=merging.without_node,
     everywhere=False,

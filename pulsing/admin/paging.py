@@ -228,7 +228,7 @@ def cut(best: Sequence[dict[str, Any]], total: int, filtered: int, query: ListQu
     shown = list(best[begin : begin + query.limit])
     more = len(best) > begin + query.limit and bool(shown)
     following = query.cursor_after(shown[-1], spec) if more else None
-    return Page([_projected(row, query, spec) for row in shown], total, filtered, following)
+    return Page([projected(row, query, spec) for row in shown], total, filtered, following)
 
 
 def in_order(rows: Sequence[dict[str, Any]], query: ListQuery, spec: ListSpec) -> list[dict[str, Any]]:
@@ -250,7 +250,8 @@ def _id_of(spec: ListSpec) -> Callable[[Row], str]:
     return lambda row: str(row.get(spec.id))
 
 
-def _projected(row: Mapping[str, Any], query: ListQuery, spec: ListSpec) -> dict[str, Any]:
+def projected(row: Mapping[str, Any], query: ListQuery, spec: ListSpec) -> dict[str, Any]:
+    """A row with the fields that a query asks for."""
     if not query.fields:
         return dict(row)
     wanted = {spec.id, "id", "href", *query.fields}

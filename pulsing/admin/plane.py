@@ -108,6 +108,18 @@ def plane_of(request: Request) -> Plane:
     return plane
 
 
+def flag_of(request: Request, name: str) -> bool:
+    """Whether a flag of a list is set.
+
+    Raises:
+        ProblemError: it is neither true nor false.
+    """
+    text = request.query_params.get(name, "false")
+    if text not in ("true", "false"):
+        raise ProblemError("bad-filter", f"{name} is true or false")
+    return text == "true"
+
+
 def since_of(request: Request) -> Callable[[Row], bool]:
     """Whether a row with a time is not older than the `since` of a request.
 

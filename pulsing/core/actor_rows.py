@@ -22,11 +22,16 @@ ROWS_AT_ONCE = 1_000
 async def actor_rows(system: System, params: Mapping[str, Any]) -> list[dict[str, Any]] | dict[str, Any]:
     """Live actors, or with `ended` the last that have ended; Pulsing's own only with `system`.
 
-    With `waiting` those alone whose mailbox was not empty of late: of many actors they are few.
+    With `waiting` those alone whose mailbox was not empty of late: of many actors they are few. With `ids` the live
+    ones of those, in any order.
 
     Returns:
-        All rows; with a `window` (see `Window.to_params`) `{"rows", "total", "filtered"}` of that part alone.
+        All rows; with a `window` (see `Window.to_params`) `{"rows", "total", "filtered"}` of that part alone, and with
+        `bare` of each row its id and what it is sorted by.
     """
+    if params.get("ids") is not None:
+        found = (system.registry.by_id(ActorId.from_str(text)) for text in params["ids"])
+        return [actor_row(cell) for cell in found if cell is not None]
     window = Window.from_params(params["window"]) if params.get("window") else None
     if params.get("ended"):
         rows = [ended_row(system, ended) for ended in reversed(system.ended)]
@@ -35,8 +40,15 @@ async def actor_rows(system: System, params: Mapping[str, Any]) -> list[dict[str
     if window is None:
         return [row async for part in slices(cells, ROWS_AT_ONCE) for row in map(actor_row, part)]
     chosen = await _chosen(cells, window)
-    rows = [row async for part in slices(chosen.objects, ROWS_AT_ONCE) for row in map(actor_row, part)]
+    row_of = _bare_row(window, system.clock.wall()) if params.get("bare") else actor_row
+    rows = [row async for part in slices(chosen.objects, ROWS_AT_ONCE) for row in map(row_of, part)]
     return _windowed(Selection(rows, chosen.total, chosen.filtered))
+
+
+def _bare_row(window: Window, wall: float) -> Callable[[Cell], dict[str, Any]]:
+    read = reader_at(wall)
+    fields = {name: read(name) for name in ("id", *(name for name, _ in window.sort))}
+    return lambda cell: {name: field(cell) for name, field in fields.items()}
 
 
 def live_cells(system: System, params: Mapping[str, Any]) -> list[Cell]:

@@ -67,6 +67,11 @@ def is_internal(cls: type) -> bool:
     return cls.__module__.startswith(_INTERNAL_MODULES)
 
 
+def is_internal_class(name: str) -> bool:
+    """The same of a class by its full name, wherever it is."""
+    return name.startswith(_INTERNAL_MODULES)
+
+
 def full_name(cls: type) -> str:
     """The name under which a class is listed and found."""
     return f"{module_of(cls)}.{cls.__qualname__}"

@@ -191,8 +191,11 @@ async def test_a_page_may_be_as_long_and_as_far_down_as_on_one_node() -> None:
         made = [str((await Counter.spawn(system=two)).ref.actor_id) for _ in range(1_500)]
         longest = await get(client, "actors?sort=id&limit=1000")
         last = await get(client, "actors?sort=id&offset=1490&limit=20")
+        few = await get(client, "actors?sort=id&offset=700&limit=1&fields=class")
     assert [row["id"] for row in longest["items"]] == sorted(made)[:1000]
     assert [row["id"] for row in last["items"]] == sorted(made)[1490:]
+    assert [row.keys() for row in last["items"]] == [longest["items"][0].keys()] * 10
+    assert [row.keys() for row in few["items"]] == [{"id", "class", "href"}]
     assert [(page["total"], page["partial"]) for page in (longest, last)] == [(1_500, False)] * 2
 
 

@@ -18,7 +18,7 @@ from pulsing.admin.documents import answers, lists
 from pulsing.admin.fanout import Fanout
 from pulsing.admin.merging import merge_counts
 from pulsing.admin.paging import ListQuery, window_of
-from pulsing.admin.plane import Plane, answer_list, list_query, plane_of
+from pulsing.admin.plane import Plane, answer_list, flag_of, list_query, plane_of
 from pulsing.admin.problems import ProblemError, problem_of
 from pulsing.admin.replies import EventStream, reply
 from pulsing.admin.routes.cluster import find_node
@@ -41,14 +41,7 @@ SUMMARY_PATTERN = f"^{_SUMMARY_KEY}(,{_SUMMARY_KEY})?$"
 @actors.get("/actors", role="viewer", **lists(ActorRow, ACTORS.spec))
 async def list_actors(request: Request) -> Response:
     """The actors of the cluster; with `state=stopped` or `failed` the last that ended."""
-    return await answer_list(request, ACTORS, system=_flag(request, "system"))
-
-
-def _flag(request: Request, name: str) -> bool:
-    text = request.query_params.get(name, "false")
-    if text not in ("true", "false"):
-        raise ProblemError("bad-filter", f"{name} is true or false")
-    return text == "true"
+    return await answer_list(request, ACTORS, system=flag_of(request, "system"))
 
 
 @actors.get("/actors/summary", role="viewer", openapi_extra={"parameters": ACTORS.spec.parameters()}, **answers(Row))
@@ -57,7 +50,7 @@ async def summarise(request: Request, by: Annotated[str, Query(pattern=SUMMARY_P
     keys = by.split(",")
     fanout = plane_of(request).fanout
     query = await list_query(request, ACTORS, without=("by",))
-    asked = {"by": keys, "window": window_of(query, ACTORS.spec).to_params(), "system": _flag(request, "system")}
+    asked = {"by": keys, "window": window_of(query, ACTORS.spec).to_params(), "system": flag_of(request, "system")}
     found = await fanout.ask("actor_counts", asked, await _nodes_of(fanout, query))
     found.require_one()
     items = [
@@ -397,7 +390,7 @@ def _check_tags(changes: Mapping[str, str | None]) -> None:
 @actors.get("/agents", role="viewer", **lists(AgentRow, AGENTS.spec))
 async def list_agents(request: Request) -> Response:
     """The live agents with their cards; with `gone=true` the names of those that have ended, too."""
-    return await answer_list(request, AGENTS, gone=_flag(request, "gone"))
+    return await answer_list(request, AGENTS, gone=flag_of(request, "gone"))
 
 
 @actors.get("/agents/{actor}", role="viewer", **answers(ActorDetail))

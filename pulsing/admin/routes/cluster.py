@@ -13,7 +13,7 @@ from pulsing.admin.catalogue import LINKS, MEMBERS, NAMES, NODES, from_path
 from pulsing.admin.documents import answers, lists
 from pulsing.admin.history import SERIES, joint_series
 from pulsing.admin.overview import cluster_view, overview
-from pulsing.admin.plane import Plane, answer_kept, answer_list, plane_of
+from pulsing.admin.plane import Plane, answer_kept, answer_list, flag_of, plane_of
 from pulsing.admin.problems import ProblemError
 from pulsing.admin.replies import reply
 from pulsing.admin.routing import Routes
@@ -21,6 +21,7 @@ from pulsing.admin.schemas import ClusterView, Input, Joined, LinkRow, MemberRow
 from pulsing.admin.subjects import actor_paths, did_you_mean
 from pulsing.admin.visit import visit_of
 from pulsing.cluster import parse_address
+from pulsing.core.spec import is_internal_class
 
 cluster = Routes("cluster")
 
@@ -133,9 +134,17 @@ async def join(request: Request, order: Join) -> Response:
 
 @cluster.get("/names", role="viewer", **lists(NameRow, NAMES.spec))
 async def list_names(request: Request) -> Response:
-    """The public names and who holds them."""
-    prefix = request.query_params.get("prefix", "")
-    return await answer_kept(request, NAMES, lambda row: row["name"].startswith(prefix), prefix=prefix)
+    """The public names and who holds them; with `system=true` those of Pulsing's own actors as well."""
+    prefix, system = request.query_params.get("prefix", ""), flag_of(request, "system")
+
+    def wanted(row: dict[str, Any]) -> bool:
+        return row["name"].startswith(prefix) and (system or not _is_own(row))
+
+    return await answer_kept(request, NAMES, wanted, prefix=prefix)
+
+
+def _is_own(row: dict[str, Any]) -> bool:
+    return all(is_internal_class(each["class"]) for each in row["instances"])
 
 
 @cluster.get("/names/{name}", role="viewer", **answers(NameRow))

@@ -72,6 +72,34 @@ async def test_the_card_of_an_actor_that_is_no_agent_is_not_found() -> None:
     assert (other.json()["type"], other.json()["detail"]) == ("/problems/actor-not-found", "no agent 'actors/c'")
 
 
+async def test_a_page_far_down_asks_for_whole_rows_of_what_it_shows_alone() -> None:
+    async with site() as world:
+        made = [(await Counter.spawn(system=world.system)).ref for _ in range(600)]
+        asked = []
+        answer = world.system.inner.inspectors["actors"]
+
+        async def listened(params: Any) -> Any:
+            rows = await answer(params)
+            asked.append([set(row) for row in (rows["rows"] if isinstance(rows, dict) else rows)])
+            return rows
+
+        world.system.inner.inspectors["actors"] = listened
+        shown = (await get(world, "actors?sort=-id,class&offset=590&limit=20"))["items"]
+    assert [row["id"] for row in shown] == [str(ref.actor_id) for ref in made[9::-1]]
+    assert asked[0] == [{"id", "class"}] * 600
+    assert len(asked[1]) == len(shown) == 10
+
+
+async def test_names_of_pulsings_own_actors_are_listed_when_asked_for() -> None:
+    async with site() as world:
+        await Counter.spawn(name="c", public=True, system=world.system)
+        await (await world.system.queue.write("docs")).put({"id": "a"})
+        own = await get(world, "names?system=true")
+        shown = await get(world, "names")
+    assert [row["name"] for row in shown["items"]] == ["actors/c"]
+    assert own["total"] > 1
+
+
 async def test_open_streams_are_told_by_method_and_sort_the_list() -> None:
     async with site() as world:
         counter = await Counter.spawn(system=world.system)

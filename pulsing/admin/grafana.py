@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -13,6 +14,11 @@ WIDTH = 8
 HEIGHT = 8
 SCHEMA = 39
 """The version of Grafana's format that these dashboards are written in; newer versions migrate them."""
+
+SOURCE = {"type": "prometheus", "uid": "${datasource}"}
+CHOSEN = 'cluster=~"$cluster",instance=~"$instance"'
+"""What limits a metric to the clusters and nodes that are chosen at the top of a dashboard."""
+_METRIC = re.compile(rf"\b((?:{PREFIX}|process_)\w+)(\{{)?")
 
 
 class Panel(NamedTuple):
@@ -178,25 +184,52 @@ def grafana_json(name: str, base_url: str) -> str:
         "timezone": "browser",
         "refresh": "10s",
         "time": {"from": "now-1h", "to": "now"},
-        "templating": {"list": [{"name": "datasource", "type": "datasource", "query": "prometheus"}]},
+        "templating": {"list": _variables()},
         "links": [{"title": "Pulsing", "type": "link", "url": f"{base_url}/ui/#/{one.page}", "targetBlank": True}],
         "panels": [_panel(number, panel) for number, panel in enumerate(one.panels)],
     }
     return json.dumps(shown, indent=1) + "\n"
 
 
+def _variables() -> list[dict[str, Any]]:
+    return [
+        {"name": "datasource", "type": "datasource", "query": "prometheus"},
+        # Only targets that were found by a node have this label; the others are shown as long as all are.
+        _variable("cluster", f"label_values({PREFIX}metrics_render_seconds, cluster)") | {"allValue": ".*"},
+        _variable("instance", f'label_values({PREFIX}metrics_render_seconds{{cluster=~"$cluster"}}, instance)'),
+    ]
+
+
+def _variable(name: str, query: str) -> dict[str, Any]:
+    return {
+        "name": name,
+        "type": "query",
+        "datasource": SOURCE,
+        "query": query,
+        "refresh": 2,
+        "sort": 1,
+        "multi": True,
+        "includeAll": True,
+        "current": {"text": ["All"], "value": ["$__all"]},
+    }
+
+
 def _panel(number: int, panel: Panel) -> dict[str, Any]:
     row, column = divmod(number, COLUMNS // WIDTH)
-    source = {"type": "prometheus", "uid": "${datasource}"}
     return {
         "id": number + 1,
         "type": "timeseries",
         "title": panel.title,
-        "datasource": source,
+        "datasource": SOURCE,
         "gridPos": {"x": column * WIDTH, "y": row * HEIGHT, "w": WIDTH, "h": HEIGHT},
         "fieldConfig": {"defaults": {"unit": panel.unit, "min": 0}, "overrides": []},
         "targets": [
-            {"refId": chr(ord("A") + place), "datasource": source, "expr": expr, "legendFormat": legend}
+            {"refId": chr(ord("A") + place), "datasource": SOURCE, "expr": _of_chosen(expr), "legendFormat": legend}
             for place, (legend, expr) in enumerate(panel.series.items())
         ],
     }
+
+
+def _of_chosen(expr: str) -> str:
+    """An expression about the chosen nodes alone, where processes of other programs are scraped as well."""
+    return _METRIC.sub(lambda found: f"{found[1]}{{{CHOSEN}{',' if found[2] else '}'}", expr)

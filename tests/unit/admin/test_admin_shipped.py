@@ -11,7 +11,7 @@ import pytest
 from pulsing.admin.alerts import ALERTS, alert_name
 from pulsing.admin.checks import CHECKS
 from pulsing.admin.families import FAMILIES, PREFIX
-from pulsing.admin.grafana import DASHBOARDS
+from pulsing.admin.grafana import DASHBOARDS, grafana_json
 from pulsing.admin.shipped import shipped_files
 from tests.unit.admin.admin_world import API, site
 
@@ -43,6 +43,18 @@ def test_an_expression_names_metrics_and_labels_that_there_are(expr: str) -> Non
         assert {label.strip() for label in grouped.split(",") if label.strip()} <= labels
     for matcher in re.findall(r"(\w+)=\"", expr):
         assert matcher in labels
+
+
+@pytest.mark.parametrize("name", DASHBOARDS)
+def test_a_dashboard_shows_the_chosen_nodes_alone(name: str) -> None:
+    shown = json.loads(grafana_json(name, "http://127.0.0.1:8700"))
+    exprs = [target["expr"] for panel in shown["panels"] for target in panel["targets"]]
+    metric = r"\b(?:pulsing|process)_\w+"
+
+    assert [variable["name"] for variable in shown["templating"]["list"]] == ["datasource", "cluster", "instance"]
+    for expr in exprs:
+        of_chosen = re.findall(metric + r'\{cluster=~"\$cluster",instance=~"\$instance"', expr)
+        assert len(of_chosen) == len(re.findall(metric, expr)) > 0, expr
 
 
 def histogram_of(name: str) -> str | None:

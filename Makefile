@@ -110,7 +110,8 @@ lock: $(READY)
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.10 --extra dev --generate-hashes \
 		--no-annotate --custom-compile-command 'make lock' pyproject.toml --output-file requirements/dev.txt
 
-# The bill names what an installation of the wheel brings along; that every extra can be had is seen on the way.
+# The bill names what an installation of the wheel brings along, and the libraries of the dashboard; that every extra can
+# be had is seen on the way.
 dist: $(READY)
 	$(BIN)/python -m pip install --quiet -e '.[release]'
 	$(BIN)/uv pip compile --quiet --all-extras --universal --python-version 3.10 pyproject.toml >/dev/null
@@ -118,6 +119,7 @@ dist: $(READY)
 	$(BIN)/uv pip compile --quiet --generate-hashes pyproject.toml --output-file dist/requirements.txt >/dev/null
 	$(BIN)/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible --of JSON \
 		--output-file dist/pulsing.cdx.json dist/requirements.txt
+	$(BIN)/python .ci/bill dist/pulsing.cdx.json
 
 clean:
 	rm -rf $(VENV) .venv-* .bench .image-root site dist dashboard/dev/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,6 +1,6 @@
 /** The page as a whole: who is logged in, what this node offers, which page is open. */
 import { logout, session, get } from "./lib/api.js";
-import { me } from "./lib/actions.js";
+import { me, whyNotFor } from "./lib/actions.js";
 import { Confirmation, Modal, Toasts, withdraw } from "./lib/dialog.js";
 import { computed, html, render, useEffect, useMemo, useState } from "./lib/html.js";
 import { claim, startKeys } from "./lib/keys.js";
@@ -45,10 +45,10 @@ const NEEDS = {
 };
 const ADMIN_ONLY = new Set(["audit", "config"]);
 
-const offered = computed(() => {
-  const role = me.value?.role ?? session.value?.role ?? "viewer";
-  return new Set(Object.keys(NEEDS).filter((page) => routes.value.has(`GET ${NEEDS[page]}`) && (role === "admin" || !ADMIN_ONLY.has(page))));
-});
+const offered = computed(() => new Set(Object.keys(NEEDS).filter((page) => routes.value.has(`GET ${NEEDS[page]}`) && !whyNotOpen(page))));
+
+/** Why a page is not for the reader, or "" when it is. @param {string} page */
+const whyNotOpen = (page) => (ADMIN_ONLY.has(page) ? whyNotFor("admin") : "");
 
 async function introduce() {
   const [who, index] = await Promise.all([get("whoami").catch(() => null), get("").catch(() => null)]);
@@ -74,6 +74,8 @@ function Page({ page, id, query }) {
     document.title = `${id ? `${id} · ` : ""}${PAGES[page]?.title ?? "Not found"} · ${title}`;
   }, [name, id, live, title]);
   if (!load) return html`<${NotFound} />`;
+  const closed = whyNotOpen(page);
+  if (closed) return html`<div class="empty"><h3>${PAGES[page].title} is for administrators</h3><p>It ${closed}.</p></div>`;
   const Content = loaded.get(name);
   return Content ? html`<${Content} key=${name + id} id=${id} query=${query} />` : missed === name ? html`<${Unloaded} />` : html`<${Skeleton} lines=${10} />`;
 }

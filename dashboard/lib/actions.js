@@ -8,11 +8,16 @@ import { canDo } from "./offers.js";
 /** @type {import("../vendor/signals-core.js").Signal<any>} the answer of `whoami` */
 export const me = signal(null);
 
+/** Why what is for a role is not for the reader, or "" when it is. @param {"operator" | "admin"} needed */
+export function whyNotFor(needed) {
+  const role = me.value?.role ?? session.value?.role ?? "viewer";
+  return role === "admin" || role === needed ? "" : `needs the role ${needed}; you are ${role}`;
+}
+
 /** Why an action is not allowed here, or "" when it is. @param {string} action */
 export function whyNot(action) {
-  const role = me.value?.role ?? session.value?.role ?? "viewer";
-  const needed = action === "cluster.join" ? "admin" : "operator";
-  if (role === "viewer" || (needed === "admin" && role !== "admin")) return `needs the role ${needed}; you are ${role}`;
+  const unfit = whyNotFor(action === "cluster.join" ? "admin" : "operator");
+  if (unfit) return unfit;
   if (me.value?.read_only) return "this node is read-only (admin.read_only)";
   if (me.value?.disabled_actions?.includes(action)) return `turned off by admin.disabled_actions: ${action}`;
   return "";

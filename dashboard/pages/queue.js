@@ -1,5 +1,5 @@
 /** One queue: its buckets and owners, who reads how far behind, and the records themselves, looked at without taking them. */
-import { Act, act } from "../lib/actions.js";
+import { Act, act, whyNotFor } from "../lib/actions.js";
 import { part, request } from "../lib/api.js";
 import { Chart } from "../lib/chart.js";
 import { confirm } from "../lib/dialog.js";
@@ -114,7 +114,9 @@ function Viewer({ queue }) {
   const [page, setPage] = useState(/** @type {any} */ (null));
   const [problem, setProblem] = useState(/** @type {any} */ (null));
   const look = () => request("GET", `queues/${part(queue.queue)}/messages`, { query: { order, bucket_id: bucket, contains, limit: 20 } }).then((body) => (setPage(body), setProblem(null)), (error) => setProblem(error.body));
-  useEffect(() => void look(), [order, bucket, queue.queue]);
+  const closed = whyNotFor("operator");
+  useEffect(() => void (closed || look()), [order, bucket, queue.queue, closed]);
+  if (closed) return html`<${Panel} title="Records"><p class="empty small">To look at records ${closed}.</p><//>`;
   return html`<${Panel} title="Records" flush actions=${html`<${Segments} label="Order" value=${order} onChange=${setOrder} options=${[["newest", "newest"], ["oldest", "oldest"]]} />
       <select aria-label="Bucket" value=${bucket} onChange=${(/** @type {any} */ event) => setBucket(event.target.value)}><option value="">all buckets</option>${(queue.bucket_rows ?? []).map((/** @type {any} */ row) => html`<option value=${row.bucket_id}>bucket ${row.bucket_id}</option>`)}</select>
       <input class="contains" value=${contains} placeholder="contains" aria-label="Contains" onInput=${(/** @type {any} */ event) => setContains(event.target.value)} onKeyDown=${(/** @type {KeyboardEvent} */ event) => event.key === "Enter" && look()} /><button type="button" class="button icon-only" title="Look again" aria-label="Look again" onClick=${look}><${Icon} name="restart" size=${14} /></button>`}>

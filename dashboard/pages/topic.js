@@ -1,5 +1,5 @@
 /** One topic: who listens and how well, what is said right now, and a way to say something. */
-import { Act, act } from "../lib/actions.js";
+import { Act, act, whyNotFor } from "../lib/actions.js";
 import { Problem, part } from "../lib/api.js";
 import { Chart } from "../lib/chart.js";
 import { confirm } from "../lib/dialog.js";
@@ -86,10 +86,11 @@ function Tail({ name }) {
     });
     return () => stop.abort();
   }, [running, name]);
+  const closed = whyNotFor("operator");
   const note = state.shown ? `${count(state.shown)} shown${state.skipped ? `, ${count(state.skipped)} skipped` : ""}` : "an onlooker: nobody waits for it";
   return html`<${Panel} title="Tail" note=${note} flush actions=${html`<input class="contains" value=${contains} placeholder="contains" aria-label="Contains" title=${running ? "Pause to change it" : undefined} disabled=${running} onInput=${(/** @type {any} */ event) => setContains(event.target.value)} />
       <select value=${most} aria-label="Messages a second, at most" title=${running ? "Pause to change it" : "Messages a second, at most; others are counted as skipped"} disabled=${running} onChange=${(/** @type {any} */ event) => setMost(event.target.value)}>${["5", "50", "200"].map((each) => html`<option key=${each} value=${each}>${each}/s</option>`)}</select>
-      <button type="button" class="button" aria-pressed=${running} onClick=${() => setRunning(!running)}><${Icon} name=${running ? "pause" : "play"} size=${14} />${running ? "Pause" : "Follow"}</button>`}>
+      <button type="button" class="button" aria-pressed=${running} disabled=${Boolean(closed)} title=${closed || undefined} onClick=${() => setRunning(!running)}><${Icon} name=${running ? "pause" : "play"} size=${14} />${running ? "Pause" : "Follow"}</button>`}>
     <${ProblemBox} problem=${problem} />
     ${state.items.length ? html`<ol class="records tail" tabindex="0">${state.items.map((item) => html`<li key=${item.key}><span class="faint small nowrap"><${Clock} at=${item.at} /><br />${typeof item.sender === "string" ? item.sender.slice(-16) : ""}</span><div class="value"><${Tree} value=${item.value} depth=${1} /></div></li>`)}</ol>` : html`<p class="empty small">${running ? "Waiting for the next message." : "Follow to see messages as they are published."}</p>`}<//>`;
 }

@@ -18,12 +18,27 @@ def test_a_viewer_sees_everything_and_each_control_says_what_it_needs(browser: B
     with visiting(browser, node) as one:
         one.log_in(VIEWER_TOKEN)
         page = one.page
-        for route, name in (("actors", "Spawn"), ("actors/counter", "Stop"), ("queues/orders", "Purge")):
+        refused = (
+            ("actors", "Spawn"), ("actors/counter", "Stop"), ("queues/orders", "Purge"), ("topics/news", "Follow")
+        )  # fmt: skip
+        for route, name in refused:
             one.go(route)
             control = page.get_by_role("button", name=name, exact=True)
             expect(control).to_be_disabled()
             expect(control).to_have_attribute("title", "needs the role operator; you are viewer")
         expect(page.locator("nav").get_by_text("Audit")).to_have_count(0)
+
+
+def test_a_viewer_is_told_what_is_for_others_and_asks_for_none_of_it(browser: Browser, node: str) -> None:
+    with visiting(browser, node) as one:
+        one.log_in(VIEWER_TOKEN)
+        one.go("queues/orders")
+        expect(one.page.get_by_text("To look at records needs the role operator; you are viewer.")).to_be_visible()
+        for route, title in (("audit", "Audit"), ("config", "Configuration")):
+            one.go(route)
+            expect(one.page.get_by_role("heading", name=f"{title} is for administrators")).to_be_visible()
+            expect(one.page.get_by_text("It needs the role admin; you are viewer.")).to_be_visible()
+        assert one.complaints == []
 
 
 def test_an_operator_acts_and_sees_no_page_of_the_administrator(browser: Browser, node: str) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from pulsing.admin.credible import is_credible
 from pulsing.admin.problems import ProblemError, problem_of
 from pulsing.core.seams import NothingToInspect
 from pulsing.exceptions import PulsingActorError, PulsingRuntimeError
@@ -43,11 +44,7 @@ class Answers:
 
     def rows(self) -> list[dict[str, Any]]:
         """All rows of all lists, each with its node; a single object counts as a list of one."""
-        return [
-            row if "node" in row else {"node": node, **row}
-            for node, value in self.values.items()
-            for row in _rows_of(value)
-        ]
+        return [{**row, "node": node} for node, value in self.values.items() for row in _rows_of(value)]
 
     def sum_of(self, name: str) -> int:
         """The sum of a number that each node's window tells."""
@@ -131,7 +128,11 @@ class Fanout:
     async def _ask_one(self, node: str, kind: str, params: Params, answers: Answers, deadline_s: float) -> None:
         try:
             # A future that the wait cancels must not be one that others share: each question is its own task.
-            answers.values[node] = await asyncio.wait_for(self._value(node, kind, params), deadline_s)
+            value = await asyncio.wait_for(self._value(node, kind, params), deadline_s)
+            if node == self.here or is_credible(kind, value, params):
+                answers.values[node] = value
+            else:
+                answers.faults.append(_fault(node, "unavailable", f"its answer makes no sense as {kind}"))
         except asyncio.TimeoutError:
             answers.faults.append(_fault(node, "node-timeout", f"no answer in {deadline_s:g} s"))
         except PulsingRuntimeError as error:

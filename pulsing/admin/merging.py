@@ -60,21 +60,21 @@ def _combine(a: Row, b: Row, rules: Mapping[str, Callable[[Any, Any], Any]]) -> 
 
 _COUNTS = ("actors", "messages_total", "errors_total", "restarts_total", "long_turns_total", "streams_open")
 
-_COUNT_RULES: Mapping[str, Callable[[Any, Any], Any]] = {
+COUNT_RULES: Mapping[str, Callable[[Any, Any], Any]] = {
     **dict.fromkeys(
         ("actors", "messages_total", "errors_total", "restarts_total", "mailbox_messages", "handle_total_s"), _sum
     ),
     "by_state": _sums,
     "mailbox_max": _most,
 }
-_CLASS_RULES: Mapping[str, Callable[[Any, Any], Any]] = {
+CLASS_RULES: Mapping[str, Callable[[Any, Any], Any]] = {
     **dict.fromkeys(_COUNTS, _sum),
     "nodes": _union,
     "spawnable": lambda a, b: bool(a or b),
     "handle_total_s": _sum,
     "handle_s": _percentiles,
 }
-_QUEUE_RULES: Mapping[str, Callable[[Any, Any], Any]] = {
+QUEUE_RULES: Mapping[str, Callable[[Any, Any], Any]] = {
     **dict.fromkeys(
         ("records", "bytes", "unflushed", "put_total", "read_total", "max_lag", "open_buckets", "unavailable_buckets"),
         _sum,
@@ -91,7 +91,7 @@ _QUEUE_RULES: Mapping[str, Callable[[Any, Any], Any]] = {
     "group_rows": lambda a, b: merge_groups([*(a or ()), *(b or ())]),
     "failures_total": lambda a, b: _sums(a or {}, b or {}),
 }
-_TOPIC_RULES: Mapping[str, Callable[[Any, Any], Any]] = dict.fromkeys(
+TOPIC_RULES: Mapping[str, Callable[[Any, Any], Any]] = dict.fromkeys(
     (
         "subscribers",
         "slow_subscribers",
@@ -120,33 +120,38 @@ _GROUP_RULES: Mapping[str, Callable[[Any, Any], Any]] = {
 }
 
 
+def numbers_of(rules: Mapping[str, Callable[[Any, Any], Any]]) -> tuple[str, ...]:
+    """The fields that some rules add or compare as numbers."""
+    return tuple(name for name, rule in rules.items() if rule in (_sum, _most))
+
+
 def merge_classes(rows: Iterable[Row]) -> list[Row]:
     """One row a class."""
     listed = [{**row, "nodes": row.get("nodes") or [row["node"]]} if "node" in row else row for row in rows]
-    return without_node(merge_by(listed, lambda row: row["class"], lambda a, b: _combine(a, b, _CLASS_RULES)))
+    return without_node(merge_by(listed, lambda row: row["class"], lambda a, b: _combine(a, b, CLASS_RULES)))
 
 
 def merge_methods(rows: Iterable[Row]) -> list[Row]:
     """One row a method of a class, with an `id` to sort by."""
-    merged = merge_by(rows, lambda row: (row["class"], row["method"]), lambda a, b: _combine(a, b, _CLASS_RULES))
+    merged = merge_by(rows, lambda row: (row["class"], row["method"]), lambda a, b: _combine(a, b, CLASS_RULES))
     return [{**row, "id": f"{row['class']}.{row['method']}"} for row in without_node(merged)]
 
 
 def merge_counts(rows: Iterable[Row]) -> list[Row]:
     """One row of sums a key, in the order of the keys."""
-    merged = merge_by(rows, lambda row: tuple(row["key"]), lambda a, b: _combine(a, b, _COUNT_RULES))
+    merged = merge_by(rows, lambda row: tuple(row["key"]), lambda a, b: _combine(a, b, COUNT_RULES))
     return sorted(merged, key=lambda row: tuple(row["key"]))
 
 
 def merge_queues(rows: Iterable[Row]) -> list[Row]:
     """One row a queue, from what its nodes know of their buckets."""
-    merged = merge_by(rows, lambda row: row["queue"], lambda a, b: _combine(a, b, _QUEUE_RULES))
+    merged = merge_by(rows, lambda row: row["queue"], lambda a, b: _combine(a, b, QUEUE_RULES))
     return [_with_skew(row) for row in without_node(merged)]
 
 
 def merge_topics(rows: Iterable[Row]) -> list[Row]:
     """One row a topic; while a broker moves, two nodes may speak of it."""
-    return merge_by(rows, lambda row: row["topic"], lambda a, b: _combine(a, b, _TOPIC_RULES))
+    return merge_by(rows, lambda row: row["topic"], lambda a, b: _combine(a, b, TOPIC_RULES))
 
 
 def without_living(rows: Iterable[Row]) -> list[Row]:

@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
+from pulsing.admin.credible import is_credible
 from pulsing.admin.fanout import Fanout
 from pulsing.core.events import Event
 from pulsing.core.following import Following
@@ -109,7 +110,7 @@ class Relay:
             actor = await self._system.remote_system(NodeId.from_str(node))
             async with contextlib.aclosing(actor.as_any().follow_events().__aiter__()) as rows:
                 async for row in rows:
-                    if row:
+                    if row and is_credible("events", [row], {}):
                         self._take({**row, "node": node})
         except PulsingError as error:
             # It is tried again as long as the node is a member.

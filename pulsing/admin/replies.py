@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 from collections.abc import AsyncGenerator, Callable, Mapping
 from typing import Any
 
@@ -15,11 +16,27 @@ STILL_HERE = b": still here\n\n"
 
 
 def encode(value: Any) -> bytes:
-    """JSON as bytes; text that is no Unicode (lone surrogates) is written as escapes."""
+    """JSON as bytes: text that is no Unicode (lone surrogates) as escapes, what JSON has no word for as null.
+
+    Infinities and what is no number would not be JSON: a reader of that would lose the whole of an answer.
+    """
     try:
-        return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+        return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
     except UnicodeEncodeError:
-        return json.dumps(value, separators=(",", ":")).encode()
+        pass
+    except (ValueError, TypeError):
+        value = _in_json(value)
+    return json.dumps(value, separators=(",", ":")).encode()
+
+
+def _in_json(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key if isinstance(key, str) else repr(key): _in_json(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_in_json(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value if value is None or isinstance(value, (bool, int, float, str)) else None
 
 
 def reply(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:

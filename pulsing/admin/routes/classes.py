@@ -39,7 +39,8 @@ async def show_class(request: Request, class_name: str) -> Response:
         raise ProblemError(
             "class-not-found", f"no class {name[:200]!r}", hint=did_you_mean(name, [r["class"] for r in rows])
         )
-    described = await plane.fanout.ask("class", {"class": name}, row.get("nodes"))
+    holders = [node for node in await plane.fanout.nodes() if node in row["nodes"]]
+    described = await plane.fanout.ask("class", {"class": name}, holders)
     detail: dict[str, Any] = next((found for found in described.values.values() if found), {"methods": []})
     counted, _ = await METHODS.rows(plane.fanout)
     by_method = {m["method"]: m for m in counted if m["class"] == name}

@@ -78,9 +78,8 @@ class Plane:
 
     def record_audit(self, row: Mapping[str, Any]) -> None:
         """Write one audit row, its parameters redacted."""
-        self.audit.record(
-            {**row, "at": rfc3339(row["at"]), "parameters": redact(row["parameters"], self.settings.redact)}
-        )
+        parameters = redact(self.system.preview.without_secrets(row["parameters"]), self.settings.redact)
+        self.audit.record({**row, "at": rfc3339(row["at"]), "parameters": parameters})
 
     def _failing(self) -> dict[str, bool]:
         return {row["name"]: row["status"] in ("warn", "critical") for row in self.checks.rows()}

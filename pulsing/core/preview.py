@@ -15,8 +15,16 @@ HIDDEN = "•••"
 HIDDEN_KEYS = ("*token*", "*password*", "*secret*", "*api_key*")
 """What stands under a key or an argument's name that fits one of these is not shown."""
 
+_LOGIN = re.compile(r"(?<=://)[^/?#\s]*@")
+"""The name and the password in an address, which may contain an @ themselves."""
+
 _PLAIN = ("builtins", "datetime", "decimal", "uuid", "pathlib", "fractions", "pulsing.ids", "pulsing.core")
 """Modules whose objects show themselves in few words."""
+
+
+def without_logins(text: str) -> str:
+    """A text whose addresses are without the name and password by which something is opened: `redis://•••@host`."""
+    return _LOGIN.sub(f"{HIDDEN}@", text)
 
 
 class Preview(reprlib.Repr):
@@ -48,8 +56,17 @@ class Preview(reprlib.Repr):
         named = [f"{name}={self._unless_hidden(name, value)}" for name, value in (kwargs or {}).items()]
         return self.text(", ".join([*map(self.repr, args), *named]))
 
+    def without_secrets(self, value: Any) -> Any:
+        """A copy of plain values in which nothing stands that is not to be shown."""
+        if isinstance(value, Mapping):
+            return {key: HIDDEN if self._hides(key) else self.without_secrets(item) for key, item in value.items()}
+        if isinstance(value, (list, tuple)):
+            return [self.without_secrets(item) for item in value]
+        return without_logins(value) if isinstance(value, str) else value
+
     def text(self, text: str) -> str:
-        """The beginning of a text that may be too long."""
+        """The beginning of a text that may be too long, and hold secrets."""
+        text = without_logins(text)
         encoded = text.encode("utf-8", "replace")
         return text if len(encoded) <= self._limit else encoded[: self._limit - 3].decode("utf-8", "ignore") + "…"
 
@@ -101,8 +118,11 @@ class Preview(reprlib.Repr):
             return super().repr_instance(x, level)
         return f"<{kind.__name__}>"
 
+    def _hides(self, key: Any) -> bool:
+        return self._hidden.match(str(key)[: self.maxstring].casefold()) is not None
+
     def _unless_hidden(self, key: Any, value: Any, level: int | None = None) -> str:
-        if self._hidden.match(str(key)[: self.maxstring].casefold()):
+        if self._hides(key):
             return HIDDEN
         return self.repr1(value, self.maxlevel if level is None else level)
 

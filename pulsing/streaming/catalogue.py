@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pulsing.core.preview import without_logins
+
 NOBODY = 0
 
 Weight = Callable[[str, int], int]
@@ -58,7 +60,7 @@ class QueueSettings:
         for name in ("num_buckets", "bucket_column", "backend", "backend_options"):
             fixed, wanted = getattr(self, name), getattr(asked, name)
             if fixed is not None and wanted is not None and fixed != wanted:
-                return f"{name}={fixed!r}, not {wanted!r}"
+                return without_logins(f"{name}={fixed!r}, not {wanted!r}")
         return None
 
 

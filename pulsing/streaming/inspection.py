@@ -113,7 +113,7 @@ def queue_detail(system: System, queue: str) -> Row | None:
     return {
         **queue_row(system, queue),
         "batch_size": settings.batch_size,
-        "backend_options": dict(settings.backend_options or {}),
+        "backend_options": system.preview.without_secrets(settings.backend_options or {}),
         "bucket_rows": [bucket_row(system, queue, bucket) for bucket in buckets[:BUCKET_ROWS]],
         "reader_rows": reader_rows(system, queue)[:READER_ROWS],
         "group_rows": group_rows(system, queue)[:GROUP_ROWS],

@@ -13,6 +13,7 @@ from pulsing.admin.schemas import Peek, QueueDetail, QueueRow, TopicDetail, Topi
 from pulsing.admin.settings import AdminSettings
 from pulsing.admin.tail import Sampler
 from pulsing.clock import SystemClock
+from pulsing.streaming import write_queue
 from tests.unit.admin.admin_world import API, site
 
 
@@ -103,6 +104,23 @@ async def test_a_queue_is_set_up_once() -> None:
     assert (made.status_code, same.status_code, other.status_code) == (201, 200, 409)
     assert other.json()["type"] == "/problems/queue-differs"
     assert (unknown.status_code, path.status_code) == (422, 422)
+
+
+async def test_how_a_store_is_opened_is_told_without_its_password(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "pulsing.audit")
+    async with site() as world:
+        secret = {"url": "redis://me:hunter2@host/0", "password": "hunter2"}
+        writer = await write_queue(world.system, "jobs", backend_options={**secret, "max_records": 5})
+        await writer.put({"id": 1})
+        seen = (await (await world.client("viewer")).get(f"{API}/queues/jobs")).json()
+        client = await world.client()
+        order = {"backend_options": {"max_records": 6, "overflow": "redis://me:hunter2@host/1"}}
+        refused = await client.put(f"{API}/queues/jobs", json=order)
+        rows = (await client.get(f"{API}/audit")).text
+    assert seen["backend_options"] == {"url": "redis://•••@host/0", "password": "•••", "max_records": 5}
+    assert refused.status_code == 422
+    assert "@host/1" in rows
+    assert not [text for text in (rows, caplog.text) if "hunter2" in text]
 
 
 OPTIONS: list[tuple[str, dict[str, Any], str | None]] = [

@@ -47,6 +47,7 @@ class Talkative:
         ({"nested": [{"Auth_Token": "hunter2"}]}, f"{{'nested': [{{'Auth_Token': {HIDDEN}}}]}}"),
         (Order("pen"), f"Order(item='pen', api_key={HIDDEN})"),
         (Model(password="hunter2", size=3), f"Model(password={HIDDEN}, size=3)"),
+        ({"url": "redis://me:hun@ter2@host/0"}, f"{{'url': 'redis://{HIDDEN}@host/0'}}"),
         (Point(1, 2), "Point(x=1, y=2)"),
         (Colour.RED, "Colour.RED"),
         (PurePosixPath("/a"), "PurePosixPath('/a')"),
@@ -81,3 +82,13 @@ def test_what_is_hidden_is_for_its_owner_to_say() -> None:
     preview = Preview(LIMIT)
     preview.hide(["pin"])
     assert preview.value({"PIN": 1234, "token": "shown"}) == f"{{'PIN': {HIDDEN}, 'token': 'shown'}}"
+
+
+def test_plain_values_are_copied_without_what_is_secret() -> None:
+    options = {"url": "redis://:hunter2@host:1", "max": 3, "on": None, "more": [{"Api_Key": "hunter2"}, ("a@b", 1.5)]}
+    assert Preview(LIMIT).without_secrets(options) == {
+        "url": f"redis://{HIDDEN}@host:1",
+        "max": 3,
+        "on": None,
+        "more": [{"Api_Key": HIDDEN}, ["a@b", 1.5]],
+    }

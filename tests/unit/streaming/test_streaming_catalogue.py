@@ -91,6 +91,14 @@ def test_a_difference_shows_both_values(field: str, fixed: object, asked: object
     assert repr(asked) in difference
 
 
+def test_a_difference_shows_no_password() -> None:
+    fixed, asked = ({"url": f"redis://me:{word}@host"} for word in ("hunter2", "hunter3"))
+    difference = QueueSettings(backend_options=fixed).difference(QueueSettings(backend_options=asked))
+
+    assert difference is not None
+    assert "@host" in difference and "hunter" not in difference
+
+
 def test_what_one_side_has_no_opinion_on_is_no_difference() -> None:
     full = QueueSettings(4, "id", "memory", {})
 

@@ -12,6 +12,7 @@ import logging
 import os
 import secrets
 from collections import Counter, OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,7 +26,7 @@ MAX_SESSIONS = 1_000
 MAX_CODES = 100
 
 
-def _digest(secret: str) -> bytes:
+def digest_of(secret: str) -> bytes:
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest()
 
 
@@ -83,7 +84,7 @@ class TokenFile:
             text = self.path.read_text().strip()
         except (OSError, UnicodeDecodeError):
             return None
-        return _digest(text) if text else None
+        return digest_of(text) if text else None
 
 
 class Tokens:
@@ -93,7 +94,7 @@ class Tokens:
         self._fixed: list[tuple[bytes, Principal]] = []
         self._file: TokenFile | None = None
         if settings.token is not None:
-            self._fixed.append((_digest(settings.token), Principal("token", "admin")))
+            self._fixed.append((digest_of(settings.token), Principal("token", "admin")))
         for named in settings.tokens:
             self._fixed.append((bytes.fromhex(named.sha256), Principal(named.name, named.role)))
         path = token_path(settings)
@@ -104,12 +105,16 @@ class Tokens:
 
     def principal(self, token: str) -> Principal | None:
         """Whose token this is. Every known digest is compared, so that the time taken tells nothing."""
-        given = _digest(token)
+        given = digest_of(token)
         found: Principal | None = None
         for digest, principal in self._known():
             if hmac.compare_digest(digest, given):
                 found = principal
         return found
+
+    def has(self, digest: bytes) -> bool:
+        """Whether a token with this digest still lets in."""
+        return any(hmac.compare_digest(known, digest) for known, _ in self._known())
 
     def _known(self) -> list[tuple[bytes, Principal]]:
         digest = self._file.digest() if self._file else None
@@ -121,32 +126,46 @@ class _Session:
     name: str
     role: Role
     expires: float
+    origin: bytes | None
+    """digest of the token that it goes back to; None where there was none"""
 
 
 class Sessions:
-    """Short-lived tokens of browsers: opaque, bound to a role, forgotten when idle, revocable."""
+    """Short-lived tokens of browsers: opaque, bound to a role, forgotten when idle, revocable.
 
-    def __init__(self, clock: Clock, idle_s: float) -> None:
+    Args:
+        clock: where time comes from.
+        idle_s: how long one lives without being used.
+        lets_in: whether the token of a digest still lets in; what goes back to one that does not has ended.
+    """
+
+    def __init__(self, clock: Clock, idle_s: float, lets_in: Callable[[bytes], bool] = lambda digest: True) -> None:
         self._clock = clock
         self._idle_s = idle_s
+        self._lets_in = lets_in
         self._sessions: OrderedDict[bytes, _Session] = OrderedDict()
         self._codes: OrderedDict[bytes, _Session] = OrderedDict()
 
-    def open(self, principal: Principal) -> tuple[str, float]:
-        """Make a session for `principal`: its token, and the wall time at which it ends if unused."""
+    def open(self, principal: Principal, origin: bytes | None = None) -> tuple[str, float]:
+        """Make a session for `principal`: its token, and the wall time at which it ends if unused.
+
+        Args:
+            principal: whose it is.
+            origin: digest of the token with which it ends, too.
+        """
         token = "ps_" + secrets.token_urlsafe(32)
         _bound(self._sessions, MAX_SESSIONS)
         expires = self._clock.monotonic() + self._idle_s
-        self._sessions[_digest(token)] = _Session(principal.name, principal.role, expires)
+        self._sessions[digest_of(token)] = _Session(principal.name, principal.role, expires, origin)
         return token, self._clock.wall() + self._idle_s
 
     def principal(self, token: str) -> Principal | None:
         """Whose session this is; using it keeps it alive."""
-        key = _digest(token)
+        key = digest_of(token)
         session = self._sessions.get(key)
         if session is None:
             return None
-        if session.expires <= self._clock.monotonic():
+        if self._has_ended(session):
             del self._sessions[key]
             return None
         session.expires = self._clock.monotonic() + self._idle_s
@@ -155,21 +174,38 @@ class Sessions:
 
     def close(self, token: str) -> None:
         """End a session; an unknown one is fine."""
-        self._sessions.pop(_digest(token), None)
+        self._sessions.pop(digest_of(token), None)
 
-    def make_code(self, principal: Principal) -> tuple[str, float]:
-        """A login code for `principal` that works once: the code, and the wall time at which it ends."""
+    def make_code(self, principal: Principal, token: str | None = None) -> tuple[str, float]:
+        """A login code for `principal` that works once: the code, and the wall time at which it ends.
+
+        Args:
+            principal: whom it lets in.
+            token: what the caller showed; code and session end with the long-lived token that it goes back to.
+        """
         code = secrets.token_urlsafe(32)
         _bound(self._codes, MAX_CODES)
-        self._codes[_digest(code)] = _Session(principal.name, principal.role, self._clock.monotonic() + CODE_LIFE_S)
+        expires = self._clock.monotonic() + CODE_LIFE_S
+        self._codes[digest_of(code)] = _Session(principal.name, principal.role, expires, self._origin_of(token))
         return code, self._clock.wall() + CODE_LIFE_S
 
-    def use_code(self, code: str) -> Principal | None:
-        """Whom a login code is for; it is used up by this."""
-        made = self._codes.pop(_digest(code), None)
-        if made is None or made.expires <= self._clock.monotonic():
+    def use_code(self, code: str) -> tuple[Principal, bytes | None] | None:
+        """Whom a login code is for, and the origin of what is opened by it; it is used up by this."""
+        made = self._codes.pop(digest_of(code), None)
+        if made is None or self._has_ended(made):
             return None
-        return Principal(made.name, made.role, "session")
+        return Principal(made.name, made.role, "session"), made.origin
+
+    def _origin_of(self, token: str | None) -> bytes | None:
+        if token is None:
+            return None
+        session = self._sessions.get(digest_of(token))
+        return digest_of(token) if session is None else session.origin
+
+    def _has_ended(self, entry: _Session) -> bool:
+        if entry.expires <= self._clock.monotonic():
+            return True
+        return entry.origin is not None and not self._lets_in(entry.origin)
 
 
 def _bound(entries: OrderedDict[bytes, _Session], limit: int) -> None:

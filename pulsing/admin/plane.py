@@ -50,7 +50,7 @@ class Plane:
         self.files = Files(dashboard_folder())
         self.epoch = secrets.token_hex(4)
         self.tokens = Tokens(settings)
-        self.sessions = Sessions(clock, settings.session_hours * 3600)
+        self.sessions = Sessions(clock, settings.session_hours * 3600, self.tokens.has)
         self.failed = FailedLogins(clock)
         self.traffic = Traffic()
         self.repeats = Repeats(clock)

@@ -55,13 +55,20 @@ class EventStream(Response):
     Args:
         frames: the frames; closed as soon as the client has gone, wherever it was.
         done: called once when all is over, even where no frame was ever asked for.
+        stays: asked before each frame whether the reader may still see it; the answer ends when not.
     """
 
-    def __init__(self, frames: AsyncGenerator[bytes, None], done: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        frames: AsyncGenerator[bytes, None],
+        done: Callable[[], None] = lambda: None,
+        stays: Callable[[], bool] = lambda: True,
+    ) -> None:
         super().__init__(media_type="text/event-stream", headers={"x-accel-buffering": "no"})
         del self.headers["content-length"]
         self._frames = frames
         self._done = done
+        self._stays = stays
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         gone = asyncio.ensure_future(_disconnected(receive))
@@ -85,7 +92,9 @@ class EventStream(Response):
                 if gone.done():
                     break
                 frame: bytes | None = STILL_HERE
-                if step.done():
+                if not self._stays():
+                    frame = None
+                elif step.done():
                     frame, step = step.result(), None
                 await send({"type": "http.response.body", "body": frame or b"", "more_body": frame is not None})
                 if frame is None:

@@ -64,7 +64,7 @@ async def events(request: Request, last_event_id: LastEventId = None) -> Respons
     """What happened, newest first; or, where the caller accepts events, what happens from now on."""
     if "text/event-stream" not in request.headers.get("accept", ""):
         return await answer_kept(request, EVENTS, since_of(request))
-    plane = plane_of(request)
+    plane, visit = plane_of(request), visit_of(request)
     query = await list_query(request, EVENTS)
 
     def wanted(row: dict[str, Any]) -> bool:
@@ -81,7 +81,8 @@ async def events(request: Request, last_event_id: LastEventId = None) -> Respons
     except ProblemError:
         following.close()
         raise
-    return EventStream(follow(plane.relay, following, plane.epoch, wanted, last_event_id), end)
+    frames = follow(plane.relay, following, plane.epoch, wanted, last_event_id)
+    return EventStream(frames, end, lambda: plane.knows(visit.token))
 
 
 @happenings.get("/dead-letters", role="viewer", **lists(DeadLetterRow, DEAD_LETTERS.spec))

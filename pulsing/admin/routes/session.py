@@ -9,6 +9,7 @@ from fastapi import Request
 from pydantic import ConfigDict, Field, model_validator
 from starlette.responses import Response
 
+from pulsing.admin.auth import digest_of
 from pulsing.admin.documents import answers
 from pulsing.admin.gate import count_failure
 from pulsing.admin.plane import Plane, plane_of
@@ -63,22 +64,26 @@ class LoginLink(Row):
 async def log_in(request: Request, login: Login) -> Response:
     """Turn a login code or a token into a session token."""
     plane = plane_of(request)
-    principal = _proven(plane, login)
-    if principal is None:
+    proven = _proven(plane, login)
+    if proven is None:
         count_failure(plane.failed, visit_of(request).client)
         if login.code is not None:
             raise ProblemError(
                 "code-used", "the link was used already or is too old", hint="`pulsing dashboard` makes another"
             )
         raise ProblemError("bad-token", "the token is unknown")
-    token, expires = plane.sessions.open(principal)
+    principal, origin = proven
+    token, expires = plane.sessions.open(principal, origin)
     return reply({"token": token, "name": principal.name, "role": principal.role, "expires_at": rfc3339(expires)}, 201)
 
 
-def _proven(plane: Plane, login: Login) -> Principal | None:
+def _proven(plane: Plane, login: Login) -> tuple[Principal, bytes | None] | None:
+    """Who logs in, and the token with which the session ends."""
     if login.code is not None:
         return plane.sessions.use_code(login.code)
-    return plane.tokens.principal(login.token or "")
+    token = login.token or ""
+    principal = plane.tokens.principal(token)
+    return None if principal is None else (principal, digest_of(token))
 
 
 @session.delete("/session", role="viewer", action=None, **answers(None, 204))
@@ -94,7 +99,8 @@ async def log_out(request: Request) -> Response:
 async def make_login_link(request: Request) -> Response:
     """Make a link that logs in once, with the caller's own role."""
     plane = plane_of(request)
-    code, expires = plane.sessions.make_code(visit_of(request).known)
+    visit = visit_of(request)
+    code, expires = plane.sessions.make_code(visit.known, visit.token)
     base = plane.settings.public_url or str(request.base_url)
     return reply({"url": f"{base.rstrip('/')}/ui/#login={code}", "expires_at": rfc3339(expires)}, 201)
 

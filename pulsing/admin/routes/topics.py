@@ -94,7 +94,9 @@ async def tail(
     plane, name = plane_of(request), from_path(topic)
     await find_topic(plane.fanout, name)
     release = plane.feed.occupy()
-    return EventStream(_tail_frames(plane, name, Sampler(rate, plane.clock, plane.payloads), contains), release)
+    frames = _tail_frames(plane, name, Sampler(rate, plane.clock, plane.payloads), contains)
+    token = visit_of(request).token
+    return EventStream(frames, release, lambda: plane.knows(token))
 
 
 async def _tail_frames(plane: Plane, name: str, sampler: Sampler, contains: str) -> AsyncGenerator[bytes, None]:

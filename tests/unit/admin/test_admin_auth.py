@@ -67,8 +67,7 @@ def test_a_login_code_works_once_and_for_a_quarter_of_an_hour() -> None:
     code, _ = sessions.make_code(Principal("a", "operator"))
     late, _ = sessions.make_code(Principal("a", "operator"))
     used = sessions.use_code(code)
-    assert used is not None
-    assert used.role == "operator"
+    assert used == (Principal("a", "operator", "session"), None)
     assert sessions.use_code(code) is None
     clock.now += CODE_LIFE_S + 1
     assert sessions.use_code(late) is None
@@ -84,7 +83,39 @@ def test_whoever_logs_in_without_end_ends_sessions_and_links_of_his_own_alone() 
         sessions.make_code(viewer)
     assert sessions.principal(first) is None
     assert sessions.principal(session) == Principal("a", "admin", "session")
-    assert sessions.use_code(code) == Principal("a", "admin", "session")
+    assert sessions.use_code(code) == (Principal("a", "admin", "session"), None)
+
+
+async def test_whoever_logged_in_with_a_token_is_out_when_it_is_replaced() -> None:
+    async with site(tokens=()) as world:
+        path = default_token_file()
+        token, client = path.read_text().strip(), await world.client(None)
+        start = world.plane.sessions.make_code(Principal("token", "admin"))[0]
+
+        async def link(of: str) -> str:
+            answer = await client.post(f"{API}/session/codes", headers={"X-Pulsing-Token": of})
+            return str(answer.json()["url"].partition("#login=")[2])
+
+        async def log_in(**shown: str) -> str:
+            headers = {"Sec-Fetch-Site": "same-origin"}
+            return str((await client.post(f"{API}/session", json=shown, headers=headers)).json().get("token"))
+
+        async def status(of: str) -> int:
+            return (await client.get(f"{API}/whoami", headers={"X-Pulsing-Token": of})).status_code
+
+        by_token = await log_in(token=token)
+        by_link = await log_in(code=await link(token))
+        by_link_of_session = await log_in(code=await link(by_token))
+        by_start = await log_in(code=start)
+        unused = await link(by_token)
+        sessions = [by_token, by_link, by_link_of_session, by_start]
+        before = [await status(one) for one in sessions]
+        path.write_text("another token of this user\n")
+        os.utime(path, ns=(1, 1))
+        after = [await status(one) for one in sessions]
+        assert await log_in(code=unused) == "None"
+    assert before == [200] * 4
+    assert after == [401, 401, 401, 200]
 
 
 def test_failures_are_forgotten_after_a_minute() -> None:

@@ -286,6 +286,34 @@ async def test_a_stream_ends_with_the_session_that_it_was_opened_in() -> None:
     assert bye == {"reason": "session"}
 
 
+@pytest.mark.parametrize("path", ["events", "topics/news/tail"])
+async def test_other_streams_too_end_with_the_session_that_they_were_opened_in(path: str) -> None:
+    async with site() as world:
+        plane, writer = world.plane, await world.client()
+
+        async def tell() -> None:
+            answer = await writer.post(f"{API}/topics/news/messages?create=true", json={"message": "secret"})
+            assert answer.status_code == 200
+            plane.system.events.publish("test.secret", kind="test", name="secret")
+
+        async def keep_telling() -> None:
+            while True:
+                await tell()
+                await asyncio.sleep(0.01)
+
+        await tell()
+        token, _ = plane.sessions.open(OPERATOR)
+        client = await world.client(None, Accept="text/event-stream", Authorization=f"Bearer {token}")
+        reading = asyncio.ensure_future(client.get(f"{API}/{path}"))
+        await wait_until(lambda: plane.feed.clients == 1)
+        plane.sessions.close(token)
+        telling = asyncio.ensure_future(keep_telling())
+        shown = await asyncio.wait_for(reading, 10)
+        telling.cancel()
+    assert shown.status_code == 200
+    assert "secret" not in shown.text
+
+
 def test_ticks_come_less_often_where_very_many_actors_are_walked_over() -> None:
     assert interval_s(1.0, 0.4, 100_000) == 1.0
     assert interval_s(1.0, 0.04, 100_001) == 1.0

@@ -12,13 +12,14 @@ def main() -> None:
     from pulsing.cli.app import app
     from pulsing.cli.completion import prepare_answer
     from pulsing.cli.errors import INTERRUPTED, CliError
+    from pulsing.cli.output import complain
 
     prepare_answer()
     try:
         # However it was started: shells complete by this name, and usage shows it.
         app(prog_name="pulsing")
     except CliError as error:
-        sys.stderr.write(f"pulsing: {error.detail}\n" + (f"hint: {error.hint}\n" if error.hint else ""))
+        complain(f"pulsing: {error.detail}" + (f"\nhint: {error.hint}" if error.hint else ""))
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)

@@ -11,7 +11,7 @@ from pulsing.cli.arguments import parse_keywords, parse_value
 from pulsing.cli.client import Client, ServerEvent, segment
 from pulsing.cli.connection import Output
 from pulsing.cli.errors import FAILED, TIMED_OUT, USAGE, CliError
-from pulsing.cli.output import Format, show_object, write_line
+from pulsing.cli.output import Format, complain, show_object, write_line
 from pulsing.cli.text import one_line, to_json
 
 # The node ends a call at its deadline; the answer needs a moment more to get here.
@@ -177,7 +177,7 @@ def _items(frame: ServerEvent, verbose: bool) -> list[Any]:
 def _fail(error: dict[str, Any], verbose: bool) -> NoReturn:
     traceback = error.get("traceback")
     if verbose and traceback:
-        typer.echo(traceback, err=True)
+        complain(traceback)
     # What an actor refuses to do is its failure; a method that it does not have never gets so far.
     exit_code = TIMED_OUT if error["category"] == "timeout" else FAILED
     raise CliError(one_line(f"{error['type']}: {error['message']}"), exit_code=exit_code)

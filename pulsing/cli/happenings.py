@@ -12,7 +12,7 @@ import typer
 from pulsing.cli.client import Client, ServerEvent
 from pulsing.cli.connection import Output
 from pulsing.cli.errors import CliError
-from pulsing.cli.output import Format, write_line
+from pulsing.cli.output import Format, complain, write_line
 from pulsing.cli.text import one_line, to_json
 from pulsing.cli.yaml import to_yaml
 
@@ -50,7 +50,7 @@ def following(client: Client, params: Mapping[str, Any]) -> Iterator[ServerEvent
         except CliError as error:
             if not connected:
                 raise
-            typer.echo(f"pulsing: {error.detail}; trying again", err=True)
+            complain(f"pulsing: {error.detail}; trying again")
         time.sleep(_RETRY_S)
 
 

@@ -15,7 +15,7 @@ from pulsing.cli.client import Client
 from pulsing.cli.connection import TokenFile
 from pulsing.cli.endpoint import find_endpoint, find_token
 from pulsing.cli.errors import CliError
-from pulsing.cli.output import Format, cell, show_object, write_line
+from pulsing.cli.output import Format, cell, complain, show_object, write_line
 from pulsing.cli.text import one_line
 
 _PORT = 8700
@@ -215,7 +215,7 @@ def _ask(
     if failure is not None and not best_effort:
         raise failure
     if failure is not None:
-        typer.echo(f"pulsing: {failure.detail}", err=True)
+        complain(f"pulsing: {failure.detail}")
 
 
 def _addresses(seeds: str | None, endpoint: str | None) -> list[str]:

@@ -11,7 +11,7 @@ from pulsing.cli.client import Client
 from pulsing.cli.connection import NoColor, Output, connected
 from pulsing.cli.errors import PARTIAL, USAGE, CliError
 from pulsing.cli.look import Listing, list_things
-from pulsing.cli.output import Format, write_line
+from pulsing.cli.output import Format, complain, write_line
 
 # A request sends for a minute at most; the answer needs a moment more to get here.
 _REPLAY_S = 75.0
@@ -62,7 +62,7 @@ def replay(
     write_line(f"{answer['replayed']} {'would be ' if dry_run else ''}replayed")
     left = [*answer["failed"], *answer["skipped"]]
     for note in left:
-        typer.echo(f"pulsing: {note['id']}: {note['why']}", err=True)
+        complain(f"pulsing: {note['id']}: {note['why']}")
     if left:
         raise typer.Exit(PARTIAL)
 

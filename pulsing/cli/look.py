@@ -13,7 +13,7 @@ from pulsing.cli.checks import COLUMNS as CHECK_COLUMNS
 from pulsing.cli.client import Client, segment
 from pulsing.cli.connection import NoColor, Output, colored
 from pulsing.cli.errors import FAILED, PARTIAL
-from pulsing.cli.output import Format, cell, show_object, show_rows, write_line
+from pulsing.cli.output import Format, cell, complain, show_object, show_rows, write_line
 from pulsing.cli.watch import Interval, Watch, show_again
 
 _PAGE = 1000
@@ -274,6 +274,6 @@ def _pages(
 def _exit_if_partial(pages: list[dict[str, Any]]) -> None:
     faults = [fault for page in pages for fault in page.get("errors") or []]
     for fault in faults:
-        typer.echo(f"pulsing: node {fault.get('node')}: {fault.get('detail')}", err=True)
+        complain(f"pulsing: node {fault.get('node')}: {fault.get('detail')}")
     if any(page.get("partial") for page in pages):
         raise typer.Exit(PARTIAL)

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import Any
 
-from pulsing.cli.text import one_line, to_json
+from pulsing.cli.text import inert, one_line, to_json
 from pulsing.cli.yaml import to_yaml
 
 _UNBOUNDED_WIDTH = 100_000
@@ -76,8 +76,13 @@ def cell(value: Any) -> str:
 
 
 def write_line(text: str) -> None:
-    """Write a line of data to standard output."""
-    sys.stdout.write(text + "\n")
+    """Write a line of data to standard output, inert whatever a stranger put into it."""
+    sys.stdout.write(inert(text) + "\n")
+
+
+def complain(text: str) -> None:
+    """Write a line about what is wrong to standard error, as inert."""
+    sys.stderr.write(inert(text) + "\n")
 
 
 def _show_table(rows: Rows, columns: Sequence[str], *, wide: bool, color: bool) -> None:

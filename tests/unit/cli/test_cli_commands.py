@@ -388,6 +388,38 @@ def test_call_shows_the_items_of_a_stream_and_then_its_error(pulsing: Pulsing, s
     assert server.requests[-1][2]["Accept"] == "text/event-stream"
 
 
+STRANGE = "\x1b]0;owned\x07\u202e"
+FAULT = {"type": "E", "category": "system", "message": STRANGE, "traceback": f"File\n  {STRANGE}"}
+
+
+@pytest.mark.parametrize(
+    ("words", "body"),
+    [
+        (("tag", "w", "a=b"), {"tags": {"a": STRANGE}}),
+        (("stop", "w", "--yes"), {"stopped": STRANGE}),
+        (("-v", "call", "w", "m"), {"ok": False, "error": FAULT}),
+        (("list", "actors"), page(errors=[{"node": STRANGE, "detail": STRANGE}], partial=True)),
+        (
+            ("dead-letters", "replay", "1"),
+            {"replayed": STRANGE, "failed": [{"id": STRANGE, "why": STRANGE}], "skipped": []},
+        ),
+        (("spawn", "app.W"), {"id": STRANGE, "name": STRANGE}),
+        (("get", "actor", "w"), {"id": STRANGE, STRANGE: 1}),
+        (("queue", "trim", "q", "--keep-last", "1"), {"removed": STRANGE}),
+    ],
+)
+def test_nothing_that_a_node_says_acts_on_the_terminal(
+    pulsing: Pulsing, server: ScriptedServer, words: tuple[str, ...], body: dict[str, Any]
+) -> None:
+    server.answers(200, body)
+
+    outcome = pulsing(*words)
+
+    shown = outcome.out + outcome.err
+    assert shown
+    assert not {"\x1b", "\x07", "\u202e"} & set(shown)
+
+
 @pytest.mark.parametrize("form", ["json", "yaml", "jsonl", "csv", "table", "wide", "name"])
 def test_every_list_has_every_format(pulsing: Pulsing, server: ScriptedServer, form: str) -> None:
     server.answers(200, page({"name": "actors/a"}))

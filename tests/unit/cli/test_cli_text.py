@@ -10,7 +10,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pulsing.cli.text import one_line, to_json
+from pulsing.cli.text import inert, one_line, to_json
 from pulsing.cli.yaml import to_yaml
 
 texts = st.text(st.characters(exclude_categories=["Cs"]))
@@ -30,6 +30,10 @@ def test_yaml_is_read_back_as_the_value(value: Any) -> None:
 def test_json_is_read_back_as_the_value(value: Any) -> None:
     assert json.loads(to_json(value)) == value
     assert json.loads(to_json(value, indent=2)) == value
+
+
+def test_lines_and_tabs_stay_where_there_may_be_several() -> None:
+    assert inert("a\tb\n\x1b[2J\r\u061c") == "a\tb\n\\x1b[2J\\r\\u061c"
 
 
 @given(texts)

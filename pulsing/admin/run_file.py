@@ -10,6 +10,7 @@ import contextlib
 import itertools
 import json
 import os
+import stat
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -64,16 +65,21 @@ def _prepare(directory: Path) -> bool:
     """Whether the directory is there and this user's alone: under a shared one a stranger may have made it first."""
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError:
+        return False
+    return _is_safe(directory)
+
+
+def _is_safe(directory: Path) -> bool:
+    try:
         found = directory.lstat()
     except OSError:
         return False
-    return (
-        directory.is_dir() and not directory.is_symlink() and found.st_uid == os.geteuid() and not found.st_mode & 0o022
-    )
+    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid() and not found.st_mode & 0o022
 
 
 def _notes(directory: Path) -> Iterator[tuple[Path, RunningNode]]:
-    if directory.is_dir() and directory.stat().st_uid == os.geteuid():
+    if _is_safe(directory):
         for path in directory.glob("*.json"):
             node = _read(path)
             if node is not None:
@@ -91,8 +97,7 @@ def _read(path: Path) -> RunningNode | None:
 def _lives(pid: int) -> bool:
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, PermissionError):
+        # Of another user: the node is gone, and its number somebody else's.
         return False
-    except PermissionError:
-        return True
     return True

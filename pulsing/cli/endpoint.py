@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from pulsing.admin.run_file import running_nodes, runtime_directory
 from pulsing.cli.errors import NOT_ALLOWED, USAGE, CliError
 
 DEFAULT_ENDPOINT = "http://127.0.0.1:8700"
 
+_NETWORK = Path("/proc/net")
+_LISTENS = "0A"
+_STATE, _USER = 3, 7
+_ROOT = 0
+"""What a port of a container is published by."""
 
-def find_endpoint(explicit: str | None, environ: Mapping[str, str]) -> str:
+
+def find_endpoint(explicit: str | None, environ: Mapping[str, str], network: Path = _NETWORK) -> str:
     """The base URL of the admin plane to ask.
 
+    Args:
+        explicit: the one that was named.
+        environ: may name one, too.
+        network: where the kernel tells who listens at which port, where it does.
+
     Raises:
-        CliError: several nodes run here and none was named.
+        CliError: several nodes run here and none was named, or another user listens where one was looked for.
     """
     named = explicit or environ.get("PULSING_ENDPOINT")
     if named:
@@ -24,7 +37,34 @@ def find_endpoint(explicit: str | None, environ: Mapping[str, str]) -> str:
     if len(nodes) > 1:
         listed = "\n".join(f"  {node.url}  {node.name} (process {node.pid})" for node in nodes)
         raise CliError(f"several nodes run here:\n{listed}", hint="name one with --endpoint URL", exit_code=USAGE)
-    return nodes[0].url if nodes else DEFAULT_ENDPOINT
+    found = nodes[0].url if nodes else DEFAULT_ENDPOINT
+    _check_listener(found, network)
+    return found
+
+
+def _check_listener(url: str, network: Path) -> None:
+    """Refuse to show this user's token to a process of another one, which may wait where a node has been."""
+    strangers = _listeners(urlsplit(url).port or 80, network) - {os.geteuid(), _ROOT}
+    if strangers:
+        raise CliError(
+            f"it is another user who listens at {url} (uid {min(strangers)}), and would be shown your token",
+            hint="name it with --endpoint URL if that is meant",
+            exit_code=NOT_ALLOWED,
+        )
+
+
+def _listeners(port: int, network: Path) -> set[int]:
+    """The users whose processes listen at a port, as far as the kernel tells."""
+    found = set()
+    for table in ("tcp", "tcp6"):
+        try:
+            rows = (network / table).read_text().splitlines()[1:]
+        except OSError:
+            continue
+        for fields in map(str.split, rows):
+            if fields[_STATE] == _LISTENS and int(fields[1].rpartition(":")[2], 16) == port:
+                found.add(int(fields[_USER]))
+    return found
 
 
 def find_token(token_file: Path | None, environ: Mapping[str, str]) -> str | None:

@@ -61,6 +61,23 @@ def test_a_directory_that_others_may_write_to_is_not_used(directory: Path) -> No
     assert leave_note(directory, node()) is None
 
 
+def test_notes_that_others_may_have_written_are_not_read(directory: Path, tmp_path: Path) -> None:
+    assert leave_note(directory, node()) is not None
+    (tmp_path / "link").symlink_to(directory)
+    assert running_nodes(tmp_path / "link") == []
+    directory.chmod(0o770)
+    assert running_nodes(directory) == []
+
+
+def test_a_process_of_another_user_is_no_node_of_this_one(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(pid: int, number: int) -> None:
+        raise PermissionError
+
+    leave_note(directory, node())
+    monkeypatch.setattr(os, "kill", refuse)
+    assert running_nodes(directory) == []
+
+
 def test_without_a_directory_there_is_no_node(directory: Path) -> None:
     assert running_nodes(directory) == []
 

@@ -21,7 +21,7 @@ def environ(tmp_path: Path) -> dict[str, str]:
 
 def write_run_file(environ: dict[str, str], pid: int, url: str, file: str | None = None) -> None:
     directory = Path(environ["XDG_RUNTIME_DIR"]) / "pulsing"
-    directory.mkdir(exist_ok=True)
+    directory.mkdir(0o700, exist_ok=True)
     (directory / f"{file or pid}.json").write_text(json.dumps({"pid": pid, "url": url, "name": "n1"}))
 
 
@@ -55,6 +55,36 @@ def test_of_several_nodes_one_must_be_named(environ: dict[str, str]) -> None:
         find_endpoint(None, environ)
     assert all(url in caught.value.detail for url in ("http://127.0.0.1:3", "http://127.0.0.1:4"))
     assert (caught.value.exit_code, caught.value.hint) == (USAGE, "name one with --endpoint URL")
+
+
+LISTENERS = """\
+  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
+   0: 0100007F:21FC 00000000:0000 0A 00000000:00000000 00:00000000 00000000 {uid:5}        0 788864 1 0 100 0 0 10 0
+   1: 0100007F:21FC 0100007F:1234 01 00000000:00000000 00:00000000 00000000 77777        0 788865 1 0 100 0 0 10 0
+   2: 0100007F:0003 00000000:0000 0A 00000000:00000000 00:00000000 00000000 66666        0 788866 1 0 100 0 0 10 0
+"""
+
+
+@pytest.mark.parametrize("table", ["tcp", "tcp6"])
+def test_nobody_elses_process_is_shown_the_token_unless_it_was_named(
+    environ: dict[str, str], tmp_path: Path, table: str
+) -> None:
+    (tmp_path / table).write_text(LISTENERS.format(uid=55555))
+
+    with pytest.raises(CliError, match=r"another user .* http://127.0.0.1:8700 \(uid 55555\)") as caught:
+        find_endpoint(None, environ, tmp_path)
+    assert caught.value.exit_code == NOT_ALLOWED
+    assert find_endpoint(DEFAULT_ENDPOINT, environ, tmp_path) == DEFAULT_ENDPOINT
+    write_run_file(environ, os.getpid(), "http://127.0.0.1:3")
+    with pytest.raises(CliError, match="uid 66666"):
+        find_endpoint(None, environ, tmp_path)
+
+
+@pytest.mark.parametrize("uid", [0, os.geteuid()])
+def test_processes_of_this_user_and_of_root_may_be_asked(environ: dict[str, str], tmp_path: Path, uid: int) -> None:
+    (tmp_path / "tcp").write_text(LISTENERS.format(uid=uid))
+
+    assert find_endpoint(None, environ, tmp_path) == DEFAULT_ENDPOINT
 
 
 def test_the_token_is_that_of_the_user_unless_another_is_given(environ: dict[str, str], tmp_path: Path) -> None:

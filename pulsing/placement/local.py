@@ -24,11 +24,14 @@ SIZE = struct.Struct(">I")
 _LONGEST = 60 << 10
 """A pipe takes so much without waiting for its reader."""
 
+# With `-c` the interpreter looks for modules in the working directory first, into which anybody may have put some: it
+# could be /tmp.
 # Ctrl-C reaches all processes of a terminal, and what becomes of it is the parent's to say: it is ignored from the
 # first moment on, until the loop has a handler for it. The one path is where this package is; what else the parent can
 # import comes with the bootstrap.
 _PROGRAM = (
-    "import signal, sys; signal.signal(signal.SIGINT, signal.SIG_IGN); sys.path.insert(0, sys.argv[2]); "
+    "import sys; sys.path[:1] == [''] and sys.path.pop(0); "
+    "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN); sys.path.insert(0, sys.argv[2]); "
     "from pulsing.placement.child import main; main(int(sys.argv[1]))"
 )
 

@@ -589,3 +589,13 @@ except KeyboardInterrupt:
 
     assert said == ""
     assert [is_running(pid) for pid in pids] == [False, False]
+
+
+async def test_what_lies_in_the_working_directory_is_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("signal", "asyncio", "struct", "pulsing", "msgpack", "logging"):
+        (tmp_path / f"{module}.py").write_text("from pathlib import Path; Path('run').touch(); raise SystemExit(1)")
+    monkeypatch.chdir(tmp_path)
+    async with system():
+        worker = await Worker.spawn(placement="process")
+        assert await worker.pid() != os.getpid()
+    assert not (tmp_path / "run").exists()

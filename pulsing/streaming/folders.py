@@ -27,6 +27,24 @@ def folder_text(storage_path: str | os.PathLike[str] | None) -> str | None:
     return os.fspath(storage_path)
 
 
+def make_private(folder: Path) -> None:
+    """Make a folder into which this user alone can look; one that is there already stays as it is."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, exist_ok=True)
+
+
+def open_private(path: str | os.PathLike[str], flags: int) -> int:
+    """Open a file, which this user alone can read if it is made by that; never one that a link leads to.
+
+    Returns:
+        Its descriptor.
+
+    Raises:
+        OSError: it cannot be opened so.
+    """
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+
+
 class Folders:
     """The folders of one node.
 
@@ -70,9 +88,9 @@ class Folders:
         path = Path(folder) / SETTINGS_FILE
         if _read(path) == (queue, settings):
             return
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_private(path.parent)
         draft = path.with_suffix(".new")
-        with draft.open("w") as file:
+        with open(draft, "w", opener=open_private) as file:
             json.dump({"queue": queue, "settings": settings.to_dict()}, file)
             file.flush()
             os.fsync(file.fileno())

@@ -24,6 +24,7 @@ from pulsing.streaming.backends.sqlite_folder import FAILURES, locked, sync_fold
 from pulsing.streaming.backends.sqlite_recovery import Recovered, check_file, offset_in, recovered
 from pulsing.streaming.backends.wal import WITHIN_PAGES, WriteAheadLog
 from pulsing.streaming.backends.writer import Job
+from pulsing.streaming.folders import make_private, open_private
 
 logger = logging.getLogger("pulsing.streaming")
 
@@ -149,7 +150,11 @@ class SqliteFile:
 
     def open(self) -> None:
         """Open and check the file, or make it."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        make_private(self.path.parent)
+        # SQLite gives the files beside it the same rights. One that is there is not touched: to close it would take the
+        # locks from whoever has it open in this process.
+        with contextlib.suppress(FileExistsError):
+            os.close(open_private(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL))
         if self._exclusive:
             self._lock = locked(Path(f"{self.path}.lock"))
         try:

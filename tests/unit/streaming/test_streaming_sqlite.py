@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+import pulsing as pul
 from pulsing.exceptions import (
     BucketUnavailable,
     DataLost,
@@ -24,7 +25,7 @@ from pulsing.exceptions import (
     Overloaded,
     PulsingRuntimeError,
 )
-from pulsing.streaming import QueueReader
+from pulsing.streaming import QueueReader, write_queue
 from pulsing.streaming.administration import QueueBusy, delete_queue, open_queue
 from pulsing.streaming.backends.sqlite import SqliteBackend, file_of
 from pulsing.streaming.backends.writer import StoreThread
@@ -87,6 +88,28 @@ async def test_closing_twice_and_without_use_is_harmless(tmp_path: Path) -> None
     await store.put({"n": 1})
     await store.close()
     await store.close()
+
+
+async def test_other_users_can_read_nothing_of_what_is_stored(tmp_path: Path) -> None:
+    before = os.umask(0o022)
+    try:
+        async with await pul.actor_system() as system:
+            writer = await write_queue(system, "jobs", num_buckets=1, backend="sqlite")
+            await writer.put({"id": 1})
+            made = [tmp_path / "queue_storage" / "jobs", *(tmp_path / "queue_storage" / "jobs").iterdir()]
+            rights = {path.name: path.stat().st_mode & 0o777 for path in made}
+    finally:
+        os.umask(before)
+    assert {"jobs", "queue.json", "bucket_0.sqlite", "bucket_0.sqlite-wal"} <= rights.keys()
+    assert not [name for name, mode in rights.items() if mode & 0o077]
+
+
+async def test_a_folder_that_is_there_keeps_its_rights(tmp_path: Path) -> None:
+    (tmp_path / "shared").mkdir()
+    (tmp_path / "shared").chmod(0o750)
+    await written(tmp_path / "shared", 1)
+
+    assert (tmp_path / "shared").stat().st_mode & 0o777 == 0o750
 
 
 WRITERS = """

@@ -69,6 +69,10 @@ class Bounds:
         if self.max_bytes is not None and size > self.max_bytes:
             raise Overloaded(f"bucket {bucket_id} (bytes)", self.max_bytes)
 
+    def makes_room(self, records: int, size: int) -> bool:
+        """Whether a store that has so many records and bytes gives up its oldest ones."""
+        return bool(self.excess_records(records) or self.excess_bytes(size))
+
     def excess_records(self, records: int) -> int:
         """How many of the oldest records have to go, for their number."""
         return _excess(records, self.max_records)

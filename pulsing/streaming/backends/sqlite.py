@@ -181,7 +181,7 @@ class SqliteBackend(DurableBackend):
 
         Raises:
             NotSendable: a value cannot be stored.
-            Overloaded: a bound is reached and `overflow` is "reject".
+            Overloaded: a bound is reached and `overflow` is "reject", or the disk is nearly full.
             NotOwner: another owner has taken the file over.
         """
         if not self._is_open:

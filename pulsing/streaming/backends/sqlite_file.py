@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import os
 import secrets
 import sqlite3
@@ -16,17 +17,21 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from pulsing.exceptions import NotOwner, PulsingRuntimeError
+from pulsing.exceptions import NotOwner, Overloaded, PulsingRuntimeError
 from pulsing.streaming.backends.bounds import Bounds, records_of_size
 from pulsing.streaming.backends.memory import NOWHERE
 from pulsing.streaming.backends.rows import Columns, StoredRow, read_row, rows_of
 from pulsing.streaming.backends.sqlite_folder import FAILURES, locked, sync_folder
 from pulsing.streaming.backends.sqlite_recovery import Recovered, check_file, offset_in, recovered
-from pulsing.streaming.backends.wal import WITHIN_PAGES, WriteAheadLog
+from pulsing.streaming.backends.wal import PAGE, WITHIN_PAGES, WriteAheadLog
 from pulsing.streaming.backends.writer import Job
 from pulsing.streaming.folders import make_private, open_private
 
 logger = logging.getLogger("pulsing.streaming")
+
+SPARE = 32 << 20
+"""Bytes of the disk that no put takes, nor more than a tenth of it: to trim a bucket takes room in its log, and its log
+in its file. On a disk that is full to its end nothing could be removed."""
 
 
 class SqliteFile:
@@ -163,6 +168,9 @@ class SqliteFile:
             connection.execute("PRAGMA journal_mode=WAL")
             # With this SQLite syncs all but commits; those are synced here, for several files at once.
             connection.execute("PRAGMA synchronous=NORMAL")
+            # Where SQLite was built to overwrite what is removed, to trim writes as much as it removes: 49 MB for 50 MB
+            # in place of 70 kB, and more than is left of a disk that is nearly full.
+            connection.execute("PRAGMA secure_delete=OFF")
             check_file(connection, self.path)
             self._take(recovered(connection, self.path, self._epoch, self._owner, synced=self._synced))
             connection.execute(f"PRAGMA wal_autocheckpoint={WITHIN_PAGES}")
@@ -222,6 +230,7 @@ class SqliteFile:
         payloads: list[bytes] = []
         firsts: list[int] = []
         size = self.bytes
+        limit = size + self._room_on_disk()
         for job in jobs:
             self._in_hand += len(job.argument)
             added = sum(map(len, job.argument))
@@ -229,6 +238,8 @@ class SqliteFile:
                 self._bounds.check_fits(self._bucket_id, len(job.argument), added, map(len, job.argument))
                 records = self.next - self.first + len(payloads) + len(job.argument)
                 self._bounds.check_room(self._bucket_id, records, size + added)
+                if size + added > limit and not self._bounds.makes_room(records, size + added):
+                    raise Overloaded(f"the disk of bucket {self._bucket_id} (bytes to spare)", SPARE)
             except PulsingRuntimeError as error:
                 job.outcome = (None, error)
                 continue
@@ -248,6 +259,18 @@ class SqliteFile:
         self._done += accepted
         for job, first in zip(accepted, firsts, strict=True):
             job.outcome = (first, None)
+
+    def _room_on_disk(self) -> float:
+        """How many bytes may be put: what the disk has to spare, or half of what was freed in the file."""
+        try:
+            disk = os.statvfs(self.path)
+            room = disk.f_bavail * disk.f_frsize - min(SPARE, disk.f_blocks * disk.f_frsize // 10)
+            if room > SPARE or not disk.f_blocks or self._connection is None:
+                return math.inf
+            (freed,) = self._connection.execute("PRAGMA freelist_count").fetchone()
+        except FAILURES:
+            return math.inf  # who knows; the put itself will tell
+        return float(max(room, freed * PAGE // 2))
 
     def _commit(self, payloads: list[bytes], size: int) -> None:
         rows = rows_of(self.next, time.time(), self._dropped + self.bytes, payloads)

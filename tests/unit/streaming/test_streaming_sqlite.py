@@ -28,6 +28,7 @@ from pulsing.exceptions import (
 from pulsing.streaming import QueueReader, write_queue
 from pulsing.streaming.administration import QueueBusy, delete_queue, open_queue
 from pulsing.streaming.backends.sqlite import SqliteBackend, file_of
+from pulsing.streaming.backends.sqlite_file import SPARE
 from pulsing.streaming.backends.writer import StoreThread
 from pulsing.streaming.manager import local_manager
 from pulsing.testing import wait_until
@@ -502,6 +503,94 @@ async def test_a_node_tells_how_many_records_its_stores_have_yet_to_write(one_sy
         await put
         (row,) = await system.inner.inspect("queues")
         assert (row["unflushed"], row["records"]) == (0, 4)
+
+
+# --- a disk that is nearly full --------------------------------------------------------------------------------------
+
+
+class Disk:
+    """What a disk says of itself."""
+
+    def __init__(self, free: int, size: int = 1 << 30) -> None:
+        self.f_frsize = 4096
+        self.f_blocks = size // 4096
+        self.f_bavail = free // 4096
+
+
+async def test_what_is_left_of_a_disk_is_for_trimming_and_what_that_frees_for_puts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk = Disk(free=1 << 29)
+    monkeypatch.setattr("pulsing.streaming.backends.sqlite_file.os.statvfs", lambda path: disk)
+    store = SqliteBackend(0, str(tmp_path))
+    await store.put_batch(rows(*range(20_000)))
+    disk.f_bavail = SPARE // 4096
+    for put in (store.put(rows(0)[0]), store.put_batch(rows(*range(10)))):
+        with pytest.raises(Overloaded, match=r"the disk of bucket 0 \(bytes to spare\)"):
+            await put
+    assert await store.get(1, 19_999) == rows(19_999)
+
+    assert await store.trim(10_000) == 10_000
+    await store.put_batch(rows(*range(20_000, 21_000)))
+    assert await store.get(1, 20_999) == rows(20_999)
+    with pytest.raises(Overloaded):
+        await store.put_batch(rows(*range(20_000)))
+    disk.f_bavail = (1 << 29) // 4096
+    await store.put(rows(21_000)[0])
+    assert store.total_count() == 21_001
+    await store.close()
+
+
+def pages_in_log(path: str) -> int:
+    """The pages that have been written, which are brought into the file: those of the next commits are counted anew."""
+    connection = sqlite3.connect(path)
+    try:
+        return int(connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()[1])
+    finally:
+        connection.close()
+
+
+async def test_to_trim_writes_much_less_than_it_removes(tmp_path: Path) -> None:
+    store = SqliteBackend(0, str(tmp_path))
+    await store.put_batch(rows(*range(20_000)))
+    path = str(file_of(str(tmp_path), 0))
+    before = pages_in_log(path)
+    await store.trim(10_000)
+
+    assert before > 200
+    assert pages_in_log(path) < before // 10
+    await store.close()
+
+
+async def test_a_full_store_that_gives_up_its_oldest_records_goes_on_when_the_disk_is_nearly_full(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk = Disk(free=1 << 29)
+    monkeypatch.setattr("pulsing.streaming.backends.sqlite_file.os.statvfs", lambda path: disk)
+    store = SqliteBackend(0, str(tmp_path), max_records=10)
+    await store.put_batch(rows(*range(9)))
+    disk.f_bavail = 0
+    with pytest.raises(Overloaded):
+        await store.put(rows(9)[0])
+    disk.f_bavail = (1 << 29) // 4096
+    await store.put(rows(9)[0])
+    disk.f_bavail = 0
+    for number in range(10, 30):
+        await store.put(rows(number)[0])
+    assert await store.get(100, 0) == rows(*range(20, 30))
+    await store.close()
+
+
+@pytest.mark.parametrize("blocks", [0, 1 << 40])
+async def test_a_disk_that_does_not_tell_or_has_much_is_written_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, blocks: int
+) -> None:
+    disk = Disk(free=blocks // 2, size=blocks)
+    monkeypatch.setattr("pulsing.streaming.backends.sqlite_file.os.statvfs", lambda path: disk)
+    store = SqliteBackend(0, str(tmp_path))
+    await store.put(rows(0)[0])
+    assert await store.get(1, 0) == rows(0)
+    await store.close()
 
 
 # --- queues ----------------------------------------------------------------------------------------------------------

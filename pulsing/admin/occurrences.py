@@ -20,7 +20,8 @@ class Occurrences:
         self._events = events
         self._seen = 0
         self._status: dict[str, str] = {}
-        self.counts: dict[str, dict[Labels, int]] = {}
+        # From nothing on: a first suspicion alone is no rise to Prometheus, and an alert waits for it.
+        self.counts: dict[str, dict[Labels, int]] = {"cluster_member_transitions_total": {("alive", "suspect"): 0}}
 
     def catch_up(self) -> dict[str, dict[Labels, int]]:
         """Count what has happened since the last call; returns all counts."""

@@ -29,7 +29,7 @@ from pulsing.core.life import Life
 from pulsing.core.lifecycle import Ended, Terminated
 from pulsing.core.listing import describe_class, figures_of, named_actors, named_instances
 from pulsing.core.lookup import Lookup, actor_id_of, as_actor_id, as_node_id
-from pulsing.core.mailbox import DEFAULT, MAILBOX_BYTES
+from pulsing.core.mailbox import BLOCK, DEFAULT, MAILBOX_BYTES
 from pulsing.core.methods import MethodTable
 from pulsing.core.preview import Preview
 from pulsing.core.ref import ActorRef
@@ -192,6 +192,9 @@ class System:
         )
         self.registry.add(cell)
         counters.spawned += 1
+        if spec.mailbox.policy != BLOCK:
+            # What may lose messages is counted from nothing on: a first count alone is no rise to Prometheus.
+            counters.dropped.setdefault(spec.mailbox.policy, 0)
         cell.start()
         if cell.public:
             self.names.publish(self.instance_of(cell))

@@ -68,6 +68,18 @@ async def test_what_was_called_is_counted_by_class_method_and_outcome() -> None:
     assert "process_cpu_seconds" in families
 
 
+async def test_what_alerts_wait_for_is_counted_from_nothing_on() -> None:
+    """A counter that begins at its first step has not risen in the eyes of Prometheus."""
+    async with site() as world:
+        lossy = Counter.with_options(mailbox=pul.MailboxOptions(8, "reject"))
+        await lossy.spawn(name="c", system=world.system)
+        families = await scrape(world)
+    samples = [sample for family in families.values() for sample in family.samples]
+    counted = {(sample.name.removeprefix(PREFIX), *sorted(sample.labels.items())) for sample in samples}
+    assert ("actor_mailbox_dropped_total", ("class", COUNTER), ("policy", "reject")) in counted
+    assert ("cluster_member_transitions_total", ("from", "alive"), ("to", "suspect")) in counted
+
+
 async def test_what_the_listener_of_membership_refuses_and_drops_is_counted_too() -> None:
     async with site() as world:
         system = world.system.inner

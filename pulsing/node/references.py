@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
+from types import ModuleType
 from typing import Any
 
+from pulsing.core.actor_class import ActorClass
 from pulsing.core.classes import registered_classes
 from pulsing.core.messages import Message, StreamMessage
 from pulsing.core.proxy import ActorProxy, rebuild_proxy
@@ -59,5 +61,7 @@ def class_beside_actors(wire_name: str) -> type | None:
         return None
     found: Any = sys.modules.get(module_name)
     for part in qualname.split("."):
-        found = getattr(found, part, None)
+        # Not by getattr: a module, or an object in it, may import or do whatever it likes when it is asked for a name.
+        found = found._cls if isinstance(found, ActorClass) else found
+        found = vars(found).get(part) if isinstance(found, (type, ModuleType)) else None
     return found if isinstance(found, type) and module_of(found) == module_name else None

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import pickle
+import sys
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
 import pulsing as pul
-from pulsing.node.references import MESSAGE_TAG, PROXY_TAG, teach
+from pulsing.node.references import MESSAGE_TAG, PROXY_TAG, class_beside_actors, teach
 from pulsing.testing import cluster, run_virtual
 from pulsing.wire import Codec, DecodeError, TypeRegistry
 
@@ -102,6 +103,40 @@ def test_handles_are_not_made_of_parts_without_end(tag: int, parts: Any) -> None
         await system.shutdown()
 
     run_virtual(scenario)
+
+
+class Asked:
+    """Notes for which attributes it is asked."""
+
+    names: list[str] = []
+
+    def __getattr__(self, name: str) -> Any:
+        self.names.append(name)
+        raise AttributeError(name)
+
+
+asked = Asked()
+
+
+@pul.remote
+class Office:
+    class Form(NamedTuple):
+        number: int
+
+
+def test_a_class_is_found_where_it_stands_and_no_object_is_asked_for_one() -> None:
+    assert class_beside_actors(f"{__name__}:Forged") is Forged
+    assert class_beside_actors(f"{__name__}:Office.Form") is Office.Form
+    for name in ("asked.anything", "Forged.__class__", "Forged.__init__", "absent", "pytest.Item", "", "."):
+        assert class_beside_actors(f"{__name__}:{name}") is None
+    assert "anything" not in asked.names
+
+
+def test_a_module_is_not_asked_for_what_it_does_not_have(monkeypatch: pytest.MonkeyPatch) -> None:
+    wanted: list[str] = []
+    monkeypatch.setattr(sys.modules[__name__], "__getattr__", wanted.append, raising=False)
+    assert class_beside_actors(f"{__name__}:lazily_imported") is None
+    assert wanted == []
 
 
 class Forged:

@@ -9,6 +9,7 @@ import os
 import shutil
 import signal
 import socket
+import sys
 from collections.abc import Callable, Coroutine, Iterator
 from typing import Any, TypeVar
 
@@ -24,12 +25,26 @@ _homes = itertools.count()
 
 
 def pytest_configure() -> None:
+    let_interrupts_through()
+    keep_bytecode()
+
+
+def let_interrupts_through() -> None:
     """Let programs that tests start be interrupted, also where a shell started pytest in the background.
 
     Such a shell lets its jobs ignore SIGINT, their children inherit that, and Python then raises no KeyboardInterrupt.
     """
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def keep_bytecode() -> None:
+    """Let this process and its children keep what they compile, also where the environment asks not to.
+
+    Images of containers ask for that, and then each of the hundreds of programs that tests start compiles Pulsing anew.
+    """
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    sys.dont_write_bytecode = False
 
 
 @pytest.hookimpl(tryfirst=True)

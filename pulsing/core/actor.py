@@ -9,6 +9,7 @@ from contextvars import ContextVar
 from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
+from pulsing.core.timers import check_seconds
 from pulsing.ids import ActorId
 
 if TYPE_CHECKING:
@@ -73,7 +74,12 @@ class ActorContext:
         return self._cell.system.facade
 
     def delayed(self, sec: float = 0.0) -> Delayed:
-        """Call a method of this actor after `sec` seconds: `current_actor().delayed(2).method(…)`."""
+        """Call a method of this actor after `sec` seconds: `current_actor().delayed(2).method(…)`.
+
+        Raises:
+            ValueError: that is no number of seconds.
+        """
+        check_seconds(sec, "sec")
         return Delayed(self._cell, sec)
 
     def stop(self) -> None:

@@ -15,6 +15,7 @@ from pulsing.core import ActorId, ActorRef, remote
 from pulsing.core.registry import lookup_path
 from pulsing.core.statistics import LatencyCounters
 from pulsing.core.system import System
+from pulsing.core.timers import check_seconds
 from pulsing.exceptions import NotSendable, PulsingRuntimeError
 from pulsing.streaming.acks import Acks
 from pulsing.streaming.backends.memory import size_of
@@ -170,7 +171,7 @@ class TopicBroker:
             `{"success", "delivered", "failed", "subscriber_count", "failed_subscribers", "timed_out"}`
 
         Raises:
-            ValueError: an unknown mode.
+            ValueError: an unknown mode, or a timeout that is no number of seconds.
         """
         outcome = self.fan_out(payload, mode, sender_id, timeout)
         return outcome if isinstance(outcome, dict) else await outcome
@@ -216,6 +217,7 @@ class TopicBroker:
         targets = [s for s in self.subscribers.values() if s.id != sender_id]
         if mode == FIRE_AND_FORGET or timeout == 0:
             return self._tell_all(message, targets, size)
+        check_seconds(timeout, "timeout")
         if not targets:
             return _outcome(True, 0, 0, 0, [])
         if timeout is None:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 
+from pulsing.core.timers import check_seconds
 from pulsing.streaming.backend import check_options
 from pulsing.streaming.catalogue import Catalogue, QueueDiffers, QueueSettings
 from pulsing.streaming.remembering import Remembering
@@ -101,6 +102,7 @@ class Declarations:
 
     async def wait(self, topic: str, timeout: float) -> bool:
         """Wait until a queue is set up; False after `timeout` seconds."""
+        check_seconds(timeout, "timeout")
         arrival: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(topic, []).append(arrival)
         try:

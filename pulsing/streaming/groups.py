@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequen
 from typing import Any
 
 from pulsing.clock import Clock
+from pulsing.core.timers import check_seconds
 from pulsing.exceptions import DataLost, PulsingError
 from pulsing.streaming.backend import CommittingBackend
 from pulsing.streaming.backends.memory import Record
@@ -148,6 +149,7 @@ class BucketGroups:
     async def wait(self, caller: Caller, timeout: float) -> Standing:
         """Wait up to so many seconds until there may be something to lend."""
         group, known = await self._enter(caller)
+        check_seconds(timeout, "timeout")
         deadline = self._now() + timeout
         earliest = await self._earliest()
         while known:
@@ -165,6 +167,7 @@ class BucketGroups:
 
     async def nack(self, caller: Caller, offset: int, number: int, delay: float) -> tuple[list[bool], Standing]:
         """Give a loan back."""
+        check_seconds(delay, "delay")
         return await self._about_loans(caller, [Nack(offset, number, delay)])
 
     async def extend(self, caller: Caller, offset: int, number: int) -> tuple[list[bool], Standing]:
@@ -229,6 +232,7 @@ class BucketGroups:
     async def _enter(self, caller: Caller, joins: bool = False) -> tuple[_Group, bool]:
         """The caller's group, and whether the caller is the member of its id."""
         name, consumer, token, ack_wait, max_deliver, start = caller
+        check_seconds(ack_wait, "ack_wait")
         group = self._groups.get(name) or await self._begin(name, start)
         return group, _accepted(self._handle(group, Report(consumer, token, ack_wait, max_deliver, joins)))
 

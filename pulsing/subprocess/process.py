@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import locale
+import math
 import signal
 import subprocess
 from collections.abc import AsyncIterator, Awaitable
@@ -11,6 +12,7 @@ from typing import Any
 
 from pulsing.core.actor import current_actor
 from pulsing.core.remote import remote
+from pulsing.core.timers import check_seconds
 from pulsing.subprocess.child import Child
 from pulsing.subprocess.ends import End, Output, text_decoder
 from pulsing.subprocess.guard import Guard
@@ -163,6 +165,8 @@ class ProcessActor:
             self._stdin.close()
 
     async def _within(self, timeout: float | None, what: Awaitable[Any]) -> Any:
+        timeout = None if timeout == math.inf else timeout
+        check_seconds(timeout, "timeout")
         try:
             return await asyncio.wait_for(what, timeout)
         except asyncio.TimeoutError:

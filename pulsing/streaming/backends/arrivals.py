@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+from pulsing.core.timers import check_seconds
+
 
 class Arrivals:
     """The waiting readers of one log.
@@ -34,7 +36,12 @@ class Arrivals:
                 arrival.set_exception(error)
 
     async def beyond(self, offset: int, timeout: float | None) -> bool:
-        """Wait until there is a record at `offset` or after it; False after `timeout` seconds (None for ever)."""
+        """Wait until there is a record at `offset` or after it; False after `timeout` seconds (None for ever).
+
+        Raises:
+            ValueError: the timeout is no number of seconds; nan would put the timers of the loop out of order.
+        """
+        check_seconds(timeout, "timeout")
         loop = asyncio.get_running_loop()
         deadline = None if timeout is None else loop.time() + timeout
         while self._end() <= offset:

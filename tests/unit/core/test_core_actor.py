@@ -154,6 +154,9 @@ def test_a_delayed_call_comes_later_through_the_mailbox() -> None:
 
         ticker = await spawn(pul.remote(Ticker), name="t", system=system)
         began = asyncio.get_running_loop().time()
+        for never in (float("nan"), float("inf"), "2"):
+            with pytest.raises(ValueError, match="sec is a number of seconds"):
+                await ticker.start(never)
         assert await ticker.start(2) == "Task"
         await ticker.start_and_call_off()
         await asyncio.sleep(1.9)

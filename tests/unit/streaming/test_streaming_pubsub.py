@@ -244,6 +244,10 @@ async def test_a_timeout_that_is_no_number_of_seconds_is_refused_before_anything
         with pytest.raises(ValueError, match="timeout is a number of seconds, or None, and not"):
             await writer.publish(1, timeout=timeout)
         assert (await writer.stats())["total_published"] == 0
+        await subscribe_to_topic(system, "t", "nobody", "nobody")
+        broker = await get_topic_broker(system, "t")
+        with pytest.raises(ValueError, match="timeout is a number of seconds, or None, and not"):
+            await broker.publish(1, "wait_all_acks", timeout=timeout)
 
 
 async def test_wait_any_returns_at_the_first_successful_ack(one_system: Any) -> None:

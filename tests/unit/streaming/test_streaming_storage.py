@@ -22,6 +22,16 @@ async def bucket(**options: Any) -> Any:
     return storage
 
 
+@pytest.mark.parametrize("timeout", [float("nan"), float("inf")])
+async def test_a_wait_for_what_is_no_number_of_seconds_is_refused(timeout: float) -> None:
+    storage = await bucket()
+    with pytest.raises(ValueError, match="timeout is a number of seconds"):
+        await anext(storage.get_stream(wait=True, timeout=timeout))
+    with pytest.raises(ValueError, match="timeout is a number of seconds"):
+        fetched: Any = storage.fetch(1, 0, timeout)
+        await fetched
+
+
 async def test_replies_have_the_fixed_keys() -> None:
     storage = await bucket()
 

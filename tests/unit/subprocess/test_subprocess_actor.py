@@ -55,7 +55,9 @@ async def test_its_pipes_are_methods() -> None:
         assert await process.stdout_read() == "ÜSSE\n"
         assert isinstance(await process.stdout_fileno(), int)
         await process.stdout_close()
-        assert await process.wait(30) == 0
+        assert await process.wait(float("inf")) == 0
+        with pytest.raises(ValueError, match="timeout is a number of seconds"):
+            await process.wait(float("nan"))
 
 
 async def test_what_is_no_pipe_gives_none_and_takes_nothing() -> None:

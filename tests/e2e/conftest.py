@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
-from tests.e2e.browsing import Visit, running_node, visiting
+from tests.e2e.browsing import Visit, new_context, running_node, visiting_again
 
 
 @pytest.fixture(scope="session")
@@ -21,14 +21,22 @@ def browser(require_browser: str) -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with running_node(tmp_path_factory.mktemp("home")) as (url, _):
+    """The address of a node with ten thousand actors, which the tests share."""
+    with running_node(tmp_path_factory.mktemp("home"), crowd=10_000) as (url, _):
         yield url
 
 
+@pytest.fixture(scope="session")
+def own_page(browser: Browser) -> Iterator[Page]:
+    """The page in which one visit follows another."""
+    with new_context(browser) as context:
+        yield context.new_page()
+
+
 @pytest.fixture
-def visit(browser: Browser, node: str) -> Iterator[Visit]:
+def visit(own_page: Page, node: str) -> Iterator[Visit]:
     """Somebody who is logged in; fails the test when the page complained or asked another origin."""
-    with visiting(browser, node) as one:
+    with visiting_again(own_page, node) as one:
         one.log_in()
         yield one
         assert one.complaints == []

@@ -1,4 +1,7 @@
-"""A node for the browser's tests: a few classes worth calling, a crowd of actors, a queue and a topic."""
+"""A node for the browser's tests: a few classes worth calling, a crowd of actors, a queue and a topic.
+
+usage: dashboard_node.py CROWD
+"""
 
 from __future__ import annotations
 
@@ -11,8 +14,6 @@ import pulsing as pul
 from pulsing.agent import agent
 from pulsing.exceptions import PulsingError
 from pulsing.streaming import MemoryBackend, register_backend
-
-CROWD = 10_000
 
 
 @pul.remote
@@ -93,12 +94,12 @@ class Loser:
             await gone.increment()
 
 
-async def main() -> None:
+async def main(size: int) -> None:
     """Serve until killed."""
     system = await pul.init("127.0.0.1:0")
     await pul.spawn(Counter(), name="counter", public=True)
     await pul.spawn(Scribe(), name="scribe", public=True)
-    crowd = [await Idler.spawn(name=f"idler-{number:04}", public=False) for number in range(CROWD)]
+    crowd = [await Idler.spawn(name=f"idler-{number:04}", public=False) for number in range(size)]
     register_backend("attic", Attic)
     queue = await system.queue.write("orders", bucket_column="id", num_buckets=4)
     await queue.put([{"id": f"a{number}", "amount": number} for number in range(8)])
@@ -120,4 +121,4 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    asyncio.run(main(int(sys.argv[1])))

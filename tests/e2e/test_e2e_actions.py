@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -14,13 +13,10 @@ pytestmark = [pytest.mark.shared_resources, pytest.mark.timeout(120)]
 
 
 @pytest.fixture
-def visit(browser: Browser, node: str) -> Iterator[Visit]:
+def visit(visit: Visit) -> Visit:
     """Somebody who is logged in, whose clipboard can be read."""
-    with visiting(browser, node) as one:
-        one.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
-        one.log_in()
-        yield one
-        assert one.complaints == []
+    visit.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    return visit
 
 
 def spawned(page: Page, name: str) -> str:

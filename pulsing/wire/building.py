@@ -9,6 +9,7 @@ import datetime as dt
 import decimal
 import pathlib
 import pickle
+import re
 import uuid
 import zoneinfo
 from collections import Counter, OrderedDict, deque
@@ -25,7 +26,7 @@ from pulsing.wire.errors import DecodeError, ProtocolError
 from pulsing.wire.failures import failure_from_fields, from_failure
 from pulsing.wire.limits import Limits
 from pulsing.wire.registry import FIRST_EXTENSION, LAST_EXTENSION, TypeRegistry
-from pulsing.wire.tags import COMPLEX, CONTAINER_OPENERS, MICROSECOND, PATHS, ZONE_KEY, Tag, openers
+from pulsing.wire.tags import COMPLEX, CONTAINER_OPENERS, MICROSECOND, PATHS, ZONE_KEY, Tag, extensions, openers
 
 TIMESTAMP_AS_INT = 2
 """msgpack builds its own timestamp type without asking the hook; as a number it can do no harm."""
@@ -33,8 +34,8 @@ TIMESTAMP_AS_INT = 2
 _CONTAINERS = frozenset({list, dict})
 _FEW_KEYS = 256
 """So many may have the same hash."""
-_MAP_16, _MAP_32 = 0xDE, 0xDF
-"""With which maps of more than fifteen pairs begin."""
+_LARGE_MAP = re.compile(rb"\xde[\x01-\xff]|\xdf\x00")
+"""How maps of more than `_FEW_KEYS` pairs begin, among other things."""
 
 
 class Builder:
@@ -297,12 +298,13 @@ def map_hook(data: bytes) -> Callable[[list[tuple[Any, Any]]], dict[Any, Any]] |
     The encoder gives it none, but msgpack takes them. Other keys need no look: texts and bytes have secret hashes,
     numbers of 64 bits too few that collide.
     """
-    few = len(data) <= 4 * _FEW_KEYS or openers(data) <= _FEW_KEYS
-    return None if few or not (_MAP_16 in data or _MAP_32 in data) else _map_of
+    few = len(data) <= 4 * _FEW_KEYS or extensions(data) <= _FEW_KEYS
+    return None if few or _LARGE_MAP.search(data) is None else _map_of
 
 
 def _map_of(pairs: list[tuple[Any, Any]]) -> dict[Any, Any]:
-    _scattered([key for key, _ in pairs])
+    if len(pairs) > _FEW_KEYS:
+        _scattered([key for key, _ in pairs])
     return dict(pairs)
 
 

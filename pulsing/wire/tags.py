@@ -70,7 +70,8 @@ PATHS: tuple[type[pathlib.PurePath], ...] = (
 CONTAINER_OPENERS = bytes([*range(0x80, 0xA0), *range(0xDC, 0xE0)])
 """Bytes with which lists and maps begin."""
 
-_OPENERS = bytes([*CONTAINER_OPENERS, *range(0xC7, 0xCA), *range(0xD4, 0xD9)])
+_EXTENSIONS = bytes([*range(0xC7, 0xCA), *range(0xD4, 0xD9)])
+_OPENERS = CONTAINER_OPENERS + _EXTENSIONS
 
 
 def openers(head: bytes) -> int:
@@ -80,3 +81,8 @@ def openers(head: bytes) -> int:
     proves nothing.
     """
     return len(head) - len(head.translate(None, _OPENERS))
+
+
+def extensions(head: bytes) -> int:
+    """How many bytes could begin an extension; as `openers`, a bound and not the number."""
+    return len(head) - len(head.translate(None, _EXTENSIONS))

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from pulsing.admin.app import declared_routes
 from pulsing.admin.families import DETAILED, DETAILED_PREFIX, FAMILIES, PREFIX
+from pulsing.admin.problems import KINDS
 from pulsing.admin.routing import Route
 from pulsing.admin.settings import AdminSettings
 
@@ -28,7 +29,16 @@ _REST = """\
 Every node answers for the whole cluster, on its admin listener. `/api/v1/openapi.json` describes bodies and answers;
 the dashboard tries them out. Routes with a role want `Authorization: Bearer` and a token. An operator
 may what a viewer may, and an admin what both may. The word of an action is what `admin.disabled_actions` and the audit
-call it.
+call it. A query parameter that a route does not have is refused.
+"""
+
+_PROBLEMS = """\
+## Problems
+
+What cannot be done is answered with a problem (`application/problem+json`): `type`, `title`, `status`, `detail`,
+`code`, where one can be given a `hint`, `errors` with the place of each fault of the input, and a `trace_id` that finds
+it in the log. `maybe_executed` says whether a message that was sent may have been handled. An exception of an actor's
+own code is no problem: the call answers 200 with `ok: false`.
 """
 
 
@@ -47,9 +57,11 @@ def metrics_page() -> str:
 
 
 def rest_page() -> str:
-    """The page of all routes."""
+    """The page of all routes, and of all that they answer when they refuse."""
     routes = sorted(declared_routes(AdminSettings()), key=lambda route: (route.path, route.method))
-    return "\n".join([_REST, *_table(("route", "", "role", "action"), map(_route_row, routes)), ""])
+    listed = _table(("route", "", "role", "action"), map(_route_row, routes))
+    problems = ((f"`/problems/{slug}`", str(kind.status), kind.code, kind.title) for slug, kind in KINDS.items())
+    return "\n".join([_REST, *listed, "", _PROBLEMS, *_table(("type", "status", "code", "title"), problems), ""])
 
 
 def _route_row(route: Route) -> tuple[str, ...]:

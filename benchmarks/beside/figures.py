@@ -66,9 +66,9 @@ FIGURES = (
         floor_name="a bare future",
         ratio=0.45,
         peers=("local", "call"),
-        if_missed="What a call adds to a future and a deque (mailbox, turn, deadline, counters) is Python of "
-        "its own, and fixed; the floor is a loop in C, which gains more from a fast processor. Left "
-        "to do: fewer attributes a call, or the cell compiled.",
+        if_missed="What a call adds to a future (the call object, the actor's context, counters) is Python of its own; "
+        "the floor is a loop in C, which gains more from a fast processor. Left to do: fewer attributes a call, or the "
+        "cell compiled.",
     ),
     Figure(
         "local calls, 64 at once",

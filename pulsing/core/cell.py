@@ -1,9 +1,10 @@
 """One actor at work: takes messages from its mailbox and runs them in turn.
 
 A cell owns no task while it is idle. When its mailbox turns non-empty it schedules one drain on the loop; the drain
-runs sync methods in place and starts async ones as tasks, in mailbox order. Asks come in at `ask`, tells at `tell`,
-messages of other nodes at `deliver`. What is not done in one turn is seen to in `progress`; what becomes of messages is
-said in `answers`, and of generators in `pump`.
+runs sync methods in place and starts async ones as tasks, in mailbox order. An ask for a sync method that finds nothing
+before it is run where it is made, within the bounds of `at_once`. Asks come in at `ask`, tells at `tell`, messages of
+other nodes at `deliver`. What is not done in one turn is seen to in `progress`; what becomes of messages is said in
+`answers`, and of generators in `pump`.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any
 
 import pulsing.core.answers as answers
 from pulsing.core.actor import CURRENT, TRACE
+from pulsing.core.at_once import ASKS_PER_TURN, AtOnce
 from pulsing.core.envelope import ATTRIBUTE, Envelope
 from pulsing.core.late import LONG_WAIT_S, comes_too_late
 from pulsing.core.lifecycle import RUNNING
@@ -60,7 +62,7 @@ class Cell(Progress):
         return self.post(Envelope(self.actor_id, method, args, kwargs, None, timeout, stream=stream))
 
     def post(self, envelope: Envelope) -> asyncio.Future[Any]:
-        """Stamp an ask of this node, put it into the mailbox and return the future of its answer.
+        """Stamp an ask of this node, run it or put it into the mailbox, and return the future of its answer.
 
         Every ask comes through here, so what `deliver` does for the common case is written out.
         """
@@ -69,10 +71,13 @@ class Cell(Progress):
         sender = CURRENT.get()
         envelope.sender = None if sender is None else sender._cell.actor_id
         envelope.trace = TRACE.get()
+        envelope.deadline = None
+        at_once = self.system.at_once
+        begun = at_once.left and not self._scheduled and self._run_at_once(envelope, now, at_once)
+        if begun and reply.done():
+            return reply
         timeout = envelope.timeout
-        if timeout is None:
-            envelope.deadline = None
-        else:
+        if timeout is not None:
             deadlines = self.deadlines
             if timeout is DEFAULT_ASK_TIMEOUT:
                 timeout = envelope.timeout = deadlines.usual
@@ -81,6 +86,8 @@ class Cell(Progress):
                 deadlines.common[envelope] = None
             else:
                 deadlines.add(envelope)
+        if begun:
+            return reply
         mailbox = self._mailbox
         if mailbox is None or (mailbox and (mailbox.attended or len(mailbox) >= mailbox.capacity)):
             self.deliver(envelope)
@@ -90,6 +97,32 @@ class Cell(Progress):
                 self._scheduled = True
                 self.loop.call_soon(self._drain, context=self._context)
         return reply
+
+    def _run_at_once(self, envelope: Envelope, now: float, at_once: AtOnce) -> bool:
+        """Run an ask where it is made if that is all that a drain would do; False if it has to wait for its turn."""
+        mailbox, turn = self._mailbox, self._turns.get(envelope.method)
+        if (
+            turn is None
+            or not turn.in_place
+            or mailbox is None
+            or mailbox
+            or self.state is not RUNNING
+            or self._own_end
+            or self._in_progress >= self.spec.max_concurrency
+        ):
+            return False
+        left = at_once.left
+        if left == ASKS_PER_TURN:
+            at_once.begin(now)
+        elif now > at_once.until:
+            at_once.left = 0
+            return False
+        at_once.left = 0
+        try:
+            self._context.run(self._run, envelope, turn, now)  # type: ignore[union-attr]
+        finally:
+            at_once.left = left - 1
+        return True
 
     def tell(
         self, method: str | None, args: tuple[Any, ...], kwargs: dict[str, Any] | None
@@ -165,8 +198,16 @@ class Cell(Progress):
         self.loop.call_soon(self._drain, context=self._context)
 
     def _drain(self) -> None:
-        """Run what waits, in order, until the mailbox is empty or it is somebody else's turn."""
         self._scheduled = False
+        at_once = self.system.at_once
+        left, at_once.left = at_once.left, 0
+        try:
+            self._take_turns()
+        finally:
+            at_once.left = left
+
+    def _take_turns(self) -> None:
+        """Run what waits, in order, until the mailbox is empty or it is somebody else's turn."""
         mailbox = self._mailbox
         if mailbox is None:
             return

@@ -19,6 +19,7 @@ from typing import Any
 
 import pulsing.core.elsewhere as elsewhere
 from pulsing.clock import Clock, SystemClock, system_random
+from pulsing.core.at_once import AtOnce
 from pulsing.core.cell import Cell
 from pulsing.core.conversation import AgentCell
 from pulsing.core.dead_letters import DeadLetter, DeadLetters
@@ -117,6 +118,7 @@ class System:
         self.tasks = TaskScope("pulsing")
         self.asks = AskCounters()
         self.deadlines = Deadlines(self.loop, self.now, self._timed_out)
+        self.at_once = AtOnce(self.loop)
         self.events = EventStream(self.clock)
         self.dead_letters = DeadLetters(self.clock, self._report_dead_letter)
         self.preview = Preview(PREVIEW_BYTES)

@@ -22,10 +22,11 @@ class Turn:
         function: takes the actor first; None where the name is not callable.
         is_async: whether calling it only makes a coroutine, which takes its first step later.
         in_thread: whether it runs in the worker thread.
+        in_place: whether it is a function that runs on the loop to its end.
         counters: where its calls are counted.
     """
 
-    __slots__ = ("counters", "function", "in_thread", "is_async")
+    __slots__ = ("counters", "function", "in_place", "in_thread", "is_async")
 
     def __init__(
         self, function: Callable[..., Any] | None, is_async: bool, in_thread: bool, counters: MethodCounters
@@ -33,6 +34,7 @@ class Turn:
         self.function = function
         self.is_async = is_async
         self.in_thread = in_thread
+        self.in_place = function is not None and not is_async and not in_thread
         self.counters = counters
 
 

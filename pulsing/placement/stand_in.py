@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import pulsing.core.answers as answers
+from pulsing.core.at_once import AtOnce
 from pulsing.core.cell import Cell
 from pulsing.core.envelope import Envelope
 from pulsing.core.lifecycle import RUNNING
@@ -42,6 +43,9 @@ class StandIn(Cell):
         if self.state is RUNNING and not self.mailbox and self._has_room:
             return self._send_on(envelope)
         return super().deliver(envelope, wait)
+
+    def _run_at_once(self, envelope: Envelope, now: float, at_once: AtOnce) -> bool:
+        return False  # it is run elsewhere
 
     def begin_end(self, reason: str, error: Exception | None, timeout: float | None) -> None:
         self._outpost.hurry(reason, timeout)

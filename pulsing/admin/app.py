@@ -53,6 +53,7 @@ def create_admin_app(system: Any, settings: AdminSettings | None = None, *, cloc
     plane = Plane(system, settings, clock or SystemClock())
     table = RouteTable(declared_routes(settings))
     app = FastAPI(
+        routes=table.as_served(),
         title="Pulsing",
         version=version("pulsing"),
         docs_url=None,
@@ -63,7 +64,6 @@ def create_admin_app(system: Any, settings: AdminSettings | None = None, *, cloc
     )
     app.state.plane = plane
     app.state.table = table
-    table.install(app)
     table.check(app)
     _answer_problems(app)
     app.add_middleware(

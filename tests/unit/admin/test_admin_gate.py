@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import re
 from typing import Any
@@ -27,6 +28,7 @@ def paths() -> list[str]:
     return sorted(re.sub(r"\{[^}]*\}", "x", path) for path in declared)
 
 
+@functools.cache
 def table() -> RouteTable:
     return RouteTable(declared_routes(AdminSettings()))
 
@@ -360,6 +362,14 @@ def test_a_route_without_a_role_cannot_be_declared_or_slipped_in() -> None:
     app.add_api_route("/slipped-in", lambda: None)
     with pytest.raises(RuntimeError, match="slipped-in"):
         table().check(app)
+
+
+def test_apps_share_the_routes_that_are_declared_alike() -> None:
+    open_to_all = RouteTable(declared_routes(AdminSettings(metrics_auth="open")))
+    unlike = [one.path for one, other in zip(table().routes, open_to_all.routes, strict=True) if one != other]
+    shared = [one is other for one, other in zip(table().as_served(), open_to_all.as_served(), strict=True)]
+    assert unlike == ["/metrics"]
+    assert shared.count(False) == 1
 
 
 async def test_a_route_that_is_added_later_is_denied() -> None:

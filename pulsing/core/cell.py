@@ -108,7 +108,7 @@ class Cell(Progress):
             or mailbox
             or self.state is not RUNNING
             or self._own_end
-            or self._in_progress >= self.spec.max_concurrency
+            or self._in_progress  # a task that is yet to take its first step goes first
         ):
             return False
         left = at_once.left

@@ -127,6 +127,22 @@ def test_what_was_told_before_comes_before() -> None:
     in_virtual_time(test)
 
 
+@pytest.mark.parametrize("passing", range(5))
+def test_an_async_method_that_was_asked_for_before_takes_its_first_step_before(passing: int) -> None:
+    async def test(system: ActorSystem) -> None:
+        gate = await spawn(GATE, system=system)
+        await gate.note("first")
+        await turns()
+        entering = asyncio.ensure_future(gate.enter("in"))
+        await turns(1 + passing)
+        await gate.note("after")
+        assert gate.ref._cell.actor.entered == ["first", "in", "after"]
+        gate.ref._cell.actor.open.set()
+        await entering
+
+    in_virtual_time(test)
+
+
 def test_an_actor_that_has_no_room_takes_its_time() -> None:
     async def test(system: ActorSystem) -> None:
         gate = await spawn(GATE.with_options(max_concurrency=1), system=system)

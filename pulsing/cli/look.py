@@ -115,7 +115,9 @@ def list_things(
         if output in _WHOLE and not all_rows:
             show_object(pages[0], output, color=False)
         else:
-            rows = [_with_holders(row) if what is Listing.names else row for page in pages for row in page["items"]]
+            rows = [row for page in pages for row in page["items"]]
+            if what is Listing.names and output not in (*_WHOLE, Format.jsonl):
+                rows = [_with_holders(row) for row in rows]
             show_rows(rows, shown, output, color=colored(no_color))
         _exit_if_partial(pages)
 

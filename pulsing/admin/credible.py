@@ -25,6 +25,8 @@ def is_credible(kind: str, value: Any, params: Mapping[str, Any]) -> bool:
         return not value or _message_page(value)
     if not _is_sound(value, _DEPTH):
         return False
+    if kind == "actors" and params.get("bare"):
+        return _bare_window(value)
     if kind in _LISTS:
         row = _LISTS[kind]
         return _all(row)(value) or (kind == "actors" and _window(value))
@@ -103,6 +105,7 @@ def _row(needed: Mapping[str, Check], *, numbers: tuple[str, ...] = (), others: 
 _TIMES = {"handle_s": _numbers_by_name, "wait_s": _numbers_by_name}
 _ACTOR = _row({"id": _text, "class": _text, "state": _text}, others={"tags": _map})
 _window = _row({"rows": _all(_ACTOR), "total": _count, "filtered": _count})
+_bare_window = _row({"rows": _all(_row({"id": _text})), "total": _count, "filtered": _count})
 _counts = _row(
     {"key": _all(_text)}, numbers=merging.numbers_of(merging.COUNT_RULES), others={"by_state": _numbers_by_name}
 )

@@ -52,7 +52,8 @@ LIES: dict[str, Bend] = {
 }
 
 PATHS = (
-    *("overview", "nodes", "links", "actors", "actors?sort=-mailbox", "actors?search=cou&tag=a", "agents", "classes"),
+    *("overview", "nodes", "links", "actors", "actors?sort=-mailbox", "actors?offset=500", "actors?search=cou&tag=a"),
+    *("agents", "classes"),
     *("methods", "queues", "topics", "events", "dead-letters", "actors/summary?by=class,node"),
     *("actors?scope=node", "queues/jobs", "queues/jobs/messages", f"classes/{COUNTER}", "timeseries?scope=cluster"),
 )

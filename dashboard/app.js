@@ -28,7 +28,7 @@ const MODULES = {
   cluster: [() => import("./pages/cluster.js")],
   links: [() => import("./pages/links.js")],
   events: [() => import("./pages/events.js")],
-  problems: [() => import("./pages/problems.js")],
+  problems: [() => import("./pages/problems.js"), () => import("./pages/problem.js")],
   health: [() => import("./pages/health.js")],
   metrics: [() => import("./pages/metrics.js")],
   audit: [() => import("./pages/audit.js")],

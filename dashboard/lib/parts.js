@@ -78,13 +78,17 @@ export function CopyButton({ text, label = "Copy" }) {
   return html`<button type="button" class="button ghost small copy" onClick=${copy} title=${label || "Copy"} aria-label=${label || "Copy"}><${Icon} name="copy" size=${14} />${done ? "Copied" : label}</button>`;
 }
 
+/** The types of problems that have a page: those made here, for want of an answer, have none. */
+const TYPE = /^\/problems\/(?!unreachable$|http-)/;
+
 /** What went wrong, in the server's words, with its hint. @param {{problem: any, children?: any}} props */
 export function ProblemBox({ problem, children }) {
   if (!problem) return null;
   return html`<div class="notice bad" role="alert"><${Icon} name="warn" /><div><b>${problem.detail || problem.title}</b>
     ${problem.hint && html`<p>${problem.hint}</p>`}
     ${(problem.errors ?? []).map((/** @type {any} */ each) => html`<p class="mono">${(each.loc ?? []).slice(1).join(".")}: ${each.msg}</p>`)}
-    ${problem.trace_id && html`<p class="faint mono">trace ${problem.trace_id}</p>`}${children}</div></div>`;
+    ${problem.trace_id && html`<p class="faint mono">trace ${problem.trace_id}</p>`}
+    ${TYPE.test(problem.type) && html`<p><a href=${link("problems", problem.type.replace(TYPE, ""))}>What this means</a></p>`}${children}</div></div>`;
 }
 
 /** Says which nodes did not answer. @param {{view: any}} props */

@@ -13,8 +13,9 @@ from starlette.responses import Response
 
 from pulsing.admin.gate import Gate
 from pulsing.admin.plane import Plane
-from pulsing.admin.problems import ProblemError, actor_problem, input_problem, problem_of
+from pulsing.admin.problems import KINDS, ProblemError, actor_problem, input_problem, problem_of
 from pulsing.admin.reach import check_reach
+from pulsing.admin.remedies import REMEDIES
 from pulsing.admin.routes.actors import actors
 from pulsing.admin.routes.classes import classes
 from pulsing.admin.routes.cluster import cluster
@@ -78,7 +79,7 @@ def create_admin_app(system: Any, settings: AdminSettings | None = None, *, cloc
         requests=plane.traffic.record,
         refusals=plane.traffic.refuse,
     )
-    _describe_security(app)
+    _complete_specification(app)
     return app
 
 
@@ -131,7 +132,7 @@ def _response(request: Request, problem: ProblemError) -> Response:
     return Response(problem.encode(visit.path, visit.trace_id), problem.kind.status, problem.all_headers())
 
 
-def _describe_security(app: FastAPI) -> None:
+def _complete_specification(app: FastAPI) -> None:
     specify = app.openapi
 
     def openapi() -> dict[str, Any]:
@@ -142,6 +143,7 @@ def _describe_security(app: FastAPI) -> None:
                 "header": {"type": "apiKey", "in": "header", "name": "X-Pulsing-Token"},
             }
             schema["security"] = [{"token": []}, {"header": []}]
+            schema["x-problems"] = {slug: {**kind._asdict(), "remedy": REMEDIES[slug]} for slug, kind in KINDS.items()}
             app.openapi_schema = schema
         return app.openapi_schema
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from pulsing.admin.app import declared_routes
 from pulsing.admin.families import DETAILED, DETAILED_PREFIX, FAMILIES, PREFIX
 from pulsing.admin.problems import KINDS
+from pulsing.admin.remedies import REMEDIES
 from pulsing.admin.routing import Route
 from pulsing.admin.settings import AdminSettings
 
@@ -60,8 +61,11 @@ def rest_page() -> str:
     """The page of all routes, and of all that they answer when they refuse."""
     routes = sorted(declared_routes(AdminSettings()), key=lambda route: (route.path, route.method))
     listed = _table(("route", "", "role", "action"), map(_route_row, routes))
-    problems = ((f"`/problems/{slug}`", str(kind.status), kind.code, kind.title) for slug, kind in KINDS.items())
-    return "\n".join([_REST, *listed, "", _PROBLEMS, *_table(("type", "status", "code", "title"), problems), ""])
+    problems = (
+        (f"`/problems/{slug}`", str(kind.status), kind.code, kind.title, REMEDIES[slug]) for slug, kind in KINDS.items()
+    )
+    told = _table(("type", "status", "code", "title", "what to do"), problems)
+    return "\n".join([_REST, *listed, "", _PROBLEMS, *told, ""])
 
 
 def _route_row(route: Route) -> tuple[str, ...]:

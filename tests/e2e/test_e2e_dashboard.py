@@ -42,7 +42,7 @@ def test_every_page_opens_without_complaint(browser: Browser, node: str, theme: 
         assert {"overview", "actors", "agents", "classes", "queues", "topics", "nodes", "cluster", "events"} <= {
             *routes
         }
-        for route in [*routes, "actors/counter", "queues/orders", "topics/news"]:
+        for route in [*routes, "actors/counter", "queues/orders", "topics/news", "problems/name-taken"]:
             one.go(route)
             expect(one.page.locator("main h1")).to_be_visible()
             expect(one.page.locator("main [role=alert]")).to_have_count(0)
@@ -265,7 +265,12 @@ def test_a_hidden_tab_is_fed_nothing_and_goes_on_when_it_is_shown(browser: Brows
 
 def test_an_unknown_actor_is_said_and_not_shown_as_loading(visit: Visit) -> None:
     visit.go("actors/nobody")
-    expect(visit.page.locator("main [role=alert]")).to_contain_text("nobody")
+    alert = visit.page.locator("main [role=alert]")
+    expect(alert).to_contain_text("nobody")
+    alert.get_by_role("link", name="What this means").click()
+    expect(visit.page.locator("main h1")).to_have_text("No such actor")
+    expect(visit.page.locator("main")).to_contain_text("/problems/actor-not-found")
+    assert visit.complaints == []
 
 
 def test_a_page_whose_node_died_is_dimmed_and_says_so(browser: Browser, tmp_path: Path) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from pulsing.admin.problems import input_problem
+from pulsing.admin.problems import KINDS, input_problem
+from pulsing.admin.remedies import REMEDIES
 
 
 def test_a_body_that_is_not_json_is_told_so() -> None:
@@ -26,3 +27,8 @@ def test_of_many_faults_the_first_are_told() -> None:
     problem = input_problem(unknown)
     assert [fault["loc"][1] for fault in problem.errors] == [f"k{n}" for n in range(20)]
     assert problem.detail == "the input does not fit at: k0, k1, k2"
+
+
+def test_of_every_problem_it_is_told_what_to_do() -> None:
+    assert list(REMEDIES) == list(KINDS)
+    assert all(remedy.endswith((".", "?")) for remedy in REMEDIES.values())

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 
-ASKS_PER_TURN = 64
+ASKS_PER_TURN = 256
 SECONDS_PER_TURN = 0.001
 
 

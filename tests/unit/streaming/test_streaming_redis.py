@@ -158,6 +158,8 @@ async def test_a_put_after_a_pause_is_not_lost_on_a_connection_from_before_the_s
     redis_server: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("pulsing.streaming.backends.redis_pipeline.QUIET_S", 0.0)
+    await command(redis_server.url, "CONFIG", "SET", "appendfsync", "always")
+    redis_server.also("--appendfsync", "always")
     store = RedisBackend(0, "q", url=redis_server.url)
     await store.put({"n": 1})
     redis_server.kill()

@@ -103,6 +103,7 @@ async def test_a_server_is_known_by_another_address_after_a_restart(one_cluster:
 async def test_a_queue_that_may_be_there_is_not_empty_while_its_server_is_away(
     one_cluster: Any, redis_server: Any
 ) -> None:
+    await command(redis_server.url, "CONFIG", "SET", "appendfsync", "always")
     await put_forty(one_cluster, redis_server.url)
     redis_server.kill()
     async with one_cluster() as cluster:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from numbers import Integral, Real
+from typing import Any
 
 from pulsing.exceptions import Overloaded
 
@@ -41,9 +43,7 @@ class Bounds:
         if self.overflow not in OVERFLOWS:
             raise ValueError(f"overflow is 'drop_oldest', 'reject' or 'block', not {self.overflow!r}")
         for name in ("max_records", "max_bytes", "max_age"):
-            bound = getattr(self, name)
-            if bound is not None and not bound > 0:
-                raise ValueError(f"{name} must be positive, got {bound!r}")
+            _check_bound(name, getattr(self, name))
 
     def check_fits(self, bucket_id: int, records: int, size: int, sizes: Iterable[int]) -> None:
         """Raise TooLarge for what is too much for an empty store; one that gives up the oldest can keep the rest.
@@ -80,6 +80,12 @@ class Bounds:
     def excess_bytes(self, size: int) -> int:
         """How many bytes of the oldest records have to go."""
         return _excess(size, self.max_bytes)
+
+
+def _check_bound(name: str, bound: Any) -> None:
+    kind, what = (Real, "number") if name == "max_age" else (Integral, "whole number")
+    if bound is not None and (isinstance(bound, bool) or not isinstance(bound, kind) or not float(bound) > 0):
+        raise ValueError(f"{name} is a positive {what}, got {bound!r}")
 
 
 def _excess(have: int, bound: int | None) -> int:

@@ -128,7 +128,7 @@ OPTIONS: list[tuple[str, dict[str, Any], str | None]] = [
     ("memory", {"quorum": "off"}, None),
     ("memory", {"max_record": 10}, "max_record: the store memory has no such option; did you mean 'max_records'?"),
     ("memory", {"max_records": "ten"}, "max_records: Input should be a valid integer"),
-    ("memory", {"max_records": -1}, "max_records must be positive, got -1"),
+    ("memory", {"max_records": -1}, "max_records is a positive whole number, got -1"),
     ("memory", {"clock": None}, "clock: the store memory has no such option"),
     ("sqlite", {"durability": "some"}, "durability is 'full' or 'normal', not 'some'"),
     ("sqlite", {"epoch": 7}, "epoch: the store sqlite has no such option"),

@@ -122,7 +122,18 @@ async def test_the_time_of_a_record_is_that_of_its_put() -> None:
     assert [store.offset_at(wall) for wall in (1_000.0, 1_101.0, 1_200.0)] == [0, 2, 3]
 
 
-@pytest.mark.parametrize("options", [{"overflow": "panic"}, {"max_records": 0}, {"max_bytes": -1}, {"max_age": 0}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"overflow": "panic"},
+        {"max_records": 0},
+        {"max_records": True},
+        {"max_bytes": -1},
+        {"max_bytes": 1.5},
+        {"max_age": 0},
+        {"max_age": "1"},
+    ],
+)
 def test_an_option_without_sense_is_refused(options: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=next(iter(options))):
         MemoryBackend(0, **options)

@@ -278,7 +278,8 @@ async def _start_tracing(system: ActorSystem, config: SystemConfig) -> None:
 layers.environments.append(_start_inside_ray)
 layers.features["queue"] = _queue_door
 layers.features["topic"] = _topic_door
-layers.starters += [_offer_placements, _start_streaming, _start_subprocess, _start_tracing, _start_admin]
+layers.preparers.append(_start_streaming)
+layers.starters += [_offer_placements, _start_subprocess, _start_tracing, _start_admin]
 
 _HOMES = {
     "pulsing.config": ("TLSConfig",),

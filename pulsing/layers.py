@@ -11,6 +11,9 @@ from typing import Any
 features: dict[str, Callable[[Any], Any]] = {}
 """Attributes of `ActorSystem` that layers above provide, made of it on first use."""
 
+preparers: list[Callable[[Any, Any], Any]] = []
+"""The same as `starters`, before other nodes know the system: what they may ask for from the first moment on."""
+
 starters: list[Callable[[Any, Any], Any]] = []
 """What layers above do when a system starts, given it and its `SystemConfig`; awaited in order."""
 

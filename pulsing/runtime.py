@@ -26,7 +26,7 @@ from pulsing.core.spawning import spawn_any
 from pulsing.core.system import System
 from pulsing.exceptions import NotInitialized
 from pulsing.ids import NodeId
-from pulsing.layers import features, starters
+from pulsing.layers import features, preparers, starters
 
 if TYPE_CHECKING:
     from pulsing.cluster.joining import Through, TransportFor
@@ -187,6 +187,8 @@ async def start_system(
     try:
         if before_joining is not None:
             before_joining(inner)
+        for prepare in preparers:
+            await prepare(system, config)
         if config.networked:
             from pulsing.cluster.joining import join_network
 

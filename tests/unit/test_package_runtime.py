@@ -75,6 +75,17 @@ async def test_a_start_that_everybody_gave_up_is_undone(monkeypatch: pytest.Monk
     await pul.shutdown()
 
 
+async def test_a_node_answers_for_queues_before_others_know_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    names: list[str | None] = []
+
+    async def join(inner: Any, *_: Any) -> None:
+        names.extend(cell.path for cell in inner.registry)
+
+    monkeypatch.setattr("pulsing.cluster.joining.join_network", join)
+    async with await pul.actor_system("127.0.0.1:0", admin=False):
+        assert "queue_storage_manager" in " ".join(filter(None, names))
+
+
 def test_a_system_of_a_loop_that_was_closed_is_replaced(caplog: pytest.LogCaptureFixture) -> None:
     async def forget() -> pul.ActorSystem:
         return await pul.init()

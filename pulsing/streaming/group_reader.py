@@ -324,9 +324,15 @@ class GroupReader(QueueReader):
         buckets = self.assigned
         start = self._turn % len(buckets) if buckets else 0
         self._turn += 1
+        failure: PulsingError | None = None
         for bucket_id in buckets[start:] + buckets[:start]:
-            while len(self._arrived) < limit and await self._borrow_part(bucket_id, limit - len(self._arrived)):
-                pass
+            try:
+                while len(self._arrived) < limit and await self._borrow_part(bucket_id, limit - len(self._arrived)):
+                    pass
+            except PulsingError as error:
+                failure = failure or error  # of no interest while others have something
+        if failure is not None and not self._arrived and not self._losses:
+            raise failure
 
     async def _borrow_part(self, bucket_id: int, limit: int) -> bool:
         """Borrow as much as one answer has room for; returns whether that may have been less than there is."""

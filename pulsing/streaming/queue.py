@@ -161,13 +161,19 @@ class Queue(QueueWriting):
         return fetched[0]
 
     async def fetch(
-        self, bucket_id: int, limit: int, offset: int, wait: float = 0.0, reader: ReaderInfo | None = None
+        self,
+        bucket_id: int,
+        limit: int,
+        offset: int,
+        wait: float = 0.0,
+        reader: ReaderInfo | None = None,
+        answers_within: float = CALL_TIMEOUT_S,
     ) -> Fetched | None:
         """Read from one bucket, wherever it is now; None while nobody has put anything into the queue.
 
         After a move the new owner is asked without waiting, so that a loss is told at once.
         """
-        fetched = await self._fetch_page(bucket_id, limit, offset, wait, reader)
+        fetched = await self._fetch_page(bucket_id, limit, offset, wait, reader, answers_within)
         while fetched is not None and 0 < len(fetched[0]) < limit and fetched[1] < fetched[5]:
             more = await self._fetch_next_page(bucket_id, limit - len(fetched[0]), fetched, reader)
             if more is None:
@@ -190,10 +196,16 @@ class Queue(QueueWriting):
         return page if goes_on else None
 
     async def _fetch_page(
-        self, bucket_id: int, limit: int, offset: int, wait: float, reader: ReaderInfo | None
+        self,
+        bucket_id: int,
+        limit: int,
+        offset: int,
+        wait: float,
+        reader: ReaderInfo | None,
+        answers_within: float = CALL_TIMEOUT_S,
     ) -> Fetched | None:
         """Read as much as one answer has room for; a bucket of this node has room for all."""
-        timeout = wait + 10.0 if wait else CALL_TIMEOUT_S
+        timeout = wait + 10.0 if wait else answers_within
         while True:
             ref = self._buckets.get(bucket_id) or (await self._locate(bucket_id) if await self.is_set_up() else None)
             asked = limit if ref is None or ref.is_local() else min(limit, self._pages.size)

@@ -8,7 +8,8 @@ from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
 from pulsing.core.ties import QUEUE
-from pulsing.exceptions import DataLost
+from pulsing.exceptions import DataLost, DeadlineExceeded, PulsingError
+from pulsing.streaming.access import CALL_TIMEOUT_S
 from pulsing.streaming.backends.memory import Record
 from pulsing.streaming.bucket_words import Fetched
 from pulsing.streaming.footing import Footing
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
 
 READ_AHEAD = 100
 """Records that an iteration asks for at once."""
+SILENT_AFTER_S = 1.0
+"""How long a read that may wait lets buckets keep it from those behind them; less than what `in_time` grants."""
+LEAST_PATIENCE_S = 0.1
+"""How long one may still take after that."""
 
 
 class _Page(NamedTuple):
@@ -70,7 +75,8 @@ class QueueReader:
         """The next records of its buckets.
 
         Positions move only when records are returned: a call that raises or is cancelled has read nothing. One that is
-        set meanwhile, by `reset` or `set_offset`, stays as it was set. Of several calls at once one gets a record.
+        set meanwhile, by `reset` or `set_offset`, stays as it was set. Of several calls at once one gets a record. A
+        bucket that cannot answer keeps none of the others from being read: its error is raised once they have nothing.
 
         Args:
             limit: most records to return.
@@ -106,7 +112,7 @@ class QueueReader:
             return []
         if not buckets:
             return await _nothing(patience)
-        pages = await self._read_in_turn(buckets, limit)
+        pages = await self._read_in_turn(buckets, limit, waits=patience != 0)
         if patience == 0 or any(page.records for page in pages):
             return pages
         for page in pages:
@@ -115,31 +121,45 @@ class QueueReader:
         arrived = await self.queue.first_of(offsets, limit, patience, footing=self._footing, reader=self._info)
         return self._take(arrived, offsets, limit)
 
-    async def _read_in_turn(self, buckets: list[int], limit: int) -> list[_Page]:
+    async def _read_in_turn(self, buckets: list[int], limit: int, *, waits: bool) -> list[_Page]:
+        """What there is now; a bucket that cannot answer is an error only where no other has anything."""
         start = self._turn % len(buckets)
         order = buckets[start:] + buckets[:start]
         found: dict[int, Fetched] = {}
         asked: dict[int, int] = {}
+        failure: PulsingError | None = None
         left = limit
         reached = 0
+        now = self.queue.loop.time
+        silent_at = now() + SILENT_AFTER_S
         for bucket_id in order:
             asked[bucket_id] = self._positions.get(bucket_id, 0)
-            fetched = await self._fetch(bucket_id, left)
+            within = max(silent_at - now(), LEAST_PATIENCE_S) if waits else CALL_TIMEOUT_S
+            reached += 1
+            try:
+                fetched = await self._fetch(bucket_id, left, within)
+            except PulsingError as error:
+                if isinstance(error, (DataLost, ValueError)):
+                    raise
+                failure = failure or error
+                continue
             if fetched is None:
                 return []
             found[bucket_id] = fetched
             left -= len(fetched[0])
-            reached += 1
             if left == 0:
                 break
+        if failure is not None and left == limit and not (waits and isinstance(failure, DeadlineExceeded)):
+            raise failure
         pages = self._take(found, asked, limit)
         # Only a call that was cut short leaves its place to the buckets that it did not reach.
         self._turn = start + reached if reached < len(order) else 0
         return pages
 
-    async def _fetch(self, bucket_id: int, limit: int) -> Fetched | None:
+    async def _fetch(self, bucket_id: int, limit: int, within: float) -> Fetched | None:
         try:
-            return await self.queue.fetch(bucket_id, limit, self._positions.get(bucket_id, 0), 0.0, self._info)
+            position = self._positions.get(bucket_id, 0)
+            return await self.queue.fetch(bucket_id, limit, position, 0.0, self._info, within)
         except DataLost as loss:
             if loss.last is not None:
                 self._positions[bucket_id] = loss.last + 1

@@ -710,6 +710,27 @@ async def test_a_read_that_waits_is_not_held_up_by_a_silent_bucket(
         await member.close()
 
 
+class FirstIsSilent(Silent):
+    """Its bucket 0 does not answer who reads, the others do."""
+
+    async def get(self, limit: int, offset: int) -> list[dict[str, Any]]:
+        return await (Silent if self.bucket_id == 0 else MemoryBackend).get(self, limit, offset)
+
+
+async def test_a_silent_bucket_keeps_none_of_the_others_from_a_read_that_waits(
+    one_system: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pulsing.streaming.reader.SILENT_AFTER_S", 0.01)
+    async with one_system() as system:
+        queue = await system.queue.write("q", num_buckets=2, backend=FirstIsSilent)
+        await queue.put([{"id": n} for n in range(20)])
+        reader = QueueReader(queue)
+        others = [n for n in range(20) if queue.get_bucket_id(n) == 1]
+
+        assert [record["id"] for record in await reader.get(wait=True, timeout=60.0)] == others
+        assert reader.positions() == {0: 0, 1: len(others)}
+
+
 async def test_a_hundred_readers_wait_and_all_get_the_record(one_system: Any) -> None:
     async with one_system() as system:
         queue = await system.queue.write("q")

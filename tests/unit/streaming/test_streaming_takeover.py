@@ -191,6 +191,30 @@ async def test_without_a_takeover_the_others_are_told_since_when_it_is_away(one_
         assert not refused.value.maybe_executed
 
 
+@pytest.mark.parametrize("group", [{}, {"group": "g"}])
+async def test_a_bucket_that_is_away_keeps_none_of_the_others_from_being_read(
+    one_cluster: Any, tmp_path: Path, group: dict[str, str]
+) -> None:
+    async with one_cluster() as cluster:
+        one = await node(cluster, 1, tmp_path / "one")
+        two = await node(cluster, 2, tmp_path / "two")
+        queue = await two.queue.write("q", **sqlite("wait") | {"num_buckets": 8})
+        await queue.put([{"id": n} for n in range(64)])
+        reader = await two.queue.read("q", num_buckets=8, backend="sqlite", **group)
+        assert len(await reader.get()) == 64
+        before = reader.positions()
+        await queue.put([{"id": n} for n in range(64, 128)])
+        away = {row["bucket_id"] for row in await local_manager(one).list_buckets()}
+        assert 0 < len(away) < 8
+        await cluster.kill(one)
+
+        still_here = {n for n in range(64, 128) if queue.get_bucket_id(n) not in away}
+        assert {record["id"] for record in await reader.get(wait=True, timeout=60.0)} == still_here
+        with pytest.raises(BucketUnavailable):
+            await reader.get()
+        assert {bucket for bucket, position in reader.positions().items() if position == before[bucket]} == away
+
+
 # --- epochs ----------------------------------------------------------------------------------------------------------
 
 

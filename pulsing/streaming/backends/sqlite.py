@@ -188,8 +188,12 @@ class SqliteBackend(DurableBackend):
             await self.open()
         payloads = self._bodies.payloads(records)
         self._handed_in += len(payloads)
-        # Written once it is handed in, whether or not the caller still waits.
-        first: int = await self._thread.submit(self._file, payloads)
+        try:
+            first: int = await self._thread.submit(self._file, payloads)
+        except asyncio.CancelledError:
+            # It is written once it is handed in, whether or not the caller still waits: before the thread's next job.
+            self._thread.submit(self._file, _nothing).add_done_callback(lambda _: self._arrivals.announce())
+            raise
         self._arrivals.announce()
         return first
 
@@ -293,6 +297,10 @@ class SqliteBackend(DurableBackend):
         if not self._is_open:
             await self.open()
         return await self._thread.submit(self._file, work)
+
+
+def _nothing() -> None:
+    pass
 
 
 def file_of(storage_path: str, bucket_id: int) -> Path:

@@ -436,6 +436,19 @@ async def test_a_put_whose_caller_has_left_is_written_all_the_same(tmp_path: Pat
     await store.close()
 
 
+async def test_who_waits_for_records_is_woken_by_those_whose_caller_has_left(tmp_path: Path) -> None:
+    store = SqliteBackend(0, str(tmp_path))
+    await store.open()
+    waiting = asyncio.ensure_future(store.wait(10, 0, 60.0))
+    await asyncio.sleep(0)
+    put = asyncio.ensure_future(store.put({"n": 1}))
+    await asyncio.sleep(0)
+    put.cancel()
+
+    assert (await asyncio.wait_for(waiting, 10)).records == [{"n": 1}]
+    await store.close()
+
+
 class Holding:
     """Holds the store thread until it is let go."""
 

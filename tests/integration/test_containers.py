@@ -162,7 +162,9 @@ async def test_the_load_goes_on_when_a_node_leaves_and_another_dies(machine: Mac
 async def test_the_prometheus_of_compose_scrapes_every_node_once(machine: Machine, tmp_path: Path) -> None:
     shutil.copy(ROOT / "docker/alerts.yml", tmp_path)
     config = machine.translate((ROOT / "docker/prometheus-cluster.yml").read_text()).replace("15s", "1s")
-    async with admin(machine), prometheus(tmp_path, config) as client:
+    async with admin(machine) as node, prometheus(tmp_path, config) as client:
+        metrics = {"Authorization": f"Bearer {(machine.secrets / 'metrics-token').read_text().strip()}"}
+        assert (await node.post("/actors/load/call", json={"method": "running"}, headers=metrics)).status_code == 403
         await answers(client, 'sum(up{job="pulsing"})', len(SERVICES))
         await answers(client, 'count(up{job="pulsing"})', len(SERVICES))
         await answers(client, 'count(count by (node) (up{job="pulsing"}))', len(SERVICES))

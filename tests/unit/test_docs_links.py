@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pulsing.settings.table import SECTIONS
+from pulsing.settings.table import OTHER_VARIABLES, SECTIONS
 
 ROOT = Path(__file__).parents[2]
 PAGES = [*ROOT.glob("*.md"), *sorted((ROOT / "docs").rglob("*.md"))]
@@ -56,7 +56,7 @@ def test_the_test_files_that_the_security_page_names_exist() -> None:
 
 @pytest.mark.parametrize("file", ["compose.yaml", "docs/how-to/kubernetes.yaml", "docs/how-to/kubernetes.md"])
 def test_the_settings_that_deployments_give_exist(file: str) -> None:
-    known = {option.env for options in SECTIONS.values() for option in options}
+    known = {option.env for options in SECTIONS.values() for option in options} | set(OTHER_VARIABLES)
     # Who runs the containers; the composition's own.
     known |= {"PULSING_UID", "PULSING_GID"}
     given = set(_VARIABLE.findall((ROOT / file).read_text()))

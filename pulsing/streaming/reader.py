@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping
 from itertools import chain
+from math import inf
 from typing import TYPE_CHECKING, NamedTuple
 
 from pulsing.core.ties import QUEUE
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
 READ_AHEAD = 100
 """Records that an iteration asks for at once."""
 SILENT_AFTER_S = 1.0
-"""How long a read that may wait lets buckets keep it from those behind them; less than what `in_time` grants."""
+"""How long a read that may wait lets a bucket keep it from those behind it, twice as long each time that no answer came
+in that time; with a timeout, all of them together for that long beyond it, which is less than `in_time` grants."""
 LEAST_PATIENCE_S = 0.1
 """How long one may still take after that."""
 
@@ -62,6 +64,8 @@ class QueueReader:
         self.queue = queue
         self.bucket_ids = bucket_ids
         self._positions: dict[int, int] = {}
+        self._patience: dict[int, float] = {}
+        """how long each bucket may take for its answer that had none in time before"""
         self._footing = Footing(queue.topic)
         self._turn = 0
         self._times_set = 0
@@ -112,7 +116,7 @@ class QueueReader:
             return []
         if not buckets:
             return await _nothing(patience)
-        pages = await self._read_in_turn(buckets, limit, waits=patience != 0)
+        pages = await self._read_in_turn(buckets, limit, patience)
         if patience == 0 or any(page.records for page in pages):
             return pages
         for page in pages:
@@ -121,7 +125,7 @@ class QueueReader:
         arrived = await self.queue.first_of(offsets, limit, patience, footing=self._footing, reader=self._info)
         return self._take(arrived, offsets, limit)
 
-    async def _read_in_turn(self, buckets: list[int], limit: int, *, waits: bool) -> list[_Page]:
+    async def _read_in_turn(self, buckets: list[int], limit: int, patience: float | None) -> list[_Page]:
         """What there is now; a bucket that cannot answer is an error only where no other has anything."""
         start = self._turn % len(buckets)
         order = buckets[start:] + buckets[:start]
@@ -131,13 +135,13 @@ class QueueReader:
         left = limit
         reached = 0
         now = self.queue.loop.time
-        silent_at = now() + SILENT_AFTER_S
+        ends_at = inf if patience is None else now() + patience + SILENT_AFTER_S
         for bucket_id in order:
             asked[bucket_id] = self._positions.get(bucket_id, 0)
-            within = max(silent_at - now(), LEAST_PATIENCE_S) if waits else CALL_TIMEOUT_S
+            within = min(self._patience.get(bucket_id, SILENT_AFTER_S), max(ends_at - now(), LEAST_PATIENCE_S))
             reached += 1
             try:
-                fetched = await self._fetch(bucket_id, left, within)
+                fetched = await self._fetch(bucket_id, left, CALL_TIMEOUT_S if patience == 0 else within)
             except PulsingError as error:
                 if isinstance(error, (DataLost, ValueError)):
                     raise
@@ -149,7 +153,7 @@ class QueueReader:
             left -= len(fetched[0])
             if left == 0:
                 break
-        if failure is not None and left == limit and not (waits and isinstance(failure, DeadlineExceeded)):
+        if failure is not None and left == limit and (patience == 0 or not isinstance(failure, DeadlineExceeded)):
             raise failure
         pages = self._take(found, asked, limit)
         # Only a call that was cut short leaves its place to the buckets that it did not reach.
@@ -159,11 +163,17 @@ class QueueReader:
     async def _fetch(self, bucket_id: int, limit: int, within: float) -> Fetched | None:
         try:
             position = self._positions.get(bucket_id, 0)
-            return await self.queue.fetch(bucket_id, limit, position, 0.0, self._info, within)
+            fetched = await self.queue.fetch(bucket_id, limit, position, 0.0, self._info, within)
+        except DeadlineExceeded:
+            # It may be slow and not silent: a page that takes its time must come some day.
+            self._patience[bucket_id] = min(2 * within, CALL_TIMEOUT_S)
+            raise
         except DataLost as loss:
             if loss.last is not None:
                 self._positions[bucket_id] = loss.last + 1
             raise
+        self._patience.pop(bucket_id, None)
+        return fetched
 
     def _take(self, found: Mapping[int, Fetched], asked: Mapping[int, int], limit: int) -> list[_Page]:
         """Check for losses, then say what is to be returned."""

@@ -731,6 +731,30 @@ async def test_a_silent_bucket_keeps_none_of_the_others_from_a_read_that_waits(
         assert reader.positions() == {0: 0, 1: len(others)}
 
 
+class FirstIsSlow(MemoryBackend):
+    """Its bucket 0 takes its time with what is read."""
+
+    async def get(self, limit: int, offset: int) -> list[dict[str, Any]]:
+        if self.bucket_id == 0:
+            await asyncio.sleep(0.05)
+        return await super().get(limit, offset)
+
+
+async def test_a_slow_bucket_is_read_some_day_however_much_the_others_have(
+    one_system: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pulsing.streaming.reader.SILENT_AFTER_S", 0.01)
+    async with one_system() as system:
+        queue = await system.queue.write("q", num_buckets=2, backend=FirstIsSlow)
+        await queue.put([{"id": n} for n in range(80)])
+        reader = QueueReader(queue)
+        found: list[int] = []
+        while 0 not in map(queue.get_bucket_id, found):
+            found += [record["id"] for record in await reader.get(1, wait=True)]
+
+        assert len(found) < 40
+
+
 async def test_a_hundred_readers_wait_and_all_get_the_record(one_system: Any) -> None:
     async with one_system() as system:
         queue = await system.queue.write("q")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import time
 from typing import Protocol
@@ -23,6 +24,24 @@ class SystemClock:
     wall = staticmethod(time.time)
 
 
-def system_random() -> random.Random:
-    """A generator seeded by the operating system; for jitter and sampling, never for secrets."""
-    return random.Random()  # noqa: S311 - jitter and sampling, not secrets
+def clock_here() -> Clock:
+    """The clock of the running loop where it has one of its own, as loops in virtual time do; else the machine's."""
+    return _own_clock() or SystemClock()
+
+
+def random_here() -> random.Random:
+    """A generator for jitter and sampling, never for secrets.
+
+    Seeded by the operating system; on a loop with a clock of its own by the process-wide generator, so that a run
+    that seeds that one can be repeated.
+    """
+    return random.Random(None if _own_clock() is None else random.getrandbits(64))  # noqa: S311 - no secrets
+
+
+def _own_clock() -> Clock | None:
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        return None
+    own: Clock | None = getattr(loop, "clock", None)
+    return own

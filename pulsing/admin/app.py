@@ -31,7 +31,7 @@ from pulsing.admin.routes.ui import ui
 from pulsing.admin.routing import Route, RouteTable
 from pulsing.admin.settings import AdminSettings
 from pulsing.admin.visit import visit_of
-from pulsing.clock import Clock, SystemClock
+from pulsing.clock import Clock, clock_here
 from pulsing.exceptions import PulsingActorError, PulsingRuntimeError
 
 
@@ -51,7 +51,7 @@ def create_admin_app(system: Any, settings: AdminSettings | None = None, *, cloc
     """
     settings = settings or AdminSettings()
     check_reach(settings)
-    plane = Plane(system, settings, clock or SystemClock())
+    plane = Plane(system, settings, clock or clock_here())
     table = RouteTable(declared_routes(settings))
     app = FastAPI(
         routes=table.as_served(),

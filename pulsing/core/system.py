@@ -18,7 +18,7 @@ from dataclasses import replace
 from typing import Any
 
 import pulsing.core.elsewhere as elsewhere
-from pulsing.clock import Clock, SystemClock, system_random
+from pulsing.clock import Clock, clock_here, random_here
 from pulsing.core.at_once import AtOnce
 from pulsing.core.cell import Cell
 from pulsing.core.conversation import AgentCell
@@ -74,9 +74,9 @@ class System:
         self.addr = ""
         self.node_name = platform.node()
         """What people call this node."""
-        self.clock: Clock = clock or SystemClock()
+        self.clock: Clock = clock or clock_here()
         self.now = self.clock.monotonic
-        self.random = random or system_random()
+        self.random = random or random_here()
         self.facade: Any = self
         self.registry = Registry(self.node_id)
         self.names: NameService = LocalNames()

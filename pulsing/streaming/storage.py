@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mappin
 from contextlib import contextmanager
 from typing import Any
 
-from pulsing.clock import Clock, SystemClock
+from pulsing.clock import Clock, clock_here
 from pulsing.core.remote import remote
 from pulsing.exceptions import DataLost, NotOwner, Overloaded
 from pulsing.streaming.backend import MemoryBackend, backend_name, get_backend_class
@@ -88,7 +88,7 @@ class BucketStorage(GroupCalls, BucketCare, PutTraces, TrainingRows):
         self.put_total = 0
         self.read_total = 0
         self.failures: dict[str, int] = {}
-        self._clock = clock or SystemClock()
+        self._clock = clock or clock_here()
         self._now = self._clock.monotonic
         self.readers = Readers(self._clock)
         # Drawn at each opening, unlike the lineage of a store that lasts.

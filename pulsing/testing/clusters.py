@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any, overload
 
-from pulsing.clock import Clock
 from pulsing.config import SystemConfig
 from pulsing.ids import NodeId
 from pulsing.runtime import ActorSystem, start_system
 from pulsing.testing.loopback import LoopbackNetwork
-from pulsing.testing.virtual import VirtualLoop
 from pulsing.testing.wait import wait_until
 from pulsing.transport.memory import Network
 
@@ -79,7 +76,6 @@ class TestCluster(Sequence[ActorSystem]):
             system = await start_system(
                 config,
                 transport_for=lambda node_id, port: network.transport(_host(number), node_id, control_port=port),
-                clock=_clock(),
                 random=chance,
                 node_id=NodeId(chance.getrandbits(64)),
             )
@@ -139,8 +135,3 @@ def _host(i: int) -> str:
 
 def _alive(system: ActorSystem) -> set[NodeId]:
     return {member.node_id for member in system.inner.members_view() if member.status == "Alive"}
-
-
-def _clock() -> Clock | None:
-    loop = asyncio.get_running_loop()
-    return loop.clock if isinstance(loop, VirtualLoop) else None

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from sys import getsizeof
 from typing import Any, NamedTuple
 
-from pulsing.clock import Clock, SystemClock
+from pulsing.clock import Clock, clock_here
 from pulsing.streaming.backends.arrivals import Arrivals
 from pulsing.streaming.backends.bounds import DROP_OLDEST, Bounds, records_of_size
 
@@ -66,7 +66,7 @@ class MemoryBackend:
         self._bounds = Bounds(max_records, max_bytes, max_age, overflow)
         self.bucket_id = bucket_id
         self.buffer: list[Record] = []
-        clock = clock or SystemClock()
+        clock = clock or clock_here()
         self._now = clock.monotonic
         # Fixed at birth, so that the shown age of a record never jumps.
         self._wall_ahead = clock.wall() - self._now()

@@ -9,6 +9,7 @@ import pytest
 
 import pulsing as pul
 from pulsing import testing
+from pulsing.exceptions import ActorNotFound, DeadlineExceeded
 
 
 async def spawn(cls: Any, *args: Any, system: pul.ActorSystem) -> pul.ActorProxy:
@@ -46,3 +47,51 @@ async def test_a_task_that_an_actor_left_fails_the_block(monkeypatch: pytest.Mon
             litterer = await spawn(Litterer, asyncio.Event(), system=system)
             litter = await litterer.drop()
     litter.cancel()
+
+
+class Failing(pul.Actor):
+    """Waits for what never comes, or fails."""
+
+    async def receive(self, msg: str) -> str:
+        if msg == "fail":
+            raise pul.PulsingSystemError("broken", recoverable=False)
+        if msg == "wait":
+            await asyncio.Event().wait()
+        return msg
+
+
+async def restart_delay(system: pul.ActorSystem) -> float:
+    """Fail an actor, and return the seconds until it works again."""
+    loop = asyncio.get_running_loop()
+    ref = await system.spawn(Failing, restart_policy="on-failure", min_backoff=10.0)
+    began = loop.time()
+    with pytest.raises(pul.PulsingSystemError):
+        await ref.ask("fail")
+    assert await ref.ask("hello") == "hello"
+    return loop.time() - began
+
+
+def test_a_system_made_in_virtual_time_lives_by_it() -> None:
+    async def scenario() -> tuple[float, float, float]:
+        loop = asyncio.get_running_loop()
+        async with testing.system() as system:
+            waiting = await system.spawn(Failing())
+            with pytest.raises(DeadlineExceeded):
+                await waiting.ask("wait")
+            asked = loop.time()
+            with pytest.raises(ActorNotFound):
+                await system.resolve("nobody", timeout=60.0)
+            looked = loop.time()
+            await system.shutdown(drain=5.0)
+            return asked, looked - asked, loop.time() - looked
+
+    assert testing.run_virtual(scenario) == pytest.approx((30.0, 60.0, 5.0), abs=0.1)
+
+
+def test_the_same_seed_draws_the_same_delays_for_a_system() -> None:
+    async def scenario() -> float:
+        async with testing.system() as system:
+            return await restart_delay(system)
+
+    first, again, other = (testing.run_virtual(scenario, seed=seed) for seed in (1, 1, 2))
+    assert first == again != other

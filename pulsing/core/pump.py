@@ -75,10 +75,9 @@ async def _pump(
     try:
         await in_steps(cell, method, counters, _carry(cell, items, channel, counters, asked_at))
         channel.finish()
-    except asyncio.CancelledError:
-        channel.finish(cell.stopped_error(maybe_executed=True))
-        raise
-    except Exception as raised:
+    except (Exception, asyncio.CancelledError) as raised:
+        if isinstance(raised, asyncio.CancelledError) and not cell.running:
+            raise
         error = record_error(cell, method, raised, counters)
         channel.finish(error)
         fail_actor_by(cell, raised, error)

@@ -36,7 +36,9 @@ class Starting(Ending):
         try:
             if has_hook(self.actor, "on_start"):
                 await run_hook(self.actor, "on_start", self.actor_id)
-        except Exception as raised:
+        except (Exception, asyncio.CancelledError) as raised:
+            if isinstance(raised, asyncio.CancelledError) and self._is_called_off():
+                raise
             logger.warning("actor %s: on_start failed", self.label, exc_info=raised)
             self.fail(self._translated(raised, "on_start"))
             return
@@ -44,6 +46,12 @@ class Starting(Ending):
             self._enter(RUNNING)
             self.wake()
             await self.read_metadata()
+
+    def _is_called_off(self) -> bool:
+        """Whether this start itself was cancelled, and not what its hook waited for."""
+        # Python 3.10 does not tell how often a task was cancelled.
+        cancels = getattr(asyncio.current_task(), "cancelling", lambda: 0)
+        return self.state is not STARTING or cancels() > 0
 
     async def read_metadata(self) -> dict[str, str]:
         """Ask the actor what it says of itself."""
@@ -129,5 +137,5 @@ class Starting(Ending):
         self.system.report(self, "actor.restarted", attempt=self.restarts)
         await self._start()
 
-    def _translated(self, raised: Exception, where: str) -> Exception:
+    def _translated(self, raised: BaseException, where: str) -> Exception:
         return error_for_caller(raised, operation=f"{self.spec.bare_name}.{where}", actor_name=self.label)

@@ -222,6 +222,18 @@ async def test_items_before_an_error_are_delivered_first(method: str) -> None:
         assert await source.value() == 7
 
 
+@pytest.mark.parametrize("method", ["failing", "sync_failing"])
+async def test_a_generator_that_waited_for_what_was_cancelled_fails_as_a_method_does(
+    method: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with testing.system() as system:
+        source = await spawn(Source, system=system)
+        with pytest.raises(PulsingSystemError, match="CancelledError: given up"):
+            await items(getattr(source, method)(1, asyncio.CancelledError("given up")))
+        assert await source.value() == 7
+    assert "failed" not in caplog.text
+
+
 async def test_a_failure_inside_a_generator_is_a_failure_of_the_actor() -> None:
     async with testing.system() as system:
         source = await spawn(Source, system=system)

@@ -353,6 +353,25 @@ def test_on_start_that_fails_without_a_policy_ends_the_actor_and_tells_its_calle
     in_virtual_time(test)
 
 
+def test_on_start_that_waited_for_what_was_cancelled_has_failed() -> None:
+    async def test(system: pul.ActorSystem) -> None:
+        class Broken:
+            async def on_start(self, actor_id: pul.ActorId) -> None:
+                await given_up
+
+            def ping(self) -> None: ...
+
+        given_up = asyncio.get_running_loop().create_future()
+        given_up.cancel()
+        actor = await spawn(pul.remote(Broken), system=system)
+        end = actor.ref.watch()
+        with pytest.raises(ActorStopped, match="CancelledError"):
+            await actor.ping()
+        assert (await end).reason == "failed"
+
+    in_virtual_time(test)
+
+
 def test_an_instance_restarts_from_the_copy_made_at_spawn() -> None:
     async def test(system: pul.ActorSystem) -> None:
         class Collector(pul.Actor):

@@ -115,7 +115,9 @@ def actor_id_of(target: Any, registry: Registry) -> ActorId | None:
     try:
         path = lookup_path(target)
     except ValueError:
-        return ActorId.from_str(target)
+        if (actor_id := _id_in(target)) is None:
+            raise
+        return actor_id
     cell = registry.by_path(path)
     return _id_in(target) if cell is None else cell.actor_id
 

@@ -139,7 +139,7 @@ async def test_stop_takes_names_ids_refs_and_proxies() -> None:
         assert await system.stop(ActorId.of(77, 1)) is False
         with pytest.raises(TypeError):
             await system.stop(1.5)
-        with pytest.raises(ValueError):
+        with pytest.raises(ValueError, match="name 'no name' may hold letters"):
             await system.stop("no name")
 
 

@@ -6,6 +6,8 @@ What an actor raised has become a Pulsing error before it comes here. Only the c
 
 from __future__ import annotations
 
+import functools
+import inspect
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
@@ -103,7 +105,25 @@ def _sendable_fields(error: PulsingError) -> dict[str, _FieldValue]:
                 sendable[name] = _cut(value, MESSAGE_LIMIT)
             elif _is_field_value(value):
                 sendable[name] = value
+            elif name in _declared_fields(nearest_pulsing(error).__name__):
+                sendable[name] = _cut(_text(value), MESSAGE_LIMIT)
     return sendable
+
+
+@functools.cache
+def _declared_fields(category: str) -> frozenset[str]:
+    """The fields that every error of a class has: whoever catches one reads them without looking first."""
+    classes = [
+        cls for cls in PULSING_ERRORS[category].__mro__ if issubclass(cls, PulsingError) and "__init__" in vars(cls)
+    ]
+    return frozenset(name for cls in classes for name in inspect.signature(cls).parameters)
+
+
+def _text(value: object) -> str:
+    try:
+        return str(value)
+    except Exception:
+        return object.__repr__(value)
 
 
 def _is_field_name(name: object) -> bool:

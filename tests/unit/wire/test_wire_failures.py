@@ -141,6 +141,20 @@ def test_long_texts_are_cut_in_the_middle() -> None:
     assert isinstance(arrived(error), PulsingSystemError)
 
 
+def test_a_field_of_the_class_that_cannot_travel_arrives_as_its_text() -> None:
+    class Mute:
+        def __str__(self) -> str:
+            raise RuntimeError("no words")
+
+    error: Any = PulsingBusinessError(10**60, "no", {"field": "name"})  # type: ignore[arg-type]
+    error.actor_name = Mute()
+
+    result: Any = arrived(error)
+
+    assert (result.code, result.message, result.details) == (str(10**60), "no", "{'field': 'name'}")
+    assert "Mute" in result.actor_name
+
+
 def test_attributes_that_are_no_plain_values_stay_behind() -> None:
     error: Any = PulsingRuntimeError("m")
     error.lock = object()

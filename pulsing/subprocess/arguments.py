@@ -27,6 +27,19 @@ def file_number(given: Any) -> int:
         raise ValueError(f"a process on another node takes no {type(given).__name__} without a fileno") from error
 
 
+def end_in_one(stdout: int, stderr: int) -> bool:
+    """Whether both outputs go into one file of the caller, in which their order counts.
+
+    Args:
+        stdout, stderr: as of `file_number`.
+    """
+    numbers = [usual if given == UNSET else given for given, usual in ((stdout, 1), (stderr, 2))]
+    try:
+        return min(numbers) >= 0 and os.path.sameopenfile(*numbers)
+    except OSError:
+        return False  # a program may run without stdout or stderr
+
+
 def own_copy(fd: int) -> int:
     """Another number for a file of the caller, which then may close its own."""
     try:

@@ -16,8 +16,8 @@ from pulsing.core.proxy import ActorProxy
 from pulsing.core.ref import ActorRef
 from pulsing.core.streams import StreamReader
 from pulsing.exceptions import ActorNotFound, ActorStopped, PulsingError, SystemStopped
-from pulsing.subprocess.arguments import UNSET, file_number, own_copy, refuse
-from pulsing.subprocess.files import FarInput, FarOutput, Inbox, Pump, pump_from, pump_to
+from pulsing.subprocess.arguments import UNSET, end_in_one, file_number, own_copy, refuse
+from pulsing.subprocess.files import FarInput, FarOutput, Inbox, Pump, far_output, pump_between, pump_from, pump_to
 from pulsing.subprocess.home import check_thread, system_for, wait_for
 from pulsing.subprocess.ledger import check_needs
 from pulsing.subprocess.order import Order
@@ -91,12 +91,19 @@ class FarPopen:
             raise ValueError("STDOUT can only be used for stderr")
         if detach and is_placed_by_ray(placement):
             raise ValueError("detach is not for a program that Ray places: its process ends with the one that wants it")
-        files = {"stdin": file_number(stdin), "stdout": file_number(stdout), "stderr": file_number(stderr)}
+        before = far_output(stdin)
+        files = {
+            "stdin": PIPE if before is not None else file_number(stdin),
+            "stdout": file_number(stdout),
+            "stderr": file_number(stderr),
+        }
+        if end_in_one(files["stdout"], files["stderr"]):
+            files["stderr"] = STDOUT
         order = Order(
             os.fspath(args) if isinstance(args, (str, bytes, os.PathLike)) else [os.fspath(word) for word in args],
             stdin=PIPE if files["stdin"] >= 0 else DEVNULL if stdin is None else files["stdin"],
             stdout=PIPE if stdout is None or files["stdout"] >= 0 else files["stdout"],
-            stderr=PIPE if stderr is None or files["stderr"] >= 0 else files["stderr"],
+            stderr=PIPE if files["stderr"] == UNSET or files["stderr"] >= 0 else files["stderr"],
             executable=None if executable is None else os.fspath(executable),
             cwd=None if cwd is None else os.fspath(cwd),
             env=None if env is None else {os.fspath(key): os.fspath(value) for key, value in env.items()},
@@ -112,7 +119,7 @@ class FarPopen:
         check_thread(self._system)
         self._open(wait_for(self._system, start(self._system, placement, order, resources)))
         try:
-            self._plumb(order, files, bufsize)
+            self._plumb(order, files, before, bufsize)
         except BaseException:
             self.close()
             raise
@@ -133,13 +140,15 @@ class FarPopen:
     def _begin(self, work: Any, name: str) -> None:
         self._system.tasks.start(work, name)
 
-    def _plumb(self, order: Order, files: Mapping[str, int], bufsize: int) -> None:
+    def _plumb(self, order: Order, files: Mapping[str, int], before: FarOutput | None, bufsize: int) -> None:
         """Open our ends of the pipes, and carry to and from files what is no pipe of ours."""
         if order.stdin == PIPE:
             far_input = FarInput(self._send, self._end_input, self._hold)
             if files["stdin"] >= 0:
                 # Not waited for: whoever types into a terminal may never end.
                 pump_from(os.dup(files["stdin"]), far_input)
+            elif before is not None:
+                pump_between(before, far_input)
             else:
                 self.stdin = self._text.writer(far_input, bufsize)
         for name, usual in (("stdout", 1), ("stderr", 2)):

@@ -101,9 +101,21 @@ class FarOutput(io.RawIOBase):
         self._inbox = inbox
         self._hold = hold
         self._rest = memoryview(b"")
+        self._is_lent = False
 
     def readable(self) -> bool:
         return True
+
+    def lend(self) -> tuple[Inbox, object]:
+        """What comes in and the hold, for another reader, whom closing this file leaves in peace.
+
+        Raises:
+            ValueError: it is closed.
+        """
+        if self.closed:
+            raise ValueError("I/O operation on closed file")
+        self._is_lent = True
+        return self._inbox, self._hold
 
     def readinto(self, buffer: Any) -> int:
         if self.closed:
@@ -115,7 +127,7 @@ class FarOutput(io.RawIOBase):
         return size
 
     def close(self) -> None:
-        if not self.closed:
+        if not self.closed and not self._is_lent:
             self._inbox.close()
         super().close()
 
@@ -208,13 +220,32 @@ def pump_to(inbox: Inbox, fd: int, hold: object) -> Pump:
 def pump_from(fd: int, to: FarInput) -> Pump:
     """Send what a file of the caller holds, which is closed at the end."""
 
-    def write(data: bytes) -> None:
-        view = memoryview(data)
-        while view:
-            view = view[to.write(view) :]
-
     def close() -> None:
         os.close(fd)
         to.close()
 
-    return Pump(lambda: os.read(fd, WRITE_BYTES), write, close)
+    return Pump(lambda: os.read(fd, WRITE_BYTES), lambda data: _write_all(to, data), close)
+
+
+def pump_between(output: FarOutput, to: FarInput) -> Pump:
+    """Send what one process on a node writes to another one; the first is told when the second reads no more."""
+    inbox, hold = output.lend()
+
+    def close(_: object = hold) -> None:
+        inbox.close()
+        to.close()
+
+    return Pump(inbox.take, lambda data: _write_all(to, data), close)
+
+
+def far_output(file: Any) -> FarOutput | None:
+    """The output of a process on a node behind a file, through its text and its buffer; None for any other file."""
+    binary = getattr(file, "buffer", file)
+    raw = getattr(binary, "raw", binary)
+    return raw if isinstance(raw, FarOutput) else None
+
+
+def _write_all(to: FarInput, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[to.write(view) :]

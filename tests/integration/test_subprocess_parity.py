@@ -153,6 +153,64 @@ def test_stderr_goes_to_a_file_of_its_own(place: Place, tmp_path: Path) -> None:
     assert (tmp_path / "err").read_text() == "err\n"
 
 
+@pytest.mark.parametrize(
+    "same", [lambda taken: taken, lambda taken: taken.fileno(), lambda taken: os.dup(taken.fileno())]
+)
+def test_two_outputs_into_one_file_keep_their_order(place: Place, tmp_path: Path, same: Callable[[Any], Any]) -> None:
+    program = "".join(f"echo {word} >&{1 + word % 2};" for word in range(20))
+    with (tmp_path / "both").open("wb") as taken:
+        stderr = same(taken)
+        assert place.call(["sh", "-c", program], stdout=taken, stderr=stderr) == 0
+        if isinstance(stderr, int) and stderr != taken.fileno():
+            os.close(stderr)
+
+    assert (tmp_path / "both").read_text().split() == [str(word) for word in range(20)]
+
+
+def test_outputs_that_are_not_redirected_keep_their_order_where_they_go_into_one_file(
+    place: Place, tmp_path: Path
+) -> None:
+    usual = [os.dup(1), os.dup(2)]
+    with (tmp_path / "both").open("wb") as taken:
+        try:
+            os.dup2(taken.fileno(), 1)
+            os.dup2(taken.fileno(), 2)
+            code = place.call(["sh", "-c", "".join(f"echo {word} >&{1 + word % 2};" for word in range(20))])
+        finally:
+            for number, copy in zip((1, 2), usual, strict=True):
+                os.dup2(copy, number)
+                os.close(copy)
+
+    assert code == 0
+    assert (tmp_path / "both").read_text().split() == [str(word) for word in range(20)]
+
+
+@pytest.mark.parametrize("form", [{}, {"text": True}, {"bufsize": 0}])
+def test_a_program_reads_what_another_one_writes(place: Place, form: dict[str, Any]) -> None:
+    first = place.Popen(["sh", "-c", "echo b; echo a"], stdout=PIPE, **form)
+    second = place.Popen(["sh", "-c", "sort"], stdin=first.stdout, stdout=PIPE)
+    first.stdout.close()
+
+    assert second.communicate(timeout=30)[0] == b"a\nb\n"
+    assert (first.wait(30), second.returncode) == (0, 0)
+
+
+def test_a_program_that_writes_on_ends_with_the_one_that_reads_it(place: Place) -> None:
+    first = place.Popen(["sh", "-c", "while :; do echo y; done"], stdout=PIPE)
+    second = place.Popen(["sh", "-c", "head -n 1"], stdin=first.stdout, stdout=PIPE)
+    first.stdout.close()
+
+    assert second.communicate(timeout=30)[0] == b"y\n"
+    assert first.wait(30) == -signal.SIGPIPE
+
+
+def test_a_pipe_that_was_closed_is_no_input(place: Place) -> None:
+    with place.Popen(["true"], stdout=PIPE) as first:
+        first.stdout.close()
+        with pytest.raises(ValueError):
+            place.Popen(["cat"], stdin=first.stdout)
+
+
 def test_a_file_without_a_number_is_refused(place: Place) -> None:
     with pytest.raises(ValueError):
         place.Popen(["true"], stdout=io.BytesIO())

@@ -14,7 +14,7 @@ def inject(cell: Life) -> None:
     """Set them on the instance."""
     for name in cell.spec.injected:
         # Names that the instance has by now are its own.
-        if not hasattr(cell.actor, name):
+        if not _has(cell.actor, name):
             try:
                 setattr(cell.actor, name, _accessor(cell, name))
             except Exception:
@@ -24,12 +24,27 @@ def inject(cell: Life) -> None:
 
 def take_back(cell: Life, actor: Any) -> None:
     """Remove them: the instance may be mounted or spawned again."""
-    fields = getattr(actor, "__dict__", {})
     for name in cell.spec.injected:
-        value = fields.get(name)
-        owner = getattr(getattr(value, "__self__", None), "_cell", None) if name == "delayed" else None
-        if owner is cell or (name != "delayed" and value is not None and value is _accessor(cell, name)):
-            fields.pop(name)
+        try:
+            if _is_ours(cell, name, actor.__dict__.get(name)):
+                delattr(actor, name)
+        except Exception:
+            # As when they were set: whatever an object does when it is looked at, its actor ends.
+            return
+
+
+def _has(actor: Any, name: str) -> bool:
+    try:
+        return hasattr(actor, name)
+    except Exception:
+        # Its `__getattr__` raises something else than AttributeError: KeyError, as a rule.
+        return False
+
+
+def _is_ours(cell: Life, name: str, value: Any) -> bool:
+    if name == "delayed":
+        return getattr(getattr(value, "__self__", None), "_cell", None) is cell
+    return value is not None and value is _accessor(cell, name)
 
 
 def _accessor(cell: Life, name: str) -> Any:

@@ -109,6 +109,51 @@ async def test_an_object_that_takes_no_attributes_is_an_actor_all_the_same() -> 
         assert await (await spawn(pul.remote(Strict), system=system)).get() == 1
 
 
+class Fields:
+    """Gives its fields as attributes, and knows nothing of AttributeError."""
+
+    def __init__(self) -> None:
+        self.__dict__["fields"] = {"x": 1}
+
+    def __getattr__(self, name: str) -> Any:
+        return self.fields[name]
+
+    def get(self) -> int:
+        x: int = self.x
+        return x
+
+
+class Opaque:
+    """Shows nothing of itself."""
+
+    def __getattribute__(self, name: str) -> Any:
+        raise RuntimeError(name)
+
+    def get(self) -> int:
+        return 1
+
+
+@pytest.mark.parametrize("cls", [Fields, Opaque])
+async def test_an_object_that_resents_being_looked_at_is_an_actor_and_ends_all_the_same(cls: type) -> None:
+    async with testing.system() as system:
+        actor = await spawn(pul.remote(cls), name="strange", system=system)
+        assert await actor.get() == 1
+        assert await system.stop("strange")
+        assert await (await spawn(pul.remote(cls), name="strange", system=system)).get() == 1
+
+
+async def test_a_class_can_be_mounted_and_is_left_as_it_was() -> None:
+    class Shared:
+        pass
+
+    before = dict(vars(Shared))
+    await pul.init()
+    pul.mount(Shared, name="shared")
+    assert hasattr(Shared, "delayed")
+    await pul.shutdown()
+    assert dict(vars(Shared)) == before
+
+
 async def test_attributes_of_the_users_own_are_never_overwritten() -> None:
     class Own:
         system = "solar"

@@ -17,7 +17,11 @@ from pulsing.clock import Clock
 logger = logging.getLogger("pulsing.audit")
 
 HIDDEN = "•••"
+MAX_PARAMETERS = 16 * 1024
+"""Characters, about, of the parameters of one row: a body has up to a megabyte, and a thousand rows are kept."""
 MAX_TEXT = 256
+PART = 8
+"""What a value counts beside its text."""
 STRANGERS_EVENT_EVERY_S = 1.0
 
 
@@ -28,6 +32,59 @@ def redact(value: Any, patterns: Sequence[str]) -> Any:
     if isinstance(value, list):
         return [redact(item, patterns) for item in value]
     return value
+
+
+def beginning(value: Any) -> Any:
+    """A copy of a JSON value as far as a row of the audit has room for it, `$more` in the place of what is missing.
+
+    Texts are left whole, so that what is secret in them can still be seen; see `shortened`.
+    """
+    return _Beginning().of(value)
+
+
+class _Beginning:
+    def __init__(self) -> None:
+        self._room = MAX_PARAMETERS
+
+    def of(self, value: Any) -> Any:
+        self._room -= PART + _size(value)
+        if isinstance(value, Mapping):
+            return self._of_mapping(value)
+        return self._of_list(value) if isinstance(value, list) else value
+
+    def _of_mapping(self, value: Mapping[Any, Any]) -> dict[Any, Any]:
+        copy: dict[Any, Any] = {}
+        for place, (key, item) in enumerate(value.items()):
+            if self._room <= 0:
+                copy["$more"] = len(value) - place
+                break
+            self._room -= _size(key)
+            copy[key] = self.of(item)
+        return copy
+
+    def _of_list(self, value: list[Any]) -> list[Any]:
+        copy: list[Any] = []
+        for place, item in enumerate(value):
+            if self._room <= 0:
+                copy.append({"$more": len(value) - place})
+                break
+            copy.append(self.of(item))
+        return copy
+
+
+def _size(value: Any) -> int:
+    if isinstance(value, str):
+        return min(len(value), MAX_TEXT)
+    return value.bit_length() // 3 if isinstance(value, int) else 0
+
+
+def shortened(value: Any) -> Any:
+    """A copy of a JSON value in which no text, and no key, is long."""
+    if isinstance(value, Mapping):
+        return {shortened(key): shortened(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [shortened(item) for item in value]
+    return f"{value[: MAX_TEXT - 1]}…" if isinstance(value, str) and len(value) > MAX_TEXT else value
 
 
 def _matches(key: Any, patterns: Sequence[str]) -> bool:

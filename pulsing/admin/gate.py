@@ -209,7 +209,7 @@ class Gate:
                 "role": visit.principal.role if visit.principal else None,
                 "client": visit.client,
                 "action": action or "request",
-                "target": visit.target or f"{knock.method} {visit.path}"[:256],
+                "target": (visit.target or f"{knock.method} {visit.path}")[:256],
                 "parameters": visit.parameters,
                 "reason": _reason(knock),
                 "outcome": outcome,

@@ -16,6 +16,8 @@ from pulsing.clock import Clock
 
 KEPT_S = 600.0
 MAX_KEYS = 1_000
+MAX_BYTES = 32 << 20
+"""Of all answers together: one may have 8 MiB."""
 MAX_KEY = 64
 
 
@@ -24,10 +26,11 @@ class _Kept:
     mark: str
     until: float
     answer: asyncio.Future[Response]
+    size: int = 0
 
 
 class Repeats:
-    """The answers of the last ten minutes by principal and key."""
+    """The answers of the last ten minutes by principal and key; of more than there is room for the newest."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -71,7 +74,19 @@ class Repeats:
                 answer.cancel()
             raise
         answer.set_result(response)
+        if (who, key) in self._kept:
+            self._kept[who, key].size = len(response.body)
+            self._make_room()
         return response
+
+    def _make_room(self) -> None:
+        used = sum(kept.size for kept in self._kept.values())
+        for key, kept in list(self._kept.items()):
+            if used <= MAX_BYTES:
+                return
+            if kept.size:
+                used -= kept.size
+                del self._kept[key]
 
     def _forget_old(self) -> None:
         now = self._clock.monotonic()

@@ -11,7 +11,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from pulsing.admin.audit import Audit, redact
+from pulsing.admin.audit import Audit, beginning, redact, shortened
 from pulsing.admin.auth import FailedLogins, Sessions, Tokens
 from pulsing.admin.catalogue import Listing
 from pulsing.admin.checks import Checks
@@ -77,9 +77,10 @@ class Plane:
         return (self.sessions.principal(token) or self.tokens.principal(token)) is not None
 
     def record_audit(self, row: Mapping[str, Any]) -> None:
-        """Write one audit row, its parameters redacted."""
-        parameters = redact(self.system.preview.without_secrets(row["parameters"]), self.settings.redact)
-        self.audit.record({**row, "at": rfc3339(row["at"]), "parameters": parameters})
+        """Write one audit row, its parameters redacted and no longer than a row may be."""
+        shown = self.system.preview.without_secrets(beginning(row["parameters"]))
+        parameters = redact(shown, self.settings.redact)
+        self.audit.record({**row, "at": rfc3339(row["at"]), "parameters": shortened(parameters)})
 
     def _failing(self) -> dict[str, bool]:
         return {row["name"]: row["status"] in ("warn", "critical") for row in self.checks.rows()}

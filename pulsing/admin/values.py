@@ -10,6 +10,7 @@ import dataclasses
 import datetime as dt
 import math
 import uuid
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from enum import Enum
@@ -26,6 +27,7 @@ MAX_TEXT = 64 * 1024
 MAX_REPR = 512
 MAX_HEAD = 32
 MAX_NODES = 100_000
+MAX_ONE_HASH = 256
 SAFE_INT = 1 << 53
 
 Resolve = Callable[[str], type | None]
@@ -234,7 +236,11 @@ class _Reader:
             raise _bad(at, f"{form} holds a list")
         if form == "$tuple":
             return tuple(items)
-        return set(items) if form == "$set" else {key: item for key, item in items}
+        if form == "$set":
+            return set(_scattered(items))
+        pairs = [(key, item) for key, item in items]
+        _scattered([key for key, _ in pairs])
+        return dict(pairs)
 
     def _build(self, name: Any, fields: Any, at: tuple[str | int, ...]) -> Any:
         cls = self._resolve(_text(name))
@@ -251,6 +257,13 @@ class _Reader:
         if cls is None or not issubclass(cls, Enum):
             raise _bad(at, f"no registered enum {class_name!r}")
         return cls[member]
+
+
+def _scattered(keys: Sequence[Any]) -> Sequence[Any]:
+    """Let keys pass unless they were made to meet in one slot of a hash table, where each is compared to all."""
+    if len(keys) > MAX_ONE_HASH and max(Counter(map(hash, keys)).values()) > MAX_ONE_HASH:
+        raise ValueError(f"more than {MAX_ONE_HASH} keys have the same hash")
+    return keys
 
 
 def _text(value: Any) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+import sys
 import uuid
 from collections import namedtuple
 from dataclasses import dataclass
@@ -171,3 +172,14 @@ def test_a_form_that_cannot_be_read_names_its_place(view: Any) -> None:
         back({"args": [view]})
     assert caught.value.slug == "bad-value"
     assert caught.value.errors[0]["loc"][:3] == ["body", "args", 0]
+
+
+@pytest.mark.parametrize("form", ["$set", "$dict"])
+def test_keys_that_were_made_to_collide_are_refused(form: str) -> None:
+    numbers = [{"$int": str(number * sys.hash_info.modulus)} for number in range(1, 1_000)]
+    items = numbers if form == "$set" else [[number, 0] for number in numbers]
+    with pytest.raises(ProblemError) as caught:
+        back({"a": {form: items}})
+    assert (caught.value.slug, caught.value.errors[0]["loc"]) == ("bad-value", ["body", "a"])
+    assert len(back({form: items[:200]})) == 200
+    assert len(back({"$set": list(range(10_000))})) == 10_000

@@ -379,7 +379,7 @@ class Feed:
         sources = Sources(self._fanout)
         await asyncio.gather(*(self._refresh(view, sources) for view in views))
         for client in list(self._clients.values()):
-            self._show(client)
+            self._show(client, questions)
         self._took_s = self._clock.monotonic() - began
         self._interval_s = interval_s(self._settings.tick_s, self._took_s, self._fanout.actors)
         self._tell_time()
@@ -406,11 +406,12 @@ class Feed:
         else:
             view.advance(rows, total, filtered, answers, self._revision)
 
-    def _show(self, client: Client) -> None:
+    def _show(self, client: Client, answered: Mapping[str, Question]) -> None:
         for sub, question in list(client.watching.items()):
-            view = self._views.get(question.key)
-            if view is None:
+            # What was asked for during this tick waits for the next: the view kept of it may be a minute old.
+            if question.key not in answered:
                 continue
+            view = self._views[question.key]
             if view.problem is not None:
                 client.send(frame_of("error", encode({"sub": sub, "problem": view.problem.body()})))
                 client.forget(sub)

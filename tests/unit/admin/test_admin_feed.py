@@ -125,6 +125,31 @@ async def test_dead_letters_are_appended_and_what_else_becomes_of_them_is_a_delt
     assert (sorted(cleared["del"]), cleared["filtered"]) == (sorted(shown[-2:]), 0)
 
 
+async def test_who_asks_during_a_tick_for_what_was_shown_before_is_not_shown_it_as_it_was() -> None:
+    actors = subscribe("b", sort="name")
+    async with site(tick_s=TICK) as world:
+        reader = await opened(world, actors)
+        await reader.next("snapshot")
+        inspect = world.system.inner.inspectors["methods"]
+        began = asyncio.Event()
+
+        def asked_meanwhile(params: Any) -> Any:
+            if began.is_set():
+                world.system.inner.inspectors["methods"] = inspect
+                world.plane.feed.change(reader.client.sid, Change(add=[actors]), OPERATOR)
+            return inspect(params)
+
+        world.system.inner.inspectors["methods"] = asked_meanwhile
+        methods = Change(add=[subscribe("m", "methods")], remove=["b"])
+        world.plane.feed.change(reader.client.sid, methods, OPERATOR)
+        await reader.next("snapshot")
+        await Counter.spawn(name="born", system=world.system)
+        began.set()
+        _, shown = await reader.next("snapshot")
+        await reader.leave()
+    assert (shown["sub"], [row["name"] for row in shown["rows"]]) == ("b", ["actors/born"])
+
+
 async def test_two_watchers_of_the_same_thing_share_one_question() -> None:
     async with site(tick_s=TICK) as world:
         asked = 0

@@ -47,7 +47,7 @@ class ActorClass(Generic[T]):
         min_backoff, max_backoff: bounds in seconds of the delay before a restart.
         max_concurrency: async methods that may be in progress at once; 1 makes the actor take one message at a time.
         threaded: run sync methods in a worker thread of the actor, one at a time.
-        cancellable: a caller's cancel also cancels the async method that runs for it.
+        cancellable: a caller's cancel, or the end of its time, also cancels the async method that runs for it.
         mailbox: capacity, or `MailboxOptions`.
 
     Raises:

@@ -83,6 +83,11 @@ class Progress(Starting):
         self._in_progress -= 1
         self.wake()
 
+    def caller_left(self, envelope: Envelope) -> None:
+        """The caller's time is over; a caller who cancels is noticed by the answer that is cancelled."""
+        if self.spec.cancellable:
+            self._cancel(envelope)
+
     def _cancel(self, envelope: Envelope) -> None:
         if self._running is not None and envelope in self._running:
             task, work = self._running[envelope]

@@ -524,7 +524,10 @@ class System:
         if not here:
             return self.router is None or not self.router.holds(envelope)
         cell = self.registry.by_id(envelope.target)
-        return cell is None or cell.mailbox is None or not cell.mailbox.holds(envelope)
+        if cell is None:
+            return True
+        cell.caller_left(envelope)
+        return cell.mailbox is None or not cell.mailbox.holds(envelope)
 
     def _report_dead_letter(self, letter: DeadLetter) -> None:
         if self._report_seldom.due(f"dead_letter {letter.reason}"):

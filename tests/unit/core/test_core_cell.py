@@ -248,6 +248,20 @@ async def test_a_running_method_of_a_cancellable_actor_is_cancelled_with_its_cal
         assert await gate.seen() == [1]
 
 
+@pytest.mark.parametrize("timeout", [30.0, 2.0])
+def test_a_running_method_of_a_cancellable_actor_is_cancelled_when_its_callers_deadline_passes(timeout: float) -> None:
+    async def test(system: pul.ActorSystem) -> None:
+        for cancellable, left in ((True, [1]), (False, [])):
+            gate = await spawn(GATE.with_options(cancellable=cancellable), system=system)
+            with pytest.raises(DeadlineExceeded) as caught:
+                await gate.with_options(timeout=timeout).enter(1)
+            assert caught.value.maybe_executed
+            await turns()
+            assert gate.ref._cell.actor.left == left
+
+    in_virtual_time(test)
+
+
 async def test_a_timeout_of_the_caller_is_no_reason_to_lose_the_actor() -> None:
     async with testing.system() as system:
         gate = await spawn(Gate, system=system)

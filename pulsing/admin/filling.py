@@ -7,12 +7,17 @@ import sys
 from collections.abc import Mapping, Sequence
 
 from pulsing.admin.caps import Caps
+from pulsing.admin.catalogue import LETTER_REASONS
 from pulsing.admin.figures import Figures, Row
 from pulsing.admin.sheet import Labels, Sheet
 from pulsing.core.statistics import ClassStatistics, Latency
 from pulsing.streaming.counters import StreamingStatistics
 
 INTERNAL = "_system"
+
+_CAUSES = ("failure", "always")
+"""Why actors are restarted, but by an operator."""
+_STATUSES = ("alive", "suspect", "leaving", "dead")
 
 
 def fill(sheet: Sheet, figures: Figures, caps: Caps) -> None:
@@ -49,7 +54,8 @@ def _node(sheet: Sheet, figures: Figures) -> None:
         sheet.observe("ask_seconds", labels, latency)
     for kind, n in statistics.messages_by_kind.items():
         sheet.add("messages_total", (kind,), n)
-    for reason, n in statistics.dead_letters_by_reason.items():
+    # From nothing on, as restarts below: a first step alone is no rise to Prometheus, and alerts wait for one.
+    for reason, n in {**dict.fromkeys(LETTER_REASONS, 0), **statistics.dead_letters_by_reason}.items():
         sheet.add("dead_letters_total", (reason,), n)
 
 
@@ -81,7 +87,7 @@ def _class(sheet: Sheet, one: ClassStatistics, name: str) -> None:
     sheet.add("actors_spawned_total", (name,), one.spawned)
     for reason, n in one.stopped.items():
         sheet.add("actors_stopped_total", (name, reason), n)
-    for cause, n in one.restarts.items():
+    for cause, n in {**({} if one.internal else dict.fromkeys(_CAUSES, 0)), **one.restarts}.items():
         sheet.add("actor_restarts_total", (name, cause), n)
     for policy, n in one.dropped.items():
         sheet.add("actor_mailbox_dropped_total", (name, policy), n)
@@ -123,6 +129,9 @@ def _streaming_times(sheet: Sheet, statistics: StreamingStatistics) -> None:
 
 
 def _network(sheet: Sheet, links: Row, traffic: Row) -> None:
+    if links:
+        for direction in ("in", "out"):
+            sheet.add("links", (direction, "open"), 0)
     sheet.add("links", ("out", "redialling"), links.get("redialling"))
     sheet.add("link_backpressure_seconds_total", (), links.get("backpressure_s"))
     for name, counted in (
@@ -160,6 +169,9 @@ def _topics(sheet: Sheet, rows: Sequence[Row], caps: Caps) -> None:
 
 
 def _cluster(sheet: Sheet, figures: Figures) -> None:
+    if figures.members:
+        for status in _STATUSES:
+            sheet.add("cluster_members", (status,), 0)
     for member in figures.members:
         sheet.add("cluster_members", (str(member["status"]),), 1)
     sheet.add("names", (), figures.names)

@@ -244,7 +244,9 @@ async def test_metrics_name_the_node_its_cluster_and_its_links() -> None:
     assert f'node_id="{one.node_id}"' in info
     assert 'cluster="pulsing"' in info
     assert 'pulsing_cluster_members{status="alive"} 2.0' in text
+    assert 'pulsing_cluster_members{status="dead"} 0.0' in text
     assert 'pulsing_links{direction="in",state="open"} 1.0' in text
+    assert 'pulsing_links{direction="out",state="open"} 0.0' in text
 
 
 async def test_callers_of_other_nodes_are_timed_by_outcome() -> None:

@@ -77,6 +77,8 @@ async def test_what_alerts_wait_for_is_counted_from_nothing_on() -> None:
     samples = [sample for family in families.values() for sample in family.samples]
     counted = {(sample.name.removeprefix(PREFIX), *sorted(sample.labels.items())) for sample in samples}
     assert ("actor_mailbox_dropped_total", ("class", COUNTER), ("policy", "reject")) in counted
+    assert ("actor_restarts_total", ("cause", "failure"), ("class", COUNTER)) in counted
+    assert ("dead_letters_total", ("reason", "no_actor")) in counted
     assert ("cluster_member_transitions_total", ("from", "alive"), ("to", "suspect")) in counted
 
 

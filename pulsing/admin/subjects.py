@@ -90,14 +90,24 @@ async def _nodes_to_ask(fanout: Fanout, actor_id: ActorId | None, node: str | No
 async def _nearest_name(fanout: Fanout, asked: str) -> str | None:
     if not fanout.offers("names"):
         return None
-    names = [str(row["name"]) for row in await fanout.ask_here("names")]
-    return did_you_mean(asked, names)
+    # What nearly all names begin with makes none of them near.
+    names = {
+        name.removeprefix("actors/"): name for row in await fanout.ask_here("names") for name in [str(row["name"])]
+    }
+    near = nearest(asked.removeprefix("actors/"), names)
+    return near and f"did you mean {names[near]!r}?"
 
 
 def did_you_mean(asked: str, known: Iterable[str]) -> str | None:
     """A hint at the nearest known name, if one is near."""
+    near = nearest(asked, known)
+    return near and f"did you mean {near!r}?"
+
+
+def nearest(asked: str, known: Iterable[str]) -> str | None:
+    """The nearest known name, if one is near."""
     near = difflib.get_close_matches(asked[:200], list(known)[:5_000], n=1)
-    return f"did you mean {near[0]!r}?" if near else None
+    return near[0] if near else None
 
 
 def shown_actor(row: Row, *, operator: bool) -> Row:

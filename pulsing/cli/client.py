@@ -29,6 +29,9 @@ _EXIT_CODES = {
     504: TIMED_OUT,
 }
 
+_OVER_IN_TIME = "/problems/join-timeout"
+"""Its status is that of a node which cannot do it now."""
+
 _AN_ENDPOINT = "an endpoint looks like http://127.0.0.1:8700"
 
 _HOW_TO_LOG_IN = "use --token-file FILE or PULSING_ADMIN_TOKEN"
@@ -225,6 +228,8 @@ def _raise_for_problem(response: httpx.Response) -> None:
         detail = problem.get("detail") or problem.get("title") or f"status {response.status_code}"
     except (ValueError, AttributeError):
         raise CliError(f"{response.url} answered {response.status_code}", exit_code=exit_code) from None
+    if problem.get("type") == _OVER_IN_TIME:
+        exit_code = TIMED_OUT
     hint = _HOW_TO_LOG_IN if response.status_code == 401 else _hint_of(problem)
     # The detail often tells what the faults are.
     faults = [fault for fault in problem.get("errors") or [] if fault["msg"] not in detail]

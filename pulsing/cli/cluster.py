@@ -14,6 +14,10 @@ from pulsing.cli.output import Format, show_object, write_line
 cluster = typer.Typer(no_args_is_help=True, help="See who belongs to the cluster, and join others.")
 
 
+_JOIN_S = 30.0
+"""The node gives seeds 10 s to answer, and as long again to those that it knows."""
+
+
 @cluster.command("info")
 @connected
 def info(client: Client, output: Output = Format.table, no_color: NoColor = False) -> None:
@@ -41,5 +45,5 @@ def join(
     client: Client, seeds: Annotated[list[str], typer.Argument(metavar="SEED...", help="host:port of its nodes.")]
 ) -> None:
     """Let the node join a cluster through further seeds."""
-    answer = client.request("POST", "cluster/join", body={"seeds": seeds})
+    answer = client.request("POST", "cluster/join", body={"seeds": seeds}, timeout=_JOIN_S)
     write_line(f"joined: {answer['size']} nodes")

@@ -12,7 +12,7 @@ from pulsing.cli.arguments import parse_filters
 from pulsing.cli.checks import COLUMNS as CHECK_COLUMNS
 from pulsing.cli.client import Client, segment
 from pulsing.cli.connection import NoColor, Output, colored
-from pulsing.cli.errors import FAILED, PARTIAL
+from pulsing.cli.errors import FAILED, PARTIAL, USAGE, CliError
 from pulsing.cli.output import Format, cell, complain, show_object, show_rows, write_line
 from pulsing.cli.watch import Interval, Watch, show_again
 
@@ -118,10 +118,19 @@ def list_things(
             rows = [row for page in pages for row in page["items"]]
             if what is Listing.names and output not in (*_WHOLE, Format.jsonl):
                 rows = [_with_holders(row) for row in rows]
+            if columns and not watch:
+                _check_columns(shown, rows)
             show_rows(rows, shown, output, color=colored(no_color))
         _exit_if_partial(pages)
 
     show_again(show, watch, interval)
+
+
+def _check_columns(columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:
+    known = {field: None for row in rows for field in row}
+    unknown = [column for column in columns if rows and column not in known]
+    if unknown:
+        raise CliError(f"no column {unknown[0]!r}", hint=f"columns: {', '.join(known)}", exit_code=USAGE)
 
 
 def _with_holders(row: Mapping[str, Any]) -> dict[str, Any]:

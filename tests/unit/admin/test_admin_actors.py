@@ -358,6 +358,13 @@ async def test_an_unknown_actor_gets_a_hint() -> None:
     assert response.json()["hint"] == "did you mean 'actors/worker'?"
 
 
+async def test_an_actor_by_another_name_is_no_hint() -> None:
+    async with site() as world:
+        await Counter.spawn(name="c2", system=world.system)
+        response = await (await world.client("viewer")).get(f"{API}/actors/nobody")
+    assert (response.status_code, response.json().get("hint")) == (404, None)
+
+
 async def test_viewers_see_no_payloads() -> None:
     async with site() as world:
         counter = await with_counter(world)

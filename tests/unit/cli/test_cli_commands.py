@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 
 import pulsing as pul
+from pulsing.admin.routes.cluster import JOIN_S
+from pulsing.cli.client import Client
 from pulsing.cli.errors import FAILED, NOT_FOUND, PARTIAL, TIMED_OUT, USAGE
 from tests.unit.cli.scripted import Outcome, Pulsing, ScriptedServer
 
@@ -503,6 +505,33 @@ def test_joining_names_the_seeds(pulsing: Pulsing, server: ScriptedServer) -> No
 
     assert pulsing("cluster", "join", "a:1", "b:2").out == "joined: 3 nodes\n"
     assert sent(server) == ("POST cluster/join", {"seeds": ["a:1", "b:2"]})
+
+
+def test_joining_waits_until_the_node_gives_up(
+    pulsing: Pulsing, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits = []
+
+    def request(self: Client, *args: Any, **options: Any) -> Any:
+        waits.append(options["timeout"])
+        return usual(self, *args, **options)
+
+    usual = Client.request
+    monkeypatch.setattr(Client, "request", request)
+    server.answers(503, {"type": "/problems/join-timeout", "detail": "no seed answered within 10 s"})
+
+    assert pulsing("cluster", "join", "a:1") == Outcome(6, "", "pulsing: no seed answered within 10 s\n")
+    assert waits[0] > 2 * JOIN_S
+
+
+def test_a_column_that_no_row_has_is_refused(pulsing: Pulsing, server: ScriptedServer) -> None:
+    server.answers(200, page({"name": "actors/a", "mailbox": 2}, {"name": "actors/b", "role": "x"}))
+
+    outcome = pulsing("list", "actors", "--columns", "name,malbox")
+    assert outcome == Outcome(2, "", "pulsing: no column 'malbox'\nhint: columns: name, mailbox, role\n")
+    assert pulsing("list", "actors", "--columns", "name,role").exit_code == 0
+    server.answers(200, page())
+    assert pulsing("list", "actors", "--columns", "name,malbox").exit_code == 0
 
 
 def test_top_shows_one_interval(pulsing: Pulsing, server: ScriptedServer) -> None:

@@ -90,7 +90,7 @@ async def _stop(serving: asyncio.Task[AdminServer]) -> None:
 
 
 def _leave_note(inner: Any, url: str) -> None:
-    note = leave_note(runtime_directory(os.environ), RunningNode(os.getpid(), url, str(inner.node_id)))
+    note = leave_note(runtime_directory(os.environ), RunningNode(os.getpid(), url, inner.node_name))
 
     async def take_away() -> None:
         if note is not None:

@@ -37,8 +37,17 @@ def check(
 
 def check_line(row: Mapping[str, Any]) -> str:
     """A check as one line of text."""
-    value = "" if row.get("value") is None else f"{cell(row['value'])} {row.get('unit') or ''}".strip()
-    return f"{row['status']:<9} {row['name']:<20} {value:<12} {cell(row.get('detail'))}".rstrip()
+    return f"{row['status']:<9} {row['name']:<20} {amount(row):<12} {cell(row.get('detail'))}".rstrip()
+
+
+def amount(row: Mapping[str, Any]) -> str:
+    """The value of a check with its unit, as people write it; empty where there is none."""
+    value, unit = row.get("value"), row.get("unit") or ""
+    if value is None:
+        return ""
+    if unit == "ratio":
+        return f"{value * 100:.3g} %"
+    return f"{cell(value)}/s" if unit == "1/s" else f"{cell(value)} {unit}".rstrip()
 
 
 def _unknown(name: str, known: list[str]) -> CliError:

@@ -10,10 +10,11 @@ import typer
 
 from pulsing.cli.arguments import parse_filters
 from pulsing.cli.checks import COLUMNS as CHECK_COLUMNS
+from pulsing.cli.checks import amount
 from pulsing.cli.client import Client, segment
 from pulsing.cli.connection import NoColor, Output, colored
 from pulsing.cli.errors import FAILED, PARTIAL, USAGE, CliError
-from pulsing.cli.output import Format, cell, complain, show_object, show_rows, write_line
+from pulsing.cli.output import Format, complain, show_object, show_rows, write_line
 from pulsing.cli.watch import Interval, Watch, show_again
 
 _PAGE = 1000
@@ -209,10 +210,11 @@ def status_lines(
     totals = overview["totals"]
     by_status = ", ".join(f"{count} {name}" for name, count in cluster["by_status"].items())
     messages, errors = (_rate(one["values"], past["step_s"]) for one in past["series"])
+    nodes = f"{cluster['size']} node{'' if cluster['size'] == 1 else 's'}"
     return [
-        _left(f"cluster {cluster['name']}   {cluster['size']} nodes: {by_status}") + _agreement(cluster),
+        _left(f"cluster {cluster['name']}   {nodes}: {by_status}") + _agreement(cluster),
         _left(f"actors    {_count(totals, 'actors'):<8}{messages} msg/s  {errors} errors/s")
-        + f"handle p99 {_p99_ms(overview, 'handle_s')}   wait p99 {_p99_ms(overview, 'wait_s')}",
+        + f"handle p99 {_p99(overview, 'handle_s')}   wait p99 {_p99(overview, 'wait_s')}",
         _left(
             f"queues    {_count(totals, 'queues'):<8}{_count(totals, 'queue_records')} records  "
             f"max lag {_count(totals, 'queue_max_lag')}"
@@ -244,7 +246,9 @@ def _rate(values: Sequence[float | None], step_s: float) -> str:
     if len(known) < 2:
         return "-"
     (first, before), (last, now) = known[0], known[-1]
-    return f"{(now - before) / ((last - first) * step_s):,.0f}"
+    rate = (now - before) / ((last - first) * step_s)
+    # A failure in two seconds is not none.
+    return f"{rate:.2g}" if rate < 10 else f"{rate:,.0f}"
 
 
 def _checks(here: Sequence[Mapping[str, Any]], failing: Sequence[Mapping[str, Any]]) -> str:
@@ -259,15 +263,16 @@ def _checks(here: Sequence[Mapping[str, Any]], failing: Sequence[Mapping[str, An
 
 
 def _check(check: Mapping[str, Any]) -> str:
-    value = "" if check.get("value") is None else f" {cell(check['value'])} {check.get('unit') or ''}".rstrip()
     where = "" if check.get("node_name") is None else f" on {check['node_name']}"
-    return f"{check['name']}{value}{where}"
+    return " ".join(filter(None, [check["name"], amount(check)])) + where
 
 
-def _p99_ms(overview: Mapping[str, Any], what: str) -> str:
-    """The 99th percentile of the last minute in milliseconds."""
+def _p99(overview: Mapping[str, Any], what: str) -> str:
+    """The 99th percentile of the last minute."""
     seconds = overview.get("latency", {}).get(what, {}).get("p99")
-    return "-" if seconds is None else f"{seconds * 1000:,.3g} ms"
+    if seconds is None:
+        return "-"
+    return f"{seconds * 1000:.3g} ms" if seconds < 0.9995 else f"{seconds:.3g} s"
 
 
 def _pages(

@@ -14,7 +14,8 @@ async def test_a_serving_node_can_be_found_until_it_stops(free_port: int) -> Non
     directory = runtime_directory(os.environ)
     async with system() as node:
         await serve_admin(node, f"127.0.0.1:{free_port}")
-        assert [found.url for found in running_nodes(directory)] == [f"http://127.0.0.1:{free_port}"]
+        found = [(one.url, one.name) for one in running_nodes(directory)]
+    assert found == [(f"http://127.0.0.1:{free_port}", node.inner.node_name)]
     assert running_nodes(directory) == []
 
 

@@ -56,7 +56,7 @@ def test_the_only_node_here_needs_no_name_and_a_class_of_its_module_can_be_spawn
     assert pulsing("tag", "w", "team=a").stdout == "team=a\n"
     assert pulsing("stop", "w", "--yes").stdout == "w: stopped\n"
     assert pulsing("call", "w", "add", "number=2").returncode == 3
-    assert pulsing("status").stdout.startswith("cluster pulsing   1 nodes: 1 alive ")
+    assert pulsing("status").stdout.startswith("cluster pulsing   1 node: 1 alive ")
 
 
 def test_a_queue_is_filled_looked_into_and_emptied(start: Callable[..., Node]) -> None:

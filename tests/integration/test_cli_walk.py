@@ -146,7 +146,7 @@ def test_json_is_what_the_node_says_that_it_answers(pulsing: Pulsing, described:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("status",), "cluster pulsing   1 nodes: 1 alive"),
+        (("status",), "cluster pulsing   1 node: 1 alive"),
         (("get", "actor", "w", "-o", "yaml"), "class: app.Worker"),
         (("get", "class", "app.Worker"), "app.Worker"),
         (("get", "queue", "jobs"), "jobs"),

@@ -102,6 +102,31 @@ def test_status_keeps_words_apart(pulsing: Pulsing, server: ScriptedServer) -> N
     assert first == "cluster pulsing   2 nodes: 4 alive, 1 suspect, 11 left, 1 dead   revision 412, views differ"
 
 
+def test_status_shows_what_is_rare_slow_or_alone_as_it_is(pulsing: Pulsing, server: ScriptedServer) -> None:
+    series = [{"values": [0, 2, 2, 3]}, {"values": [4, 4, 4, 5]}]
+    latency = {"handle_s": {"p99": 1.18}, "wait_s": {"p99": 0.9996}}
+    checks = [{"name": "error_ratio", "status": "warn", "value": 0.25, "unit": "ratio"}]
+    alone = {"size": 1, "by_status": {"alive": 1}, "series": series, "latency": latency, "checks": checks}
+    server.answers(200, {**STATUS, **alone})
+
+    first, second, *_, last = pulsing("status").out.splitlines()
+
+    assert first.startswith("cluster pulsing   1 node: 1 alive ")
+    assert second == "actors    10,000  1 msg/s  0.33 errors/s        handle p99 1.18 s   wait p99 1 s"
+    assert last.endswith("1 warn: error_ratio 25 %")
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "shown"), [(0, "1/s", "0/s"), (0.5, "ratio", "50 %"), (71.0, "s", "71 s"), (3, None, "3")]
+)
+def test_a_check_shows_its_value_with_the_unit(
+    pulsing: Pulsing, server: ScriptedServer, value: float, unit: str | None, shown: str
+) -> None:
+    server.answers(200, page({"name": "some", "status": "ok", "value": value, "unit": unit, "detail": "of it"}))
+
+    assert pulsing("check").out == f"ok        some                 {shown:<12} of it\n"
+
+
 @pytest.mark.parametrize(
     ("change", "code"),
     [

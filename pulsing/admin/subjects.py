@@ -10,6 +10,7 @@ from pulsing.admin import merging
 from pulsing.admin.catalogue import hidden, in_path
 from pulsing.admin.fanout import Answers, Fanout
 from pulsing.admin.problems import ProblemError
+from pulsing.core.spec import is_internal_class
 from pulsing.ids import ActorId
 
 Row = dict[str, Any]
@@ -31,6 +32,11 @@ def actor_paths(text: str) -> list[str]:
     if "/" not in text:
         return [f"actors/{text}"]
     return [text] if text.startswith(("actors/", "system/")) else [text, f"actors/{text}"]
+
+
+def is_own(row: Row) -> bool:
+    """Whether an actor is Pulsing's own: what is asked of it directly goes around the rules of the routes for it."""
+    return row["kind"] == "system" or is_internal_class(row["class"])
 
 
 async def find_actor(fanout: Fanout, text: str, node: str | None = None) -> tuple[Row, Answers]:

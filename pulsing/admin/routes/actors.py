@@ -24,7 +24,7 @@ from pulsing.admin.replies import EventStream, reply
 from pulsing.admin.routes.cluster import find_node
 from pulsing.admin.routing import Routes
 from pulsing.admin.schemas import ActorDetail, ActorRow, AgentRow, Input, Row, SpawnRehearsed, Stopped
-from pulsing.admin.subjects import actor_id_of, actor_paths, find_actor, shown_actor, with_ties
+from pulsing.admin.subjects import actor_id_of, actor_paths, find_actor, is_own, shown_actor, with_ties
 from pulsing.admin.visit import visit_of
 from pulsing.core.registry import actor_path, check_name
 from pulsing.exceptions import ActorNotFound, NameTaken, PulsingRuntimeError
@@ -34,6 +34,7 @@ actors = Routes("actors")
 
 MAX_TELL = MAX_SPAWN = 64 * 1024
 ANSWER_S = 5.0
+_PROGRAM = "pulsing.subprocess.process.ProcessActor"
 _SUMMARY_KEY = "(class|node|state|kind|role)"
 SUMMARY_PATTERN = f"^{_SUMMARY_KEY}(,{_SUMMARY_KEY})?$"
 
@@ -272,7 +273,7 @@ async def _target(plane: Plane, text: str) -> dict[str, Any]:
 
 
 def _arguments(plane: Plane, row: dict[str, Any], asked: Call | Tell) -> tuple[list[Any], dict[str, Any], bool]:
-    if row["kind"] == "system":
+    if is_own(row):
         raise ProblemError("forbidden", "the node's own actors are not called from here")
     if asked.method is None:
         if not calls.receives(row):
@@ -324,9 +325,14 @@ async def stop(
 
 async def _stoppable(plane: Plane, actor: str, node: str | None) -> dict[str, Any]:
     row = await _find_live(plane, actor, node)
-    if row["kind"] == "system":
+    if is_own(row) and not _runs_a_program(row):
         raise ProblemError("forbidden", "the node's own actors cannot be stopped or restarted")
     return row
+
+
+def _runs_a_program(row: Mapping[str, Any]) -> bool:
+    """Whether a user has spawned it to run a program, which may have to be stopped."""
+    return bool(row["kind"] != "system" and row["class"] == _PROGRAM)
 
 
 @actors.post("/actors/{actor}/restart", role="operator", action="actor.restart", **answers(ActorRow))

@@ -21,7 +21,7 @@ from pulsing.admin.replies import EventStream, empty, reply
 from pulsing.admin.routing import Routes
 from pulsing.admin.schemas import DeadLetterRow, EventRow, ReplayOutcome, Row
 from pulsing.admin.sources import Subscribe
-from pulsing.admin.subjects import find_actor
+from pulsing.admin.subjects import find_actor, is_own
 from pulsing.admin.visit import visit_of
 
 happenings = Routes("live")
@@ -121,7 +121,7 @@ async def replay_dead_letters(request: Request, order: Replay, dry_run: bool = F
     to = None
     if order.to is not None:
         row, _ = await find_actor(plane.fanout, from_path(order.to))
-        if row["kind"] == "system":
+        if is_own(row):
             raise ProblemError("forbidden", "the node's own actors take no dead letters")
         to = str(row["id"])
     return reply(await plane.dead_letters.replay(order, to, dry_run=dry_run))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import subprocess
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -14,6 +15,7 @@ import pytest
 import pulsing as pul
 from pulsing.admin.schemas import ActorDetail, ActorRow, ClassDetail
 from pulsing.core.actor import TRACE
+from pulsing.subprocess import ProcessActor
 from pulsing.testing import wait_until
 from tests.unit.admin.admin_world import API, COUNTER, Counter, Listener, Site, site
 
@@ -332,6 +334,15 @@ async def test_the_nodes_own_actors_are_left_alone() -> None:
     assert called.status_code == 403
     assert rows == []
     assert "system/core" in {row["name"] for row in all_rows}
+
+
+async def test_a_program_of_a_user_is_not_called_but_can_be_stopped() -> None:
+    async with site() as world:
+        client = await world.client("operator")
+        await ProcessActor.spawn(["cat"], stdin=subprocess.PIPE, name="cat", system=world.system)
+        called = await client.post(f"{API}/actors/cat/call", json={"method": "poll"})
+        stopped = await client.delete(f"{API}/actors/cat")
+    assert (called.status_code, stopped.status_code) == (403, 200)
 
 
 async def test_tags_are_set_and_taken_away_and_found() -> None:

@@ -38,6 +38,33 @@ async def test_records_are_put_seen_and_counted() -> None:
     assert [item["record"]["n"] for item in found["items"]] == [2]
 
 
+async def test_what_keeps_queues_is_reached_by_their_own_routes_alone() -> None:
+    async with site(disabled_actions=frozenset({"queue.delete", "queue.purge"})) as world:
+        client = await world.client("operator")
+        await put(client)
+        await client.post(f"{API}/topics/news/messages?create=true", json={"message": 1})
+        rows = (await client.get(f"{API}/actors?system=true")).json()["items"]
+        own = [row for row in rows if row["class"].startswith("pulsing.streaming.")]
+        orders = [
+            ("POST", "call", {"method": "destroy"}),
+            ("POST", "call", {"method": "lookup", "args": ["docs"]}),
+            ("POST", "tell", {"method": "purge"}),
+            ("POST", "restart", None),
+            ("DELETE", "", None),
+        ]
+        answers = [
+            await client.request(method, f"{API}/actors/{row['id']}/{path}".rstrip("/"), json=body)
+            for row in own
+            for method, path, body in orders
+        ]
+        replay = {"filter": {"reason": "stopped"}, "to": own[0]["id"]}
+        answers.append(await client.post(f"{API}/dead-letters/replay", json=replay))
+        kept = (await client.get(f"{API}/queues/docs")).json()["records"]
+    assert {row["class"].rpartition(".")[2] for row in own} == {"BucketStorage", "StorageManager", "TopicBroker"}
+    assert {(answer.status_code, answer.json()["type"]) for answer in answers} == {(403, "/problems/forbidden")}
+    assert kept == 3
+
+
 async def test_looking_moves_no_reader() -> None:
     async with site() as world:
         client = await world.client("operator")

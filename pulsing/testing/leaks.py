@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import sys
 import threading
 import time
 from dataclasses import dataclass
@@ -21,9 +22,10 @@ _THREADS = Path("/proc/self/task")
 def assert_no_leaks(grace: float = _GRACE_S) -> LeakCheck:
     """Fail with an AssertionError if the block leaves resources behind that were not there before.
 
-    Use it as `with` in plain code and as `async with` on a loop. Tasks are looked at in the latter only, because a
-    cancelled task needs turns of the loop to end; the threads of the loop's own pool are looked at in the former only,
-    because they end with the loop. Files and processes are seen on Linux only.
+    Use it as `with` in plain code and as `async with` on a loop, where tasks on their way out get the turns that they
+    need. A `with` on a loop has no turns to give: a cancelled task counts as one that ends, any other as one that stays.
+    On a loop the threads of its own pool are no leak, because they end with it. Files and processes are seen on Linux
+    only.
 
     Args:
         grace: Seconds that resources on their way out may take.
@@ -47,12 +49,12 @@ class LeakCheck:
         if exc is not None:
             return
         deadline = time.monotonic() + self._grace
-        while (left := self._left_behind()) and time.monotonic() < deadline:
+        while (left := self._left_behind(cancelled=False)) and time.monotonic() < deadline:
             time.sleep(_PAUSE_S)
         _fail_if_any(left)
 
     async def __aenter__(self) -> None:
-        self._before = Resources.now(tasks=True)
+        self._before = Resources.now()
 
     async def __aexit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
@@ -61,16 +63,16 @@ class LeakCheck:
             return
         deadline = time.monotonic() + self._grace
         # Nothing announces that a thread or a process is gone, so there is no event to wait for.
-        while (left := self._left_behind(tasks=True)) and time.monotonic() < deadline:  # noqa: ASYNC110
+        while (left := self._left_behind()) and time.monotonic() < deadline:  # noqa: ASYNC110
             await asyncio.sleep(_PAUSE_S)
         _fail_if_any(left)
 
-    def _left_behind(self, tasks: bool = False) -> list[str]:
-        left = Resources.now(tasks=tasks).beyond(self._before)
+    def _left_behind(self, *, cancelled: bool = True) -> list[str]:
+        left = Resources.now(cancelled=cancelled).beyond(self._before)
         if left:
             # Some of it may only wait for the collector: a closed generator, an object in a cycle.
             gc.collect()
-            left = Resources.now(tasks=tasks).beyond(self._before)
+            left = Resources.now(cancelled=cancelled).beyond(self._before)
         return left
 
 
@@ -85,11 +87,13 @@ class Resources:
     processes: frozenset[int] = frozenset()
 
     @classmethod
-    def now(cls, tasks: bool = False) -> Resources:
-        """Look at this process."""
+    def now(cls, *, cancelled: bool = True) -> Resources:
+        """Look at this process and at the tasks of the running loop, the cancelled ones among them if so said."""
+        on_loop = asyncio._get_running_loop() is not None
+        tasks = asyncio.all_tasks() if on_loop else set()
         return cls(
-            tasks=frozenset(asyncio.all_tasks()) if tasks else frozenset(),
-            threads=frozenset(thread for thread in threading.enumerate() if not (tasks and _is_of_the_loop(thread))),
+            tasks=frozenset(task for task in tasks if cancelled or not _is_cancelled(task)),
+            threads=frozenset(thread for thread in threading.enumerate() if not (on_loop and _is_of_the_loop(thread))),
             files=frozenset(_open_files()),
             processes=frozenset(_child_processes()),
         )
@@ -102,6 +106,14 @@ class Resources:
             *(f"file descriptor {number} -> {target}" for number, target in sorted(self.files - before.files)),
             *(f"process {pid}: {_command_of(pid)}" for pid in sorted(self.processes - before.processes)),
         ]
+
+
+def _is_cancelled(task: asyncio.Task[Any]) -> bool:
+    """Whether a task has been told to end."""
+    if sys.version_info >= (3, 11):
+        return bool(task.cancelling())
+    waits_for = task._fut_waiter
+    return task._must_cancel or (waits_for is not None and waits_for.cancelled())
 
 
 def _is_of_the_loop(thread: threading.Thread) -> bool:

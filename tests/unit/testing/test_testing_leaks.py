@@ -28,9 +28,22 @@ async def test_a_task_on_its_way_out_is_given_the_turns_it_needs() -> None:
         task.cancel()
 
 
+async def test_a_plain_block_on_a_loop_names_tasks_too_but_for_cancelled_ones() -> None:
+    with pytest.raises(AssertionError, match="task forgotten"), assert_no_leaks(grace=0.0):
+        forgotten = asyncio.create_task(asyncio.sleep(60), name="forgotten")
+    with assert_no_leaks(grace=0.0):
+        waiting, fresh = asyncio.create_task(asyncio.sleep(60)), asyncio.create_task(asyncio.sleep(60))
+        await asyncio.sleep(0)
+        waiting.cancel()
+        asyncio.create_task(asyncio.sleep(60)).cancel()
+        fresh.cancel()
+    forgotten.cancel()
+
+
 async def test_the_pool_of_the_loop_is_no_leak_of_the_block() -> None:
     async with assert_no_leaks(grace=0.0):
-        await asyncio.to_thread(int)
+        with assert_no_leaks(grace=0.0):
+            await asyncio.to_thread(int)
 
 
 def test_a_thread_left_running_is_named() -> None:

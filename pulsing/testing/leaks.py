@@ -23,9 +23,9 @@ def assert_no_leaks(grace: float = _GRACE_S) -> LeakCheck:
     """Fail with an AssertionError if the block leaves resources behind that were not there before.
 
     Use it as `with` in plain code and as `async with` on a loop, where tasks on their way out get the turns that they
-    need. A `with` on a loop has no turns to give: a cancelled task counts as one that ends, any other as one that stays.
-    On a loop the threads of its own pool are no leak, because they end with it. Files and processes are seen on Linux
-    only.
+    need. A `with` on a loop has no turns to give: a cancelled task counts as one that ends, any other as one that
+    stays. On a loop the threads of its own pool are no leak, because they end with it. Files and processes are seen on
+    Linux only.
 
     Args:
         grace: Seconds that resources on their way out may take.

@@ -17,10 +17,10 @@ def parse_json(content: str | None, fallback: Any = None) -> Any:
         content: the text, or a reply of a model.
         fallback: returned for no text, and for what is no JSON.
     """
-    text = _unfenced("" if content is None else str(content).strip())
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
+        return json.loads(_unfenced("" if content is None else str(content).strip()))
+    except Exception:
+        # Most often no JSON; nested too deeply, or a reply that cannot be shown as text.
         return fallback
 
 

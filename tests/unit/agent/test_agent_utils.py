@@ -52,6 +52,14 @@ def test_no_text_raises(text: str) -> None:
     extract_field(text, "a")
 
 
+def test_a_reply_that_cannot_be_shown_as_text_is_no_json() -> None:
+    class Mute:
+        def __str__(self) -> str:
+            raise RuntimeError("no words")
+
+    assert parse_json(Mute(), NONE) == NONE  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize(
     ("text", "value"),
     [

@@ -12,6 +12,7 @@ from typing import Any
 from pulsing.core import ActorId, ActorProxy, ActorRef, remote
 from pulsing.core.system import System
 from pulsing.exceptions import PulsingError
+from pulsing.modules import found_in
 from pulsing.streaming.backend import backend_name
 from pulsing.streaming.broker import TopicBroker
 from pulsing.streaming.bucket_words import Moved
@@ -32,6 +33,8 @@ from pulsing.streaming.remembering import Remembering
 from pulsing.streaming.side import Side
 from pulsing.streaming.storage import CALLS_AT_ONCE
 from pulsing.streaming.takeover import Takeover, no_majority
+
+__getattr__ = found_in("pulsing.streaming", "get_bucket_ref", "get_topic_broker")
 
 logger = logging.getLogger("pulsing.streaming")
 
@@ -454,6 +457,11 @@ async def get_storage_manager(system: Any) -> ActorProxy:
     """The storage manager of this node, made on first use."""
     local_manager(system)
     return manager_ref(system).as_type(StorageManager)
+
+
+async def ensure_storage_managers(system: Any) -> None:
+    """Make sure of this node's storage manager; other nodes see to their own."""
+    local_manager(system)
 
 
 def _has_ended(ref: ActorRef) -> bool:

@@ -17,6 +17,7 @@ from pulsing.core.system import System
 from pulsing.core.ties import TOPIC
 from pulsing.core.timers import check_seconds
 from pulsing.exceptions import ActorNotFound, DeadlineExceeded, PulsingRuntimeError, SystemStopped
+from pulsing.modules import found_in
 from pulsing.streaming.broker import (
     BEST_EFFORT_TIMEOUT,
     DEFAULT_FANOUT_TIMEOUT,
@@ -26,6 +27,8 @@ from pulsing.streaming.broker import (
 )
 from pulsing.streaming.finding import GONE, get_topic_broker
 from pulsing.streaming.names import check_own, check_topic
+
+__getattr__ = found_in("pulsing.streaming", "read_topic", "write_topic")
 
 logger = logging.getLogger("pulsing.streaming")
 

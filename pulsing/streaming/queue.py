@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pulsing.core.registry import check_name
 from pulsing.core.timers import check_seconds
 from pulsing.exceptions import DeadlineExceeded, NotSendable, PulsingError
+from pulsing.modules import found_in
 from pulsing.streaming.access import CALL_TIMEOUT_S
 from pulsing.streaming.backend import backend_name, check_options
 from pulsing.streaming.backends.memory import Record
@@ -28,6 +29,8 @@ from pulsing.streaming.writing import QueueWriting
 
 if TYPE_CHECKING:
     from pulsing.streaming.sync_queue import SyncQueue
+
+__getattr__ = found_in("pulsing.streaming", "QueueReader", "read_queue", "write_queue")
 
 T = TypeVar("T")
 

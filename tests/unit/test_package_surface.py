@@ -56,12 +56,23 @@ def test_both_doors_lead_to_the_same_object(name: str) -> None:
         ("core.proxy", "ActorProxy"),
         ("core.service", "SystemActorProxy get_system_actor PythonActorService"),
         ("core.helpers", "mount unmount run_sync run_until_signal spawn_and_run"),
+        ("streaming.storage", "BucketStorage"),
+        ("streaming.backend", "StorageBackend MemoryBackend register_backend get_backend_class list_backends"),
+        ("streaming.queue", "Queue QueueReader write_queue read_queue"),
+        ("streaming.sync_queue", "SyncQueue SyncQueueReader"),
+        (
+            "streaming.manager",
+            "StorageManager get_storage_manager ensure_storage_managers get_bucket_ref get_topic_broker",
+        ),
+        ("streaming.pubsub", "TopicWriter TopicReader PublishMode PublishResult write_topic read_topic"),
+        ("streaming.broker", "TopicBroker"),
     ],
 )
 def test_names_are_found_in_the_files_that_are_their_homes(module: str, names: str) -> None:
     found = __import__(f"pulsing.{module}", fromlist=["x"])
     for name in names.split():
         assert hasattr(found, name)
+    assert not hasattr(found, "nothing")
 
 
 def parameters(function: Any) -> dict[str, Any]:

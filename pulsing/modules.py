@@ -1,8 +1,8 @@
 """Modules under the names that programs know them by.
 
-The module that a class goes by is the same in every process of a program. A script runs as `__main__`. A process that only wants
-its classes runs it once more under another name, so that what stands under `if __name__ == "__main__":` is left alone;
-its classes still go by the name that they have in the first.
+The module that a class goes by is the same in every process of a program. A script runs as `__main__`. A process that
+only wants its classes runs it once more under another name, so that what stands under `if __name__ == "__main__":` is
+left alone; its classes still go by the name that they have in the first.
 """
 
 from __future__ import annotations

@@ -97,7 +97,8 @@ def actor(
     """Run a node with one public actor."""
     flags = node_flags(others, addr, seeds, head, head_addr, admin_addr, no_admin, read_only)
     settings = read_settings(config, flags)
-    cls = import_object(class_path)
+    cls = import_actor_class(class_path)
+    _check_name(name)
     positional, keywords = constructor_arguments(cls, arguments or [])
 
     async def start_actor(system: ActorSystem) -> None:
@@ -154,6 +155,34 @@ def import_object(path: str) -> Any:
         raise CliError(f"cannot import {path!r}: {error}", exit_code=USAGE) from error
 
 
+def import_actor_class(path: str) -> Any:
+    """Import a class whose instances can be actors.
+
+    Raises:
+        CliError: there is none by this name, or what is there is no class of actors.
+    """
+    cls = import_object(path)
+    plain = inspect.unwrap(cls)
+    if not inspect.isclass(plain):
+        raise CliError(f"{path!r} is no class", hint="pulsing actor MODULE.CLASS", exit_code=USAGE)
+    if not hasattr(cls, "spawn") and not hasattr(plain, "receive"):
+        raise CliError(
+            f"{plain.__name__} is no class of actors: it has no receive method",
+            hint="decorate it with @pul.remote",
+            exit_code=USAGE,
+        )
+    return cls
+
+
+def _check_name(name: str) -> None:
+    from pulsing.core.registry import actor_path
+
+    try:
+        actor_path(name)
+    except ValueError as error:
+        raise CliError(str(error), exit_code=USAGE) from error
+
+
 def constructor_arguments(cls: Any, words: list[str]) -> tuple[list[Any], dict[str, Any]]:
     """The arguments of a constructor from words, `VALUE` or `key=value`, converted by its annotations.
 
@@ -171,7 +200,19 @@ def constructor_arguments(cls: Any, words: list[str]) -> tuple[list[Any], dict[s
     hints = get_type_hints(constructor.__init__)
     for name, value in bound.arguments.items():
         bound.arguments[name] = _converted(value, hints.get(name))
-    return list(bound.args), bound.kwargs
+    return _checked(constructor, bound)
+
+
+def _checked(constructor: Any, bound: inspect.BoundArguments) -> tuple[list[Any], dict[str, Any]]:
+    """What fits the annotations, as a spawn by REST would be given it."""
+    from pulsing.admin.problems import ProblemError
+    from pulsing.admin.signatures import check_arguments
+
+    try:
+        return check_arguments(constructor.__init__, 1, bound.args, bound.kwargs)
+    except ProblemError as problem:
+        detail = f"{constructor.__name__}: {problem.detail}"
+        raise CliError(detail, hint=problem.hint, exit_code=USAGE) from problem
 
 
 def _is_keyword(word: str, signature: inspect.Signature) -> bool:

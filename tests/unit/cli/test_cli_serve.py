@@ -7,13 +7,28 @@ from typing import Any
 import pytest
 
 from pulsing.cli.errors import USAGE, CliError
-from pulsing.cli.serve import constructor_arguments, import_object, introduction, node_flags
+from pulsing.cli.serve import constructor_arguments, import_actor_class, import_object, introduction, node_flags
 from pulsing.settings import resolve
+from tests.unit.cli.scripted import Pulsing
 
 
 class Worker:
     def __init__(self, label: str, size: int = 1, **more: Any) -> None:
         pass
+
+
+class Sized:
+    def __init__(self, size: int = 1) -> None:
+        pass
+
+
+class Plain:
+    pass
+
+
+class Echo:
+    async def receive(self, message: Any) -> Any:
+        return message
 
 
 def test_words_are_converted_by_the_annotations() -> None:
@@ -32,6 +47,33 @@ def test_arguments_that_do_not_fit_are_a_mistake_of_usage() -> None:
     with pytest.raises(CliError, match="Worker: missing a required argument: 'label'") as caught:
         constructor_arguments(Worker, [])
     assert caught.value.exit_code == USAGE
+
+
+@pytest.mark.parametrize("word", ["size=much", "sise=3"])
+def test_arguments_of_another_kind_than_annotated_are_a_mistake_of_usage(word: str) -> None:
+    with pytest.raises(CliError, match=r"Sized: size: .*integer") as caught:
+        constructor_arguments(Sized, [word])
+    assert (caught.value.exit_code, caught.value.hint) == (USAGE, "the signature is (size=1)")
+
+
+def test_a_class_without_a_constructor_takes_nothing() -> None:
+    assert constructor_arguments(Plain, []) == ([], {})
+
+
+@pytest.mark.parametrize(
+    ("path", "what"),
+    [("json.dumps", "'json.dumps' is no class"), ("json.JSONDecoder", "JSONDecoder is no class of actors")],
+)
+def test_what_is_no_class_of_actors_is_a_mistake_of_usage(path: str, what: str) -> None:
+    with pytest.raises(CliError, match=what) as caught:
+        import_actor_class(path)
+    assert caught.value.exit_code == USAGE
+
+
+def test_a_name_that_no_actor_can_have_is_a_mistake_of_usage(pulsing: Pulsing) -> None:
+    outcome = pulsing("actor", f"{__name__}.Echo", "--name", "a b")
+
+    assert (outcome.exit_code, outcome.err.startswith("pulsing: name 'a b' may hold")) == (USAGE, True)
 
 
 @pytest.mark.parametrize("path", ["json", "json:JSONDecoder", "json.JSONDecoder", "json.decoder.JSONDecoder"])

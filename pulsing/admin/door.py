@@ -40,6 +40,8 @@ def open_door(settings: AdminSettings) -> Door:
         AddressInUse: the address that was given is taken, or no port from 8700 to 8799 is free.
         ValueError: a routable address with nothing but the automatic token, or a certificate that cannot be used.
     """
+    if settings.addr is not None:
+        _read(settings.addr)
     check_reach(settings)
     tls_context(settings)
     listener = bind(settings.addr)

@@ -97,7 +97,8 @@ def port(name: str, addr: str, otherwise: Literal["warn", "bad"], fix: str) -> F
         with socket.create_server((host, number), family=_family(host)):
             return Finding(name, "ok", f"{addr} is free")
     except (OSError, ValueError) as error:
-        return Finding(name, otherwise, f"{addr}: {getattr(error, 'strerror', None) or error}", fix)
+        reason, *_ = str(getattr(error, "strerror", None) or error).partition(" (while")
+        return Finding(name, otherwise, f"{addr}: {reason}", fix)
 
 
 def reach(seed: str) -> Finding:

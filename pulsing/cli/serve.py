@@ -269,6 +269,8 @@ async def _node(settings: Settings, begin: Callable[[ActorSystem], Awaitable[Non
         system = await runtime.start_system(config)
     except (pul.PulsingRuntimeError, ValueError) as error:
         raise CliError(f"the node cannot start: {error}") from error
+    except OSError as error:
+        raise CliError(f"the node cannot start: {error.strerror or error}") from error
     runtime.share(system)
     try:
         await begin(system)

@@ -40,11 +40,11 @@ def parse_address(text: str) -> Address:
         ValueError: the text is none of these.
     """
     if not isinstance(text, str):
-        raise ValueError(f"invalid socket address syntax: {text!r}")
+        raise ValueError(f"invalid socket address syntax: {text!r}; expected host:port")
     rest = text.removeprefix(DNS_SCHEME)
     found = _HOST_PORT.fullmatch(rest)
     if found is None or not int(found["port"]) <= 65535:
-        raise ValueError(f"invalid socket address syntax: {text!r}")
+        raise ValueError(f"invalid socket address syntax: {text!r}; expected host:port")
     return Address(found["v6"] or found["host"], int(found["port"]), all_addresses=rest != text)
 
 

@@ -6,6 +6,7 @@ import asyncio
 import errno
 import ipaddress
 import logging
+import os
 import socket
 import ssl
 from collections.abc import Coroutine
@@ -74,7 +75,11 @@ class WebSocketTransport:
         await self._gate.ready()
         tls = self._tls if self._tls.listens(self._gate.mode, host) else None
         listener = WebSocketListener(self._gate, self._path, self._limits, tls, attach)
-        listener.open((await _resolve(host, port))[0], port)
+        try:
+            address, *_ = await _resolve(host, port)
+        except DialFailed as failure:
+            raise OSError(errno.EADDRNOTAVAIL, f"cannot listen on {host}: {failure.reason}") from None
+        listener.open(address, port)
         return listener
 
     async def dial(self, addr: str, attach: Attach) -> WebSocketLink:
@@ -203,7 +208,8 @@ class WebSocketListener:
         except OSError as error:
             if error.errno == errno.EADDRINUSE:
                 raise AddressInUse(join_address(host, port)) from None
-            raise
+            # What the socket module adds speaks of the port that it was given, which may be of our choice.
+            raise OSError(error.errno, f"cannot listen on {host}: {os.strerror(error.errno or 0)}") from None
         door.setblocking(False)
         self._door = door
         self._addr = join_address(*door.getsockname()[:2])

@@ -99,6 +99,12 @@ def test_an_address_that_cannot_be_read_is_refused(addr: str) -> None:
         bind(addr)
 
 
+async def test_what_is_no_address_is_not_taken_for_a_routable_one() -> None:
+    async with await pul.actor_system() as system:
+        with pytest.raises(ValueError, match="invalid socket address syntax: 'nowhere'"):
+            await start_admin(system, AdminSettings(addr="nowhere"))
+
+
 async def test_a_routable_address_without_a_chosen_token_does_not_start() -> None:
     async with await pul.actor_system() as system:
         with pytest.raises(ValueError, match="PULSING_ADMIN_TOKEN"):

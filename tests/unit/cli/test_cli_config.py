@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from pulsing.cli.doctor import open_files, port, reach, rights
+from pulsing.cli.doctor import Finding, open_files, port, reach, rights
 from pulsing.cli.errors import FAILED, USAGE
 from pulsing.settings import OPTIONS, resolve
 from pulsing.settings.describe import as_toml
@@ -123,7 +123,9 @@ def test_the_doctor_names_a_wrong_setting_and_its_remedy(pulsing: Pulsing, folde
 def test_the_doctor_sees_a_taken_port_and_a_silent_seed(pulsing: Pulsing, free_port: int) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         addr = f"127.0.0.1:{taken.getsockname()[1]}"
-        assert port("node address", addr, "bad", "another").status == "bad"
+        assert port("node address", addr, "bad", "end it") == Finding(
+            "node address", "bad", f"{addr}: Address already in use", "end it"
+        )
         assert reach(addr).status == "ok"
     assert port("node address", f"127.0.0.1:{free_port}", "bad", "another").status == "ok"
     assert reach(f"127.0.0.1:{free_port}").status == "warn"

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import errno
 import logging
 import random
+import re
 import socket
 import struct
 from collections.abc import AsyncIterator, Callable
@@ -309,6 +311,13 @@ async def test_a_taken_port_is_a_typed_error() -> None:
         with pytest.raises(AddressInUse) as caught:
             await End(A).transport.listen(listener.addr, Handler)
         assert caught.value.addr == listener.addr
+
+
+@pytest.mark.parametrize(("host", "why"), [("192.0.2.1", "[^(]+$"), ("no-such-host.invalid", "the name is not known")])
+async def test_an_address_that_is_none_of_this_machine_is_named_by_the_error(host: str, why: str) -> None:
+    with pytest.raises(OSError, match=f"cannot listen on {re.escape(host)}: {why}") as caught:
+        await End(A).transport.listen(f"{host}:0", Handler)
+    assert caught.value.errno == errno.EADDRNOTAVAIL
 
 
 # Dials that fail

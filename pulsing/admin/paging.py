@@ -23,6 +23,8 @@ MAX_LIMIT = 1_000
 DEFAULT_LIMIT = 100
 MAX_OFFSET = 10_000
 MAX_SORT_KEYS = 4
+MAX_VALUES = 100
+"""Of one filter: each is compared with that field of every row."""
 
 EXTRA: Mapping[str, tuple[dict[str, Any], str]] = {
     "since": ({"type": "string"}, "a moment in RFC 3339, or an age such as 10m"),
@@ -69,7 +71,8 @@ class ListSpec:
         described += [_parameter(name, *EXTRA[name]) for name in self.extra]
         for name, allowed in self.filters.items():
             items: dict[str, Any] = {"type": "string"} if allowed is None else {"type": "string", "enum": [*allowed]}
-            described.append(_parameter(name, {"type": "array", "items": items}, "exact; repeated means or"))
+            schema = {"type": "array", "items": items, "maxItems": MAX_VALUES}
+            described.append(_parameter(name, schema, "exact; repeated means or"))
         return described
 
     def _sort_pattern(self) -> str:
@@ -130,6 +133,8 @@ class ListQuery:
                 "bad-filter", f"offset + limit is at most {MAX_OFFSET}", hint="walk further with `cursor`"
             )
         for name, values in self.filters.items():
+            if len(values) > MAX_VALUES:
+                raise ProblemError("bad-filter", f"{name} has {len(values)} values, at most {MAX_VALUES} are allowed")
             allowed = spec.filters[name]
             if allowed is not None and (wrong := [value for value in values if value not in allowed]):
                 raise ProblemError("bad-filter", f"{name} is one of {', '.join(allowed)}, not {wrong[0]!r}")

@@ -37,6 +37,12 @@ _PLAIN: dict[str, Any] = {
 }
 
 
+MAX_GLOB = 256
+"""As long as names are: to read a pattern takes time by the square of its length."""
+
+Glob = Annotated[str | None, Query(max_length=MAX_GLOB)]
+
+
 def metric_routes(settings: AdminSettings) -> Routes:
     """The routes of the metrics themselves, as far as the settings want them."""
     routes = Routes("prometheus", prefix="")
@@ -78,10 +84,10 @@ def _prefers_openmetrics(accept: str) -> bool:
 async def detailed(
     request: Request,
     family: Annotated[list[str] | None, Query()] = None,
-    actor: str | None = None,
-    class_: Annotated[str | None, Query(alias="class")] = None,
-    queue: str | None = None,
-    topic: str | None = None,
+    actor: Glob = None,
+    class_: Annotated[str | None, Query(alias="class", max_length=MAX_GLOB)] = None,
+    queue: Glob = None,
+    topic: Glob = None,
     limit: Annotated[int, Query(ge=1, le=MAX_OBJECTS)] = MAX_OBJECTS,
 ) -> Response:
     """Series of single objects, by family."""

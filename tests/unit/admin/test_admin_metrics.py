@@ -221,6 +221,15 @@ async def test_single_objects_are_shown_by_family_up_to_a_limit_and_sums_hold() 
     assert unknown.json()["allowed"] == list(DETAILED)
 
 
+@pytest.mark.parametrize("name", ["actor", "class", "queue", "topic"])
+async def test_patterns_that_take_long_to_read_are_refused(name: str) -> None:
+    async with site() as world:
+        client = await world.client("viewer")
+        asked = "/metrics/detailed?family=actor_messages"
+        assert (await client.get(f"{asked}&{name}={'[' * 256}")).status_code == 200
+        assert (await client.get(f"{asked}&{name}={'[' * 257}")).status_code == 422
+
+
 async def test_what_is_over_the_limit_is_summed_by_no_more_classes_than_have_series() -> None:
     async with site(max_classes=1) as world:
         for cls in (Counter, pul.remote(First), pul.remote(Second)):

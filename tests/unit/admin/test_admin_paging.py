@@ -105,6 +105,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"state": "sideways"}, "bad-filter"),
     ({"scope": "galaxy"}, "bad-filter"),
     ({"colour": "red"}, "bad-filter"),
+    ({"class": ["A"] * 101}, "bad-filter"),
     ({"cursor": "x"}, "bad-cursor"),
     ({"cursor": "W10"}, "bad-cursor"),
     ({"cursor": "é"}, "bad-cursor"),

@@ -11,11 +11,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pulsing.core import ActorClass, ActorRef
+from pulsing.core import ActorClass
 from pulsing.core.classes import register_class
 
 if TYPE_CHECKING:
-    from pulsing.core.system import System
+    pass
 
 T = TypeVar("T")
 
@@ -103,27 +103,8 @@ class AgentClass(ActorClass[T]):
         derived._fixed = plain._fixed
         return derived
 
-    def _spawn_here(
-        self, system: System, args: tuple[Any, ...], kwargs: dict[str, Any], name: str | None, public: bool
-    ) -> ActorRef:
-        ref = super()._spawn_here(system, args, kwargs, name, public)
-        self._note(name)
-        return ref
-
-    async def _spawn_elsewhere(
-        self,
-        system: System,
-        placement: Any,
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any],
-        name: str | None,
-        public: bool,
-    ) -> ActorRef:
-        ref = await super()._spawn_elsewhere(system, placement, args, kwargs, name, public)
-        self._note(name)
-        return ref
-
-    def _note(self, name: str | None) -> None:
+    def _note_spawn(self, name: str | None) -> None:
+        """Enter the name in the registry of this process."""
         if name:
             _spawned[name] = self.__agent_meta__
 

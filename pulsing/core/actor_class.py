@@ -133,7 +133,11 @@ class ActorClass(Generic[T]):
             ref = self._spawn_here(system, args, kwargs, name, public)
         else:
             ref = await self._spawn_elsewhere(system, placement, args, kwargs, name, public)
+            self._note_spawn(name)
         return proxy_of_table(ref, self._table)
+
+    def _note_spawn(self, name: str | None) -> None:
+        """Called after each spawn with the name as it was written; for classes that keep a list of their actors."""
 
     def _spawn_here(
         self, system: System, args: tuple[Any, ...], kwargs: dict[str, Any], name: str | None, public: bool
@@ -141,7 +145,9 @@ class ActorClass(Generic[T]):
         system.check_name(name, public)
         actor = self._cls(*args, **kwargs)
         factory = functools.partial(self._cls, *args, **kwargs)
-        return system.start_actor(actor, self._spec, name=name, public=public, factory=factory).ref
+        ref = system.start_actor(actor, self._spec, name=name, public=public, factory=factory).ref
+        self._note_spawn(name)
+        return ref
 
     async def _spawn_elsewhere(
         self,

@@ -38,7 +38,7 @@ def spawn_any(system: System, actor: Any, *, name: str | None, public: bool, opt
     factory = None
     if spec.policy.restarts:
         factory = _copies_of(actor)
-    return system.start_actor(actor, spec, name=name, public=public, factory=factory).ref
+    return _start(system, actor, spec, name, public, factory)
 
 
 def _is_factory(actor: Any) -> bool:
@@ -57,7 +57,16 @@ def _spawn_factory(
                 f"a factory is called without arguments, but {factory!r} needs some: use functools.partial"
             ) from error
         raise
-    return system.start_actor(actor, _spec_of_instance(actor, given), name=name, public=public, factory=factory).ref
+    return _start(system, actor, _spec_of_instance(actor, given), name, public, factory)
+
+
+def _start(
+    system: System, actor: Any, spec: CellSpec, name: str | None, public: bool, factory: Callable[[], Any] | None
+) -> ActorRef:
+    ref = system.start_actor(actor, spec, name=name, public=public, factory=factory).ref
+    if spec.card is not None and (known := actor_class_of(type(actor))) is not None:
+        known._note_spawn(name)
+    return ref
 
 
 def _needs_arguments(factory: Callable[[], Any]) -> bool:

@@ -248,10 +248,11 @@ def _question(msg: Any, kinds: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _listed(system: System, cell: Cell) -> dict[str, Any]:
+    card = cell.spec.card or {}
     return {
         "name": cell.label,
         "actor_id": str(cell.actor_id.id),
         "actor_type": cell.spec.class_name,
         "uptime_secs": int(system.clock.wall() - cell.created_at),
-        "metadata": {"kind": cell.spec.kind, "state": cell.state, **(cell.tags or {}), **(cell.said or {})},
+        "metadata": {"kind": cell.spec.kind, "state": cell.state, **card, **(cell.tags or {}), **(cell.said or {})},
     }

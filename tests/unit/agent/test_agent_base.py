@@ -147,11 +147,16 @@ async def test_a_failed_spawn_enters_nothing(how: str) -> None:
     assert list_agents() == {}
 
 
-async def test_a_class_given_to_the_system_enters_its_name_too() -> None:
+@pytest.mark.parametrize(
+    "given", [Researcher, researcher(), lambda: researcher()], ids=["class", "instance", "factory"]
+)
+async def test_what_is_given_to_the_system_enters_its_name_too(given: Any) -> None:
     async with system() as s:
-        await s.spawn(Researcher, name="researcher")
+        await s.spawn(given, name="researcher")
+        with pytest.raises(NameTaken):
+            await s.spawn(given, name="actors/researcher")
 
-    assert get_agent_meta("researcher") == META
+    assert list_agents() == {"researcher": META}
 
 
 async def test_a_copy_with_options_is_an_agent_and_enters_its_name() -> None:
@@ -194,7 +199,9 @@ async def test_the_card_shows_on_any_node_of_the_cluster() -> None:
         asked = await get_system_actor(two, one.node_id.id)
         [row] = await asked.inspect("agents")
         actors = await asked.inspect("actors")
+        listed = {actor["name"]: actor["metadata"] for actor in await asked.list_actors()}
 
+    assert listed[row["name"]].items() >= META.to_dict().items()
     assert {key: row[key] for key in ("role", "goal", "backstory", "tags")} == META.to_dict()
     assert [actor["kind"] for actor in actors if actor["name"] == row["name"]] == ["agent"]
 

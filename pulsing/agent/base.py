@@ -9,13 +9,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from pulsing.core import ActorClass
 from pulsing.core.classes import register_class
-
-if TYPE_CHECKING:
-    pass
 
 T = TypeVar("T")
 

@@ -23,7 +23,7 @@ from pulsing.admin.fanout import Fanout
 from pulsing.admin.figures import Gathering, Own
 from pulsing.admin.filling import fill
 from pulsing.admin.settings import AdminSettings
-from pulsing.admin.sheet import Sheet, metric_of
+from pulsing.admin.sheet import Sheet, is_left_out, metric_of
 from pulsing.core.statistics import SystemStatistics
 
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
@@ -60,6 +60,21 @@ class _UsersOwn(Collector):
     def collect(self) -> Iterator[Metric]:
         for metric in prometheus_client.REGISTRY.collect():
             if not metric.name.startswith(self._OURS):
+                yield metric
+
+
+@dataclass(frozen=True, eq=False)
+class _Wanted(Collector):
+    """What another collector has, but for the families that are left out."""
+
+    other: Collector
+    exclude: Sequence[str]
+
+    def collect(self) -> Iterator[Metric]:
+        for metric in self.other.collect():
+            # A counter's family is called without its ending, but its series are not.
+            names = (metric.name, f"{metric.name}_total" if metric.type == "counter" else metric.name)
+            if not any(is_left_out(name, self.exclude) for name in names):
                 yield metric
 
 
@@ -111,14 +126,16 @@ class Metrics:
             return shared.body, form
         began = time.perf_counter()
         figures = await self._gathering.gather()
-        sheet = Sheet(self._settings.metrics_exclude)
+        exclude = self._settings.metrics_exclude
+        sheet = Sheet(exclude)
         fill(sheet, figures, self._caps)
         others: list[Collector] = [*self._process_collectors()]
         if self._settings.legacy_names and not as_openmetrics:
             others.append(_Legacy(figures.statistics))
         if self._settings.include_default_registry:
             others.append(_UsersOwn())
-        body = await self.in_worker(functools.partial(_page, sheet, others, as_openmetrics))
+        wanted = [_Wanted(other, exclude) for other in others] if exclude else others
+        body = await self.in_worker(functools.partial(_page, sheet, wanted, as_openmetrics))
         self._gathering.render_s["metrics"] = time.perf_counter() - began
         self._shared[form] = _Shared(time.monotonic(), body, form)
         return body, form

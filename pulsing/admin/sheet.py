@@ -79,9 +79,15 @@ class Sheet(Collector):
     def _families(self) -> Iterator[tuple[str, Family, Mapping[Labels, Any]]]:
         """In the order of the table: what has not happened yet is named, and 0 where it has no labels."""
         for name, family in FAMILIES.items():
-            if not any(fnmatch.fnmatchcase(name, glob) for glob in self._exclude):
+            if not is_left_out(PREFIX + name, self._exclude):
                 nothing: Mapping[Labels, Any] = {(): 0} if family.kind == "counter" and not family.labels else {}
                 yield PREFIX + name, family, self._values.get(name, nothing)
+
+
+def is_left_out(name: str, globs: Sequence[str]) -> bool:
+    """Whether a family is one of those that are not wanted, by its whole name or by what follows our prefix."""
+    names = (name, name.removeprefix(PREFIX))
+    return any(fnmatch.fnmatchcase(one, glob) for one in names for glob in globs)
 
 
 def metric_of(name: str, kind: str, help: str, labels: Labels, values: Mapping[Labels, Any]) -> Metric:

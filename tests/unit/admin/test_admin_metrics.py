@@ -276,6 +276,15 @@ async def test_families_can_be_left_out_and_shown_under_earlier_names() -> None:
     assert list(parse_openmetrics(opened))  # type: ignore[no-untyped-call]
 
 
+async def test_families_are_left_out_by_their_whole_names_too_and_those_that_are_not_ours() -> None:
+    async with site(metrics_exclude=("pulsing_queue*", "process_*", "python_gc_collections_total")) as world:
+        client = await world.client("viewer")
+        families = parsed((await client.get("/metrics")).text)
+    assert not {name for name in families if name.startswith((f"{PREFIX}queue", "process_"))}
+    assert "python_gc_collections" not in families
+    assert {f"{PREFIX}topics", "python_info"} <= families.keys()
+
+
 @pytest.mark.parametrize(
     ("accept", "openmetrics"),
     [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import inspect
 import itertools
 import os
@@ -27,6 +28,7 @@ _homes = itertools.count()
 def pytest_configure() -> None:
     let_interrupts_through()
     keep_bytecode()
+    let_examples_take_their_time()
 
 
 def let_interrupts_through() -> None:
@@ -45,6 +47,15 @@ def keep_bytecode() -> None:
     """
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     sys.dont_write_bytecode = False
+
+
+def let_examples_take_their_time() -> None:
+    """Have no example of hypothesis fail because a busy machine was slow to run or to think of it."""
+    with contextlib.suppress(ImportError):
+        from hypothesis import HealthCheck, settings
+
+        settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+        settings.load_profile("unhurried")
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -12,11 +12,13 @@ import typer
 from pulsing.cli.client import Client, ServerEvent
 from pulsing.cli.connection import Output
 from pulsing.cli.errors import CliError
-from pulsing.cli.output import Format, complain, write_line
+from pulsing.cli.look import exit_if_partial
+from pulsing.cli.output import Format, complain, show_object, show_rows, write_line
 from pulsing.cli.text import one_line, to_json
 from pulsing.cli.yaml import to_yaml
 
 _RETRY_S = 1.0
+_COLUMNS = ("id", "at", "type", "node", "subject", "data")
 
 
 def events(
@@ -28,14 +30,21 @@ def events(
     output: Output = Format.table,
 ) -> None:
     """Show recent events, oldest first."""
-    for event in reversed(client.get("events", {"type": types, "since": since, "limit": limit})["items"]):
-        _show(event, output)
+    page = client.get("events", {"type": types, "since": since, "limit": limit})
+    if follow or output in (Format.table, Format.wide, Format.jsonl):
+        for event in reversed(page["items"]):
+            _show(event, output)
+    elif output in (Format.json, Format.yaml):
+        show_object(page, output, color=False)
+    else:
+        show_rows(page["items"][::-1], _COLUMNS, output, color=False)
     if follow:
         for frame in following(client, {"type": types}):
             if frame.event == "gap":
                 write_line(f"# {frame.data.get('missed')} events were missed")
             elif isinstance(frame.data, dict) and "type" in frame.data:
                 _show(frame.data, output)
+    exit_if_partial([page])
 
 
 def following(client: Client, params: Mapping[str, Any]) -> Iterator[ServerEvent]:

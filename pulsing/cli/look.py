@@ -122,7 +122,7 @@ def list_things(
             if columns and not watch:
                 _check_columns(shown, rows)
             show_rows(rows, shown, output, color=colored(no_color))
-        _exit_if_partial(pages)
+        exit_if_partial(pages)
 
     show_again(show, watch, interval)
 
@@ -179,7 +179,7 @@ def summarise(
         rows = [{**item, **item["key"]} for item in answer["items"]]
         columns = (*keys, "actors", "messages_total", "errors_total", "restarts_total", "mailbox_messages")
         show_rows(rows, columns, output, color=colored(no_color))
-    _exit_if_partial([answer])
+    exit_if_partial([answer])
 
 
 def status(client: Client, watch: Watch = False, interval: Interval = 2.0, output: Output = Format.table) -> None:
@@ -197,7 +197,7 @@ def _show_status(client: Client, output: Format) -> None:
         show_object(overview, output, color=False)
     if any(check["status"] == "critical" for check in overview.get("checks") or []):
         raise typer.Exit(FAILED)
-    _exit_if_partial([overview])
+    exit_if_partial([overview])
 
 
 def status_lines(
@@ -287,7 +287,8 @@ def _pages(
             return
 
 
-def _exit_if_partial(pages: list[dict[str, Any]]) -> None:
+def exit_if_partial(pages: list[dict[str, Any]]) -> None:
+    """Say which nodes are missing in some pages, and leave with the exit code for that."""
     faults = [fault for page in pages for fault in page.get("errors") or []]
     for fault in faults:
         complain(f"pulsing: node {fault.get('node')}: {fault.get('detail')}")

@@ -379,6 +379,20 @@ def test_events_come_oldest_first(pulsing: Pulsing, server: ScriptedServer) -> N
     ]
 
 
+def test_events_are_for_programs_what_rest_has_and_may_be_partial(pulsing: Pulsing, server: ScriptedServer) -> None:
+    items = [{"id": "1.2", "at": "10:02", "type": "a.b", "node": "1"}, {"id": "1.1", "at": "10:01", "type": "a.b"}]
+    body = page(*items)
+    server.answers(200, body)
+    assert json.loads(pulsing("events", "-o", "json").out) == body
+    assert pulsing("events", "-o", "yaml").out.startswith("items:\n")
+    assert pulsing("events", "-o", "name").out == "1.1\n1.2\n"
+    assert pulsing("events", "-o", "csv").out.splitlines()[-1] == "1.2,10:02,a.b,1,,"
+    assert [json.loads(line) for line in pulsing("events", "-o", "jsonl").out.splitlines()] == items[::-1]
+
+    server.answers(200, {**body, "partial": True, "errors": [{"node": "3", "detail": "no answer in 2 s"}]})
+    assert pulsing("events").exit_code == PARTIAL
+
+
 def test_the_dashboard_link_can_be_printed_only(pulsing: Pulsing, server: ScriptedServer) -> None:
     server.answers(201, {"url": "http://127.0.0.1:8700/ui/#login=abc"})
 

@@ -144,6 +144,8 @@ function App() {
 startTheme();
 startRouter();
 startKeys();
+// A link that is pasted where the dashboard is open already changes the address alone.
+addEventListener("hashchange", takeCode);
 takeCode().finally(() => {
   startStream();
   render(html`<${App} />`, /** @type {HTMLElement} */ (document.getElementById("app")));

@@ -32,7 +32,13 @@ export function subjectName(subject) {
 }
 
 /** `reason=failed error=…` @param {any} data */
-export const dataText = (data) => Object.entries(data ?? {}).filter(([, value]) => value !== null && value !== "").map(([key, value]) => `${key}=${typeof value === "object" ? JSON.stringify(value) : value}`).join("  ");
+export const dataText = (data) => Object.entries(data ?? {}).filter(([, value]) => value !== null && value !== "").map(([key, value]) => `${key}=${text(value)}`).join("  ");
+
+/** @param {any} value */
+function text(value) {
+  if (typeof value === "number") return Number(Math.abs(value) < 1 ? value.toPrecision(3) : value.toFixed(3));
+  return typeof value === "object" ? JSON.stringify(value) : value;
+}
 
 /** @param {{events: any[], short?: boolean}} props */
 export const EventList = ({ events, short }) => html`<ol class="log ${short ? "short" : ""}">${events.map((event) => html`<${Line} key=${event.id} event=${event} short=${short} />`)}</ol>`;

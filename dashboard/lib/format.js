@@ -100,6 +100,16 @@ export function moment(at) {
   return !then || Number.isNaN(then.getTime()) ? "" : `${then.toLocaleString()} (${then.toISOString()})`;
 }
 
+/** A docstring up to its sections, which are shown at the fields. @param {string} doc */
+export const description = (doc) => doc.split(/\n\s*(?:Args|Arguments|Parameters|Returns|Yields|Raises):[ \t]*(?:\n|$)/)[0].trim();
+
+/** A limit in the unit that its name speaks of. @param {string} key @param {unknown} value */
+export function limit(key, value) {
+  if (/_bytes$/.test(key)) return bytes(value);
+  if (/_timeout$|_s$/.test(key)) return duration(value);
+  return known(value) ? exact(value) : String(value);
+}
+
 /** `app.workers.Worker` → `Worker`. @param {string | null | undefined} path */
 export const className = (path) => (path ? path.slice(Math.max(path.lastIndexOf("."), path.lastIndexOf(":")) + 1) : NONE);
 

@@ -62,7 +62,7 @@ function Summary({ actor, messages }) {
   const policy = actor.policy ?? {};
   const until = actor.exit ? Date.parse(actor.exit.at) : now.value;
   const used = mailbox.capacity ? actor.mailbox / mailbox.capacity : 0;
-  return html`<div class="grid"><div class="w8 stack gap">
+  return html`<div class="grid"><div class="${actor.exit ? "" : "w8"} stack gap">
       <${Panel} title="Now"><${Facts} items=${[
         ["Messages", html`<${Num} value=${actor.messages_total} as=${count} metric="pulsing_actor_messages_total" />`], ["Rate", rate(messages)],
         ["Errors", html`<span class=${actor.errors_total ? "bad-text" : ""}>${count(actor.errors_total)}</span>`],
@@ -73,10 +73,10 @@ function Summary({ actor, messages }) {
       ${actor.last_messages && html`<${Panel} title="Last messages" note="said to it by others" flush><${Exchanges} exchanges=${actor.last_messages} /><//>`}
       ${actor.exit && html`<${Exit} exit=${actor.exit} />`}
       ${actor.by_method?.length > 0 && html`<${Panel} title="By method" flush><${Table} label="Calls by method" columns=${METHOD_COLUMNS} rows=${actor.by_method.map((/** @type {any} */ row) => ({ ...row, id: row.method }))} /><//>`}
-      ${!actor.exit && html`<${Panel} title="Last errors" flush>${actor.errors?.length ? html`<ul class="log">${actor.errors.map((/** @type {any} */ error) => html`<li><${Ago} at=${error.at} /><span class="type bad">${error.type}</span><span class="what" title=${error.message}><span class="mono">${error.method}</span> ${error.message ?? "hidden from viewers"}</span></li>`)}</ul>` : html`<p class="pad faint">None.</p>`}<//>`}</div>
-    <div class="w4 stack gap loose"><${Panel} title="Handling now">${actor.current?.length ? html`<ul class="stack">${actor.current.map((/** @type {any} */ call) => html`<li class="doing"><${State} value="busy" /><b class="mono">${call.method}</b><span class="grow"></span>${duration(call.since_s)}</li>`)}</ul>` : html`<p class="faint still">Idle: no message in hand.</p>`}<//>
-      <${Panel} title="Supervision"><${Facts} items=${[["Restart", policy.restart_policy], ["At most", policy.max_restarts], ["Within", duration(policy.restart_window_s)], ["Left", policy.restarts_left], ["Backoff", policy.min_backoff !== undefined && policy.min_backoff !== null ? `${duration(policy.min_backoff)} to ${duration(policy.max_backoff)}` : null], ["Full mailbox", mailbox.policy], ["Dropped", count(mailbox.dropped_total)], ["Bytes waiting", bytes(mailbox.bytes)]]} /><//>
-      ${actor.arguments !== undefined && actor.arguments !== null && html`<${Panel} title="Made with"><div class="value">${typeof actor.arguments === "string" ? actor.arguments || "no arguments" : html`<${Tree} value=${actor.arguments} />`}</div><//>`}</div></div>`;
+      ${!actor.exit && html`<${Panel} title="Last errors" flush>${actor.errors?.length ? html`<ul class="log">${actor.errors.map((/** @type {any} */ error) => html`<li><${Ago} at=${error.at} /><span class="type bad" title=${error.type}>${className(error.type)}</span><span class="what" title=${error.message}><span class="mono">${error.method}</span> ${error.message ?? "hidden from viewers"}</span></li>`)}</ul>` : html`<p class="pad faint">None.</p>`}<//>`}</div>
+    ${!actor.exit && html`<div class="w4 stack gap loose"><${Panel} title="Handling now">${actor.current?.length ? html`<ul class="stack">${actor.current.map((/** @type {any} */ call) => html`<li class="doing"><${State} value="busy" /><b class="mono">${call.method}</b><span class="grow"></span>${duration(call.since_s)}</li>`)}</ul>` : html`<p class="faint still">Idle: no message in hand.</p>`}<//>
+      <${Panel} title="Supervision"><${Facts} items=${[["Restart", policy.restart_policy], ["At most", count(policy.max_restarts)], ["Within", duration(policy.restart_window_s)], ["Left", count(policy.restarts_left)], ["Backoff", policy.min_backoff !== undefined && policy.min_backoff !== null ? `${duration(policy.min_backoff)} to ${duration(policy.max_backoff)}` : null], ["Full mailbox", mailbox.policy], ["Dropped", count(mailbox.dropped_total)], ["Bytes waiting", bytes(mailbox.bytes)]]} /><//>
+      ${actor.arguments !== undefined && actor.arguments !== null && html`<${Panel} title="Made with"><div class="value">${typeof actor.arguments === "string" ? actor.arguments || "no arguments" : html`<${Tree} value=${actor.arguments} />`}</div><//>`}</div>`}</div>`;
 }
 
 const METHOD_COLUMNS = [

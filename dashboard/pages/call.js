@@ -2,7 +2,7 @@
 import { Act, failed } from "../lib/actions.js";
 import { Problem, part, problemOf, request } from "../lib/api.js";
 import { toast } from "../lib/dialog.js";
-import { actorTarget, clock, duration } from "../lib/format.js";
+import { actorTarget, clock, description, duration } from "../lib/format.js";
 import { BLANK, Field, SchemaFields, argumentsOf, fieldErrors } from "../lib/form.js";
 import { html, useEffect, useRef, useState } from "../lib/html.js";
 import { Chip, CopyButton, ProblemBox, Skeleton } from "../lib/parts.js";
@@ -51,6 +51,7 @@ function CallForm({ actor, methods, compact }) {
   };
   const update = (/** @type {(call: Call) => Call} */ change) => keep(([first, ...rest]) => [change(first), ...rest]);
   const path = `actors/${part(actor.id)}/call`;
+  const ended = (actor.state === "stopped" || actor.state === "failed") && "It has ended";
 
   const call = async (/** @type {Event} */ event) => {
     event.preventDefault();
@@ -75,11 +76,11 @@ function CallForm({ actor, methods, compact }) {
   const form = html`<form class="form" onSubmit=${call}>
     ${!receives && html`<label class="field"><span>Method</span><select value=${method.name} onChange=${(/** @type {any} */ event) => (setName(event.target.value), setDraft(BLANK), setTouched(false))}>
       ${methods.map((each) => html`<option key=${each.name} value=${each.name}>${each.name}${each.kind === "stream" ? " (stream)" : ""}</option>`)}</select></label>`}
-    ${method.doc && html`<p class="faint">${method.doc}</p>`}
+    ${method.doc && html`<p class="faint">${description(method.doc)}</p>`}
     <${SchemaFields} key=${method.name} schema=${method.schema ?? {}} draft=${draft} errors=${{ ...(touched ? errors : {}), ...fieldErrors(latest?.problem) }} onChange=${setDraft} />
     ${!compact && html`<${Field} name="timeout" label="Wait at most, seconds" schema=${{ type: "number" }} text=${timeout} onInput=${setTimeout_} />`}
-    <div class="row"><${Act} action="actor.call" type="submit" icon="play" class="button primary" disabled=${latest?.running && "A call is running"}>Call<//>
-      <${Act} action="actor.tell" class="button" title="Send without waiting for an answer" onClick=${tell}>Tell<//>
+    <div class="row"><${Act} action="actor.call" type="submit" icon="play" class="button primary" disabled=${ended || (latest?.running && "A call is running")}>Call<//>
+      <${Act} action="actor.tell" class="button" title="Send without waiting for an answer" disabled=${ended} onClick=${tell}>Tell<//>
       ${latest?.running && html`<button type="button" class="button danger" onClick=${() => stop.current?.abort()}>Stop waiting</button>`}
       <span class="grow"></span><${CopyAs} request=${() => ({ method: "POST", path, body })} python=${() => callPython(actor, method, body)} cli=${() => callCommand(actor, method, body)} /></div></form>`;
   if (compact) return html`<div class="stack"><${Conversation} calls=${calls} />${form}</div>`;

@@ -22,7 +22,7 @@ const COLUMNS = [
   { key: "key", title: "Key", width: 250, rank: 0, cell: (/** @type {any} */ row) => html`<b class="mono small">${row.key}</b>` },
   { key: "value", title: "Value", width: 170, rank: 0, grow: 1, cell: (/** @type {any} */ row) => html`<span class="mono small" title=${shown(row.value)}>${shown(row.value)}</span>` },
   { key: "source", title: "From", width: 96, rank: 1, cell: (/** @type {any} */ row) => html`<${Chip} tone=${row.source === "default" ? "" : "accent"}>${row.source}<//>` },
-  { key: "env", title: "Environment", width: 230, rank: 3, cell: (/** @type {any} */ row) => html`<span class="mono small faint">${row.env}</span>` },
-  { key: "type", title: "Type", width: 90, rank: 4, cell: (/** @type {any} */ row) => html`<span class="faint">${row.type ?? ""}</span>` },
+  { key: "env", title: "Environment", width: 230, rank: 3, cell: (/** @type {any} */ row) => html`<span class="mono small faint" title=${row.env}>${row.env}</span>` },
+  { key: "type", title: "Type", width: 90, rank: 4, cell: (/** @type {any} */ row) => html`<span class="faint" title=${row.type}>${row.type ?? ""}</span>` },
   { key: "doc", title: "Meaning", width: 280, grow: 1, rank: 2, cell: (/** @type {any} */ row) => html`<span class="faint" title=${row.doc}>${row.doc}</span>` },
 ];

@@ -44,11 +44,11 @@ function tally(words, kept) {
 }
 
 const COLUMNS = [
-  { key: "at", title: "When", width: 110, rank: 0, cell: (/** @type {any} */ row) => html`<${Ago} at=${row.at} />` },
-  { key: "reason", title: "Reason", width: 120, rank: 0, cell: (/** @type {any} */ row) => html`<${Chip} tone="warn">${row.reason}<//>` },
-  { key: "recipient", title: "For", width: 160, grow: 1, rank: 1, cell: (/** @type {any} */ row) => html`<span title=${row.recipient?.id}>${row.recipient?.name?.replace(/^actors\//, "") ?? row.recipient?.id ?? "–"} <span class="faint">${row.recipient?.class ? className(row.recipient.class) : ""}</span></span>` },
+  { key: "at", title: "When", width: 98, rank: 0, cell: (/** @type {any} */ row) => html`<${Ago} at=${row.at} />` },
+  { key: "reason", title: "Reason", width: 104, rank: 0, cell: (/** @type {any} */ row) => html`<${Chip} tone="warn">${row.reason}<//>` },
+  { key: "recipient", title: "For", width: 124, grow: 1, rank: 0, cell: (/** @type {any} */ row) => html`<span title=${row.recipient?.id}>${row.recipient?.name?.replace(/^actors\//, "") ?? row.recipient?.id ?? "–"} <span class="faint">${row.recipient?.class ? className(row.recipient.class) : ""}</span></span>` },
   { key: "method", title: "Method", width: 120, rank: 2, cell: (/** @type {any} */ row) => html`<span class="mono">${row.method ?? row.kind}</span>` },
-  { key: "sender", title: "From", width: 150, rank: 6, cell: (/** @type {any} */ row) => (row.sender ? html`<a class="mono small" href=${link("actors", row.sender)}>${row.sender}</a>` : html`<span class="faint">–</span>`) },
+  { key: "sender", title: "From", width: 150, rank: 6, cell: (/** @type {any} */ row) => (row.sender ? html`<a class="mono small" href=${link("actors", row.sender)} title=${row.sender}>${row.sender}</a>` : html`<span class="faint">–</span>`) },
   { key: "node", title: "Node", width: 96, rank: 5, cell: (/** @type {any} */ row) => html`<${NodeLink} id=${row.node} />` },
   { key: "preview", title: "Message", width: 200, rank: 4, cell: (/** @type {any} */ row) => html`<span class="mono small faint">${row.preview ?? (row.redacted ? "hidden from viewers" : "")}</span>` },
   { key: "bytes", title: "Size", width: 80, align: /** @type {"end"} */ ("end"), rank: 7, cell: (/** @type {any} */ row) => bytes(row.bytes) },

@@ -27,7 +27,7 @@ function List({ closed, query }) {
     return value === null ? "–" : `${bytes(value)}/s`;
   };
   const columns = [
-    { key: "node", title: "From", width: 100, rank: 2, cell: (/** @type {any} */ row) => html`<${NodeLink} id=${row.node} />` },
+    { key: "node", title: "From", width: 100, rank: 0, cell: (/** @type {any} */ row) => html`<${NodeLink} id=${row.node} />` },
     { key: "peer_name", title: "To", width: 130, grow: 1, rank: 0, cell: (/** @type {any} */ row) => (row.peer ? html`<${NodeLink} id=${row.peer} />` : row.addr) },
     { key: "state", title: "State", width: 108, rank: 0, cell: (/** @type {any} */ row) => html`<span title=${row.last_error}><${State} value=${row.state} /></span>` },
     { key: "direction", title: "Opened by", width: 90, rank: 5, cell: (/** @type {any} */ row) => (row.direction === "out" ? "this end" : "the peer") },

@@ -1,5 +1,5 @@
 /** Lets the reader in: a link that works once, or a token pasted by hand. */
-import { login } from "../lib/api.js";
+import { login, session } from "../lib/api.js";
 import { html, signal, useState } from "../lib/html.js";
 import { Icon } from "../lib/icons.js";
 import { Code, ProblemBox } from "../lib/parts.js";
@@ -13,7 +13,9 @@ export async function takeCode() {
   if (!code) return;
   history.replaceState(null, "", link("overview"));
   route.value = parse(location.hash);
-  await login({ code: decodeURIComponent(code) }).catch((error) => (refused.value = error.body));
+  await login({ code: decodeURIComponent(code) }).catch((error) => {
+    if (!session.peek()) refused.value = error.body;
+  });
 }
 
 export function Login() {

@@ -26,7 +26,7 @@ export default function Nodes({ query }) {
     { key: "rate", title: "Messages", width: 90, align: end, rank: 2, sort: /** @type {false} */ (false), cell: (/** @type {any} */ row) => html`<${Num} value=${rates(row, "messages_total")} as=${rate} />` },
     { key: "mailbox_messages", title: "Waiting", width: 84, align: end, rank: 4, cell: (/** @type {any} */ row) => html`<${Num} value=${row.mailbox_messages} as=${count} />` },
     { key: "errors_total", title: "Errors", width: 76, align: end, rank: 3, cell: (/** @type {any} */ row) => html`<span class=${row.errors_total ? "bad-text" : ""}><${Num} value=${row.errors_total} as=${count} /></span>` },
-    { key: "fds", title: "Files", width: 84, align: end, rank: 7, hint: "open file descriptors and their limit", cell: (/** @type {any} */ row) => html`${count(row.fds)}<span class="faint"> / ${count(row.fds_max)}</span>` },
+    { key: "fds", title: "Files", width: 84, align: end, rank: 7, hint: "open file descriptors and their limit", cell: (/** @type {any} */ row) => (row.fds == null ? "–" : html`${count(row.fds)}<span class="faint"> / ${count(row.fds_max)}</span>`) },
     { key: "uptime_s", title: "Up", width: 90, align: end, rank: 5, cell: (/** @type {any} */ row) => age(row.uptime_s) },
     { key: "version", title: "Version", width: 84, rank: 8, cell: (/** @type {any} */ row) => row.version ?? "" },
   ];

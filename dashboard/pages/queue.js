@@ -25,7 +25,7 @@ export default function QueuePage({ id }) {
   const rates = ratesOf(subscription);
   const trail = useTrail(queue, ["put_total", "read_total", "max_lag"]);
   const crumbs = html`<p class="crumbs"><a href=${link("queues")}>Queues</a> /</p>`;
-  if (!queue) return view.loaded ? html`${crumbs}<${ProblemBox} problem=${view.problem} />` : html`<${Skeleton} lines=${10} />`;
+  if (!queue || view.problem?.status === 404) return view.loaded ? html`${crumbs}<${ProblemBox} problem=${view.problem} />` : html`<${Skeleton} lines=${10} />`;
   return html`<div class="page-head"><div>${crumbs}<div class="row"><h1>${queue.queue}</h1><${State} value=${queue.state} /><${Chip}>${queue.backend}<//></div><p>${queue.num_buckets} buckets by <span class="mono">${queue.bucket_column}</span></p></div>
       <${Management} queue=${queue} /></div>
     <${Partial} view=${view} /><${ProblemBox} problem=${view.problem} />

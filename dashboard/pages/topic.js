@@ -27,7 +27,7 @@ export default function TopicPage({ id }) {
   const rates = ratesOf(subscription);
   const trail = useTrail(topic, ["published_total", "delivered_total"]);
   const crumbs = html`<p class="crumbs"><a href=${link("topics")}>Topics</a> /</p>`;
-  if (!topic) return view.loaded ? html`${crumbs}<${ProblemBox} problem=${view.problem} />` : html`<${Skeleton} lines=${10} />`;
+  if (!topic || view.problem?.status === 404) return view.loaded ? html`${crumbs}<${ProblemBox} problem=${view.problem} />` : html`<${Skeleton} lines=${10} />`;
   const modes = Object.entries(topic.by_mode ?? {}).map(([mode, n]) => `${mode} ${count(n)}`).join(", ");
   return html`<div class="page-head"><div>${crumbs}<div class="row"><h1>${topic.topic}</h1><${State} value=${topic.state} /></div><p>broker on <${NodeLink} id=${topic.node} /></p></div></div>
     <${Partial} view=${view} /><${ProblemBox} problem=${view.problem} />

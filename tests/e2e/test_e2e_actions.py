@@ -7,7 +7,7 @@ import json
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.e2e.browsing import VIEWER_TOKEN, Visit, visiting
+from tests.e2e.browsing import TOKEN, VIEWER_TOKEN, Visit, visiting
 
 pytestmark = [pytest.mark.shared_resources, pytest.mark.timeout(120)]
 
@@ -106,6 +106,16 @@ def test_a_queue_is_made_with_bounds_trimmed_after_counting_and_deleted_by_its_t
     question.get_by_label("Type bounded to confirm").fill("bounded")
     question.get_by_role("button", name="Delete", exact=True).click()
     expect(page.get_by_text("Deleted bounded")).to_be_visible()
+
+
+def test_a_queue_that_somebody_else_deletes_is_shown_as_gone(visit: Visit) -> None:
+    path, headers = f"{visit.url}/api/v1/queues/passing", {"X-Pulsing-Token": TOKEN}
+    visit.page.request.put(path, headers=headers, data={"num_buckets": 1, "bucket_column": "id"})
+    visit.go("queues/passing")
+    expect(visit.page.get_by_role("button", name="Purge")).to_be_visible()
+    visit.page.request.delete(path, headers=headers)
+    expect(visit.page.locator("main")).to_contain_text("no queue 'passing'")
+    expect(visit.page.get_by_role("button", name="Purge")).to_have_count(0)
 
 
 def test_a_queue_may_be_kept_in_a_store_that_the_program_registered(visit: Visit) -> None:

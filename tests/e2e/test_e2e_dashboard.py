@@ -29,6 +29,17 @@ def test_a_wrong_token_is_refused_in_words_and_the_right_one_enters(browser: Bro
         expect(one.page.get_by_text("1 node: 1 alive")).to_be_visible()
 
 
+def test_a_login_link_works_where_the_login_page_is_open_already(browser: Browser, node: str) -> None:
+    with visiting(browser, node) as one:
+        one.page.goto(f"{node}/ui/")
+        expect(one.page.get_by_label("Admin token")).to_be_visible()
+        answer = one.page.request.post(f"{node}/api/v1/session/codes", headers={"X-Pulsing-Token": TOKEN})
+        one.page.goto(answer.json()["url"])
+        expect(one.page.locator("nav li a").first).to_be_attached()
+        assert "login" not in one.page.url
+        assert one.complaints == []
+
+
 def test_the_token_is_in_no_address(visit: Visit) -> None:
     assert TOKEN not in visit.page.url
     assert "login" not in visit.page.url
@@ -64,6 +75,14 @@ def test_no_page_is_wider_than_a_phone(browser: Browser, node: str) -> None:
             assert one.page.evaluate("document.documentElement.scrollWidth") <= NARROW[0], route
             assert one.page.evaluate("(m => m.scrollWidth - m.clientWidth)(document.querySelector('main'))") <= 1, route
         assert one.complaints == []
+
+
+def test_a_phone_shows_whom_a_dead_letter_was_for(browser: Browser, node: str) -> None:
+    with visiting(browser, node, size=NARROW) as one:
+        one.log_in()
+        one.go("dead-letters")
+        for column in ("When", "Reason", "For"):
+            expect(one.page.locator("thead").get_by_text(column, exact=True)).to_be_visible()
 
 
 def test_a_method_is_called_from_typed_fields_and_its_result_is_shown(visit: Visit) -> None:
@@ -112,7 +131,11 @@ def test_an_actor_is_spawned_from_a_form_and_stopped_after_a_question(visit: Vis
     expect(visit.page.get_by_text("Stopped fresh")).to_be_visible()
     expect(visit.page.get_by_text("How it ended")).to_be_visible()
     # What is not kept of an actor that has ended is not shown as if there had been none.
-    expect(visit.page.locator("main")).not_to_contain_text("Last errors")
+    for absent in ("Last errors", "Idle: no message in hand", "Supervision"):
+        expect(visit.page.locator("main")).not_to_contain_text(absent)
+    visit.page.get_by_role("tab", name="Call", exact=True).click()
+    for name in ("Call", "Tell"):
+        expect(visit.page.locator("form").get_by_role("button", name=name, exact=True)).to_be_disabled()
 
 
 def test_of_ten_thousand_actors_only_those_in_sight_are_drawn(visit: Visit) -> None:

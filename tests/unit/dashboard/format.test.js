@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 
 import { points } from "../../../dashboard/lib/chart.js";
+import { dataText } from "../../../dashboard/lib/eventlist.js";
 import * as format from "../../../dashboard/lib/format.js";
 import { oneLine, special } from "../../../dashboard/lib/json.js";
 import { routesOf } from "../../../dashboard/lib/offers.js";
@@ -32,6 +33,19 @@ test("ages show their two largest units", () => {
 test("sizes are binary and rates say a second", () => {
   assert.equal(format.bytes(1536), "1.5 KiB");
   assert.deepEqual([0, 0.001, 12.34, 20_500].map((each) => format.rate(each)), ["0/s", "<0.01/s", "12.3/s", "20.5k/s"]);
+});
+
+test("a limit has the unit that its name speaks of", () => {
+  assert.deepEqual([["user_bytes", 2 ** 29], ["ask_timeout", 30], ["mailbox", 1000], ["seeds", "none"]].map(([key, value]) => format.limit(key, value)), ["512 MiB", "30 s", "1,000", "none"]);
+});
+
+test("a method is described by what its docstring says before its sections", () => {
+  assert.equal(format.description("Add to it.\n\nAs often as you like.\n\nArgs:\n    by: how much"), "Add to it.\n\nAs often as you like.");
+  assert.equal(format.description("Args: none"), "Args: none");
+});
+
+test("an event tells its numbers in few digits and counts in all", () => {
+  assert.equal(dataText({ backoff_s: 15.439922039180557, s: 0.123456, count: 1234567, error: null, tags: { a: 1 } }), 'backoff_s=15.44  s=0.123  count=1234567  tags={"a":1}');
 });
 
 test("an actor without a name is called by the tail of its id", () => {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import logging
 import platform
 import socket
 from collections.abc import Awaitable, Callable
@@ -34,6 +35,8 @@ from pulsing.transport.base import Transport
 from pulsing.transport.websocket import WebSocketTransport
 from pulsing.wire.handshake import Terms
 from pulsing.wire.session import Bounds
+
+logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -190,6 +193,7 @@ async def _join(part: Participation, plan: JoinPlan, config: SystemConfig) -> No
         return
     _raise_refusal(part)
     if timeout is None:
+        await _tell_silence(part)
         return
     left = timeout - (part.node.system.now() - began)
     if left > 0 and await part.cluster.join(plan.seeds, left):
@@ -197,6 +201,13 @@ async def _join(part: Participation, plan: JoinPlan, config: SystemConfig) -> No
     _raise_refusal(part)
     reasons = [seed.reason for seed in (await part.cluster.observe()).seeds if seed.reason]
     raise JoinTimeout(list(plan.seeds), timeout, reasons)
+
+
+async def _tell_silence(part: Participation) -> None:
+    """Let the log say why a node begins alone that was to join others: it may be an address with a mistake in it."""
+    silent = [f"{seed.addr} ({seed.reason})" for seed in (await part.cluster.observe()).seeds if seed.reason]
+    if silent:
+        logger.warning("no seed has answered so far, and the node goes on trying: %s", ", ".join(silent))
 
 
 def _raise_refusal(part: Participation) -> None:

@@ -70,8 +70,11 @@ async def test_a_refusal_is_not_waited_with_where_joining_has_a_limit(monkeypatc
     await close(first)
 
 
-async def test_an_unreachable_seed_is_no_error_unless_joining_has_a_limit(free_port: int) -> None:
+async def test_an_unreachable_seed_is_no_error_unless_joining_has_a_limit(
+    free_port: int, caplog: pytest.LogCaptureFixture
+) -> None:
     lonely = await node(seeds=[f"127.0.0.1:{free_port}"])
+    assert f"goes on trying: 127.0.0.1:{free_port} (nobody listens there)" in caplog.text
     assert len(await lonely.members()) == 1
     with pytest.raises(JoinTimeout, match=str(free_port)):
         await node(seeds=[f"127.0.0.1:{free_port}"], join_timeout=0.2)
@@ -91,10 +94,13 @@ async def test_a_taken_port_is_told() -> None:
     await close(first)
 
 
-async def test_its_own_address_among_the_seeds_is_nothing_special(free_port: int) -> None:
+async def test_its_own_address_among_the_seeds_is_nothing_special(
+    free_port: int, caplog: pytest.LogCaptureFixture
+) -> None:
     addr = f"127.0.0.1:{free_port}"
     alone = await node(addr, seeds=[addr])
     assert len(await alone.members()) == 1
+    assert caplog.records == []
     await close(alone)
 
 

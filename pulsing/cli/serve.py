@@ -267,8 +267,10 @@ async def _node(settings: Settings, begin: Callable[[ActorSystem], Awaitable[Non
         config = replace(config, addr=_ANY_PORT)
     try:
         system = await runtime.start_system(config)
-    except (pul.PulsingRuntimeError, ValueError) as error:
+    except pul.PulsingRuntimeError as error:
         raise CliError(f"the node cannot start: {error}") from error
+    except ValueError as error:
+        raise CliError(f"the node cannot start: {error}", exit_code=USAGE) from error
     except OSError as error:
         raise CliError(f"the node cannot start: {error.strerror or error}") from error
     runtime.share(system)

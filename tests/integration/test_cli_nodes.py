@@ -96,3 +96,11 @@ def test_a_port_in_use_is_said_to_be_in_use(start: Callable[..., Node]) -> None:
     assert outcome.returncode == 1
     assert outcome.stderr.startswith("pulsing: the node cannot start: ")
     assert taken in outcome.stderr
+
+
+@pytest.mark.parametrize("words", [("--addr", "nonsense"), ("--addr", "127.0.0.1:0", "--seeds", "127.0.0.1")])
+def test_an_address_that_is_none_is_a_mistake_of_usage(words: tuple[str, ...]) -> None:
+    outcome = pulsing("serve", *words)
+
+    assert outcome.returncode == 2
+    assert outcome.stderr.startswith("pulsing: the node cannot start: invalid socket address syntax: ")

@@ -14,6 +14,7 @@ import random
 import threading
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -366,7 +367,7 @@ class System:
                 self.check_node(actor_id.node_id)
             except (NodeDead, NodeLeaving, NodeNotFound):
                 return False
-            return bool(await self.ask_node(actor_id.node_id, "stop_actor", str(actor_id), timeout))
+            return await self._stop_elsewhere(actor_id, timeout)
         cell = self.registry.by_id(actor_id)
         if cell is None or cell.spec.kind == "system":
             return False
@@ -374,6 +375,14 @@ class System:
             cell.begin_end("stopped", None, timeout)
         else:
             await cell.stop("stopped", timeout)
+        return True
+
+    async def _stop_elsewhere(self, actor_id: ActorId, timeout: float | None) -> bool:
+        # A call to another node has a deadline, and the end may take longer: it is ordered, and then watched.
+        if not await self.ask_node(actor_id.node_id, "stop_actor", str(actor_id), timeout):
+            return False
+        with suppress(ActorNotFound):  # so long over that nobody remembers it
+            await self.bind(actor_id).watch()
         return True
 
     @on_home_loop

@@ -13,6 +13,7 @@ from pulsing.core.messages import Message
 from pulsing.core.parts import in_parts
 from pulsing.core.registry import lookup_path
 from pulsing.core.system import System
+from pulsing.core.timers import check_seconds
 from pulsing.exceptions import ActorNotFound
 from pulsing.ids import ActorId
 
@@ -71,9 +72,14 @@ class SystemActor:
         cell = self.find(actor)
         return None if cell is None else {"name": cell.path, "class": cell.spec.class_name, "id": str(cell.actor_id)}
 
-    async def stop_actor(self, actor_id: str, timeout: float | None = 30.0) -> bool:
-        """Stop an actor of this node."""
-        return await self._system.stop(ActorId.from_str(actor_id), timeout=timeout)
+    def stop_actor(self, actor_id: str, timeout: float | None = 30.0) -> bool:
+        """Begin to stop an actor of this node; whether there is one. Its end is told to those who watch it."""
+        check_seconds(timeout, "timeout")
+        cell = self._system.registry.by_id(ActorId.from_str(actor_id))
+        if cell is None or cell.spec.kind == "system":
+            return False
+        cell.begin_end("stopped", None, timeout)
+        return True
 
     async def end_actor(self, actor_id: str, wait_s: float) -> dict[str, Any]:
         """Stop an actor of this node, and wait so long for its end; the running message gets its usual time.

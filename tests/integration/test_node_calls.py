@@ -361,6 +361,52 @@ def test_a_watch_tells_of_the_end_of_an_actor_and_of_its_node(virtual: Run) -> N
             assert ((await lost).reason, (await lost).name) == ("node_dead", "actors/second")
 
 
+class Slow(pul.Actor):
+    """Answers after so many seconds."""
+
+    async def receive(self, msg: float) -> float:
+        await asyncio.sleep(msg)
+        return msg
+
+
+@pytest.mark.parametrize("by", [0, 1])
+@pytest.mark.parametrize(
+    ("timeout", "work", "took", "answer"),
+    [(30.0, 100.0, 30.0, ActorStopped), (60.0, 50.0, 49.0, float), (None, 80.0, 79.0, float)],
+)
+def test_a_stop_gives_the_running_message_its_time_on_any_node(
+    virtual: Run, by: int, timeout: float | None, work: float, took: float, answer: type
+) -> None:
+    async def scenario() -> None:
+        async with cluster(2) as systems:
+            now = asyncio.get_running_loop().time
+            slow = await systems[0].spawn(Slow())
+            running = slow.ask(work, timeout=None)
+            await asyncio.sleep(1)
+            began = now()
+            assert await systems[by].stop(slow.actor_id, timeout=timeout) is True
+            assert now() - began == pytest.approx(took, abs=0.5)
+            answers: Any = await asyncio.gather(running, return_exceptions=True)
+            assert type(answers[0]) is answer
+            assert await systems[by].stop(slow.actor_id) is False
+
+    virtual(scenario)
+
+
+def test_a_stop_whose_node_dies_meanwhile_has_stopped_the_actor(virtual: Run) -> None:
+    async def scenario() -> None:
+        async with cluster(2) as systems:
+            slow = await systems[0].spawn(Slow())
+            running = slow.ask(1000.0, timeout=None)
+            stopping = asyncio.ensure_future(systems[1].stop(slow.actor_id, timeout=None))
+            await asyncio.sleep(1)
+            systems.kill(0)
+            assert await stopping is True
+            running.cancel()
+
+    virtual(scenario)
+
+
 @pytest.mark.parametrize("killed", [True, False])
 def test_an_actor_whose_node_is_gone_has_ended_and_is_not_there_to_stop(virtual: Run, killed: bool) -> None:
     async def scenario() -> None:

@@ -227,12 +227,18 @@ def _raise_for_problem(response: httpx.Response) -> None:
         problem = response.json()
         detail = problem.get("detail") or problem.get("title") or f"status {response.status_code}"
     except (ValueError, AttributeError):
-        raise CliError(f"{response.url} answered {response.status_code}", exit_code=exit_code) from None
+        hint = f"{_AN_ENDPOINT}; a node shows its own as `admin`" if response.status_code == 404 else None
+        raise CliError(f"{response.url} answered {response.status_code}", hint=hint, exit_code=exit_code) from None
     if problem.get("type") == _OVER_IN_TIME:
         exit_code = TIMED_OUT
     hint = _HOW_TO_LOG_IN if response.status_code == 401 else _hint_of(problem)
     # The detail often tells what the faults are.
     faults = [fault for fault in problem.get("errors") or [] if fault["msg"] not in detail]
-    listed = "".join(f"; {'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in faults)
+    listed = [f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in faults]
+    if str(problem.get("type")).endswith("/validation") and listed:
+        # Its detail only says once more where the faults are.
+        told = "; ".join(one.removeprefix("body.") for one in listed)
+    else:
+        told = "; ".join([detail, *listed])
     whole = to_json(problem, indent=2)
-    raise CliError(one_line(f"{detail}{listed}"), hint=hint and one_line(hint), exit_code=exit_code, more=whole)
+    raise CliError(one_line(told), hint=hint and one_line(hint), exit_code=exit_code, more=whole)

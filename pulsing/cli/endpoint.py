@@ -32,7 +32,7 @@ def find_endpoint(explicit: str | None, environ: Mapping[str, str], network: Pat
     """
     named = explicit or environ.get("PULSING_ENDPOINT")
     if named:
-        return named.rstrip("/") if "://" in named else f"http://{named.rstrip('/')}"
+        return _without_page(named if "://" in named else f"http://{named}")
     nodes = running_nodes(runtime_directory(environ))
     if len(nodes) > 1:
         listed = "\n".join(f"  {node.url}  {node.name} (process {node.pid})" for node in nodes)
@@ -40,6 +40,11 @@ def find_endpoint(explicit: str | None, environ: Mapping[str, str], network: Pat
     found = nodes[0].url if nodes else DEFAULT_ENDPOINT
     _check_listener(found, network)
     return found
+
+
+def _without_page(url: str) -> str:
+    """The address of the admin plane in one that was copied from a browser that shows the dashboard."""
+    return url.partition("#")[0].rstrip("/").removesuffix("/ui")
 
 
 def _check_listener(url: str, network: Path) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 FAILED = 1
 USAGE = 2
 NOT_FOUND = 3
@@ -9,6 +12,17 @@ NOT_ALLOWED = 4
 PARTIAL = 5
 TIMED_OUT = 6
 INTERRUPTED = 130
+
+
+@contextmanager
+def hinting(exit_code: int, hint: str) -> Iterator[None]:
+    """Give a hint with what fails inside by an exit code and has none."""
+    try:
+        yield
+    except CliError as error:
+        if error.exit_code == exit_code and error.hint is None:
+            error.hint = hint
+        raise
 
 
 class CliError(Exception):

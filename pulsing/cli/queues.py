@@ -15,7 +15,7 @@ import typer
 from pulsing.cli.arguments import parse_keywords
 from pulsing.cli.client import Client, segment
 from pulsing.cli.connection import NoColor, Output, colored, connected
-from pulsing.cli.errors import USAGE, CliError
+from pulsing.cli.errors import NOT_FOUND, USAGE, CliError, hinting
 from pulsing.cli.look import Listing, Thing, get_thing, list_things
 from pulsing.cli.output import Format, show_object, show_rows, write_line
 from pulsing.cli.progress import Progress
@@ -88,7 +88,7 @@ def put(
     """Put records: those given, else JSON lines from a file or standard input, a hundred at a time."""
     count = 0
     params = {"create": "true"} if create_queue else None
-    with Progress("records put") as progress:
+    with Progress("records put") as progress, hinting(NOT_FOUND, "make it with --create"):
         for batch in _batches(_records(records, file)):
             answer = client.request("POST", f"queues/{segment(queue)}/messages", params=params, body={"records": batch})
             count += answer["count"]

@@ -11,7 +11,7 @@ import typer
 from pulsing.cli.arguments import parse_value
 from pulsing.cli.client import Client, segment
 from pulsing.cli.connection import NoColor, Output, connected
-from pulsing.cli.errors import FAILED
+from pulsing.cli.errors import FAILED, NOT_FOUND, hinting
 from pulsing.cli.look import Listing, Thing, get_thing, list_things
 from pulsing.cli.output import Format, write_line
 from pulsing.cli.text import to_json
@@ -61,11 +61,12 @@ def publish(
     given = messages if messages else (line.rstrip("\n") for line in sys.stdin)
     delivered = failed = 0
     complete = True
-    for text in given:
-        body: dict[str, Any] = {"message": parse_value(text), "mode": mode.value}
-        answer = client.request("POST", f"topics/{segment(topic)}/messages", params=params, body=body)
-        delivered, failed = delivered + answer["delivered"], failed + answer["failed"]
-        complete = complete and answer["success"]
+    with hinting(NOT_FOUND, "make it with --create"):
+        for text in given:
+            body: dict[str, Any] = {"message": parse_value(text), "mode": mode.value}
+            answer = client.request("POST", f"topics/{segment(topic)}/messages", params=params, body=body)
+            delivered, failed = delivered + answer["delivered"], failed + answer["failed"]
+            complete = complete and answer["success"]
     write_line(f"{delivered} delivered, {failed} failed")
     if not complete:
         raise typer.Exit(FAILED)

@@ -73,6 +73,25 @@ def test_an_answer_that_is_no_problem_is_reported_by_its_status(server: Scripted
         client.get("nodes")
 
 
+def test_where_there_is_no_admin_plane_one_is_told_what_an_endpoint_looks_like(
+    server: ScriptedServer, client: Client
+) -> None:
+    server.status, server.body = 404, b"not found"
+
+    with pytest.raises(CliError, match="answered 404") as caught:
+        client.get("nodes")
+    assert "looks like http://127.0.0.1:8700" in (caught.value.hint or "")
+
+
+def test_faults_of_validation_are_said_once(server: ScriptedServer, client: Client) -> None:
+    errors = [{"loc": ["body", "records", 0], "msg": "no object"}]
+    server.answers(422, {"type": "/problems/validation", "detail": "does not fit at: records.0", "errors": errors})
+
+    with pytest.raises(CliError) as caught:
+        client.request("POST", "queues/q/messages", body={})
+    assert caught.value.detail == "records.0: no object"
+
+
 def test_a_port_without_a_node_is_said_to_be_one(free_port: int) -> None:
     with (
         Client(f"http://127.0.0.1:{free_port}", None, timeout=5.0) as client,

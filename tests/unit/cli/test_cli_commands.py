@@ -643,3 +643,14 @@ def test_a_shell_that_asks_is_answered(pulsing: Pulsing, monkeypatch: pytest.Mon
 @pytest.mark.parametrize("words", [("version",), ("--version",)])
 def test_the_version_is_told_by_command_and_option(pulsing: Pulsing, words: tuple[str, ...]) -> None:
     assert pulsing(*words) == Outcome(0, f"{pul.__version__}\n", "")
+
+
+@pytest.mark.parametrize("command", [("queue", "put", "q", '{"id": 1}'), ("topic", "pub", "t", "1")])
+def test_who_writes_to_what_is_not_there_is_told_how_to_make_it(
+    pulsing: Pulsing, server: ScriptedServer, command: tuple[str, ...]
+) -> None:
+    server.answers(404, {"detail": "no such thing"})
+
+    outcome = pulsing(*command)
+
+    assert (outcome.exit_code, outcome.err) == (NOT_FOUND, "pulsing: no such thing\nhint: make it with --create\n")

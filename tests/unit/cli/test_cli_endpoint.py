@@ -29,6 +29,11 @@ def test_the_option_comes_before_everything(environ: dict[str, str]) -> None:
     assert find_endpoint("node:1/", {**environ, "PULSING_ENDPOINT": "http://other:2"}) == "http://node:1"
 
 
+@pytest.mark.parametrize("page", ["/ui/", "/ui", "/ui/#/actors?search=a", "/ui/#login=x"])
+def test_the_address_of_the_dashboard_is_as_good(environ: dict[str, str], page: str) -> None:
+    assert find_endpoint(f"http://node:1/prefix{page}", environ) == "http://node:1/prefix"
+
+
 def test_the_environment_comes_before_what_runs(environ: dict[str, str]) -> None:
     write_run_file(environ, os.getpid(), "http://127.0.0.1:3")
 

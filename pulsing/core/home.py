@@ -81,7 +81,7 @@ def send_home(system: System, work: Callable[[], Awaitable[T]]) -> asyncio.Futur
         loop = asyncio.get_running_loop()
     except RuntimeError:
         raise WrongLoop(
-            "no event loop runs in this thread: give what you want to await to pulsing.core.helpers.run_sync"
+            "no event loop runs in this thread: have pulsing.core.helpers.run_sync run a coroutine that awaits it"
         ) from None
     if system.loop.is_closed():
         raise SystemStopped("The event loop of this actor system is closed; start another system on a live one.")

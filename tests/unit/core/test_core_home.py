@@ -166,7 +166,7 @@ async def test_an_actor_ends_itself_from_its_worker_thread() -> None:
 async def test_a_thread_without_a_loop_is_told_what_to_do() -> None:
     async with testing.system() as system:
         actor, counter = await threaded_on(system), await spawn(Counter, system=system)
-        with pytest.raises(WrongLoop, match="run_sync"):
+        with pytest.raises(WrongLoop, match="run_sync run a coroutine"):
             await actor.call_without_a_loop(counter)
         assert await actor.call_by_run_sync(counter) == 1
 

@@ -40,7 +40,9 @@ class View:
 
 def summary_table(summary: Mapping[str, Any], lost_nodes: Sequence[int]) -> Table:
     """The results as a table of two columns."""
-    table = Table(title="What the agents found", show_header=False, title_justify="left")
+    title = "What the agents found"
+    # A title wider than its table would be broken into lines.
+    table = Table(title=title, min_width=len(title), show_header=False, title_justify="left")
     table.add_column(style="bold")
     table.add_column(justify="right")
     for name in ("files", "lines", "words", "definitions"):

@@ -68,6 +68,12 @@ def test_the_summary_shows_sums_shares_and_what_was_skipped(output: io.StringIO)
     assert "put again" not in text
 
 
+def test_the_title_of_a_short_summary_is_one_line(output: io.StringIO) -> None:
+    short = {"files": 1, "lines": 2, "words": 3, "definitions": 0, "identifiers": [("sea", 2)], "by_analyst": {"a": 1}}
+    in_a_log(output).show_summary({**short, "skipped": {}, "put_again": 0}, [])
+    assert output.getvalue().splitlines()[0].strip() == "What the agents found"
+
+
 def test_the_summary_does_not_hide_a_loss(output: io.StringIO) -> None:
     in_a_log(output).show_summary({**SUMMARY, "put_again": 12}, [2])
 

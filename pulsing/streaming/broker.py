@@ -21,13 +21,13 @@ from pulsing.streaming.acks import Acks
 from pulsing.streaming.backends.memory import size_of
 from pulsing.streaming.counters import StreamingCounters
 from pulsing.streaming.onlookers import Onlookers
+from pulsing.streaming.subscriber import MAX_CONSECUTIVE_FAILURES as MAX_CONSECUTIVE_FAILURES
 from pulsing.streaming.subscriber import Subscriber
 
 logger = logging.getLogger("pulsing.streaming")
 
 DEFAULT_FANOUT_TIMEOUT = 30.0
 BEST_EFFORT_TIMEOUT = 5.0
-MAX_CONSECUTIVE_FAILURES = 3
 REF_TTL_SECONDS = 60.0
 LINK_PATIENCE_S = 1.0
 """How long a message that needs no answer may wait for a link to take it."""
@@ -381,13 +381,15 @@ class TopicBroker:
 
     def _note_success(self, subscriber: Subscriber) -> None:
         subscriber.delivered += 1
-        subscriber.failures_in_a_row = 0
+        subscriber.failures_in_a_row = subscriber.refusals_in_a_row = 0
         subscriber.last_delivered_at = self.last_published_at
         self.delivered += 1
 
     def _note_refusal(self, subscriber: Subscriber) -> None:
         """A reader is alive, but a callback of it raised."""
         subscriber.failures_in_a_row = 0
+        subscriber.refusals_in_a_row += 1
+        subscriber.last_error = "a callback of it raised"
         subscriber.failed += 1
         self.failed += 1
 

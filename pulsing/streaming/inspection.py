@@ -339,7 +339,7 @@ def topic_row(system: System, broker: Any) -> Row:
         "node": str(system.node_id),
         "state": "ok",
         "subscribers": len(broker.subscribers),
-        "slow_subscribers": sum(s.full_since is not None for s in broker.subscribers.values()),
+        "slow_subscribers": sum(s.state != "ok" for s in broker.subscribers.values()),
         "published_total": broker.published,
         "delivered_total": broker.delivered,
         "failed_total": broker.failed,

@@ -9,6 +9,8 @@ from pulsing.core import ActorRef
 
 SUBSCRIBER_BYTES = 8 << 20
 """Most that may wait for one subscriber, beside the number that its mailbox holds."""
+MAX_CONSECUTIVE_FAILURES = 3
+"""After so many a subscriber is removed, or is held for failing if it is there and its callbacks raise."""
 
 
 class Backlog:
@@ -46,6 +48,8 @@ class Subscriber:
     failed: int = 0
     dropped: int = 0
     failures_in_a_row: int = 0
+    refusals_in_a_row: int = 0
+    """messages that reached it and at which a callback raised, since the last one that all took"""
     pending: int = 0
     full_since: float | None = None
     last_delivered_at: float | None = None
@@ -55,6 +59,6 @@ class Subscriber:
     @property
     def state(self) -> str:
         """ok, slow or failing."""
-        if self.failures_in_a_row:
+        if self.failures_in_a_row or self.refusals_in_a_row >= MAX_CONSECUTIVE_FAILURES:
             return "failing"
         return "slow" if self.full_since is not None else "ok"

@@ -416,6 +416,29 @@ async def test_a_full_mailbox_loses_messages_and_nobody_waits_for_it(one_system:
         deaf.open.set()
 
 
+async def test_a_subscriber_whose_callbacks_go_on_raising_is_held_for_failing_until_one_does_not(
+    one_system: Any,
+) -> None:
+    async with one_system() as system:
+        await started(system, "reader", lambda message: 1 // message)
+        writer = await system.topic.write("t")
+
+        async def seen() -> tuple[str, int, str | None]:
+            detail = await system.inner.inspect("topic", {"topic": "t"})
+            row = detail["subscriber_rows"][0]
+            return row["state"], detail["slow_subscribers"], row["last_error"]
+
+        await writer.publish(0, PublishMode.WAIT_ALL_ACKS)
+        once = await seen()
+        for _ in range(MAX_CONSECUTIVE_FAILURES):
+            await writer.publish(0, PublishMode.WAIT_ALL_ACKS)
+        often = await seen()
+        await writer.publish(1, PublishMode.WAIT_ALL_ACKS)
+
+        assert (once[:2], often) == (("ok", 0), ("failing", 1, "a callback of it raised"))
+        assert (await seen())[:2] == ("ok", 0)
+
+
 async def test_what_waits_for_a_subscriber_is_bounded_in_bytes_too(one_system: Any) -> None:
     async with one_system() as system:
         deaf = Deaf()

@@ -114,20 +114,27 @@ async def spawn(
     restart_window: float = 60.0,
     mailbox: MailboxOptions | int | None = None,
 ) -> ActorRef:
-    """Make an actor on the process-wide system; see `ActorSystem.spawn`."""
+    """Make an actor on the process-wide system; see `ActorSystem.spawn`.
+
+    An option that is left at its default says nothing: a class that was decorated with another keeps that one.
+    """
     from pulsing.runtime import get_system
 
-    return await get_system().spawn(
-        actor,
-        name=name,
-        public=public,
-        restart_policy=restart_policy,
-        max_restarts=max_restarts,
-        min_backoff=min_backoff,
-        max_backoff=max_backoff,
-        restart_window=restart_window,
-        mailbox=mailbox,
-    )
+    options: dict[str, Any] = {
+        "restart_policy": restart_policy,
+        "max_restarts": max_restarts,
+        "min_backoff": min_backoff,
+        "max_backoff": max_backoff,
+        "restart_window": restart_window,
+        "mailbox": mailbox,
+    }
+    said = {key: value for key, value in options.items() if not _is_default(key, value)}
+    return await get_system().spawn(actor, name=name, public=public, **said)
+
+
+def _is_default(option: str, value: Any) -> bool:
+    default = (spawn.__kwdefaults__ or {})[option]
+    return type(value) is type(default) and bool(value == default)
 
 
 async def refer(actorid: ActorId | str | int) -> ActorRef:

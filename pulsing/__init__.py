@@ -196,15 +196,13 @@ class _SharedDoor:
     def __init__(self, name: str) -> None:
         self._name = name
 
-    def write(self, topic: str, **options: Any) -> Awaitable[Any]:
+    async def write(self, topic: str, **options: Any) -> Any:
         """Open for writing; see the system's door of the same name."""
-        opened: Awaitable[Any] = self._door().write(topic, **options)
-        return opened
+        return await self._door().write(topic, **options)
 
-    def read(self, topic: str, **options: Any) -> Awaitable[Any]:
+    async def read(self, topic: str, **options: Any) -> Any:
         """Open for reading; see the system's door of the same name."""
-        opened: Awaitable[Any] = self._door().read(topic, **options)
-        return opened
+        return await self._door().read(topic, **options)
 
     def _door(self) -> Any:
         from pulsing.runtime import get_system

@@ -86,6 +86,13 @@ async def test_a_node_answers_for_queues_before_others_know_it(monkeypatch: pyte
         assert "queue_storage_manager" in " ".join(filter(None, names))
 
 
+@pytest.mark.parametrize("door", [pul.queue, pul.topic])
+async def test_the_shared_doors_say_that_there_is_no_system_when_they_are_awaited(door: Any) -> None:
+    opening = [door.write("orders"), door.read("orders")]
+    for error in await asyncio.gather(*opening, return_exceptions=True):
+        assert isinstance(error, NotInitialized)
+
+
 def test_a_system_of_a_loop_that_was_closed_is_replaced(caplog: pytest.LogCaptureFixture) -> None:
     async def forget() -> pul.ActorSystem:
         return await pul.init()

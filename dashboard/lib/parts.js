@@ -86,7 +86,7 @@ export function ProblemBox({ problem, children }) {
   if (!problem) return null;
   return html`<div class="notice bad" role="alert"><${Icon} name="warn" /><div><b>${problem.detail || problem.title}</b>
     ${problem.hint && html`<p>${problem.hint}</p>`}
-    ${(problem.errors ?? []).map((/** @type {any} */ each) => html`<p class="mono">${(each.loc ?? []).slice(1).join(".")}: ${each.msg}</p>`)}
+    ${(problem.errors ?? []).filter((/** @type {any} */ each) => !problem.detail?.includes(each.msg)).map((/** @type {any} */ each) => html`<p class="mono">${(each.loc ?? []).slice(1).join(".")}: ${each.msg}</p>`)}
     ${problem.trace_id && html`<p class="faint mono">trace ${problem.trace_id}</p>`}
     ${TYPE.test(problem.type) && html`<p><a href=${link("problems", problem.type.replace(TYPE, ""))}>What this means</a></p>`}${children}</div></div>`;
 }

@@ -28,7 +28,13 @@ function failingIn(overview) {
   return rows.filter((row, index) => rows.findIndex((each) => each.name === row.name) === index);
 }
 
-/** Narrows every list to one node. @param {{nodes: any[], class: string}} props */
+/** Whether what is on a node is to be shown. @param {string} node */
+export const isChosen = (node) => !nodeFilter.value || node === nodeFilter.value;
+
+/** In place of a list that is empty on the node that was chosen. */
+export const NotThere = () => html`<div class="empty"><h3>None on this node</h3><p>Others may have some.</p><button type="button" class="button" onClick=${() => (nodeFilter.value = "")}>Show all nodes</button></div>`;
+
+/** Narrows lists of what lives on nodes to one of them. @param {{nodes: any[], class: string}} props */
 const NodePick = ({ nodes, class: name }) => html`<select class="node-pick ${name}" aria-label="Node" value=${nodeFilter.value} onChange=${(/** @type {any} */ event) => (nodeFilter.value = event.target.value)}>
   <option value="">All nodes</option>${nodes.map((node) => html`<option key=${node.id} value=${node.id}>${nodeNames.get(node.id) ?? node.id}</option>`)}</select>`;
 

@@ -56,7 +56,7 @@ export default function Actors({ query }) {
     ${group === "tree" ? html`<${ActorTree} filter=${given({ ...filter, system })} />` : group ? html`<${Groups} key=${group} by=${group} filter=${given({ ...filter, system })} />` : html`<${Table} fill label="Actors" columns=${columns} rows=${rows} offset=${view.offset} total=${view.loaded ? view.filtered + rows.length - view.rows.length : 0} loaded=${view.loaded} sort=${sort}
       onSort=${(/** @type {string} */ next) => setQuery({ sort: next })} onRange=${range} onOpen=${(/** @type {any} */ row) => go(link("actors", row.id))} selected=${selected} onSelect=${setSelected}
       mark=${(/** @type {any} */ row) => (row.state === "stopped" || row.state === "failed" ? "gone" : "")}
-      empty=${view.problem ? null : narrowed ? html`<div class="empty"><h3>No actor fits</h3><p>Nothing has this name, class, state and node.</p><button type="button" class="button" onClick=${() => go(link("actors"))}>Clear the filters</button></div>` : html`<${Empty} name="actors" />`} />`}
+      empty=${view.problem ? null : narrowed ? html`<div class="empty"><h3>No actor fits</h3><p>Nothing has this name, class, state and node.</p><button type="button" class="button" onClick=${() => ((nodeFilter.value = ""), go(link("actors")))}>Clear the filters</button></div>` : html`<${Empty} name="actors" />`} />`}
     ${query.spawn && html`<${SpawnDrawer} wanted=${query.spawn === "1" ? "" : query.spawn} onClose=${() => setQuery({ spawn: "" })} />`}`;
 }
 

@@ -9,7 +9,7 @@ import { Exchanges, LastExchange } from "../lib/exchanges.js";
 import { Ago, ClassLink, Empty, NodeLink, Partial, ProblemBox, SearchBox, Skeleton, State, Tags } from "../lib/parts.js";
 import { ratesOf } from "../lib/rates.js";
 import { link, setQuery } from "../lib/router.js";
-import { nodeFilter } from "../lib/shell.js";
+import { NotThere, nodeFilter } from "../lib/shell.js";
 import { CopyAs, shellQuoted } from "../lib/snippets.js";
 import { useLive } from "../lib/stream.js";
 import { CallPanel } from "./call.js";
@@ -26,7 +26,7 @@ export default function Agents({ query }) {
       <div class="chips" role="group" aria-label="Role">${roles.length > 1 || query.role ? roles.map((role) => html`<button key=${role} type="button" class="chip" aria-pressed=${role === query.role} onClick=${() => setQuery({ role: role === query.role ? "" : role })}>${role}</button>`) : ""}
       ${query.tag && html`<button type="button" class="chip accent" title="Remove this filter" onClick=${() => setQuery({ tag: "" })}>tag: ${query.tag}<${Icon} name="close" size=${11} /></button>`}</div></div>
     <${Partial} view=${view} /><${ProblemBox} problem=${view.problem} />
-    ${!view.loaded ? html`<${Skeleton} />` : view.rows.length ? html`<div class="cards">${view.rows.map((row) => html`<${Card} key=${row.id} agent=${row} known=${view.rows} messages=${rates(row, "messages_total")} onTalk=${() => setQuery({ talk: row.id })} />`)}</div>` : html`<section class="panel">${query.search || query.role || query.tag ? html`<div class="empty"><h3>No agent fits</h3><p>None has these words, role and tag.</p><a class="button" href=${link("agents")}>Clear the filters</a></div>` : html`<${Empty} name="agents" />`}</section>`}
+    ${!view.loaded ? html`<${Skeleton} />` : view.rows.length ? html`<div class="cards">${view.rows.map((row) => html`<${Card} key=${row.id} agent=${row} known=${view.rows} messages=${rates(row, "messages_total")} onTalk=${() => setQuery({ talk: row.id })} />`)}</div>` : html`<section class="panel">${query.search || query.role || query.tag ? html`<div class="empty"><h3>No agent fits</h3><p>None has these words, role and tag.</p><a class="button" href=${link("agents")}>Clear the filters</a></div>` : nodeFilter.value ? html`<${NotThere} />` : html`<${Empty} name="agents" />`}</section>`}
     ${query.talk && html`<${Talk} key=${query.talk} id=${query.talk} row=${view.rows.find((row) => row.id === query.talk || actorTarget(row) === query.talk)} known=${view.rows} onClose=${() => setQuery({ talk: "" })} />`}`;
 }
 

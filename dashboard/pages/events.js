@@ -6,6 +6,7 @@ import { html, useRef, useState } from "../lib/html.js";
 import { Icon } from "../lib/icons.js";
 import { Empty, Panel, ProblemBox, SearchBox, Skeleton } from "../lib/parts.js";
 import { setQuery } from "../lib/router.js";
+import { NotThere, isChosen, nodeFilter } from "../lib/shell.js";
 import { useLive } from "../lib/stream.js";
 
 const KINDS = ["actor", "member", "queue", "topic", "link", "dead_letter", "check", "name", "node", "admin"];
@@ -19,9 +20,10 @@ export default function Events({ query }) {
   if (!paused) held.current = view.rows;
   const waiting = paused ? view.rows.findIndex((row) => row.id === held.current[0]?.id) : 0;
   const search = (query.search ?? "").toLowerCase();
-  const shown = held.current.filter((row) => (!query.kind || row.type.split(".")[0] === query.kind) && (!search || `${row.type} ${subjectName(row.subject)} ${dataText(row.data)}`.toLowerCase().includes(search)));
+  const here = held.current.filter((row) => isChosen(row.node));
+  const shown = here.filter((row) => (!query.kind || row.type.split(".")[0] === query.kind) && (!search || `${row.type} ${subjectName(row.subject)} ${dataText(row.data)}`.toLowerCase().includes(search)));
   const counts = new Map();
-  for (const row of held.current) counts.set(row.type.split(".")[0], (counts.get(row.type.split(".")[0]) ?? 0) + 1);
+  for (const row of here) counts.set(row.type.split(".")[0], (counts.get(row.type.split(".")[0]) ?? 0) + 1);
   const save = () => download("events.jsonl", shown.map((row) => JSON.stringify(row)).join("\n"), "application/jsonl");
   return html`<div class="page-head"><div><h1>Events</h1><p>the last ${count(shown.length)}, newest first</p></div><div class="toolbar">
       <button type="button" class="button ghost icon-only" title="Download what is shown" aria-label="Download" onClick=${save}><${Icon} name="save" /></button>
@@ -29,5 +31,5 @@ export default function Events({ query }) {
     <div class="toolbar"><${SearchBox} value=${query.search ?? ""} placeholder="Type, name or text" onInput=${(/** @type {string} */ text) => setQuery({ search: text })} />
       <div class="chips" role="group" aria-label="Kind">${KINDS.filter((kind) => counts.get(kind) || kind === query.kind).map((kind) => html`<button key=${kind} type="button" class="chip" aria-pressed=${kind === query.kind} onClick=${() => setQuery({ kind: kind === query.kind ? "" : kind })}>${kind.replace("_", " ")} <b>${count(counts.get(kind) ?? 0)}</b></button>`)}</div></div>
     <${ProblemBox} problem=${view.problem} />
-    ${!view.loaded ? html`<${Skeleton} lines=${8} />` : html`<${Panel} flush>${shown.length ? html`<${EventList} events=${shown} />` : held.current.length ? html`<p class="empty small">No event fits.</p>` : html`<${Empty} name="events" />`}<//>`}`;
+    ${!view.loaded ? html`<${Skeleton} lines=${8} />` : html`<${Panel} flush>${shown.length ? html`<${EventList} events=${shown} />` : held.current.length ? (nodeFilter.value && !here.length ? html`<${NotThere} />` : html`<p class="empty small">No event fits.</p>`) : html`<${Empty} name="events" />`}<//>`}`;
 }

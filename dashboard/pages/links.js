@@ -4,6 +4,7 @@ import { html } from "../lib/html.js";
 import { Ago, Chip, Empty, NodeLink, Num, Partial, ProblemBox, Segments, State } from "../lib/parts.js";
 import { ratesOf } from "../lib/rates.js";
 import { setQuery } from "../lib/router.js";
+import { NotThere, isChosen, nodeFilter } from "../lib/shell.js";
 import { sortRows } from "../lib/store.js";
 import { useLive } from "../lib/stream.js";
 import { Table } from "../lib/table.js";
@@ -20,7 +21,7 @@ function List({ closed, query }) {
   const view = subscription.view.value;
   const rates = ratesOf(subscription);
   const sort = query.sort ?? "peer_name";
-  const rows = sortRows(view.rows.filter((row) => (row.state === "closed") === closed), sort);
+  const rows = sortRows(view.rows.filter((row) => (row.state === "closed") === closed && isChosen(row.node)), sort);
   const end = /** @type {"end"} */ ("end");
   const speed = (/** @type {any} */ row, /** @type {string} */ field) => {
     const value = rates(row, field);
@@ -48,7 +49,7 @@ function List({ closed, query }) {
     ]),
     { key: "opened_at", title: "Opened", width: 108, align: end, rank: 6, cell: (/** @type {any} */ row) => html`<${Ago} at=${row.opened_at} />` },
   ];
-  return html`<${Partial} view=${view} /><${ProblemBox} problem=${view.problem} /><${Table} label="Links" columns=${columns} rows=${rows} loaded=${view.loaded} sort=${sort} onSort=${(/** @type {string} */ next) => setQuery({ sort: next })} empty=${view.problem ? null : closed ? html`<div class="empty"><h3>No link has closed</h3></div>` : html`<${Empty} name="links" />`} />`;
+  return html`<${Partial} view=${view} /><${ProblemBox} problem=${view.problem} /><${Table} label="Links" columns=${columns} rows=${rows} loaded=${view.loaded} sort=${sort} onSort=${(/** @type {string} */ next) => setQuery({ sort: next })} empty=${view.problem ? null : nodeFilter.value ? html`<${NotThere} />` : closed ? html`<div class="empty"><h3>No link has closed</h3></div>` : html`<${Empty} name="links" />`} />`;
 }
 
 /** @param {number | null} one @param {number | null} two */

@@ -5,6 +5,7 @@ import { html } from "../lib/html.js";
 import { Chip, Empty, NodeLink, Num, Partial, ProblemBox, SearchBox, State } from "../lib/parts.js";
 import { ratesOf } from "../lib/rates.js";
 import { go, link, setQuery } from "../lib/router.js";
+import { NotThere, isChosen, nodeFilter } from "../lib/shell.js";
 import { sortRows } from "../lib/store.js";
 import { useLive } from "../lib/stream.js";
 import { Table } from "../lib/table.js";
@@ -16,7 +17,7 @@ export default function Queues({ query }) {
   const view = subscription.view.value;
   const rates = ratesOf(subscription);
   const sort = query.sort ?? "queue";
-  const rows = sortRows(view.rows.filter((row) => !query.search || row.queue.includes(query.search)), sort);
+  const rows = sortRows(view.rows.filter((row) => (!query.search || row.queue.includes(query.search)) && (!nodeFilter.value || row.nodes?.some(isChosen))), sort);
   const end = /** @type {"end"} */ ("end");
   const columns = [
     { key: "queue", title: "Queue", width: 150, grow: 1, rank: 0, cell: (/** @type {any} */ row) => html`<a class="name" href=${link("queues", row.queue)}>${row.queue}</a>` },
@@ -35,6 +36,6 @@ export default function Queues({ query }) {
   return html`<div class="page-head"><div><h1>Queues</h1><p>${view.loaded ? `${count(view.total)} ${view.total === 1 ? "queue" : "queues"}` : " "}</p></div><div class="toolbar"><${Act} action="queue.create" icon="plus" class="button primary" onClick=${() => setQuery({ create: "1" })}>Create<//></div></div>
     ${view.total > 5 && html`<div class="toolbar"><${SearchBox} value=${query.search ?? ""} placeholder="Queue" onInput=${(/** @type {string} */ search) => setQuery({ search })} /></div>`}
     <${Partial} view=${view} /><${ProblemBox} problem=${view.problem} />
-    <${Table} label="Queues" columns=${columns} rows=${rows} loaded=${view.loaded} sort=${sort} onSort=${(/** @type {string} */ next) => setQuery({ sort: next })} onOpen=${(/** @type {any} */ row) => go(link("queues", row.queue))} empty=${!view.problem && html`<${Empty} name="queues" />`} />
+    <${Table} label="Queues" columns=${columns} rows=${rows} loaded=${view.loaded} sort=${sort} onSort=${(/** @type {string} */ next) => setQuery({ sort: next })} onOpen=${(/** @type {any} */ row) => go(link("queues", row.queue))} empty=${!view.problem && (nodeFilter.value ? html`<${NotThere} />` : html`<${Empty} name="queues" />`)} />
     ${query.create && html`<${CreateDrawer} onClose=${() => setQuery({ create: "" })} />`}`;
 }

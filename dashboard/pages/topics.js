@@ -7,6 +7,7 @@ import { html, useState } from "../lib/html.js";
 import { Ago, Empty, NodeLink, Num, Partial, ProblemBox, SearchBox, State } from "../lib/parts.js";
 import { ratesOf } from "../lib/rates.js";
 import { go, link, setQuery } from "../lib/router.js";
+import { NotThere, isChosen, nodeFilter } from "../lib/shell.js";
 import { sortRows } from "../lib/store.js";
 import { useLive } from "../lib/stream.js";
 import { Table } from "../lib/table.js";
@@ -18,7 +19,7 @@ export default function Topics({ query }) {
   const view = subscription.view.value;
   const rates = ratesOf(subscription);
   const sort = query.sort ?? "topic";
-  const rows = sortRows(view.rows.filter((row) => !query.search || row.topic.includes(query.search)), sort);
+  const rows = sortRows(view.rows.filter((row) => (!query.search || row.topic.includes(query.search)) && isChosen(row.node)), sort);
   const end = /** @type {"end"} */ ("end");
   const total = (/** @type {string} */ key, /** @type {string} */ title, /** @type {number} */ rank, /** @type {string} */ metric) => ({ key, title, width: 92, align: end, rank, cell: (/** @type {any} */ row) => html`<span class=${key === "failed_total" && row[key] ? "bad-text" : ""}><${Num} value=${row[key]} as=${count} metric=${metric} /></span>` });
   const columns = [
@@ -35,7 +36,7 @@ export default function Topics({ query }) {
   return html`<div class="page-head"><div><h1>Topics</h1><p>${view.loaded ? `${count(view.total)} ${view.total === 1 ? "topic" : "topics"}` : " "}</p></div><div class="toolbar"><${Act} action="topic.publish" icon="topics" class="button primary" onClick=${() => setQuery({ publish: "1" })}>Publish<//></div></div>
     ${view.total > 5 && html`<div class="toolbar"><${SearchBox} value=${query.search ?? ""} placeholder="Topic" onInput=${(/** @type {string} */ search) => setQuery({ search })} /></div>`}
     <${Partial} view=${view} /><${ProblemBox} problem=${view.problem} />
-    <${Table} label="Topics" columns=${columns} rows=${rows} loaded=${view.loaded} sort=${sort} onSort=${(/** @type {string} */ next) => setQuery({ sort: next })} onOpen=${(/** @type {any} */ row) => go(link("topics", row.topic))} empty=${!view.problem && html`<${Empty} name="topics" />`} />
+    <${Table} label="Topics" columns=${columns} rows=${rows} loaded=${view.loaded} sort=${sort} onSort=${(/** @type {string} */ next) => setQuery({ sort: next })} onOpen=${(/** @type {any} */ row) => go(link("topics", row.topic))} empty=${!view.problem && (nodeFilter.value ? html`<${NotThere} />` : html`<${Empty} name="topics" />`)} />
     ${query.publish && html`<${PublishDrawer} topics=${view.rows.map((row) => row.topic)} onClose=${() => setQuery({ publish: "" })} />`}`;
 }
 

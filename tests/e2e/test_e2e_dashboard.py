@@ -101,6 +101,15 @@ def test_a_wrong_argument_is_said_at_its_field(visit: Visit) -> None:
     expect(visit.page.locator(".history")).to_have_count(0)
 
 
+def test_a_fault_is_said_at_its_field_and_once_more_above_the_button(visit: Visit) -> None:
+    visit.go("actors?spawn=1")
+    visit.page.locator("dialog select").first.select_option("__main__.Counter")
+    visit.page.locator("dialog input[name=name]").fill("a b")
+    visit.page.get_by_role("button", name="Spawn", exact=True).last.click()
+    expect(visit.page.locator("dialog .notice")).to_contain_text("may hold letters")
+    expect(visit.page.locator("dialog").get_by_text("may hold letters")).to_have_count(2)
+
+
 def test_an_error_of_the_actor_is_shown_with_its_type(visit: Visit) -> None:
     visit.go("actors/counter?tab=call")
     visit.page.get_by_label("Method").select_option("refuse")

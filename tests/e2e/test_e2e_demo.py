@@ -82,6 +82,30 @@ def test_the_demo_is_seen_at_work_and_losing_a_node(browser: Browser, demo: Demo
     page.close()
 
 
+def test_the_node_that_is_chosen_narrows_the_lists(browser: Browser, demo: Demo) -> None:
+    page, complaints = open_page(browser, dashboard_of(demo), 1280, 800)
+    expect(page.get_by_text("2 nodes: 2 alive")).to_be_visible(timeout=PATIENCE_MS)
+    nodes = page.get_by_role("banner").get_by_label("Node")
+    chosen, other = nodes.locator("option").all_inner_texts()[1:]
+    go_to(page, "links")
+    links = page.locator("main tbody tr[data-key] td:first-child")
+    expect(links).to_have_text([re.compile("."), re.compile(".")], timeout=PATIENCE_MS)
+
+    nodes.select_option(label=chosen)
+    expect(links).to_have_text([chosen], timeout=PATIENCE_MS)
+    brokers: list[bool] = []
+    for node in (chosen, other):
+        go_to(page, "links")
+        nodes.select_option(label=node)
+        expect(links).to_have_text([node], timeout=PATIENCE_MS)
+        go_to(page, "topics")
+        expect(page.get_by_text(re.compile("^findings$|None on this node"))).to_be_visible(timeout=PATIENCE_MS)
+        brokers.append(page.get_by_text("None on this node").count() == 0)
+    assert sorted(brokers) == [False, True]
+    assert complaints == []
+    page.close()
+
+
 def test_the_demo_fits_on_a_narrow_screen(browser: Browser, demo: Demo) -> None:
     page, complaints = open_page(browser, dashboard_of(demo), 360, 640)
 

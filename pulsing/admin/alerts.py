@@ -174,8 +174,8 @@ ALERTS: Mapping[str, Alert] = {
         "10m",
         "warning",
         "subscribers of {{ $labels.topic }} are slow or fail",
-        "A subscriber does not take messages as fast as they are published, and some may be dropped for it; or its last "
-        "ones failed.",
+        "A subscriber does not take messages as fast as they are published, and some may be dropped for it; or its "
+        "last ones failed.",
         ("pulsing topic info TOPIC",),
         "Mend or evict the subscriber: `pulsing topic evict TOPIC ID`.",
     ),

@@ -9,6 +9,7 @@ from pulsing.cluster.channel import Connected, DialFailed, Heard, LinkLost
 from pulsing.cluster.cluster import Cluster
 from pulsing.cluster.control import ControlLinks
 from pulsing.cluster.events import MemberChanged
+from pulsing.cluster.member import Member
 from pulsing.cluster.naming import ClusterNames
 from pulsing.cluster.rows import cluster_row, member_rows, name_rows, traffic_row
 from pulsing.core.seams import MemberView
@@ -27,6 +28,8 @@ class Participation:
         self.cluster = cluster
         self._control = control
         self._system = node.system
+        self._plain_name: str | None = None
+        """what a number may be put behind; None for a name that was given"""
 
     def begin(self) -> None:
         """Take part: from here on the system's names and members are those of the cluster."""
@@ -57,15 +60,27 @@ class Participation:
         """Let the node find out who lives at an address; the links of membership ask."""
         self.cluster.crossing.back(self.node.dial, addr)
 
-    def choose_free_name(self) -> None:
-        """Put a number behind this node's name if another member has it already, as on a host with several nodes."""
+    def keep_free_name(self) -> None:
+        """Put a number behind this node's name if another member has it already, as on a host with several nodes.
+
+        Of two that took the same number at once, the one with the smaller id keeps it. A name without one is kept in
+        any case: who comes has it too, until he has chosen.
+        """
+        self._plain_name = self._system.node_name
+        self._take_free_name()
+
+    def _shares_number_with(self, member: Member) -> bool:
+        return self._plain_name is not None and self._plain_name != member.name == self._system.node_name
+
+    def _take_free_name(self) -> None:
+        assert self._plain_name is not None
         taken = {member.name for member in self.cluster.members()[1:] if member.is_present}
-        name = plain = self.cluster.me.name
+        name = self._plain_name
         number = 1
         while name in taken:
             number += 1
-            name = f"{plain}-{number}"
-        if name != plain:
+            name = f"{self._plain_name}-{number}"
+        if name != self._system.node_name:
             self._system.node_name = name
             self.cluster.describe(name=name)
 
@@ -137,6 +152,8 @@ class Participation:
             self._system.events.publish(
                 f"member.{change.kind}", kind="member", id=str(node_id), name=member.name, data=data
             )
+        if member.is_present and member.node_id < self._system.node_id.id and self._shares_number_with(member):
+            self._take_free_name()
         if member.status == "left":
             self.node.part_from(node_id)
         elif not member.is_present:

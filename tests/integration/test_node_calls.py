@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import resource
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
@@ -593,3 +594,18 @@ async def test_nodes_of_one_host_are_told_apart_by_a_number() -> None:
     assert second.inner.node_name == f"{first.inner.node_name}-2"
     await second.shutdown()
     await first.shutdown()
+
+
+async def test_nodes_that_join_at_once_are_told_apart_as_well() -> None:
+    async with contextlib.AsyncExitStack() as stack:
+        first = await stack.enter_async_context(await pul.actor_system("127.0.0.1:0", admin=False))
+        joining = [pul.actor_system("127.0.0.1:0", seeds=[first.addr], admin=False) for _ in range(4)]
+        others = [await stack.enter_async_context(each) for each in await asyncio.gather(*joining)]
+        nodes = [first, *others]
+
+        async def told_apart() -> bool:
+            names = {node.inner.node_name for node in nodes}
+            seen = [{row["name"] for row in await node.inner.inspect("members", {})} for node in nodes]
+            return len(names) == len(nodes) and all(each == names for each in seen)
+
+        await wait_until(told_apart, timeout=30)

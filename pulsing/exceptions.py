@@ -74,7 +74,7 @@ class PulsingError(Exception):
 
     def __str__(self) -> str:
         # Builtin parents of the mixed classes have their own ideas (KeyError shows a repr, OSError an errno).
-        return str(self.args[0]) if self.args else ""
+        return BaseException.__str__(self)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return rebuild, (_bases_of(type(self)), self.args, dict(self.__dict__))
@@ -205,8 +205,9 @@ class ActorStopped(PulsingRuntimeError, RuntimeError):
         maybe_executed: bool = False,
         cause: Exception | None = None,
     ) -> None:
+        who = name or actor_id
         why = f": {cause}" if cause is not None else ""
-        super().__init__(f"Actor {name or actor_id} has ended ({reason}){why}", cause)
+        super().__init__(f"{reason}{why}" if who is None else f"Actor {who} has ended ({reason}){why}", cause)
         self.actor_id = actor_id
         self.name = name
         self.reason = reason

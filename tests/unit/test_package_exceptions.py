@@ -27,6 +27,7 @@ INSTANCES: list[tuple[exc.PulsingError, tuple[type[BaseException], ...], str]] =
     (exc.ActorNotFound("actors/x"), (LookupError, RuntimeError), "Named actor not found: actors/x"),
     (exc.ActorNotFound(actor_id=ActorId(5)), (LookupError,), "Actor not found: 0000000000000000:0000000000000005"),
     (exc.ActorStopped(ActorId(5), "actors/x", "failed", True, OSError("disk")), (RuntimeError,), "Actor actors/x"),
+    (exc.ActorStopped(reason="its reader has left"), (RuntimeError,), "its reader has left"),
     (exc.NameTaken("actors/x", NodeId(1)), (RuntimeError,), "Actor already exists: actors/x"),
     (exc.MailboxFull("actors/x", 3), (RuntimeError,), "Mailbox of actors/x is full"),
     (exc.Overloaded("asks", 10), (RuntimeError,), "Overloaded"),
@@ -69,6 +70,14 @@ def test_an_error_survives_copying_and_pickling_with_its_fields(error: Any, also
     assert {key: repr(value) for key, value in vars(found).items()} == {
         key: repr(value) for key, value in vars(error).items()
     }
+
+
+def test_a_users_error_of_several_arguments_shows_them_all_as_any_exception_does() -> None:
+    class OutOfStock(exc.PulsingError):
+        pass
+
+    assert str(OutOfStock("tea", 3)) == "('tea', 3)"
+    assert (str(OutOfStock("tea")), str(OutOfStock())) == ("tea", "")
 
 
 @pytest.mark.parametrize("raised", [KeyError("k"), OSError(2, "none"), UnicodeDecodeError("utf-8", b"x", 0, 1, "why")])

@@ -47,6 +47,10 @@ class PatientProtocol(H11Protocol):
         super().on_response_complete()
         self._watch()
 
+    def _unsupported_upgrade_warning(self) -> None:
+        # A stranger's wish is no warning, and the advice to install a library is none for who runs the node.
+        return
+
     def pause_writing(self) -> None:
         super().pause_writing()
         self._unread = self.transport.get_write_buffer_size()

@@ -265,6 +265,9 @@ class ClientHandshake:
         if self._key is None and challenge == _INSECURE:
             # An insecure node refuses nobody who says a well-formed id, except its own.
             return Refused(401, headers, "the address is this node's own", "itself")
+        if challenge not in (None, _PROVEN, _INSECURE):
+            hint = "it asks for a token, as the admin plane of a node does: dial the address where the node listens"
+            return Refused(status, headers, hint, "other")
         hint = (
             "the other node has another secret or cluster name; give both nodes the same passphrase "
             "(PULSING_PASSPHRASE) or a copy of the same token file (cluster.token), and the same cluster name "

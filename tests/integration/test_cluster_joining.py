@@ -87,6 +87,18 @@ async def test_an_unreachable_seed_is_no_error_unless_joining_has_a_limit(
     await close(late, lonely)
 
 
+async def test_the_admin_plane_as_a_seed_is_told_from_a_node_with_another_secret(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    first = await pul.actor_system("127.0.0.1:0", admin_addr="127.0.0.1:0")
+    assert first.admin_url is not None
+    addr = first.admin_url.removeprefix("http://")
+    with pytest.raises(AuthFailed, match=f"{addr}.*as the admin plane of a node does"):
+        await node(seeds=[addr])
+    assert [record for record in caplog.records if record.name.startswith("uvicorn")] == []
+    await close(first)
+
+
 async def test_a_taken_port_is_told() -> None:
     first = await node()
     with pytest.raises(AddressInUse, match="already in use"):

@@ -330,3 +330,10 @@ def test_the_hint_of_a_refusal_names_what_to_set() -> None:
     answer = server(OTHER_KEY).receive(dialler.request(CB), CB)
     hint = refused(dialler.receive(401, answer.headers)).reason
     assert all(word in hint for word in ("PULSING_PASSPHRASE", "cluster.token", "cluster name", "'pulsing'"))
+
+
+def test_what_asks_for_another_kind_of_proof_is_no_node_with_another_secret() -> None:
+    dialler = client()
+    dialler.request(CB)
+    verdict = refused(dialler.receive(401, [("www-authenticate", 'Bearer realm="pulsing"')]))
+    assert (verdict.fault, "admin plane" in verdict.reason) == ("other", True)

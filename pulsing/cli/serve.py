@@ -149,10 +149,17 @@ def import_object(path: str) -> Any:
     if "" not in sys.path:
         sys.path.insert(0, "")
     module, colon, attribute = path.partition(":")
+    if "/" in module:
+        raise CliError(f"{path!r} is no name of a module", hint=_file_hint(module), exit_code=USAGE)
     try:
         return getattr(importlib.import_module(module), attribute) if colon else _import_dotted(path)
     except (ImportError, AttributeError) as error:
-        raise CliError(f"cannot import {path!r}: {error}", exit_code=USAGE) from error
+        hint = _file_hint(module) if module.endswith(".py") else None
+        raise CliError(f"cannot import {path!r}: {error}", hint=hint, exit_code=USAGE) from error
+
+
+def _file_hint(file: str) -> str:
+    return f"name the module, without .py, in the folder of its file: {Path(file).stem}"
 
 
 def import_actor_class(path: str) -> Any:

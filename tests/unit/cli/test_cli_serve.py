@@ -88,6 +88,14 @@ def test_what_cannot_be_imported_is_a_mistake_of_usage(path: str) -> None:
     assert caught.value.exit_code == USAGE
 
 
+@pytest.mark.parametrize("path", ["json.py", "./json.py", "some/where/json.py", "./json.py:dumps"])
+def test_who_names_a_file_is_told_to_name_the_module(path: str) -> None:
+    with pytest.raises(CliError) as caught:
+        import_object(path)
+    assert caught.value.exit_code == USAGE
+    assert (caught.value.hint or "").endswith("in the folder of its file: json")
+
+
 def test_flags_set_settings_and_come_before_set() -> None:
     flags = node_flags(["addr=h:1", "limits.streams=5"], "h:2", "a:1,b:2", False, None, None, True, True)
     settings = resolve({}, flags=flags, node=True)

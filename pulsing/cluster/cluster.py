@@ -87,6 +87,7 @@ class Cluster:
         self._on_change: list[OnChange] = []
         self._on_view: list[Callable[[], None]] = []
         self._on_conflict: list[OnConflict] = []
+        self._on_joined: list[Callable[[], None]] = []
 
     # -- life --------------------------------------------------------------------------------------------------------
 
@@ -180,6 +181,11 @@ class Cluster:
         self._on_view.append(callback)
         return lambda: self._on_view.remove(callback)
 
+    def on_joined(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """Call back when `is_joined` begins to hold; returns the way to stop that."""
+        self._on_joined.append(callback)
+        return lambda: self._on_joined.remove(callback)
+
     def on_conflict(self, callback: OnConflict) -> Callable[[], None]:
         """Call back with each name whose instances turn out to be of different classes."""
         self._on_conflict.append(callback)
@@ -194,6 +200,7 @@ class Cluster:
         self.crossing.back(self._take, report)
 
     def _take(self, report: Report) -> None:
+        has_joined = report.joined and not self.is_joined
         self.is_joined = report.joined
         self.ended = report.ended
         self.may_be_cut_off = report.cut_off
@@ -209,6 +216,8 @@ class Cluster:
                 self._call_all(self._on_change, change)
         if any(isinstance(change, MemberChanged) and change.after.node_id != self._own_id for change in report.news):
             self._call_all(self._on_view)
+        if has_joined:
+            self._call_all(self._on_joined)
 
     def _call_all(self, callbacks: Iterable[Callable[..., None]], *values: object) -> None:
         for callback in list(callbacks):

@@ -117,7 +117,7 @@ async def join_network(
         system.has_joined = lambda: part.cluster.is_joined
         await _join(part, plan, config)
     if config.node_name is None:
-        part.keep_free_name()
+        part.keep_free_name(comes_late=bool(plan.seeds) and not part.cluster.is_joined)
     return part
 
 

@@ -30,6 +30,7 @@ class Participation:
         self._system = node.system
         self._plain_name: str | None = None
         """what a number may be put behind; None for a name that was given"""
+        self._comes_late = False
 
     def begin(self) -> None:
         """Take part: from here on the system's names and members are those of the cluster."""
@@ -37,6 +38,7 @@ class Participation:
         cluster.on_change(self._member_changed)
         cluster.on_view(self._view_changed)
         cluster.on_conflict(self._name_conflict)
+        cluster.on_joined(self._joined)
         names = ClusterNames(cluster)
         for cell in system.registry:
             if cell.public:
@@ -60,29 +62,38 @@ class Participation:
         """Let the node find out who lives at an address; the links of membership ask."""
         self.cluster.crossing.back(self.node.dial, addr)
 
-    def keep_free_name(self) -> None:
+    def keep_free_name(self, *, comes_late: bool) -> None:
         """Put a number behind this node's name if another member has it already, as on a host with several nodes.
 
         Of two that took the same number at once, the one with the smaller id keeps it. A name without one is kept in
         any case: who comes has it too, until he has chosen.
+
+        Args:
+            comes_late: there may be others, and none has answered yet; the name is chosen when one has.
         """
         self._plain_name = self._system.node_name
+        self._comes_late = comes_late
         self._take_free_name()
+
+    def _joined(self) -> None:
+        if self._comes_late:
+            self._comes_late = False
+            self._take_free_name()
 
     def _shares_number_with(self, member: Member) -> bool:
         return self._plain_name is not None and self._plain_name != member.name == self._system.node_name
 
     def _take_free_name(self) -> None:
-        assert self._plain_name is not None
         taken = {member.name for member in self.cluster.members()[1:] if member.is_present}
-        name = self._plain_name
+        if self._system.node_name not in taken:
+            return
+        name = plain = str(self._plain_name)
         number = 1
         while name in taken:
             number += 1
-            name = f"{self._plain_name}-{number}"
-        if name != self._system.node_name:
-            self._system.node_name = name
-            self.cluster.describe(name=name)
+            name = f"{plain}-{number}"
+        self._system.node_name = name
+        self.cluster.describe(name=name)
 
     def members(self) -> list[MemberView]:
         """The members of the cluster, this node first; those that have left are not among them."""

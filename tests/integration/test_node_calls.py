@@ -609,3 +609,12 @@ async def test_nodes_that_join_at_once_are_told_apart_as_well() -> None:
             return len(names) == len(nodes) and all(each == names for each in seen)
 
         await wait_until(told_apart, timeout=30)
+
+
+async def test_a_node_that_was_there_before_its_seed_makes_room_for_its_name(free_port: int) -> None:
+    seed = f"127.0.0.1:{free_port}"
+    async with await pul.actor_system("127.0.0.1:0", seeds=[seed], admin=False) as early:
+        plain = early.inner.node_name
+        async with await pul.actor_system(seed, admin=False) as first:
+            await wait_until(lambda: early.inner.node_name == f"{plain}-2", timeout=30)
+            assert first.inner.node_name == plain

@@ -48,7 +48,7 @@ export const EMPTY_STATES = {
   },
   topics: { title: "No topics yet", hint: "A topic exists as soon as somebody publishes or subscribes:", code: "writer = await system.topic.write(\"news\")\nawait writer.publish({\"headline\": \"It works\"})" },
   "dead-letters": { title: "No dead letters", hint: "Every message so far reached a living actor." },
-  links: { title: "No links", hint: "This node stands alone. Start a second one and give it this address as a seed:", code: "system = await pul.actor_system(addr=\"127.0.0.1:0\", seeds=[\"127.0.0.1:8000\"])" },
+  links: { title: "No links", hint: "This node stands alone. Start a second one with the address of this one, which the page of the cluster shows, as its seed:", code: "system = await pul.actor_system(addr=\"127.0.0.1:0\", seeds=[\"127.0.0.1:8000\"])" },
   events: { title: "Nothing has happened yet", hint: "Spawns, stops, failures, members and links appear here as they happen." },
   audit: { title: "No actions yet", hint: "Every action and every refusal is kept here." },
   nodes: { title: "No nodes answered", hint: "The cluster's nodes appear here." },

@@ -21,7 +21,7 @@ export function SpawnDrawer({ wanted = "", onClose }) {
     ${!loaded ? html`<${Skeleton} />` : classes.length ? html`<div class="form"><label class="field"><span>Class</span><select value=${name} onChange=${(/** @type {any} */ event) => setChosen(event.target.value)}>
         ${classes.map((/** @type {any} */ each) => html`<option key=${each.class} value=${each.class}>${className(each.class)} — ${each.class}</option>`)}</select></label>
         <${SpawnForm} key=${name} name=${name} onClose=${onClose} /></div>`
-      : html`<p class="empty">No class on this node may be spawned. Decorate one with <code>@pul.remote</code>.</p>`}<//>`;
+      : html`<div class="empty"><p>No class on this node may be spawned. Decorate one with <code>@pul.remote</code>, and let the node import it: <code>pulsing serve MODULE</code>.</p></div>`}<//>`;
 }
 
 const Footer = () => html`<span class="grow"></span><${Act} action="actor.spawn" type="submit" form="spawn" icon="play" class="button primary">Spawn<//>`;

@@ -81,7 +81,7 @@ def read_settings(file: Path | None, flags: dict[str, Any] | None = None) -> Set
     try:
         return resolve(os.environ, flags=flags, node=True)
     except SettingError as error:
-        raise CliError(str(error), hint="pulsing config show lists the settings", exit_code=USAGE) from error
+        raise CliError(str(error), hint="pulsing config schema lists the settings", exit_code=USAGE) from error
 
 
 def check_settings(settings: Settings) -> None:

@@ -48,6 +48,8 @@ def test_a_misspelt_key_is_one_line_with_the_nearest(pulsing: Pulsing, folder: P
 
     assert outcome.exit_code == USAGE
     assert "there is no setting 'admin.redonly'; did you mean admin.read_only" in outcome.err
+    assert "hint: pulsing config schema lists the settings" in outcome.err
+    assert pulsing("config", "schema").exit_code == 0
     assert pulsing("serve").exit_code == USAGE
 
 

@@ -14,7 +14,7 @@ from pulsing.cli.checks import amount
 from pulsing.cli.client import Client, segment
 from pulsing.cli.connection import NoColor, Output, colored
 from pulsing.cli.errors import FAILED, PARTIAL, USAGE, CliError
-from pulsing.cli.output import Format, complain, show_object, show_rows, write_line
+from pulsing.cli.output import Format, complain, remark, show_object, show_rows, write_line
 from pulsing.cli.watch import Interval, Watch, show_again
 
 _PAGE = 1000
@@ -122,6 +122,8 @@ def list_things(
             if columns and not watch:
                 _check_columns(shown, rows)
             show_rows(rows, shown, output, color=colored(no_color))
+            if pages[-1].get("next") and not watch:
+                remark(f"{len(rows):,} of {pages[-1]['filtered']:,}; --all shows every row")
         exit_if_partial(pages)
 
     show_again(show, watch, interval)

@@ -85,6 +85,12 @@ def complain(text: str) -> None:
     sys.stderr.write(inert(text) + "\n")
 
 
+def remark(text: str) -> None:
+    """Write a line to standard error for who reads at a terminal; scripts and `-q` do without it."""
+    if sys.stdout.isatty():
+        complain(text)
+
+
 def _show_table(rows: Rows, columns: Sequence[str], *, wide: bool, color: bool) -> None:
     from rich.console import Console
     from rich.table import Table

@@ -44,6 +44,19 @@ def test_names_are_listed_with_their_holders_and_not_as_json(pulsing: Pulsing, s
     assert outcome.out == 'name,class,nodes,conflict\nactors/w,app.W,"00aa, 00bb",no\n'
 
 
+@pytest.mark.parametrize(("following", "remarks"), [("eyJr", ["1 of 812"]), (None, [])])
+def test_list_says_at_a_terminal_that_there_are_more(
+    pulsing: Pulsing, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch, following: str | None, remarks: list[str]
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr("pulsing.cli.look.remark", said.append)
+    server.answers(200, page({"name": "actors/a"}, next=following, filtered=812))
+
+    pulsing("list", "actors")
+
+    assert [text.partition(";")[0] for text in said] == remarks
+
+
 def test_list_as_json_is_the_whole_answer(pulsing: Pulsing, server: ScriptedServer) -> None:
     server.answers(200, page({"name": "actors/a"}, total=1))
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import pytest
 
-from pulsing.cli.output import Format, cell, show_object, show_rows
+from pulsing.cli.output import Format, cell, remark, show_object, show_rows
 
 ROWS: list[dict[str, Any]] = [
     {"name": "actors/a", "id": "1:2", "mailbox": 3, "tags": {"team": "x"}},
@@ -75,3 +76,14 @@ def test_an_object_is_a_table_of_its_fields(capsys: pytest.CaptureFixture[str]) 
 )
 def test_a_value_is_one_short_text(value: Any, text: str) -> None:
     assert cell(value) == text
+
+
+@pytest.mark.parametrize(("terminal", "written"), [(True, "more\n"), (False, "")])
+def test_a_remark_is_for_terminals(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, terminal: bool, written: str
+) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: terminal)
+
+    remark("more")
+
+    assert capsys.readouterr() == ("", written)

@@ -64,6 +64,9 @@ class Progress(Starting):
                 result = await in_steps(self, envelope.method, counters, work)
             else:
                 result = work if type(work) in _GENERATORS else await work
+            while type(result) is CoroutineType:
+                # A method that wraps an async one, and ran in a thread or is async itself.
+                result = await in_steps(self, envelope.method, counters, result)
             if type(result) not in UNFINISHED:
                 answers.succeed(self, envelope, result, counters, start)
             elif is_awaited_only(self, envelope, result):

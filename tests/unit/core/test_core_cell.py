@@ -262,6 +262,25 @@ def test_a_running_method_of_a_cancellable_actor_is_cancelled_when_its_callers_d
     in_virtual_time(test)
 
 
+@pytest.mark.parametrize("threaded", [False, True])
+@pytest.mark.parametrize("method", ["hands_on", "hands_on_later"])
+async def test_a_coroutine_that_a_method_returns_is_awaited_for_its_value(threaded: bool, method: str) -> None:
+    class Wrapping:
+        async def value(self) -> str:
+            await asyncio.sleep(0)
+            return "value"
+
+        def hands_on(self) -> Any:
+            return self.value()
+
+        async def hands_on_later(self) -> Any:
+            return self.value()
+
+    async with testing.system() as system:
+        wrapping = await spawn(pul.remote(threaded=threaded)(Wrapping), system=system)
+        assert await getattr(wrapping, method)() == "value"
+
+
 async def test_a_timeout_of_the_caller_is_no_reason_to_lose_the_actor() -> None:
     async with testing.system() as system:
         gate = await spawn(Gate, system=system)

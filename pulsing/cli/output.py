@@ -6,12 +6,15 @@ import csv
 import sys
 from collections.abc import Mapping, Sequence
 from enum import Enum
-from typing import Any
+from typing import Any, Literal
 
 from pulsing.cli.text import inert, one_line, to_json
 from pulsing.cli.yaml import to_yaml
 
 _UNBOUNDED_WIDTH = 100_000
+_GAP = 2
+_LONG = 36
+"""A column counts as no wider than this for what fits beside it; longer values are cut."""
 
 
 class Format(str, Enum):
@@ -95,12 +98,21 @@ def _show_table(rows: Rows, columns: Sequence[str], *, wide: bool, color: bool) 
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        table.add_column(column.upper().replace("_", " "), overflow="fold" if wide else "ellipsis", no_wrap=not wide)
-    for row in rows:
-        table.add_row(*(_escape(cell(row.get(column))) for column in columns))
     console = Console(no_color=not color, highlight=False)
+    narrow = console.is_terminal and not wide
+    cells = {column: [cell(row.get(column)) for row in rows] for column in columns}
+    shown = fitting(cells, console.width) if narrow else list(columns)
+    if "id" in columns and "id" not in shown:
+        # What has no name is known by its id, for which no column is left.
+        cells[columns[0]] = [cell(row.get(columns[0]) or row.get("id")) for row in rows]
+        shown = fitting({column: cells[column] for column in columns if column != "id"}, console.width)
+    cut = narrow and len(shown) > 2 and _width(cells, shown) > console.width
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in shown:
+        overflow: Literal["fold", "ellipsis"] = "fold" if wide else "ellipsis"
+        table.add_column(_title(column), overflow=overflow, no_wrap=not wide, max_width=_LONG if cut else None)
+    for place in range(len(rows)):
+        table.add_row(*(_escape(cells[column][place]) for column in shown))
     # Into a pipe a table is cut nowhere: whoever reads it there counts columns, not characters.
     if not console.is_terminal:
         console.width = _UNBOUNDED_WIDTH
@@ -111,6 +123,31 @@ def _show_table(rows: Rows, columns: Sequence[str], *, wide: bool, color: bool) 
             write_line(line.rstrip())
     else:
         console.print(table)
+        if left_out := [column for column in columns if column not in shown]:
+            remark(f"no room for {', '.join(left_out)}; -o wide shows all columns")
+
+
+def fitting(cells: Mapping[str, Sequence[str]], room: int) -> list[str]:
+    """The columns of a table that fit beside each other: ids give way to names, then the last ones; two stay.
+
+    Args:
+        cells: the texts of each column.
+        room: the width of the terminal.
+    """
+    shown = list(cells)
+    while len(shown) > 2 and _width(cells, shown, _LONG) > room:
+        shown.remove(next((column for column in ("id", "node") if column in shown[1:]), shown[-1]))
+    return shown
+
+
+def _width(cells: Mapping[str, Sequence[str]], columns: Sequence[str], most: int = _UNBOUNDED_WIDTH) -> int:
+    """How wide columns are beside each other, each at most so wide."""
+    widths = (max(map(len, (_title(column), *cells[column]))) for column in columns)
+    return sum(min(width, most) + _GAP for width in widths) - _GAP
+
+
+def _title(column: str) -> str:
+    return column.upper().replace("_", " ")
 
 
 def _escape(text: str) -> str:

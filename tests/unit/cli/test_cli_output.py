@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from typing import Any
 
 import pytest
 
-from pulsing.cli.output import Format, cell, remark, show_object, show_rows
+from pulsing.cli.output import Format, cell, fitting, remark, show_object, show_rows
 
 ROWS: list[dict[str, Any]] = [
     {"name": "actors/a", "id": "1:2", "mailbox": 3, "tags": {"team": "x"}},
@@ -41,6 +42,40 @@ def test_a_table_in_a_pipe_has_no_blanks_behind_its_lines(capsys: pytest.Capture
     show_rows([{"id": 1, "name": "x" * 500}, {"id": 2, "name": "y"}], ("id", "name"), Format.table, color=False)
 
     assert [line for line in capsys.readouterr().out.splitlines() if line != line.rstrip()] == []
+
+
+def test_columns_give_way_where_a_terminal_is_narrow(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = {"name": "n" * 40, "id": "0" * 33, "class": "app.Worker", "state": "running", "mailbox": "x" * 20}
+    monkeypatch.setattr("rich.console.Console.is_terminal", True)
+    monkeypatch.setenv("COLUMNS", "60")
+
+    show_rows([row, {**row, "name": None}], tuple(row), Format.table, color=False)
+
+    head, line, nameless = re.sub(r"\x1b\[[\d;]*m", "", capsys.readouterr().out).splitlines()
+    assert head.split() == ["NAME", "CLASS", "STATE"]
+    assert line.split() == [f"{'n' * 35}…", "app.Worker", "running"]
+    assert nameless.split()[0] == row["id"]
+
+
+@pytest.mark.parametrize(
+    ("room", "left"),
+    [
+        (120, ["name", "id", "node", "state", "rate"]),
+        (80, ["name", "node", "state", "rate"]),
+        (60, ["name", "state", "rate"]),
+        (50, ["name", "state"]),
+        (10, ["name", "state"]),
+    ],
+)
+def test_ids_give_way_before_what_stands_behind_them(room: int, left: list[str]) -> None:
+    cells = {"name": ["x" * 300], "id": ["x" * 33], "node": ["x" * 16], "state": ["running"], "rate": ["x" * 8]}
+    assert fitting(cells, room) == left
+
+
+def test_an_id_that_stands_first_stays() -> None:
+    assert fitting({"id": ["x" * 30], "peer": ["x" * 30], "state": ["open"]}, 65) == ["id", "peer"]
 
 
 def test_markup_in_a_value_is_shown_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:

@@ -118,9 +118,10 @@ async def spawn(
 
     An option that is left at its default says nothing: a class that was decorated with another keeps that one.
     """
+    from pulsing.core.supervision import said
     from pulsing.runtime import get_system
 
-    options: dict[str, Any] = {
+    options = {
         "restart_policy": restart_policy,
         "max_restarts": max_restarts,
         "min_backoff": min_backoff,
@@ -128,13 +129,7 @@ async def spawn(
         "restart_window": restart_window,
         "mailbox": mailbox,
     }
-    said = {key: value for key, value in options.items() if not _is_default(key, value)}
-    return await get_system().spawn(actor, name=name, public=public, **said)
-
-
-def _is_default(option: str, value: Any) -> bool:
-    default = (spawn.__kwdefaults__ or {})[option]
-    return type(value) is type(default) and bool(value == default)
+    return await get_system().spawn(actor, name=name, public=public, **said(spawn, options))
 
 
 async def refer(actorid: ActorId | str | int) -> ActorRef:

@@ -16,6 +16,7 @@ from pulsing.core.ref import ActorRef
 from pulsing.core.registry import lookup_path
 from pulsing.core.seams import SYSTEM_ACTOR, SYSTEM_ACTOR_NUMBER
 from pulsing.core.spec import CellSpec, full_name
+from pulsing.core.supervision import said
 from pulsing.core.system import System
 from pulsing.core.system_actor import SystemActor
 from pulsing.exceptions import Forbidden, NodeLeaving, PulsingRuntimeError
@@ -172,6 +173,8 @@ class PythonActorServiceProxy:
     ) -> dict[str, Any]:
         """Create an actor of a registered class there.
 
+        An option that is left at its default says nothing: a class that was decorated with another keeps that one.
+
         Returns:
             `{"actor_id", "node_id", "methods"}`, ids as decimal text.
 
@@ -185,7 +188,8 @@ class PythonActorServiceProxy:
             "max_backoff": max_backoff,
         }
         call = (class_name, args, kwargs, name, public)
-        created: dict[str, Any] = await self.ref.request("create_actor", call, options, 30.0)
+        chosen = said(PythonActorServiceProxy.create_actor, options)
+        created: dict[str, Any] = await self.ref.request("create_actor", call, chosen, 30.0)
         return created
 
 

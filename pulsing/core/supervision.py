@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import inf
 from numbers import Real
@@ -70,6 +70,16 @@ class RestartPolicy:
     def restarts(self) -> bool:
         """Whether there is any case in which this policy restarts."""
         return self.policy != NEVER
+
+
+def said(function: Callable[..., Any], options: Mapping[str, Any]) -> dict[str, Any]:
+    """The keywords that a caller of `function` has not left at their defaults: those say nothing to a class's own."""
+    defaults = function.__kwdefaults__ or {}
+    return {key: value for key, value in options.items() if not _is(value, defaults[key])}
+
+
+def _is(value: Any, default: Any) -> bool:
+    return type(value) is type(default) and bool(value == default)
 
 
 def _is_number(*values: Any) -> bool:

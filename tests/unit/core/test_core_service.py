@@ -141,6 +141,20 @@ async def test_the_service_creates_registered_classes() -> None:
             await get_python_actor_service(system, 77)
 
 
+@pul.remote(restart_policy="on-failure", max_restarts=7)
+class Steady:
+    pass
+
+
+async def test_a_class_that_is_created_by_its_name_keeps_its_policy() -> None:
+    async with testing.system() as system:
+        service = await get_python_actor_service(system)
+        await service.create_actor(f"{__name__}.Steady", name="steady", min_backoff=0.5)
+        ref = await system.resolve("steady")
+        policy = ref._cell.spec.policy
+        assert (policy.policy, policy.max_restarts, policy.min_backoff) == ("on-failure", 7, 0.5)
+
+
 async def test_the_service_takes_messages_too() -> None:
     async with testing.system() as system:
         ref = (await get_python_actor_service(system)).ref

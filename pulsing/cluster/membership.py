@@ -55,6 +55,9 @@ MAX_LEAP = 1_000_000
 """The most that hearsay may raise an incarnation by; a member counts its refutations one by one."""
 STRANGERS_PER_S, MOST_STRANGERS = 20.0, 200.0
 """How many that speak without having said who they are, are asked for it."""
+FEW_ACCUSED, JUDGE_MANY_EVERY_S = 64, 0.1
+"""More accused than that are looked at together every so many seconds: to ask each after each event when it is due next
+takes a second of the processor for three hundred events about a thousand accused."""
 MOST_NAMESAKES = 3
 """How many members are looked for at the address of a newcomer. There is one, where a process was started again."""
 
@@ -88,6 +91,7 @@ class Membership:
         self._owed_to_strangers = Allowance(STRANGERS_PER_S, MOST_STRANGERS)
         self._due: float | None = None
         self._awake_at = float("-inf")
+        self._judged_at = float("-inf")
 
     # -- what others ask ---------------------------------------------------------------------------------------------
 
@@ -209,6 +213,9 @@ class Membership:
         return min((due for due in dues if due is not None), default=None)
 
     def _dues_of_accused(self) -> Iterator[float]:
+        if len(self._roster.accused) > FEW_ACCUSED:
+            yield self._judged_at + JUDGE_MANY_EVERY_S
+            return
         for node_id in self._roster.accused:
             peer = self._roster.peers[node_id]
             yield from self._trials.dues_of(peer)
@@ -219,8 +226,10 @@ class Membership:
         if self._farewell is not None:
             self._end_farewell(now)
             return
-        for node_id in sorted(self._roster.accused):
-            self._judge(self._roster.peers[node_id], now)
+        if len(self._roster.accused) <= FEW_ACCUSED or now >= self._judged_at + JUDGE_MANY_EVERY_S:
+            self._judged_at = now
+            for node_id in sorted(self._roster.accused):
+                self._judge(self._roster.peers[node_id], now)
         self._perform(self._detector.tick(now), now)
         self._out.put(*self._seeds.tick(now, self._roster.is_served))
         self._spreading.tick(now)

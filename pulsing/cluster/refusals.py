@@ -30,16 +30,14 @@ class Refusals:
 
     def refused(self, addr: str, node_id: int, now: float) -> None:
         """A host refused: accuse who lives there, or the one member that was looked for."""
-        for peer in self._roster.at(addr):
-            if node_id not in (0, peer.member.node_id):
-                continue
+        meant = self._living_at(addr, node_id)
+        for peer in meant:
             peer.refused = True
             if not peer.blamers:
                 self._trials.accuse_as_witness(peer, now, refused=True)
-        for peer in self._roster.buried_at(addr):
-            if node_id in (0, peer.member.node_id):
-                self._records.confirm_end(peer)
-        self._bury_confirmed(now)
+        for peer in self._buried_at(addr, node_id):
+            self._records.confirm_end(peer)
+        self._bury_confirmed(meant, now)
 
     def connected(self, node_id: int, addr: str, now: float) -> None:
         """A process has proved its id at an address: whoever lived there before is gone."""
@@ -53,11 +51,25 @@ class Refusals:
         if (peer := self._roster.peers.get(node_id)) is not None:
             peer.refused = False
 
-    def _bury_confirmed(self, now: float) -> None:
-        """Bury those whose host refuses when a second member says so too, or when there is nobody who could."""
-        for peer in list(self._roster.present()):
-            if peer.refused and (peer.blamers or not self._others_trusted(peer)):
-                self._trials.bury(peer, now, ended=True)
+    def _living_at(self, addr: str, node_id: int) -> list[Peer]:
+        peer = self._roster.peers.get(node_id)
+        if node_id == 0:
+            return self._roster.at(addr)
+        return [peer] if peer is not None and peer.member.is_present and peer.member.addr == addr else []
 
-    def _others_trusted(self, peer: Peer) -> bool:
-        return any(other.is_trusted for other in self._roster.present() if other is not peer)
+    def _buried_at(self, addr: str, node_id: int) -> list[Peer]:
+        peer = self._roster.peers.get(node_id)
+        if node_id == 0:
+            return self._roster.buried_at(addr)
+        return [peer] if peer is not None and peer.member.status == "dead" and peer.member.addr == addr else []
+
+    def _bury_confirmed(self, meant: list[Peer], now: float) -> None:
+        """Bury those whose host refuses when a second member says so too, or when there is nobody who could.
+
+        Whoever was refused before and is blamed is buried already. And who was refused is nobody to be asked, so that
+        whether there is anybody is the same for all of them, whoever is buried first.
+        """
+        is_alone = not any(peer.is_trusted for peer in self._roster.present())
+        for peer in list(self._roster.present()) if is_alone else meant:
+            if peer.refused and (peer.blamers or is_alone):
+                self._trials.bury(peer, now, ended=True)

@@ -119,7 +119,8 @@ class Exchange:
             self.met.add(node_id)
         except (PulsingRuntimeError, OSError) as error:
             self._avoided[node_id] = self._inner.now() + MEET_AGAIN_AFTER_S
-            logger.info("storage manager of node %016x does not answer: %s", node_id, error)
+            if self._inner.log_seldom.due("storage managers"):
+                logger.info("storage manager of node %016x does not answer: %s", node_id, error)
         finally:
             self._meetings.pop(node_id, None)
 

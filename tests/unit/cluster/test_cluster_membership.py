@@ -22,10 +22,12 @@ from pulsing.cluster.events import (
     Tick,
 )
 from pulsing.cluster.member import Member, Status
-from pulsing.cluster.membership import MAX_LEAP, Membership
+from pulsing.cluster.membership import FEW_ACCUSED, JUDGE_MANY_EVERY_S, MAX_LEAP, Membership
 from pulsing.cluster.messages import Ack, Gossip, Nack, Ping, PingReq, Rumour, Sync
+from pulsing.cluster.peer import Peer
 from pulsing.cluster.profile import LAN
 from pulsing.cluster.seeds import Dial
+from pulsing.cluster.trials import Trials
 
 ME = Member(1, "h1:1")
 
@@ -528,3 +530,34 @@ def test_many_newcomers_at_one_address_are_not_looked_for_one_by_one() -> None:
     dials = [effect for effect in desk.hear(2, *crowd) if isinstance(effect, Dial)]
     assert Dial("h2:1", 2) in dials
     assert len(dials) <= 3 * len(crowd)
+
+
+def test_many_accused_are_looked_at_together_and_buried_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    accused = range(10, 12 + FEW_ACCUSED)
+    desk = Desk(2, 3)
+    desk.hear(2, *(statement(node_id) for node_id in accused))
+    desk.hear(2, *(word(2, node_id, "suspect") for node_id in accused))
+    looked_at: list[int] = []
+    judge = Trials.judge
+
+    def count(trials: Trials, peer: Peer, now: float) -> None:
+        looked_at.append(peer.member.node_id)
+        judge(trials, peer, now)
+
+    monkeypatch.setattr(Trials, "judge", count)
+    monkeypatch.setattr(Trials, "dues_of", lambda trials, peer: pytest.fail("each is asked when it is due"))
+    started = desk.now
+    desk.now += JUDGE_MANY_EVERY_S
+    desk.feed(Tick())
+    once = len(looked_at)
+    for _ in range(100):
+        desk.feed(Heard(3))
+    assert once == len(looked_at) == len(accused)
+    monkeypatch.undo()
+    longest = LAN.suspicion_timeout(len(accused) + 3, 0, 1) + 2 * JUDGE_MANY_EVERY_S
+    while desk.now < started + longest:
+        desk.feed(Heard(2))
+        desk.feed(Heard(3))
+        desk.run(0.05)
+    assert {desk.status(node_id) for node_id in accused} == {"dead"}
+    assert {desk.status(node_id) for node_id in (2, 3)} == {"alive"}

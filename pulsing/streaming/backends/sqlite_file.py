@@ -7,6 +7,7 @@ nobody reads what a power cut may still take.
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 import math
 import os
@@ -160,6 +161,9 @@ class SqliteFile:
         # locks from whoever has it open in this process.
         with contextlib.suppress(FileExistsError):
             os.close(open_private(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL))
+        if self.path.is_symlink():
+            # SQLite would write where it leads, and keep its log there.
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(self.path))
         if self._exclusive:
             self._lock = locked(Path(f"{self.path}.lock"))
         try:

@@ -10,6 +10,7 @@ import sqlite3
 from pathlib import Path
 
 from pulsing.exceptions import PulsingRuntimeError
+from pulsing.streaming.folders import open_private
 
 FAILURES = (sqlite3.Error, OSError, UnicodeDecodeError)
 """What the database and the disk raise; the last where bytes of a damaged file stand in a message of SQLite's."""
@@ -43,7 +44,7 @@ def set_aside(path: Path) -> None:
 
 def locked(path: Path) -> int:
     """Lock a file for this process and this opening of it; the lock goes with the descriptor."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    descriptor = open_private(path, os.O_RDWR | os.O_CREAT)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:

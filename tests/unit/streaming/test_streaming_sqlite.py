@@ -113,6 +113,19 @@ async def test_a_folder_that_is_there_keeps_its_rights(tmp_path: Path) -> None:
     assert (tmp_path / "shared").stat().st_mode & 0o777 == 0o750
 
 
+@pytest.mark.parametrize("suffix", ["", ".lock"])
+async def test_nothing_is_written_where_a_link_in_the_place_of_a_file_leads(suffix: str, tmp_path: Path) -> None:
+    path = file_of(str(tmp_path / "q"), 0)
+    path.parent.mkdir()
+    elsewhere = tmp_path / "elsewhere"
+    path.with_name(path.name + suffix).symlink_to(elsewhere)
+    store = SqliteBackend(0, str(path.parent))
+    with pytest.raises(PulsingRuntimeError, match="symbolic links"):
+        await store.put(rows(1)[0])
+    await store.close()
+    assert not elsewhere.exists()
+
+
 WRITERS = """
 import asyncio, sys
 from pulsing.streaming.backends.sqlite import SqliteBackend

@@ -14,7 +14,7 @@ from pulsing.admin.documents import answers
 from pulsing.admin.gate import count_failure
 from pulsing.admin.plane import Plane, plane_of
 from pulsing.admin.problems import ProblemError
-from pulsing.admin.replies import empty, reply
+from pulsing.admin.replies import empty, encode, reply
 from pulsing.admin.routing import API, Routes
 from pulsing.admin.schemas import Input, Row
 from pulsing.admin.settings import Principal
@@ -160,4 +160,7 @@ async def index(request: Request) -> Response:
 @session.get("/openapi.json", role="viewer", **answers(Row))
 async def specification(request: Request) -> Response:
     """The specification of this interface."""
-    return reply(request.app.openapi())
+    state = request.app.state
+    if not hasattr(state, "specification"):
+        state.specification = encode(request.app.openapi())
+    return Response(state.specification, media_type="application/json")

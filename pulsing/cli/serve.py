@@ -23,7 +23,10 @@ if TYPE_CHECKING:
     import asyncio
 
     from pulsing import ActorSystem
+    from pulsing.core import Terminated
     from pulsing.settings import Settings
+
+    Begin = Callable[[ActorSystem], Awaitable[asyncio.Future[Terminated] | None]]
 
 _GROUP = "Node"
 
@@ -94,19 +97,21 @@ def actor(
     config: ConfigFile = None,
     others: Others = None,
 ) -> None:
-    """Run a node with one public actor."""
+    """Run a node with one public actor; it ends with exit code 1 when the actor has failed for good."""
     flags = node_flags(others, addr, seeds, head, head_addr, admin_addr, no_admin, read_only)
     settings = read_settings(config, flags)
     cls = import_actor_class(class_path)
     _check_name(name)
     positional, keywords = constructor_arguments(cls, arguments or [])
 
-    async def start_actor(system: ActorSystem) -> None:
+    async def start_actor(system: ActorSystem) -> asyncio.Future[Terminated]:
         if hasattr(cls, "spawn"):
-            await cls.with_options(name=name, system=system).spawn(*positional, **keywords)
+            ref = (await cls.with_options(name=name, system=system).spawn(*positional, **keywords)).ref
         else:
-            await system.spawn(cls(*positional, **keywords), name=name, public=True)
+            ref = await system.spawn(cls(*positional, **keywords), name=name, public=True)
         write_line(f"actor      {name}")
+        end: asyncio.Future[Terminated] = ref.watch()
+        return end
 
     _run(settings, start_actor)
 
@@ -251,7 +256,7 @@ async def _nothing_more(system: ActorSystem) -> None:
     return
 
 
-def _run(settings: Settings, begin: Callable[[ActorSystem], Awaitable[None]]) -> None:
+def _run(settings: Settings, begin: Begin) -> None:
     import asyncio
 
     from pulsing.cli.logs import show_log
@@ -262,7 +267,7 @@ def _run(settings: Settings, begin: Callable[[ActorSystem], Awaitable[None]]) ->
     asyncio.run(_node(settings, begin))
 
 
-async def _node(settings: Settings, begin: Callable[[ActorSystem], Awaitable[None]]) -> None:
+async def _node(settings: Settings, begin: Begin) -> None:
     import pulsing as pul
     from pulsing import runtime
     from pulsing.admin.serving import login_link
@@ -282,13 +287,34 @@ async def _node(settings: Settings, begin: Callable[[ActorSystem], Awaitable[Non
         raise CliError(f"the node cannot start: {error.strerror or error}") from error
     runtime.share(system)
     try:
-        await begin(system)
+        end = await begin(system)
         for line in introduction(system.addr, system.admin_url, await login_link(system)):
             write_line(line)
         sys.stdout.flush()
-        await asked_to_stop.wait()
+        await _until(asked_to_stop, end)
     finally:
         await pul.shutdown()
+
+
+async def _until(asked_to_stop: asyncio.Event, end: asyncio.Future[Terminated] | None) -> None:
+    """Wait until the node is told to stop.
+
+    Args:
+        asked_to_stop: set when it is.
+        end: of the actor without which the node is of no use; None where there is none.
+
+    Raises:
+        CliError: that actor has failed for good.
+    """
+    import asyncio
+
+    asked = asyncio.ensure_future(asked_to_stop.wait())
+    if end is not None:
+        waits: list[asyncio.Future[Any]] = [asked, end]
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    if not asked.done() and end is not None and (how := end.result()).error is not None:
+        raise CliError(f"the actor {str(how.name).removeprefix('actors/')} has failed: {how.error}")
+    await asked
 
 
 def introduction(addr: str, admin_url: str | None, login: str | None) -> list[str]:

@@ -22,6 +22,13 @@ class Worker:
     def add(self, number: int) -> int:
         self.size += number
         return self.size
+
+    def lose(self) -> None:
+        raise pul.PulsingSystemError("all is lost", recoverable=False)
+
+    async def on_start(self, actor_id: object) -> None:
+        if self.size < 0:
+            raise ValueError("no size is below zero")
 """
 
 
@@ -86,6 +93,19 @@ def test_a_node_that_is_told_to_stop_ends_well_and_its_note_is_gone(start: Calla
 
     assert node.process.wait(LIMIT_S) == 0
     assert "no node answers" in pulsing("status", "--endpoint", node.said["admin"]).stderr
+
+
+def test_a_node_of_one_actor_ends_with_it_when_it_has_failed(
+    start: Callable[..., Node], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder)
+    never = pulsing("actor", "app.Worker", "--name", "w", "--", "size=-1")
+    later = start("actor", "app.Worker", "--name", "w")
+    pulsing("call", "w", "lose", "--endpoint", later.said["admin"])
+
+    assert never.returncode == 1
+    assert "pulsing: the actor w has failed: [400] ValueError: no size is below zero" in never.stderr
+    assert later.process.wait(LIMIT_S) == 1
 
 
 def test_a_port_in_use_is_said_to_be_in_use(start: Callable[..., Node]) -> None:

@@ -31,11 +31,11 @@ KNOWN = {
 """Checks that are left out, and why."""
 SETTINGS = """
 [[operations]]
-include-path = "/api/v1/health/checks/{name}"
+include-path-regex = "/health/(checks/{name}|live|ready|startup)$"
 [operations.checks.not_a_server_error]
 expected-statuses = ["2xx", "3xx", "4xx", 503]
 """
-"""A check that is critical answers 503, for probes; enough restarts of one actor make one so."""
+"""A check that is critical answers 503, for probes: enough restarts of one actor make one so, or a busy machine."""
 NEVER_ENDING = "/stream|/tail|/cluster/join|/session"
 """Streams have no end to wait for; joining waits for seeds; sessions would end the run's own."""
 EXAMPLES = int(os.environ.get("PULSING_EXAMPLES", "1"))

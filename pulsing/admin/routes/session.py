@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from importlib.metadata import version
 from typing import Any
 
@@ -160,7 +161,8 @@ async def index(request: Request) -> Response:
 @session.get("/openapi.json", role="viewer", **answers(Row))
 async def specification(request: Request) -> Response:
     """The specification of this interface."""
-    state = request.app.state
-    if not hasattr(state, "specification"):
-        state.specification = encode(request.app.openapi())
-    return Response(state.specification, media_type="application/json")
+    app = request.app
+    if not hasattr(app.state, "specification"):
+        # It takes a second of a slow machine, which the loop is not to be held for.
+        app.state.specification = asyncio.ensure_future(asyncio.to_thread(lambda: encode(app.openapi())))
+    return Response(await asyncio.shield(app.state.specification), media_type="application/json")

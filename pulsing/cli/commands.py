@@ -61,7 +61,7 @@ ROWS: tuple[Row, ...] = (
     Row(
         RUN,
         "actor",
-        "Run a node with one public actor.",
+        "Run a node with one public actor, and end with it when it has failed for good.",
         "serve:actor",
         ("actor app.Worker --name w1 -- 7 label=blue",),
     ),

@@ -97,7 +97,7 @@ def actor(
     config: ConfigFile = None,
     others: Others = None,
 ) -> None:
-    """Run a node with one public actor; it ends with exit code 1 when the actor has failed for good."""
+    """Run a node with one public actor, and end with it when it has failed for good."""
     flags = node_flags(others, addr, seeds, head, head_addr, admin_addr, no_admin, read_only)
     settings = read_settings(config, flags)
     cls = import_actor_class(class_path)

@@ -166,9 +166,9 @@ FIGURES = (
         ("streaming", "put batches of 100, sqlite normal"),
         unit=" records/s",
         at_least=150_000,
-        if_missed="Of some 700 µs a batch 250 are four commits, one a bucket, 100 hashing and encoding, 120 waking "
-        "the thread that writes and the loop again, and the rest four calls of actors. Left to do: one call for "
-        "all buckets of a node.",
+        if_missed="Of some 900 µs a batch 430 are four commits, one a bucket, 210 hashing and encoding, and 84 waking "
+        "the thread that writes and the loop again. Calls without a task for each bucket gained nothing. Left to do: "
+        "one commit for all buckets of a node, which a file for each of them does not allow.",
     ),
     Figure(
         "queue put, SQLite, batches of 100, fsynced",

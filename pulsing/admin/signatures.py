@@ -5,8 +5,10 @@ Nothing is imported for it: only classes that are registered in this process hav
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
+import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -35,11 +37,21 @@ def parameters_of(function: Callable[..., Any], skip: int) -> tuple[inspect.Para
 
 
 def _hints_of(function: Any) -> Mapping[str, Any]:
+    plain = inspect.unwrap(function)
     try:
-        return typing.get_type_hints(inspect.unwrap(function), include_extras=True)
+        return typing.get_type_hints(plain, include_extras=True)
     except Exception:
         # An annotation that names what is not there at run time (TYPE_CHECKING imports) hides nothing but itself.
-        return {}
+        hints: dict[str, Any] = {}
+        for name, annotation in getattr(plain, "__annotations__", {}).items():
+            with contextlib.suppress(Exception):
+                hints[name] = _resolved(annotation, getattr(plain, "__globals__", {}))
+        return hints
+
+
+def _resolved(annotation: Any, names: dict[str, Any]) -> Any:
+    alone = types.SimpleNamespace(__annotations__={"it": annotation})
+    return typing.get_type_hints(alone, names, include_extras=True)["it"]
 
 
 def signature_schema(function: Callable[..., Any], skip: int = 0) -> dict[str, Any]:
@@ -176,6 +188,8 @@ def _fitted(name: str, value: Any, annotation: Any, faults: list[dict[str, Any]]
         return adapter.validate_python(value)
     except ValidationError as error:
         faults += [{"loc": ["body", "kwargs", name, *fault["loc"]], "msg": fault["msg"]} for fault in error.errors()]
+    except PydanticUserError:
+        pass  # the annotation names what is not there at run time: nothing to measure by
     except Exception as error:
         faults.append({"loc": ["body", "kwargs", name], "msg": f"{type(error).__name__}: {error}"})
     return value

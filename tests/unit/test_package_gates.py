@@ -28,7 +28,7 @@ ALLOWED = {
     ("streaming/backend.py", "importlib.import_module"),
     ("placement/launchers.py", "importlib.import_module"),
     # What the user typed at the command line.
-    ("cli/serve.py", "importlib.import_module"),
+    ("cli/actor_class.py", "importlib.import_module"),
     # In a process that was started by the node itself, for a class of that node.
     ("placement/origin.py", "importlib.import_module"),
     ("placement/origin.py", "runpy.run_module"),

@@ -44,7 +44,7 @@ def rich(
     return [point]
 
 
-def broken(x: NotThere, y: int = 1) -> None:
+def broken(x: NotThere | None, y: int = 1) -> None:
     """Has an annotation that does not exist at run time."""
 
 
@@ -65,7 +65,14 @@ def test_parameters_become_properties_in_order() -> None:
 def test_an_annotation_that_is_not_there_hides_nothing_else() -> None:
     schema = signature_schema(broken)
     assert schema["required"] == ["x"]
-    assert schema["properties"]["y"]["default"] == 1
+    assert schema["properties"]["x"]["x-python-type"] == "NotThere | None"
+    assert (schema["properties"]["y"]["default"], schema["properties"]["y"]["type"]) == (1, "integer")
+
+
+def test_an_annotation_that_is_not_there_refuses_nothing() -> None:
+    assert check_arguments(broken, 0, ["anything"], {"y": 2}) == (["anything", 2], {})
+    with pytest.raises(ProblemError, match=r"y: .*integer"):
+        check_arguments(broken, 0, ["anything"], {"y": "much"})
 
 
 def test_what_has_no_signature_takes_anything() -> None:

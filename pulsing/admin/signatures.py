@@ -10,7 +10,7 @@ import functools
 import inspect
 import types
 import typing
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -121,6 +121,8 @@ def _adapter(annotation: Any) -> TypeAdapter[Any] | None:
 
 
 def _build_adapter(annotation: Any) -> TypeAdapter[Any] | None:
+    if inspect.isroutine(annotation):
+        return None  # it would be called with the value
     try:
         return TypeAdapter(annotation)
     except Exception:
@@ -185,7 +187,9 @@ def _fitted(name: str, value: Any, annotation: Any, faults: list[dict[str, Any]]
     if adapter is None:
         return value
     try:
-        return adapter.validate_python(value)
+        fitted = adapter.validate_python(value)
+        # What stands for an Iterable checks its items as they are taken, once; a caller's list is a list.
+        return list(fitted) if isinstance(fitted, Iterator) and isinstance(value, list) else fitted
     except ValidationError as error:
         faults += [{"loc": ["body", "kwargs", name, *fault["loc"]], "msg": fault["msg"]} for fault in error.errors()]
     except PydanticUserError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -109,3 +110,19 @@ def test_what_does_not_fit_is_named(args: list[Any], kwargs: dict[str, Any], nam
         check_arguments(rich, 0, args, kwargs)
     assert caught.value.slug == "bad-arguments"
     assert named in caught.value.detail
+
+
+def test_a_list_for_an_iterable_is_checked_and_stays_a_list() -> None:
+    def total(numbers: Iterable[int]) -> int:
+        return sum(numbers)
+
+    assert check_arguments(total, 0, [[1, "2"]], {}) == ([[1, 2]], {})
+    with pytest.raises(ProblemError, match=r"numbers\.1: .*integer"):
+        check_arguments(total, 0, [[1, "x"]], {})
+
+
+def test_a_function_in_the_place_of_a_type_is_not_called() -> None:
+    def odd(x: print) -> None:  # type: ignore[valid-type]
+        pass
+
+    assert check_arguments(odd, 0, [3], {}) == ([3], {})

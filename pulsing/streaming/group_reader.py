@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import weakref
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Iterable
 from typing import TYPE_CHECKING, Any
 
 from pulsing.core.system import System
@@ -17,6 +17,7 @@ from pulsing.exceptions import DataLost, PulsingError, PulsingRuntimeError
 from pulsing.streaming.backends.memory import Record
 from pulsing.streaming.bucket_words import Ground
 from pulsing.streaming.catalogue import dead_queue
+from pulsing.streaming.errands import PATIENCE_S, Errands, answers_soon
 from pulsing.streaming.groups import LATEST, Caller, Standing
 from pulsing.streaming.names import check_own, check_topic
 from pulsing.streaming.parts import Pages, is_full
@@ -148,7 +149,7 @@ class GroupReader(QueueReader):
         self._pages = Pages()
         self._arrived: list[Delivery] = []
         self._unacknowledged: list[Delivery] = []
-        self._borrowing: set[asyncio.Future[None]] = set()
+        self._errands = Errands()
         self._heartbeat: asyncio.Task[None] | None = None
         self._closed = False
         self._replaced = False
@@ -190,8 +191,11 @@ class GroupReader(QueueReader):
             self._check_open()
             deliveries = await self._next(limit)
             left = WAIT_SLICE_S if deadline is None else deadline - self._now()
-            if deliveries or limit == 0 or left <= 0:
+            if deliveries or limit == 0:
                 return deliveries
+            if left <= 0:
+                await self._last_answers()
+                return self._hand_out(limit)
             await self._wait_for_news(min(left, WAIT_SLICE_S, self.ack_wait / REPORTS_IN_ACK_WAIT))
 
     async def __aiter__(self) -> AsyncIterator[Record]:
@@ -259,7 +263,7 @@ class GroupReader(QueueReader):
         self.queue._inner.ties.forget(self)
         if self._heartbeat is not None:
             self._heartbeat.cancel()
-        await asyncio.gather(*self._borrowing, return_exceptions=True)
+        self._errands.give_up()
         # Who does not answer now will find that this member is silent.
         leaving = (self.queue.follow(b, "group_leave", (self._caller(b),)) for b in sorted(self._joined))
         await asyncio.gather(*leaving, return_exceptions=True)
@@ -280,11 +284,11 @@ class GroupReader(QueueReader):
 
     async def _next(self, limit: int) -> list[Delivery]:
         if not self._arrived and limit > 0 and await self._is_ready():
-            # A call that is cut short must not forget what was lent to it: the next one hands it out.
-            borrowing = asyncio.ensure_future(self._borrow(limit))
-            self._borrowing.add(borrowing)
-            borrowing.add_done_callback(self._borrowed)
-            await asyncio.shield(borrowing)
+            await self._borrow(limit)
+        return self._hand_out(limit)
+
+    def _hand_out(self, limit: int) -> list[Delivery]:
+        """What has arrived; it stays until it is asked for, so that a call that is cut short forgets nothing."""
         self._check_open()
         if self._losses:
             raise self._losses.pop(0)
@@ -300,10 +304,11 @@ class GroupReader(QueueReader):
             return False
         await self._report_if_due()
         for bucket_id, offset in list(self._seeks.items()):
-            self._arrived = [one for one in self._arrived if one.bucket_id != bucket_id]
-            self._unacknowledged = [one for one in self._unacknowledged if one.bucket_id != bucket_id]
+            await self._errands.ended("lend", bucket_id)
             self._heard(bucket_id, await self._ask(bucket_id, "group_seek", offset))
             self._seeks.pop(bucket_id, None)
+            self._arrived = [one for one in self._arrived if one.bucket_id != bucket_id]
+            self._unacknowledged = [one for one in self._unacknowledged if one.bucket_id != bucket_id]
         return True
 
     async def _report_if_due(self) -> None:
@@ -314,7 +319,12 @@ class GroupReader(QueueReader):
         if self._report_at is not None and self._now() < self._report_at:
             return
         self._report_at = self._now() + self.ack_wait / REPORTS_IN_ACK_WAIT
-        await self._in_all(self._report)
+        reports = [self._errands.begin("report", bucket_id, self._report(bucket_id)) for bucket_id in self._assigned()]
+        try:
+            await answers_soon([report for report in reports if report is not None])
+        except BaseException:
+            self._report_at = None
+            raise
 
     async def _report(self, bucket_id: int) -> None:
         # Only the first report takes over from an older reader of this name: that one must not take it back.
@@ -324,15 +334,25 @@ class GroupReader(QueueReader):
         buckets = self.assigned
         start = self._turn % len(buckets) if buckets else 0
         self._turn += 1
+        ends_at = self._now() + PATIENCE_S
         failure: PulsingError | None = None
         for bucket_id in buckets[start:] + buckets[:start]:
+            if len(self._arrived) >= limit:
+                return
+            lending = self._errands.begin("lend", bucket_id, self._borrow_from(bucket_id, limit))
+            if lending is None:
+                continue
             try:
-                while len(self._arrived) < limit and await self._borrow_part(bucket_id, limit - len(self._arrived)):
-                    pass
+                await answers_soon([lending], ends_at - self._now())
             except PulsingError as error:
                 failure = failure or error  # of no interest while others have something
         if failure is not None and not self._arrived and not self._losses:
             raise failure
+
+    async def _borrow_from(self, bucket_id: int, limit: int) -> None:
+        """Borrow until there is as much as was asked for, or the bucket has no more."""
+        while len(self._arrived) < limit and await self._borrow_part(bucket_id, limit - len(self._arrived)):
+            pass
 
     async def _borrow_part(self, bucket_id: int, limit: int) -> bool:
         """Borrow as much as one answer has room for; returns whether that may have been less than there is."""
@@ -357,10 +377,18 @@ class GroupReader(QueueReader):
             self._pages.fit(len(lent))
         return was_cut
 
-    def _borrowed(self, borrowing: asyncio.Future[None]) -> None:
-        self._borrowing.discard(borrowing)
-        if not borrowing.cancelled():
-            borrowing.exception()  # so that nothing complains of one that nobody waits for any more
+    async def _last_answers(self) -> None:
+        """Wait for buckets that owe an answer, until one has something: before, nobody knows that there is nothing.
+
+        Raises:
+            PulsingError: one has failed.
+        """
+        errands = set(self._errands.open)
+        while errands and not self._arrived and not self._losses:
+            done, errands = await asyncio.wait(errands, return_when=asyncio.FIRST_COMPLETED)
+            for errand in done:
+                if not errand.cancelled():
+                    errand.result()
 
     async def _wait_for_news(self, timeout: float) -> None:
         if not await self.queue.is_set_up():
@@ -368,8 +396,8 @@ class GroupReader(QueueReader):
             return
         waits = [asyncio.ensure_future(self._wait_in(bucket_id, timeout)) for bucket_id in self._assigned()]
         try:
-            done, _ = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-            for wait in done:
+            done, _ = await asyncio.wait([*waits, *self._errands.open], return_when=asyncio.FIRST_COMPLETED)
+            for wait in done.intersection(waits):
                 wait.result()
         finally:
             for wait in waits:
@@ -393,14 +421,6 @@ class GroupReader(QueueReader):
 
     async def _ask(self, bucket_id: int, method: str, *args: Any, timeout: float = 30.0) -> Any:
         return await self.queue.follow(bucket_id, method, (self._caller(bucket_id), *args), None, timeout)
-
-    async def _in_all(self, work: Callable[[int], Any]) -> None:
-        """Do something in all buckets at once; one that cannot answer keeps none of the others from being read."""
-        outcomes = await asyncio.gather(*map(work, self._assigned()), return_exceptions=True)
-        failures = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
-        if len(failures) == len(outcomes) or any(not isinstance(failure, PulsingError) for failure in failures):
-            self._report_at = None
-            raise failures[0]
 
     def _heard(self, bucket_id: int, told: tuple[Standing, Ground] | None) -> None:
         """Note where this member stands in a bucket, and whether the log there was lost since."""

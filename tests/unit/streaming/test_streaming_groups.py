@@ -16,7 +16,7 @@ import pytest
 from pulsing.core.inspection import register_inspectors
 from pulsing.core.service import start_system_actors
 from pulsing.core.system import System
-from pulsing.exceptions import DataLost, PulsingRuntimeError
+from pulsing.exceptions import DataLost, DeadlineExceeded, PulsingRuntimeError
 from pulsing.runtime import ActorSystem
 from pulsing.streaming import Delivery, GroupReader, MemoryBackend, start_streaming
 from pulsing.streaming.administration import QueueBusy, delete_queue, open_queue, trim_queue
@@ -313,6 +313,88 @@ def test_a_reader_that_nobody_has_any_more_leaves_its_buckets_to_others() -> Non
 
         assert len(await other.get(wait=True, timeout=30.0)) == 4
         await other.close()
+
+    virtually(scenario)
+
+
+def hold(reader: GroupReader, bucket_id: int) -> asyncio.Event:
+    """Let a bucket be silent for a reader until the event is set."""
+    answers = asyncio.Event()
+    queue: Any = reader.queue
+    follow = queue.follow
+
+    async def held(bucket: int, method: str, args: Any, args_after_move: Any = None, timeout: float = 30.0) -> Any:
+        if bucket == bucket_id:
+            try:
+                await asyncio.wait_for(answers.wait(), timeout)
+            except asyncio.TimeoutError:
+                raise DeadlineExceeded(f"bucket {bucket}", timeout, maybe_executed=True) from None
+        return await follow(bucket, method, args, args_after_move, timeout)
+
+    queue.follow = held
+    return answers
+
+
+def test_a_silent_bucket_keeps_none_of_the_others_from_a_worker() -> None:
+    async def scenario(system: Any) -> None:
+        queue = await filled(system, 20, buckets=2)
+        worker = await member(system, 2)
+        shares: dict[int, set[int]] = {0: set(), 1: set()}
+        for n in range(20):
+            shares[queue.get_bucket_id(n)].add(n)
+        answers = hold(worker, 0)
+
+        assert set(ids(await worker.get(wait=True))) == shares[1]
+        assert worker.assigned == [1]
+        answers.set()
+        assert set(ids(await worker.get(wait=True))) == shares[0]
+        await worker.commit()
+        answers.clear()
+        await queue.put([{"id": n} for n in range(20)])
+        start = asyncio.get_running_loop().time()
+        assert set(ids(await worker.get(wait=True))) == shares[1]
+        assert asyncio.get_running_loop().time() - start < 5.0
+        answers.set()
+        # Nothing is asked for twice: what was lent on the way comes without a redelivery.
+        late = await worker.receive(100)
+        assert {one.record["id"] for one in late} == shares[0]
+        assert {one.delivery_count for one in late} == {1}
+        await worker.close()
+
+    virtually(scenario)
+
+
+def test_a_read_that_finds_nothing_else_tells_of_a_silent_bucket() -> None:
+    async def scenario(system: Any) -> None:
+        await filled(system, 0, buckets=2)
+        await (await system.queue.write("q", num_buckets=2)).put({"id": 1})
+        worker = await member(system, 2)
+        assert ids(await worker.get()) == [1]
+        await worker.commit()
+        hold(worker, 0)
+
+        for reading in (worker.get(), worker.get(wait=True, timeout=3.0)):
+            with pytest.raises(DeadlineExceeded):
+                await reading
+        await worker.close()
+
+    virtually(scenario)
+
+
+def test_a_worker_that_moves_gets_nothing_that_was_lent_before() -> None:
+    async def scenario(system: Any) -> None:
+        await filled(system, 6)
+        worker = await member(system)
+        assert ids(await worker.get(2)) == [0, 1]
+        answers = hold(worker, 0)
+        late = asyncio.ensure_future(worker.get(2, wait=True))
+        await asyncio.sleep(2.0)
+        late.cancel()
+        worker.set_offset(0)
+        answers.set()
+
+        assert ids(await worker.get(3, wait=True)) == [0, 1, 2]
+        await worker.close()
 
     virtually(scenario)
 

@@ -38,12 +38,6 @@ class Errands:
         if not errand.cancelled():
             errand.exception()  # so that nothing complains of one that nobody waits for any more
 
-    async def ended(self, kind: str, bucket_id: int) -> None:
-        """Wait until a bucket owes no answer to such a question."""
-        errand = self._open.get((kind, bucket_id))
-        if errand is not None:
-            await asyncio.wait([errand])
-
     @property
     def open(self) -> list[asyncio.Future[None]]:
         """Those that have no answer yet."""

@@ -247,7 +247,9 @@ class GroupReader(QueueReader):
         self._move(self.assigned if bucket_id is None else [bucket_id], offset)
 
     def _move(self, buckets: Iterable[int], offset: int | None) -> None:
-        self._seeks.update(dict.fromkeys(buckets, offset))
+        moved = dict.fromkeys(buckets, offset)
+        self._seeks.update(moved)
+        self._arrived = [one for one in self._arrived if one.bucket_id not in moved]
 
     def positions(self) -> dict[int, int]:
         """The next offset that the group has not read yet, for each of this member's buckets, as it was last told."""
@@ -297,18 +299,12 @@ class GroupReader(QueueReader):
         return deliveries
 
     async def _is_ready(self) -> bool:
-        """Report to every bucket if that is due, and move where that was asked for; False without a queue."""
+        """Report to every bucket if that is due; False without a queue."""
         if not await self.queue.is_set_up():
             # Whatever comes into a queue that does not exist yet is new.
             self.start = EARLIEST
             return False
         await self._report_if_due()
-        for bucket_id, offset in list(self._seeks.items()):
-            await self._errands.ended("lend", bucket_id)
-            self._heard(bucket_id, await self._ask(bucket_id, "group_seek", offset))
-            self._seeks.pop(bucket_id, None)
-            self._arrived = [one for one in self._arrived if one.bucket_id != bucket_id]
-            self._unacknowledged = [one for one in self._unacknowledged if one.bucket_id != bucket_id]
         return True
 
     async def _report_if_due(self) -> None:
@@ -332,6 +328,7 @@ class GroupReader(QueueReader):
 
     async def _borrow(self, limit: int) -> None:
         buckets = self.assigned
+        self._seeks = {b: offset for b, offset in self._seeks.items() if b in buckets or b not in self._standings}
         start = self._turn % len(buckets) if buckets else 0
         self._turn += 1
         ends_at = self._now() + PATIENCE_S
@@ -350,9 +347,18 @@ class GroupReader(QueueReader):
             raise failure
 
     async def _borrow_from(self, bucket_id: int, limit: int) -> None:
-        """Borrow until there is as much as was asked for, or the bucket has no more."""
+        """Go where that was asked for, then borrow until there is as much as was wanted, or the bucket has no more."""
+        if bucket_id in self._seeks:
+            await self._seek(bucket_id)
         while len(self._arrived) < limit and await self._borrow_part(bucket_id, limit - len(self._arrived)):
             pass
+
+    async def _seek(self, bucket_id: int) -> None:
+        offset = self._seeks[bucket_id]
+        self._heard(bucket_id, await self._ask(bucket_id, "group_seek", offset))
+        if bucket_id in self._seeks and self._seeks[bucket_id] == offset:
+            del self._seeks[bucket_id]
+        self._unacknowledged = [one for one in self._unacknowledged if one.bucket_id != bucket_id]
 
     async def _borrow_part(self, bucket_id: int, limit: int) -> bool:
         """Borrow as much as one answer has room for; returns whether that may have been less than there is."""
@@ -365,7 +371,8 @@ class GroupReader(QueueReader):
         if answer is None:
             return False
         lent, told = answer
-        self._arrived += [Delivery(self, record, bucket_id, *loan) for *loan, record in lent]
+        if bucket_id not in self._seeks:  # else the group will go elsewhere, and forget these
+            self._arrived += [Delivery(self, record, bucket_id, *loan) for *loan, record in lent]
         self._heard(bucket_id, told)
         if lent:
             self._footing.reach(bucket_id, max(offset for offset, *_ in lent) + 1)

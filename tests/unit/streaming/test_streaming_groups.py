@@ -399,6 +399,45 @@ def test_a_worker_that_moves_gets_nothing_that_was_lent_before() -> None:
     virtually(scenario)
 
 
+def test_a_move_in_a_silent_bucket_keeps_none_of_the_others_from_a_worker() -> None:
+    async def scenario(system: Any) -> None:
+        queue = await filled(system, 20, buckets=2)
+        worker = await member(system, 2)
+        await worker.get()
+        await worker.commit()
+        answers = hold(worker, 0)
+        worker.reset()
+        shares: dict[int, set[int]] = {0: set(), 1: set()}
+        for n in range(20):
+            shares[queue.get_bucket_id(n)].add(n)
+
+        assert set(ids(await worker.get(wait=True))) == shares[1]
+        answers.set()
+        assert set(ids(await worker.get(wait=True))) == shares[0]
+        await worker.close()
+
+    virtually(scenario)
+
+
+def test_a_move_drops_what_has_arrived_and_is_not_handed_out() -> None:
+    async def scenario(system: Any) -> None:
+        await filled(system, 6)
+        worker = await member(system)
+        await worker.get(1)
+        answers = hold(worker, 0)
+        late = asyncio.ensure_future(worker.get(5, wait=True))
+        await asyncio.sleep(2.0)
+        late.cancel()
+        answers.set()
+        await asyncio.sleep(1.0)
+        worker.set_offset(0)
+
+        assert ids(await worker.get(2)) == [0, 1]
+        await worker.close()
+
+    virtually(scenario)
+
+
 def test_a_silent_member_loses_its_buckets_and_its_loans() -> None:
     async def scenario(system: Any) -> None:
         await filled(system, 8, buckets=2)

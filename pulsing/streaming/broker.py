@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Coroutine
+from functools import partial
 from typing import Any
 
 from pulsing.core import ActorId, ActorRef, remote
@@ -30,9 +31,10 @@ DEFAULT_FANOUT_TIMEOUT = 30.0
 BEST_EFFORT_TIMEOUT = 5.0
 REF_TTL_SECONDS = 60.0
 LINK_PATIENCE_S = 1.0
-"""How long a message that needs no answer may wait for a link to take it."""
+"""How long a message that needs no answer may wait for a link to take it; while it goes on waiting, none is sent after
+it to that subscriber."""
 SLOW_LIMIT_S = 10.0
-"""A subscriber whose mailbox has been full for so long is removed."""
+"""A subscriber that has taken nothing for so long is removed."""
 PUBLISHING_AT_ONCE = 100_000
 """Publications that wait for acknowledgements must not hold up those that wait for none."""
 WRITERS_KEPT = 64
@@ -77,6 +79,8 @@ class TopicBroker:
         self._wall = self._inner.clock.wall
         self._now = self._inner.now
         self._onlookers = Onlookers()
+        self._held: dict[ActorId, asyncio.Future[None]] = {}
+        """of actors elsewhere: the message that the link to each has not taken in time"""
 
     # --- subscribing -------------------------------------------------------------------------------------------------
 
@@ -238,13 +242,13 @@ class TopicBroker:
 
     def _tell_all(self, message: Any, targets: list[Subscriber], size: int) -> Outcome | Coroutine[Any, Any, Outcome]:
         accepted = 0
-        slow: list[tuple[Subscriber, Any]] = []
+        slow: list[tuple[Subscriber, ActorRef | None, Any]] = []
         for subscriber in targets:
             taken = self._tell(subscriber, message, size)
             if taken is True:
                 accepted += 1
             elif taken is not False:
-                slow.append((subscriber, taken))
+                slow.append((subscriber, subscriber.ref, taken))
         if not slow:
             return _outcome(True, accepted, len(targets) - accepted, len(targets), None)
         return self._finish_telling(slow, accepted, len(targets))
@@ -256,7 +260,7 @@ class TopicBroker:
             self._note_failure(subscriber, "its name leads to no live actor")
             return False
         here = ref._cell is not None
-        if here and self._is_full(subscriber, ref, size):
+        if self._is_full(subscriber, ref, size) if here else self._is_held_up(subscriber, ref):
             return False
         try:
             sent = ref.send(None, (message,), None)
@@ -268,12 +272,13 @@ class TopicBroker:
         self._note_success(subscriber)
         return True
 
-    async def _finish_telling(self, slow: list[tuple[Subscriber, Any]], accepted: int, count: int) -> Outcome:
-        await asyncio.wait([sent for _, sent in slow], timeout=LINK_PATIENCE_S)
-        for subscriber, sent in slow:
+    async def _finish_telling(
+        self, slow: list[tuple[Subscriber, ActorRef | None, Any]], accepted: int, count: int
+    ) -> Outcome:
+        await asyncio.wait([sent for *_, sent in slow], timeout=LINK_PATIENCE_S)
+        for subscriber, ref, sent in slow:
             if not sent.done():
-                sent.cancel()
-                self._note_failure(subscriber, "its link takes no messages")
+                self._hold_up(subscriber, ref, sent)
             elif (error := sent.exception()) is not None:
                 self._note_error(subscriber, error)
             else:
@@ -288,17 +293,49 @@ class TopicBroker:
         if has_room and subscriber.backlog.admit(size, 0 if mailbox is None else len(mailbox)):
             subscriber.full_since = None
             return False
-        now = self._now()
-        if subscriber.full_since is None:
-            subscriber.full_since = now
-            self._event("topic.gap", {"subscriber": subscriber.id, "reason": "slow"})
+        self._drop(subscriber)
+        return True
+
+    def _hold_up(self, subscriber: Subscriber, ref: ActorRef | None, sent: asyncio.Future[None]) -> None:
+        """Leave a message in the line of its link: when that has taken it after all, there is room again."""
+        if ref is not None and ref.actor_id not in self._held:
+            self._held[ref.actor_id] = sent
+            sent.add_done_callback(partial(self._release, ref.actor_id))
+        else:
+            sent.cancel()
+        self._note_slow(subscriber)
+        subscriber.failed += 1
+        self.failed += 1
+
+    def _release(self, actor_id: ActorId, sent: asyncio.Future[None]) -> None:
+        del self._held[actor_id]
+        if not sent.cancelled():
+            sent.exception()  # so that nothing complains of one that nobody waits for any more
+
+    def _is_held_up(self, subscriber: Subscriber, ref: ActorRef) -> bool:
+        """Whether a link still has not taken an earlier message: then this one is dropped here, and nobody waits."""
+        if ref.actor_id not in self._held:
+            subscriber.full_since = None
+            return False
+        self._drop(subscriber)
+        return True
+
+    def _drop(self, subscriber: Subscriber) -> None:
+        """Count a message that a slow subscriber does not get; one that stays slow is removed."""
+        since = self._note_slow(subscriber)
         subscriber.dropped += 1
         subscriber.failed += 1
         self.dropped += 1
         self.failed += 1
-        if now - subscriber.full_since >= SLOW_LIMIT_S:
+        if self._now() - since >= SLOW_LIMIT_S:
             self._remove(subscriber, "slow")
-        return True
+
+    def _note_slow(self, subscriber: Subscriber) -> float:
+        """Note that a subscriber takes nothing; returns since when."""
+        if subscriber.full_since is None:
+            subscriber.full_since = self._now()
+            self._event("topic.gap", {"subscriber": subscriber.id, "reason": "slow"})
+        return subscriber.full_since
 
     # --- with acknowledgement ----------------------------------------------------------------------------------------
 

@@ -19,6 +19,7 @@ from pulsing.streaming import (
     subscribe_to_topic,
     write_topic,
 )
+from pulsing.streaming import broker as broker_module
 from pulsing.streaming import pubsub as pubsub_module
 from pulsing.streaming.broker import MAX_CONSECUTIVE_FAILURES
 from pulsing.testing import cluster
@@ -451,6 +452,67 @@ async def test_what_waits_for_a_subscriber_is_bounded_in_bytes_too(one_system: A
         deaf.open.set()
         await writer.publish("last", PublishMode.WAIT_ALL_ACKS)
         assert (await writer.publish({"text": "x" * (1 << 20)})).delivered == 1
+
+
+async def test_a_full_subscriber_of_another_node_holds_up_one_message_and_no_further_ones(
+    until: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(broker_module, "LINK_PATIENCE_S", 0.05)
+    async with cluster(2) as (first, second):
+        deaf, good = Deaf(), Deaf()
+        good.open.set()
+        await second.spawn(deaf, name="deaf", public=True, mailbox=2)
+        await second.spawn(good, name="good", public=True)
+        topic = await on_node(first)
+        for name in ("deaf", "good"):
+            await first.resolve(name, timeout=10.0)
+            await subscribe_to_topic(first, topic, name, name, node_id=second.node_id)
+        events = first.inner.events.subscribe(["topic.gap"])
+        writer = await first.topic.write(topic)
+        taken = 0
+        while (await writer.publish(taken)).delivered == 2:
+            taken += 1
+        monkeypatch.setattr(broker_module, "LINK_PATIENCE_S", 3600.0)
+        for n in range(taken + 1, taken + 6):
+            result = await asyncio.wait_for(writer.publish(n), 5)
+            assert result == PublishResult(True, 1, 1, 2)
+
+        gap: Any = await anext(events)
+        assert gap.data == {"subscriber": "deaf", "reason": "slow"}
+        detail = await first.inner.inspect("topic", {"topic": topic})
+        row = next(row for row in detail["subscriber_rows"] if row["id"] == "deaf")
+        assert (row["state"], row["dropped_total"], row["failed_total"]) == ("slow", 5, 6)
+
+        deaf.open.set()
+        await until(lambda: not broker_of(first, topic)._held)
+        assert await writer.publish("last", PublishMode.WAIT_ALL_ACKS) == PublishResult(True, 2, 0, 2, [])
+        assert [message["payload"] for message in good.got] == [*range(taken + 6), "last"]
+        assert [message["payload"] for message in deaf.got] == [*range(taken + 1), "last"]
+        assert (await writer.publish("more")).delivered == 2
+
+
+async def test_a_subscriber_of_another_node_that_stays_full_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(broker_module, "LINK_PATIENCE_S", 0.01)
+    async with cluster(2) as (first, second):
+        await second.spawn(Deaf(), name="deaf", public=True, mailbox=1)
+        topic = await on_node(first)
+        await first.resolve("deaf", timeout=10.0)
+        await subscribe_to_topic(first, topic, "deaf", "deaf", node_id=second.node_id)
+        events = first.inner.events.subscribe(["topic.subscriber_evicted"])
+        writer = await first.topic.write(topic)
+        while (await writer.publish("x")).delivered:
+            pass
+        await writer.publish("x")
+        assert (await writer.stats())["subscriber_count"] == 1
+        monkeypatch.setattr(broker_module, "SLOW_LIMIT_S", 0.0)
+        await writer.publish("x")
+
+        removal: Any = await anext(events)
+        assert removal.data == {"subscriber": "deaf", "by": "slow"}
+        assert (await writer.stats())["subscriber_count"] == 0
+        monkeypatch.setattr(broker_module, "LINK_PATIENCE_S", 3600.0)
+        await subscribe_to_topic(first, topic, "deaf", "deaf", node_id=second.node_id)
+        assert await asyncio.wait_for(writer.publish("x"), 5) == PublishResult(True, 0, 1, 1)
 
 
 async def test_the_time_that_publishing_takes_is_told(one_system: Any) -> None:

@@ -9,6 +9,7 @@ import base64
 import dataclasses
 import datetime as dt
 import math
+import reprlib
 import uuid
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -29,6 +30,10 @@ MAX_HEAD = 32
 MAX_NODES = 100_000
 MAX_ONE_HASH = 256
 SAFE_INT = 1 << 53
+
+_SHORT = reprlib.Repr()
+"""What is too deep may be a list of millions, of which a few show what it is."""
+_SHORT.maxstring = _SHORT.maxother = MAX_REPR
 
 Resolve = Callable[[str], type | None]
 """Gives the registered class of a wire name, or None."""
@@ -59,6 +64,12 @@ class _Writer:
         if depth > MAX_DEPTH or self._left < 0:
             self.truncated = True
             return _described(value)
+        try:
+            return self._written(value, depth)
+        except Exception:
+            return _described(value)  # whatever an object does when it is looked at
+
+    def _written(self, value: Any, depth: int) -> Any:
         if isinstance(value, Enum):
             return {"$enum": f"{_class_name(type(value))}.{value.name}"}
         for kind, write in _WRITERS:
@@ -121,10 +132,7 @@ class _Writer:
             return {"$actor": str(actor_id)}
         if hasattr(value, "dtype") and hasattr(value, "shape") and hasattr(value, "tolist"):
             return self._array(value, depth)
-        try:
-            fields = _fields_of(value)
-        except Exception:
-            fields = None
+        fields = _fields_of(value)
         return _described(value) if fields is None else self._typed(value, fields, depth)
 
     def _array(self, value: Any, depth: int) -> Any:
@@ -181,7 +189,7 @@ def _class_name(cls: type) -> str:
 
 def _described(value: Any) -> dict[str, Any]:
     try:
-        text = repr(value)
+        text = _SHORT.repr(value)
     except Exception:
         text = object.__repr__(value)
     return {"$repr": text[:MAX_REPR], "type": _class_name(type(value))}

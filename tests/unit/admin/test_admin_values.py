@@ -129,6 +129,47 @@ def test_arrays_show_their_head_and_anything_else_its_repr() -> None:
     assert to_json(object())[0]["type"] == "builtins.object"
 
 
+class Unkind:
+    """Raises whatever is done with it, as a client that turns every attribute into a request may."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise KeyError(name)
+
+    def __repr__(self) -> str:
+        raise RuntimeError("no repr")
+
+
+class UnkindMapping(dict[str, Any]):
+    def items(self) -> Any:
+        raise RuntimeError("closed")
+
+
+@dataclass
+class Holder:
+    first: int
+    second: Any
+
+
+def test_an_object_that_raises_when_it_is_looked_at_is_described_and_hides_nothing_else() -> None:
+    view, _ = to_json([1, Unkind(), Holder(2, Unkind()), UnkindMapping(a=1)])
+
+    assert view[0] == 1
+    assert "Unkind" in view[1]["$repr"]
+    assert (view[2]["fields"]["first"], "Unkind" in view[2]["fields"]["second"]["type"]) == (2, True)
+    assert "a" in view[3]["$repr"]
+
+
+def test_what_is_too_deep_is_described_by_a_few_of_its_elements() -> None:
+    deep: Any = list(range(1_000_000))
+    for _ in range(17):
+        deep = [deep]
+    view, cut = to_json(deep)
+    for _ in range(17):
+        (view,) = view
+
+    assert (cut, view["$repr"]) == (True, "[0, 1, 2, 3, 4, 5, ...]")
+
+
 BAD_VIEWS: list[Any] = [
     {"$int": 1},
     {"$int": "x"},

@@ -51,8 +51,8 @@ def broken(page: Path, site: Path, known: dict[Path, set[str]]) -> Iterator[str]
         if parts.scheme or parts.netloc:
             continue
         there = (page.parent / unquote(parts.path)).resolve() if parts.path else page
-        there = there / "index.html" if there.is_dir() else there
-        if not there.exists() or (parts.fragment and unquote(parts.fragment) not in known.get(there, set())):
+        # A folder is no page where no server answers with the one in it.
+        if not there.is_file() or (parts.fragment and unquote(parts.fragment) not in known.get(there, set())):
             yield target
 
 
@@ -83,7 +83,7 @@ def own_names(module: ModuleType) -> list[str]:
 @pytest.mark.parametrize("name", PACKAGES)
 def test_every_public_name_is_on_the_page_of_its_package(site: Path, name: str) -> None:
     module = importlib.import_module("pulsing" if name == "pulsing" else f"pulsing.{name}")
-    page = site / "reference/python" / name / "index.html"
+    page = site / f"reference/python/{name}.html"
     shown = {one.rpartition(".")[2] for one in anchors(page)}
     written = re.sub(r"<[^>]+>", "", page.read_text())
 

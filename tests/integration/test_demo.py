@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import re
 import signal
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.integration.cli_node import pulsing as in_a_shell
 from tests.integration.demo_process import LIMIT_S, Demo
 
 STOP_S = 5.0
@@ -109,6 +111,22 @@ def test_nodes_do_not_outlive_a_supervisor_that_was_killed(demo: Callable[..., D
     while any(lives(pid) for pid in nodes) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not any(lives(pid) for pid in nodes)
+
+
+def test_what_the_documentation_says_to_try_works(demo: Callable[..., Demo], corpus: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs/index.md").read_text()
+    (written,) = re.findall(r"^\.venv/bin/pulsing (call .*)$", page, re.MULTILINE)
+    run = demo(str(corpus))
+    link = run.wait_for_line(lambda line: line.startswith("dashboard: ")).removeprefix("dashboard: ")
+    run.wait_for_line(progressed)
+
+    words = written.replace("http://127.0.0.1:8700", link.partition("/ui/")[0]).split()
+    done = in_a_shell(*words)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads(done.stdout)["files"] > 0
+    run.process.send_signal(signal.SIGINT)
+    run.end(within=STOP_S)
 
 
 def test_a_second_demo_runs_beside_the_first(demo: Callable[..., Demo], corpus: Path) -> None:

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from pulsing.admin.reach import check_reach
 from pulsing.admin.settings import AdminSettings
+from pulsing.descriptors import keep_from_children
 from pulsing.exceptions import AddressInUse
 
 DEFAULT_HOST = "127.0.0.1"
@@ -99,6 +100,7 @@ def _bound(host: str, port: int) -> socket.socket:
         listener.bind(address)
         listener.listen(BACKLOG)
         listener.setblocking(False)
+        keep_from_children(listener.fileno())
     except OSError as error:
         listener.close()
         if error.errno == errno.EADDRINUSE:

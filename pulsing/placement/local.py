@@ -15,6 +15,7 @@ import sys
 from pathlib import Path
 
 from pulsing.children import call_when_ended
+from pulsing.descriptors import keep_from_children
 from pulsing.exceptions import PulsingRuntimeError
 from pulsing.placement.launcher import Launch
 
@@ -62,6 +63,7 @@ def _start(bootstrap: bytes) -> tuple[subprocess.Popen[bytes], int]:
         raise
     finally:
         os.close(theirs)
+    keep_from_children(ours)
     try:
         os.write(ours, SIZE.pack(len(bootstrap)) + bootstrap)
     except BrokenPipeError:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
+from pulsing.descriptors import keep_from_children
+
 _PROGRAM = """
 import os, sys
 groups = set()
@@ -70,6 +72,8 @@ class Guard:
             cwd="/",
             start_new_session=True,
         )
+        assert process.stdin is not None
+        keep_from_children(process.stdin.fileno())
         for group in self._groups:
             _write(process, group)
         return process

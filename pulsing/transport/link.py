@@ -19,6 +19,7 @@ from websockets.http11 import Request, Response
 from websockets.protocol import OPEN, Side
 from websockets.protocol import Protocol as WebSocketCore
 
+from pulsing.descriptors import keep_from_children
 from pulsing.transport.address import is_loopback, join_address
 from pulsing.transport.base import Attach, Buffer, ConnectionFault, ConnectionHandler, FaultKind, PeerInfo
 from pulsing.transport.framing import FrameReader, frame_parts
@@ -324,6 +325,7 @@ def _closed_for(received: Close) -> ConnectionError:
 def _tune(sock: socket.socket | None, peer: tuple[str, int] | None, unacknowledged_s: float) -> None:
     if sock is None:
         return
+    keep_from_children(sock.fileno())
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     if peer is not None and is_loopback(peer[0]):
         # The kernel would hold megabytes, behind which a small message waits a hundred milliseconds, and for nothing:

@@ -18,6 +18,7 @@ from websockets.server import ServerProtocol
 from websockets.uri import WebSocketURI
 
 from pulsing.config import TLSConfig
+from pulsing.descriptors import keep_from_children
 from pulsing.exceptions import AddressInUse, AuthFailed
 from pulsing.transport.accepting import Accepting, Keeper
 from pulsing.transport.address import join_address, split_address
@@ -211,6 +212,7 @@ class WebSocketListener:
             # What the socket module adds speaks of the port that it was given, which may be of our choice.
             raise OSError(error.errno, f"cannot listen on {host}: {os.strerror(error.errno or 0)}") from None
         door.setblocking(False)
+        keep_from_children(door.fileno())
         self._door = door
         self._addr = join_address(*door.getsockname()[:2])
         self._await_guests()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ctypes
 import os
+import signal
 import sys
 from typing import Any
 
@@ -25,6 +26,10 @@ class Ender(pul.Actor):
                 ctypes.string_at(0)
             case "more memory than there is":
                 bytearray(1 << 62)
+            case "fork":
+                if (worker := os.fork()) == 0:
+                    signal.pause()
+                return worker
             case "never":
                 await asyncio.Event().wait()
         return msg

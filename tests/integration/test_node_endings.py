@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
+import socket
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -93,3 +95,22 @@ async def test_a_second_signal_to_end_is_obeyed_at_once() -> None:
         with pytest.raises(pul.PulsingRuntimeError):
             await waiting
         assert await node.ended() == 1
+
+
+async def test_a_killed_node_is_gone_at_once_though_a_worker_that_it_has_forked_lives() -> None:
+    async with watched() as node:
+        addr = node.system.inner.members_view()[1].addr
+        worker = await node.ender.ask("fork")
+        try:
+            waiting = asyncio.ensure_future(node.ender.ask("never"))
+            await asyncio.sleep(0)
+            node.process.kill()
+            # By silence it would be NodeDead, some seconds later.
+            with pytest.raises(LinkLost):
+                await waiting
+            assert await node.ended() == -signal.SIGKILL
+            assert node.statuses == ["Dead"]
+            host, _, port = addr.rpartition(":")
+            socket.create_server((host, int(port))).close()
+        finally:
+            os.kill(worker, signal.SIGKILL)

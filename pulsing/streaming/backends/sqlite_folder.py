@@ -9,6 +9,7 @@ import secrets
 import sqlite3
 from pathlib import Path
 
+from pulsing.descriptors import keep_from_children
 from pulsing.exceptions import PulsingRuntimeError
 from pulsing.streaming.folders import open_private
 
@@ -50,6 +51,7 @@ def locked(path: Path) -> int:
     except OSError as error:
         os.close(descriptor)
         raise PulsingRuntimeError(f"{path} is locked: another process has the bucket open") from error
+    keep_from_children(descriptor)
     return descriptor
 
 

@@ -24,7 +24,7 @@ from pulsing.streaming.broker import TopicBroker
 from pulsing.streaming.catalogue import bucket_key, topic_key
 from pulsing.streaming.folders import folder_text
 from pulsing.streaming.manager import local_manager, manager_ref
-from pulsing.streaming.names import check_bucket, check_topic
+from pulsing.streaming.names import broker_actor, bucket_actor, check_bucket, check_topic
 from pulsing.streaming.storage import BucketStorage
 
 T = TypeVar("T")
@@ -74,7 +74,7 @@ async def get_bucket_ref(
         None if backend_options is None else dict(backend_options),
     )
     ready = await _follow(system, "get_bucket", call, "BucketReady", max_redirects)
-    return _found(system, ready, bucket_key(topic, bucket_id), f"bucket_{topic}_{bucket_id}").as_type(BucketStorage)
+    return _found(system, ready, bucket_key(topic, bucket_id), bucket_actor(topic, bucket_id)).as_type(BucketStorage)
 
 
 async def get_topic_broker(system: Any, topic: str, max_redirects: int = MAX_REDIRECTS) -> ActorProxy:
@@ -86,7 +86,7 @@ async def get_topic_broker(system: Any, topic: str, max_redirects: int = MAX_RED
     """
     topic = check_topic(topic)
     ready = await _follow(system, "get_topic", (topic,), "TopicReady", max_redirects)
-    return _found(system, ready, topic_key(topic), f"_topic_broker_{topic}").as_type(TopicBroker)
+    return _found(system, ready, topic_key(topic), broker_actor(topic)).as_type(TopicBroker)
 
 
 def _found(system: Any, ready: Mapping[str, Any], key: str, name: str) -> ActorRef:

@@ -26,7 +26,7 @@ from pulsing.streaming.folders import Folders
 from pulsing.streaming.handover import HandOver
 from pulsing.streaming.keepers import Keepers
 from pulsing.streaming.leaving import Leaving
-from pulsing.streaming.names import check_bucket, check_topic
+from pulsing.streaming.names import broker_actor, bucket_actor, check_bucket, check_topic
 from pulsing.streaming.news import News
 from pulsing.streaming.opening import Opening
 from pulsing.streaming.remembering import Remembering
@@ -136,6 +136,8 @@ class StorageManager:
                 ref = self.buckets.get((topic, bucket_id))
                 if ref is None or _has_ended(ref):
                     self._leaving.check_staying()
+                    if await self._opening.has_closed(bucket_actor(topic, bucket_id)):
+                        continue
                     ref = await self._take_over(topic, bucket_id, self._declarations.fix_store(topic, asked))
                 if ref is not None:
                     return self._ready("BucketReady", subject, key, ref)
@@ -159,14 +161,17 @@ class StorageManager:
         topic = check_topic(topic)
         await self._exchange.meet_all()
         key = topic_key(topic)
-        owner = self.owner(key)
-        if owner != self._me:
-            return self._redirect({"topic": topic}, key, owner)
-        ref = self.topics.get(topic)
-        if ref is None or _has_ended(ref):
-            self._leaving.check_staying()
-            ref = self._opening.topic(topic)
-        return self._ready("TopicReady", {"topic": topic}, key, ref)
+        while True:
+            owner = self.owner(key)
+            if owner != self._me:
+                return self._redirect({"topic": topic}, key, owner)
+            ref = self.topics.get(topic)
+            if ref is None or _has_ended(ref):
+                self._leaving.check_staying()
+                if await self._opening.has_closed(broker_actor(topic)):
+                    continue
+                ref = self._opening.topic(topic)
+            return self._ready("TopicReady", {"topic": topic}, key, ref)
 
     async def list_buckets(self) -> list[dict[str, Any]]:
         """The buckets of this node: `{"topic", "bucket_id"}`."""

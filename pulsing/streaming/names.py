@@ -28,7 +28,7 @@ def check_topic(topic: str, what: str = "topic") -> str:
         ValueError: it breaks the grammar of names, is reserved, or is too long; the text says `what` has the name.
     """
     topic = check_own(topic, what)
-    check_name(f"actors/_topic_broker_{topic}", "actor name")
+    check_name(f"actors/{broker_actor(topic)}", "actor name")
     return topic
 
 
@@ -42,3 +42,13 @@ def check_bucket(topic: str, bucket_id: int) -> str:
     if isinstance(bucket_id, bool) or not isinstance(bucket_id, int) or bucket_id < 0:
         raise ValueError(f"a bucket is a number from 0 on, got {bucket_id!r}")
     return topic
+
+
+def bucket_actor(topic: str, bucket_id: int) -> str:
+    """Name of the actor of a bucket."""
+    return f"bucket_{topic}_{bucket_id}"
+
+
+def broker_actor(topic: str) -> str:
+    """Name of the actor of a topic's broker."""
+    return f"_topic_broker_{topic}"

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable
 
 from pulsing.core import ActorRef
+from pulsing.core.registry import lookup_path
 from pulsing.core.spawning import spawn_any
 from pulsing.core.system import System
 from pulsing.streaming.backends.writer import StoreThread
@@ -17,6 +18,7 @@ from pulsing.streaming.counters import StreamingCounters
 from pulsing.streaming.exchange import Exchange
 from pulsing.streaming.folders import Folders
 from pulsing.streaming.keepers import Keepers, place_of, store_of
+from pulsing.streaming.names import broker_actor, bucket_actor
 from pulsing.streaming.news import News
 from pulsing.streaming.storage import BucketStorage
 from pulsing.streaming.takeover import Takeover
@@ -96,7 +98,7 @@ class Opening:
             next_epoch=lambda seen: self._later_epoch(key, seen),
             counters=self._counters,
         )
-        ref = spawn_any(self._inner, storage, name=f"bucket_{topic}_{bucket_id}", public=True, options={})
+        ref = spawn_any(self._inner, storage, name=bucket_actor(topic, bucket_id), public=True, options={})
         self.buckets[topic, bucket_id] = ref
         self._keepers.is_back(key)
         self._exchange.start_watching()
@@ -108,6 +110,21 @@ class Opening:
                 text = "queue %s: bucket %d begins anew as generation %d: its owner is gone"
                 logger.warning(text, topic, bucket_id, holding.epoch)
         return ref
+
+    async def has_closed(self, name: str) -> bool:
+        """Wait until the last actor of a bucket or broker that is none of this node's any more has ended.
+
+        Args:
+            name: of the actor; the next one gets the same.
+
+        Returns:
+            Whether there was one, so that somebody else may have opened the next by now.
+        """
+        cell = self._inner.registry.by_path(lookup_path(name))
+        if cell is None or not cell.spec.internal:
+            return False
+        await cell.stop()
+        return True
 
     def remember(self, topic: str) -> None:
         """Note beside a queue's files here what a put has fixed since its buckets were opened."""
@@ -146,7 +163,7 @@ class Opening:
         """Open a topic's broker here."""
         key = topic_key(topic)
         broker = TopicBroker(topic, self._inner, self._counters)
-        ref = spawn_any(self._inner, broker, name=f"_topic_broker_{topic}", public=True, options={})
+        ref = spawn_any(self._inner, broker, name=broker_actor(topic), public=True, options={})
         first = self._catalogue.holding(key).epoch == 0
         self._catalogue.take(key, self._me)
         self.topics[topic] = ref

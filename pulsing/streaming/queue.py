@@ -21,7 +21,7 @@ from pulsing.streaming.bucket_words import Fetched
 from pulsing.streaming.catalogue import QueueSettings
 from pulsing.streaming.folders import folder_text
 from pulsing.streaming.footing import Footing
-from pulsing.streaming.names import check_topic
+from pulsing.streaming.names import bucket_actor, check_topic
 from pulsing.streaming.parts import Pages
 from pulsing.streaming.readers import ReaderInfo
 from pulsing.streaming.takeover import check_quorum, store_options
@@ -78,7 +78,7 @@ class Queue(QueueWriting):
         check_quorum(backend_options)
         _check_count("num_buckets", num_buckets)
         _check_count("batch_size", batch_size)
-        check_name(f"actors/bucket_{topic}_{num_buckets - 1}", "actor name")
+        check_name(f"actors/{bucket_actor(topic, num_buckets - 1)}", "actor name")
         name = backend_name(backend)
         check_options(name, batch_size, store_options(backend_options))
         settings = QueueSettings(

@@ -647,3 +647,26 @@ async def test_figures_of_the_broker_have_the_fixed_keys(one_system: Any) -> Non
             "total_delivered": 1,
             "total_failed": 0,
         }
+
+
+async def test_a_broker_that_is_stopped_while_it_waits_for_answers_is_followed_by_another(
+    one_system: Any, until: Any
+) -> None:
+    async with one_system() as system:
+        deaf = Deaf()
+        await system.spawn(deaf, name="deaf")
+        await subscribe_to_topic(system, "t", "deaf", "deaf")
+        writer = await system.topic.write("t")
+        waiting = asyncio.ensure_future(writer.publish(1, PublishMode.WAIT_ALL_ACKS))
+        await until(lambda: deaf.got)
+        stopping = asyncio.ensure_future(system.stop("_topic_broker_t"))
+        await asyncio.sleep(0)
+        following = asyncio.ensure_future(writer.publish(2))
+        for _ in range(100):
+            await asyncio.sleep(0)
+        assert not following.done()
+        deaf.open.set()
+
+        assert (await waiting).delivered == 1
+        assert await following == PublishResult(True, 0, 0, 0)
+        await stopping

@@ -1,14 +1,19 @@
-"""One bucket by itself: replies, figures, rows as training data."""
+"""One bucket by itself: replies, figures, rows as training data, opening again."""
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pulsing.exceptions import NodeLeaving, PulsingBusinessError, PulsingSystemError
-from pulsing.streaming import BucketStorage, get_bucket_ref
+from pulsing.exceptions import NodeLeaving, NotOwner, PulsingBusinessError, PulsingSystemError
+from pulsing.streaming import BucketStorage, MemoryBackend, get_bucket_ref
+from pulsing.streaming import backend as backends
+from pulsing.streaming import writing as writing_module
+from pulsing.streaming.administration import delete_queue, open_queue
 from pulsing.streaming.manager import STORAGE_MANAGER_NAME, local_manager
 
 
@@ -136,8 +141,76 @@ async def test_a_node_that_ends_opens_no_bucket_once_its_manager_has_ended(
     assert files_of(tmp_path) == []
 
 
+class Lingering(MemoryBackend):
+    """Takes its time to close."""
+
+    closing: asyncio.Event
+    may_close: asyncio.Event
+    owners: int
+    """how many others have taken it over"""
+
+    async def put(self, record: Any) -> None:
+        if Lingering.owners:
+            Lingering.owners -= 1
+            raise NotOwner("bucket", None, 2)
+        await super().put(record)
+
+    async def close(self) -> None:
+        Lingering.closing.set()
+        await Lingering.may_close.wait()
+
+
+@pytest.fixture
+def lingering() -> Iterator[type[Lingering]]:
+    Lingering.closing, Lingering.may_close, Lingering.owners = asyncio.Event(), asyncio.Event(), 0
+    yield Lingering
+    backends._registered.clear()
+
+
+async def stopped(system: Any) -> None:
+    await system.stop("bucket_q_0")
+
+
+async def deleted(system: Any) -> None:
+    queue = await open_queue(system, "q")
+    assert queue is not None
+    await delete_queue(queue)
+
+
+async def taken_over(system: Any) -> None:
+    Lingering.owners = 1
+    queue = await system.queue.write("q", num_buckets=1, backend=Lingering)
+    assert (await queue.put({"id": "refused once"}))["status"] == "ok"
+
+
+@pytest.mark.parametrize("close", [stopped, deleted, taken_over])
+async def test_a_bucket_is_opened_again_once_it_has_closed(
+    one_system: Any,
+    lingering: type[Lingering],
+    close: Callable[[Any], Awaitable[None]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(writing_module, "OWNER_NEWS_S", 0.0)
+    async with one_system() as system:
+        queue = await system.queue.write("q", num_buckets=1, backend=lingering)
+        await queue.put({"id": 1})
+        closing = asyncio.ensure_future(close(system))
+        await lingering.closing.wait()
+        putting = asyncio.ensure_future(
+            (await system.queue.write("q", num_buckets=1, backend=lingering)).put({"id": 2})
+        )
+        for _ in range(100):
+            await asyncio.sleep(0)
+        assert not putting.done()
+        lingering.may_close.set()
+
+        assert await putting == {"bucket_id": 0, "status": "ok"}
+        await closing
+        fresh = await system.queue.read("q", num_buckets=1, backend=lingering)
+        assert {"id": 2} in await fresh.get()
+
+
 async def test_a_store_without_tensors_says_so(one_system: Any) -> None:
-    from pulsing.streaming import backend as backends
     from pulsing.streaming import register_backend
 
     class Plain:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -189,6 +191,22 @@ def test_a_command_works_and_says_what_it_is_for(pulsing: Pulsing, words: tuple[
 
     assert (done.exit_code, done.err) == (0, "")
     assert said in done.out
+
+
+STANDS_FOR = {"ACTOR": "w", "QUEUE": "jobs", "TOPIC": "news"}
+RUNBOOKS = Path(__file__).parents[2] / "docs/operations/runbooks.md"
+STEPS = sorted(set(re.findall(r"^pulsing (.*)$", RUNBOOKS.read_text(), re.MULTILINE)))
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_step_of_a_runbook_works(pulsing: Pulsing, node: Node, step: str) -> None:
+    words = [{**STANDS_FOR, "URL": node.said["admin"]}.get(word, word) for word in shlex.split(step)]
+    if words[0] == "events" and "-f" in words:
+        # It goes on until it is interrupted; what it follows is asked for all the same.
+        words.remove("-f")
+    done = pulsing(*words)
+
+    assert (done.exit_code, done.err) == (0, "")
 
 
 @pytest.mark.parametrize(

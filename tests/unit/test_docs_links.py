@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import jsonschema_rs
 import pytest
 import yaml
 
@@ -84,8 +87,7 @@ def test_the_probes_and_ports_of_kubernetes_are_those_of_a_node() -> None:
 
 def test_what_the_page_on_kubernetes_adds_fits_the_manifest() -> None:
     documents = {it["kind"]: it for it in yaml.safe_load_all((ROOT / "docs/how-to/kubernetes.yaml").read_text())}
-    blocks = re.findall(r"^```yaml\n(.*?)^```$", (ROOT / "docs/how-to/kubernetes.md").read_text(), re.M | re.S)
-    added = {it["kind"]: it["spec"] for it in map(yaml.safe_load, blocks)}
+    added = {kind: it["spec"] for kind, it in manifests_of_the_page().items()}
     pod = documents["StatefulSet"]["spec"]["template"]
     (container,) = pod["spec"]["containers"]
     (scraped,) = added["ServiceMonitor"]["endpoints"]
@@ -97,6 +99,30 @@ def test_what_the_page_on_kubernetes_adds_fits_the_manifest() -> None:
     assert added["ServiceMonitor"]["selector"]["matchLabels"] == documents["Service"]["metadata"]["labels"]
     assert scraped["port"] in {port["name"] for port in documents["Service"]["spec"]["ports"]}
     assert scraped["authorization"]["credentials"] == token
+
+
+def manifests_of_the_page() -> dict[str, dict[str, Any]]:
+    """Those that stand on the page on Kubernetes, by their kind."""
+    blocks = re.findall(r"^```yaml\n(.*?)^```$", (ROOT / "docs/how-to/kubernetes.md").read_text(), re.M | re.S)
+    return {it["kind"]: it for it in map(yaml.safe_load, blocks)}
+
+
+def test_the_network_policy_of_the_page_is_one_that_kubernetes_takes() -> None:
+    validator = pytest.importorskip("kubernetes_validate")
+    policy = manifests_of_the_page()["NetworkPolicy"]
+    validator.validate(policy, validator.latest_version(), strict=True)
+    policy["spec"]["ingres"] = []
+    with pytest.raises(validator.ValidationError):
+        validator.validate(policy, validator.latest_version(), strict=True)
+
+
+def test_the_service_monitor_of_the_page_is_one_that_the_operator_takes() -> None:
+    schema = json.loads((ROOT / "tests/unit/service_monitor.schema.json").read_text())
+    operator = jsonschema_rs.validator_for(schema)
+    monitor = manifests_of_the_page()["ServiceMonitor"]
+    operator.validate(monitor)
+    monitor["spec"]["endpoints"][0]["autorization"] = {}
+    assert not operator.is_valid(monitor)
 
 
 def test_nothing_but_settings_begins_like_one_in_a_pod() -> None:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-EXAMPLES = Path(__file__).parents[2] / "examples"
+from tests.integration.examples_page import EXAMPLES, ORDER, page
 
 PRINTED = {
     "debate.py": (
@@ -34,6 +33,12 @@ PRINTED = {
     ),
     "work_queue.py": "[(0, 0), (1, 1), (2, 4), (3, 9), (4, 16), (5, 25), (6, 36), (7, 49)]\n",
 }
+
+
+def test_the_documentation_shows_every_example_as_it_is() -> None:
+    # python -m tests.integration.examples_page > docs/examples.md
+    assert set(ORDER) == {path.stem for path in EXAMPLES.glob("*.py")}
+    assert (EXAMPLES.parent / "docs/examples.md").read_text() == page()
 
 
 @pytest.mark.parametrize("name", sorted(path.name for path in EXAMPLES.glob("*.py")))

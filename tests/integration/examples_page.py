@@ -18,8 +18,8 @@ HEAD = """\
 # Examples
 
 Whole programs, each with one idea. They come with the package: `pulsing examples` lists them, `pulsing examples NAME`
-shows one, and `--run` runs it. Those with agents use the model "echo", which needs no key; saved as files, they take the
-name of another one as their argument.
+shows one, and `--run` runs it. Those with agents use the model "echo", which needs no key; saved as files, they take
+the name of another one as their argument.
 """
 
 

@@ -100,6 +100,12 @@ class Declarations:
         if known is not None and (difference := known.difference(asked)) is not None:
             raise QueueDiffers(topic, difference)
 
+    def check_bucket(self, topic: str, bucket_id: int) -> None:
+        """Raise ValueError if a queue was set up with fewer buckets."""
+        known = self._catalogue.settings(topic)
+        if known is not None and known.num_buckets is not None and bucket_id >= known.num_buckets:
+            raise ValueError(f"queue {topic!r} has buckets 0 to {known.num_buckets - 1}, not {bucket_id}")
+
     async def wait(self, topic: str, timeout: float) -> bool:
         """Wait until a queue is set up; False after `timeout` seconds."""
         check_seconds(timeout, "timeout")

@@ -58,7 +58,7 @@ async def get_bucket_ref(
 
     Raises:
         NotOwner: the redirects led nowhere.
-        ValueError: the queue was set up otherwise, or an argument makes no sense.
+        ValueError: the queue was set up otherwise, has no such bucket, or an argument makes no sense.
     """
     topic = check_bucket(topic, bucket_id)
     storage_path = folder_text(storage_path)

@@ -116,7 +116,7 @@ class StorageManager:
             `{"_type": "Redirect", "topic", "bucket_id", "owner_node_id", "owner_addr", "epoch"}`; ids as decimal text.
 
         Raises:
-            ValueError: the queue was set up otherwise, or an argument makes no sense.
+            ValueError: the queue was set up otherwise, has no such bucket, or an argument makes no sense.
             NotOwner: this side of a partition may not take the bucket over.
         """
         topic = check_bucket(topic, bucket_id)
@@ -130,6 +130,7 @@ class StorageManager:
         async with self._lines[key]:
             while True:
                 self._declarations.check(topic, asked)
+                self._declarations.check_bucket(topic, bucket_id)
                 owner = await self._keepers.owner(topic, bucket_id, self.catalogue.settings(topic) or asked)
                 if owner != self._me:
                     return self._redirect(subject, key, owner)

@@ -121,6 +121,17 @@ async def test_a_manager_refuses_to_open_a_bucket_otherwise_than_its_queue_was_s
             await (await get_storage_manager(one)).get_bucket("q", 0, backend="sqlite")
 
 
+async def test_a_bucket_that_a_queue_does_not_have_is_opened_by_nobody(one_cluster: Any) -> None:
+    async with one_cluster() as cluster:
+        one, two = await cluster.add(1), await cluster.add(2)
+        queue = await filled(one)
+
+        for node in (one, two):
+            with pytest.raises(ValueError, match="has buckets 0 to 3, not 4"):
+                await get_bucket_ref(node, "q", 4)
+        assert sorted((await queue.stats())["buckets"]) == [0, 1, 2, 3]
+
+
 async def test_managers_list_what_they_hold(one_cluster: Any) -> None:
     async with one_cluster() as cluster:
         one, two = await cluster.add(1), await cluster.add(2)

@@ -103,20 +103,21 @@ image:
 
 docs: $(READY)
 	$(BIN)/mkdocs build --strict --quiet
-	@echo 'open site/index.html'
+	@echo 'open site/index.html; its search wants a server: python3 -m http.server -b 127.0.0.1 -d site'
 
 lock: $(READY)
 	$(BIN)/python -m pip install --quiet -e '.[release]'
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.10 --extra dev --generate-hashes \
 		--no-annotate --custom-compile-command 'make lock' pyproject.toml --output-file requirements/dev.txt
 
-# The bill names what an installation of the wheel brings along, and the libraries of the dashboard; that every extra can
-# be had is seen on the way.
+# The bill names what an installation of the wheel brings along under any Python that it supports, and the libraries of
+# the dashboard; that every extra can be had is seen on the way.
 dist: $(READY)
 	$(BIN)/python -m pip install --quiet -e '.[release]'
 	$(BIN)/uv pip compile --quiet --all-extras --universal --python-version 3.10 pyproject.toml >/dev/null
 	$(BIN)/python -m build --outdir dist .
-	$(BIN)/uv pip compile --quiet --generate-hashes pyproject.toml --output-file dist/requirements.txt >/dev/null
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --generate-hashes pyproject.toml \
+		--output-file dist/requirements.txt >/dev/null
 	$(BIN)/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible --of JSON \
 		--output-file dist/pulsing.cdx.json dist/requirements.txt
 	$(BIN)/python .ci/bill dist/pulsing.cdx.json

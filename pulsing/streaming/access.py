@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import replace
 from typing import Any
 
@@ -11,12 +10,12 @@ from pulsing.core.system import System
 from pulsing.exceptions import ActorStopped, NotOwner
 from pulsing.streaming.catalogue import QueueDiffers, QueueSettings
 from pulsing.streaming.finding import GONE, MAX_REDIRECTS, ask_manager, get_bucket_ref
-from pulsing.streaming.manager import local_manager, manager_ref
+from pulsing.streaming.manager import local_manager
 from pulsing.streaming.takeover import shares_calls
 
 CALL_TIMEOUT_S = 30.0
-LOOK_AGAIN_S = 2.0
-"""How long a reader waits at the home of a queue that nobody has written to, before it looks who the home is."""
+LOOK_AGAIN_S = 20.0
+"""How long a reader lets its node wait for a queue that nobody has written to, before it looks for itself."""
 
 
 class QueueAccess:
@@ -100,13 +99,9 @@ class QueueAccess:
             self._compare(known, self._settings)
 
     async def wait_set_up(self, timeout: float) -> None:
-        """Wait a while for the first put; who is asked may change, so look again then."""
+        """Wait a while for the first put, `timeout` seconds at most."""
         timeout = min(timeout, LOOK_AGAIN_S)
-        try:
-            home = local_manager(self._inner).home_of(self.topic)
-            await manager_ref(self._inner, home).request("wait_declared", (self.topic, timeout), None, timeout + 10.0)
-        except GONE:
-            await asyncio.sleep(min(timeout, 0.1))
+        await ask_manager(self._inner, "wait_set_up", self.topic, self._settings.to_dict(), timeout)
 
     async def _settle(self) -> None:
         """Fix the settings of the queue, or check them against those that are fixed."""

@@ -26,6 +26,7 @@ from pulsing.streaming.folders import Folders
 from pulsing.streaming.handover import HandOver
 from pulsing.streaming.keepers import Keepers
 from pulsing.streaming.leaving import Leaving
+from pulsing.streaming.lookout import Lookout
 from pulsing.streaming.names import broker_actor, bucket_actor, check_bucket, check_topic
 from pulsing.streaming.news import News
 from pulsing.streaming.opening import Opening
@@ -95,6 +96,7 @@ class StorageManager:
         self._declarations = Declarations(
             self.catalogue, self._remembering, backend_name(default_backend), self._declared
         )
+        self._lookout = Lookout(self._inner.tasks, self._declarations, self.lookup, self._wait_at_home)
         for topic, settings in self.folders.remembered():
             self.catalogue.set_up(topic, settings)
 
@@ -350,6 +352,17 @@ class StorageManager:
         if await self.lookup(topic) is not None:
             return True
         return await self._declarations.wait(topic, timeout)
+
+    async def wait_set_up(self, topic: str, wanted: Mapping[str, Any], timeout: float) -> None:
+        """Wait up to `timeout` seconds for whoever sets the queue up; `wanted` as of `lookup`."""
+        await self._lookout.wait(topic, wanted, timeout)
+
+    async def _wait_at_home(self, topic: str, timeout: float) -> None:
+        home = self.home_of(topic)
+        if home == self._me:
+            await self._declarations.wait(topic, timeout)
+        else:
+            await self._ask(home, "wait_declared", topic, timeout, timeout=timeout + 10.0)
 
     async def existing_buckets(self, topic: str) -> list[int]:
         """The buckets of a queue that some live node holds, open or as files; all of one that lies in a server.

@@ -234,6 +234,11 @@ class Queue(QueueWriting):
     ) -> dict[int, Fetched]:
         """Wait in several buckets at once, and return what there is as soon as one of them has something."""
         deadline = None if timeout is None else self.loop.time() + timeout
+        while not await self.is_set_up():  # one wait does for all buckets
+            left = WAIT_SLICE_S if deadline is None else deadline - self.loop.time()
+            if left <= 0:
+                return {}
+            await self.wait_set_up(left)
         if len(offsets) == 1:
             ((bucket_id, offset),) = offsets.items()
             fetched = await self._wait_in(bucket_id, limit, offset, deadline, footing, reader)

@@ -73,7 +73,8 @@ class TopicBroker:
         self.by_mode: dict[str, int] = {}
         self.publish_times = LatencyCounters()
         self._times = (counters or StreamingCounters()).publications
-        self.writers: dict[str, float] = {}
+        self.writers: dict[str, tuple[float, str | None]] = {}
+        """by id, when each has published last, by the wall clock, and its node where that is known"""
         self.last_published_at: float | None = None
         self._inner: System = getattr(system, "inner", system)
         self._wall = self._inner.clock.wall
@@ -181,11 +182,11 @@ class TopicBroker:
         return outcome if isinstance(outcome, dict) else await outcome
 
     def fan_out(
-        self, payload: Any, mode: str, sender_id: str | None, timeout: float | None
+        self, payload: Any, mode: str, sender_id: str | None, timeout: float | None, sender_node: str | None = None
     ) -> Outcome | Coroutine[Any, Any, Outcome]:
         """The same as `publish`; answers in the same turn where nothing has to be waited for."""
         start = self._now()
-        outcome = self._fan_out(payload, mode, sender_id, timeout)
+        outcome = self._fan_out(payload, mode, sender_id, timeout, sender_node)
         if isinstance(outcome, dict):
             self._note_time(mode, start)
             return outcome
@@ -203,7 +204,7 @@ class TopicBroker:
         self._times[mode].observe(took)
 
     def _fan_out(
-        self, payload: Any, mode: str, sender_id: str | None, timeout: float | None
+        self, payload: Any, mode: str, sender_id: str | None, timeout: float | None, sender_node: str | None
     ) -> Outcome | Coroutine[Any, Any, Outcome]:
         if mode not in MODES:
             raise ValueError(f"Unknown mode: {mode}")
@@ -212,7 +213,7 @@ class TopicBroker:
         self.last_published_at = at
         self.by_mode[mode] = self.by_mode.get(mode, 0) + 1
         if sender_id is not None:
-            self._note_writer(sender_id, at)
+            self._note_writer(sender_id, at, sender_node)
         if self._onlookers.here:
             self._onlookers.show(self.published, at, sender_id, payload)
         message = {"topic": self.topic, "payload": payload, "sender_id": sender_id, "timestamp": at}
@@ -455,10 +456,10 @@ class TopicBroker:
             )
             self._event("topic.subscriber_evicted", {"subscriber": subscriber.id, "by": by})
 
-    def _note_writer(self, sender_id: str, at: float) -> None:
-        self.writers[sender_id] = at
+    def _note_writer(self, sender_id: str, at: float, node: str | None) -> None:
+        self.writers[sender_id] = at, node
         if len(self.writers) > WRITERS_KEPT:
-            del self.writers[min(self.writers, key=self.writers.__getitem__)]
+            del self.writers[min(self.writers, key=lambda writer: self.writers[writer][0])]
 
     def _event(self, type: str, data: dict[str, Any]) -> None:
         self._inner.events.publish(type, kind="topic", id=self.topic, name=self.topic, data=data)

@@ -360,7 +360,8 @@ def topic_detail(system: System, topic: str) -> Row | None:
         "publish_s": percentiles(broker.publish_times.snapshot()),
         "subscriber_rows": [_subscriber_row(subscriber) for subscriber in broker.subscribers.values()],
         "writers": [
-            {"id": writer, "node": None, "last_published_at": timestamp(at)} for writer, at in broker.writers.items()
+            {"id": writer, "node": node, "last_published_at": timestamp(at)}
+            for writer, (at, node) in broker.writers.items()
         ],
     }
 

@@ -133,6 +133,7 @@ class TopicWriter:
         inner: System = getattr(system, "inner", system)
         self._topic = check_topic(topic)
         self._writer_id = f"writer_{_random_hex(inner)}" if writer_id is None else check_own(writer_id, "writer id")
+        self._node = str(inner.node_id)
         self._broker = _Broker(system, self._topic)
 
     @property
@@ -172,7 +173,9 @@ class TopicWriter:
         limit = usual if timeout is None else max(0.0, timeout)
         # With 0 nothing is waited for, but the broker still has to be reached.
         patience = (limit or DEFAULT_PUBLISH_TIMEOUT) + _BROKER_GRACE_S
-        outcome = await self._broker.call("fan_out", message, name, self._writer_id, limit, timeout=patience)
+        outcome = await self._broker.call(
+            "fan_out", message, name, self._writer_id, limit, self._node, timeout=patience
+        )
         result = result_of(outcome)
         if outcome["timed_out"] and name == "wait_all_acks":
             raise PublishTimeout(limit, result)

@@ -110,7 +110,7 @@ async def test_rows_of_topics_have_the_shape_that_the_admin_plane_shows(one_syst
         TopicDetail.model_validate(detail)
         assert set(detail["subscriber_rows"][0]) == set(SubscriberRow.model_fields)
         assert (row["published_total"], row["delivered_total"], row["by_mode"]) == (1, 1, {"wait_all_acks": 1})
-        assert [writer["id"] for writer in detail["writers"]] == ["w"]
+        assert [(writer["id"], writer["node"]) for writer in detail["writers"]] == [("w", str(system.node_id))]
 
 
 async def test_the_actors_of_queues_are_hidden_from_listings(one_system: Any) -> None:

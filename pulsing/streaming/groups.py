@@ -47,6 +47,8 @@ BURY_AGAIN_AFTER_S = 1.0
 READ_AGAIN_AFTER_S = 0.5
 """After a store had less to read than it counts; soon enough, and no race with it."""
 LATEST = "latest"
+LAST_OFFSET = (1 << 63) - 1
+"""What every store can keep for a group; no log has so many records."""
 
 Caller = tuple[str, str, int, float, int, str]
 """Group, consumer id, the reader's token, `ack_wait`, `max_deliver`, and where a new group begins."""
@@ -178,7 +180,8 @@ class BucketGroups:
         """Move the group, if the bucket is the caller's own; None for the oldest record."""
         group, known = await self._enter(caller)
         if known:
-            self._handle(group, Seek(caller[1], await self._earliest() if offset is None else offset))
+            place = await self._earliest() if offset is None else min(offset, LAST_OFFSET)
+            self._handle(group, Seek(caller[1], place))
             await self._save(group)
         return self._standing(group, caller, known)
 

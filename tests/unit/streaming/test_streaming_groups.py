@@ -607,6 +607,18 @@ async def test_a_durable_queue_goes_on_where_its_groups_were(one_system: Any, du
         assert await queue.groups() == []
 
 
+async def test_a_group_may_be_moved_further_than_a_store_can_count(one_system: Any, durable: dict[str, Any]) -> None:
+    async with one_system() as system:
+        await filled(system, 3, **durable)
+        async with await member(system, **durable) as reader:
+            await reader.get()
+            reader.set_offset(2**70)
+            assert await reader.get() == []
+            reader.set_offset(1)
+            assert ids(await reader.get()) == [1, 2]
+            assert await reader.commit() == {0: 3}
+
+
 async def test_a_queue_that_is_deleted_takes_its_groups_with_it(one_system: Any) -> None:
     async with one_system() as system:
         await filled(system, 2)

@@ -98,15 +98,18 @@ CAMPAIGNS = (
     ),
     Campaign(
         "T-MOD",
-        "lives of sessions between nodes, of the order of messages, of queues and of groups, made up by Hypothesis",
+        "lives of sessions between nodes, of the order of messages, of mailboxes, of queues and of groups, made up by "
+        "Hypothesis",
         "each does what a model of a few lines does",
         (
             "tests/unit/wire/test_wire_session.py",
             "tests/unit/node/test_node_order.py",
+            "tests/unit/core/test_core_mailbox.py",
             "tests/unit/streaming/test_streaming_queue.py",
             "tests/unit/streaming/test_streaming_ledger.py",
             "tests/unit/streaming/test_streaming_memory.py",
         ),
+        {"PULSING_LIVES": "500"},
     ),
     Campaign(
         "T-FUZ-1",

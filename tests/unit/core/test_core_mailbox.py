@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from typing import Any
 
 import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from pulsing import testing
 from pulsing.core.envelope import Envelope
@@ -13,6 +17,9 @@ from pulsing.core.mailbox import MAILBOX_BYTES, Mailbox, MailboxOptions
 from pulsing.exceptions import ActorStopped, MailboxFull
 from pulsing.ids import ActorId
 from tests.unit.core.acting import GATE, Counter, spawn, turns
+
+LIVES = int(os.environ.get("PULSING_LIVES", "60"))
+"""of 40 steps each"""
 
 
 def envelope(name: str) -> Envelope:
@@ -195,6 +202,94 @@ async def test_a_tell_in_line_fails_when_the_actor_stops() -> None:
         await system.stop("gate", timeout=0)
         with pytest.raises(ActorStopped):
             await waiting
+
+
+class Room(RuleBasedStateMachine):
+    """A mailbox beside two lists: those inside, and those in line with a sender who may leave."""
+
+    @initialize(capacity=st.integers(1, 4), max_bytes=st.integers(1, 40))
+    def begin(self, capacity: int, max_bytes: int) -> None:
+        self.loop = asyncio.new_event_loop()
+        self.mailbox = Mailbox(capacity, max_bytes)
+        self.inside: list[Envelope] = []
+        self.line: list[tuple[Envelope, asyncio.Future[None] | None]] = []
+        self.out: Envelope | None = None
+        self.count = 0
+
+    def fits(self) -> bool:
+        weight = sum(one.size for one in self.inside)
+        return len(self.inside) < self.mailbox.capacity and weight < self.mailbox.max_bytes
+
+    @rule(size=st.just(0) | st.integers(1, 20), is_watched=st.booleans())
+    def a_message_comes(self, size: int, is_watched: bool) -> None:
+        self.count += 1
+        message = Sized(f"m{self.count}", size)
+        message.accepted_at = float(self.count)
+        if not self.line and self.fits():
+            assert self.mailbox.accept(message)
+            self.inside.append(message)
+        else:
+            assert not self.mailbox.accept(message)
+            accepted = self.loop.create_future() if is_watched else None
+            self.mailbox.line_up(message, accepted)
+            self.line.append((message, accepted))
+
+    @rule()
+    def one_is_taken(self) -> None:
+        self.out = self.mailbox.take()
+        if not self.inside:
+            assert self.out is None
+            return
+        assert self.out is self.inside.pop(0)
+        while self.line and self.fits():
+            message, accepted = self.line.pop(0)
+            if accepted is None or not accepted.cancelled():
+                self.inside.append(message)
+                assert accepted is None or accepted.done()
+
+    @precondition(lambda self: self.out is not None)
+    @rule(at_once=st.booleans())
+    def what_was_taken_comes_back_to_its_place(self, at_once: bool) -> None:
+        assert self.out is not None
+        (self.mailbox.put_back if at_once else self.mailbox.bring_back)(self.out)
+        self.inside.insert(0, self.out)
+        self.out = None
+
+    @precondition(lambda self: self.line)
+    @rule(data=st.data())
+    def a_sender_in_line_leaves(self, data: st.DataObject) -> None:
+        _, accepted = data.draw(st.sampled_from(self.line))
+        if accepted is not None:
+            accepted.cancel()
+
+    @precondition(lambda self: len(self.line) > 2)
+    @rule()
+    def the_actor_ends(self) -> None:
+        waiting = [one for one, accepted in self.line if accepted is None or not accepted.cancelled()]
+        assert self.mailbox.drain(ActorStopped()) == [*self.inside, *waiting]
+        for _, accepted in self.line:
+            assert accepted is None or accepted.cancelled() or accepted.exception() is not None
+        self.inside, self.line, self.out = [], [], None
+
+    @invariant()
+    def both_hold_the_same(self) -> None:
+        if not hasattr(self, "mailbox"):
+            return
+        assert list(self.mailbox) == self.inside
+        assert self.mailbox.in_line == len(self.line)
+        assert self.mailbox.bytes == sum(one.size for one in self.inside)
+        assert self.mailbox.has_room == self.fits()
+        assert self.mailbox.oldest is (self.inside[0] if self.inside else None)
+        assert all(self.mailbox.holds(one) for one in self.inside)
+        assert not self.line or not self.fits(), "nobody stands in line while there is room"
+
+    def teardown(self) -> None:
+        if hasattr(self, "loop"):
+            self.loop.close()
+
+
+TestRoom = Room.TestCase
+TestRoom.settings = settings(max_examples=LIVES, stateful_step_count=40, deadline=None)
 
 
 async def test_reject_tells_the_sender_and_keeps_a_dead_letter() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 
 from hypothesis import settings
@@ -30,6 +31,9 @@ from pulsing.streaming.ledger_words import (
     Undo,
     Wake,
 )
+
+LIVES = int(os.environ.get("PULSING_LIVES", "60"))
+"""of 40 steps each"""
 
 
 def report(consumer: str = "a", token: int = 1, ack_wait: float = 10.0, joins: bool = True, times: int = 3) -> Report:
@@ -317,4 +321,4 @@ class Groups(RuleBasedStateMachine):
 
 
 TestGroups = Groups.TestCase
-TestGroups.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestGroups.settings = settings(max_examples=LIVES, stateful_step_count=40, deadline=None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import pytest
@@ -42,6 +43,8 @@ from pulsing.wire.session import (
     Window,
 )
 
+LIVES = int(os.environ.get("PULSING_LIVES", "60"))
+"""of 40 steps each"""
 FAILED = to_failure(ActorNotFound("x"))
 PROMISE = Reply(1, None, "async")
 
@@ -393,7 +396,7 @@ class Conversation(RuleBasedStateMachine):
 
 
 TestConversation = Conversation.TestCase
-TestConversation.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestConversation.settings = settings(max_examples=LIVES, stateful_step_count=40, deadline=None)
 
 
 def any_frame(kind: type, number: int, amount: int) -> Frame:

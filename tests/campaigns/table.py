@@ -152,9 +152,9 @@ CAMPAIGNS = (
     ),
     Campaign(
         "T-KILL-1, 2",
-        "five processes, killed in turn, then stopped for three seconds in turn",
+        "five processes, killed in turn, then stopped in turn: for three seconds, and until all others call it dead",
         "a death is seen by all within 1 s (p99), calls that wait for the dead fail within 250 ms (p99), nobody else "
-        "is called dead, no name of the dead resolves",
+        "is called dead, no name of the dead resolves; who was stopped and goes on is taken in again",
         (_INTEGRATION + "test_cluster_rounds.py",),
         {"PULSING_ROUNDS": "50"},
         seed=1,

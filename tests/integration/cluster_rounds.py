@@ -44,6 +44,11 @@ def comebacks(nodes: Iterable[Process]) -> int:
     return count
 
 
+def deaths(nodes: Iterable[Process], one: Process) -> list[int]:
+    """How often each of these nodes has called one dead so far."""
+    return [len(node.all("member.dead", one.id)) for node in nodes]
+
+
 def last(node: Process, kind: str) -> dict[str, Any]:
     """The newest line of a kind, which there is."""
     line = node.last(kind)
@@ -105,3 +110,27 @@ async def stop_rounds(nodes: list[Process], rounds: int, seconds: float, random:
         for node in nodes:
             await node.ask("members", lambda line: line["alive"] == len(nodes))
     return mentions(nodes, "member.dead")
+
+
+async def silence_rounds(nodes: list[Process], rounds: int, random: Random) -> list[float]:
+    """Stop a node until all others call it dead, then let it go on; returns the seconds until the last of them did.
+
+    Raises:
+        AssertionError: it was not taken in again, with its name, or somebody else was called dead.
+    """
+    took = []
+    for number, node in enumerate(nodes):
+        await node.tell(do="spawn", name=f"keeper{number}")
+    await all_see(nodes, len(nodes))
+    for _ in range(rounds):
+        stopped = random.choice(nodes)
+        others = [node for node in nodes if node is not stopped]
+        before, wanted = mentions(others, "member.dead"), [count + 1 for count in deaths(others, stopped)]
+        stopped.signal(signal.SIGSTOP)
+        began = time.monotonic()
+        await wait_until(lambda: deaths(others, stopped) == wanted, DEADLINE_S)  # noqa: B023
+        took.append(time.monotonic() - began)
+        stopped.signal(signal.SIGCONT)
+        await all_see(nodes, len(nodes))
+        assert mentions(others, "member.dead") - before == len(others), "somebody who lives was called dead"
+    return took

@@ -9,9 +9,10 @@ import pytest
 
 from tests.campaigns.noted import note
 from tests.integration.cluster_process import processes
-from tests.integration.cluster_rounds import comebacks, kill_rounds, stop_rounds
+from tests.integration.cluster_rounds import comebacks, kill_rounds, silence_rounds, stop_rounds
 
 ROUNDS = int(os.environ.get("PULSING_ROUNDS", "5"))
+SILENCES = max(1, ROUNDS // 5)
 
 
 def note_times(what: str, seconds: list[float]) -> None:
@@ -37,3 +38,11 @@ async def test_nodes_that_are_stopped_for_three_seconds_are_never_called_dead() 
         called_dead = await stop_rounds(nodes, max(1, ROUNDS // 3), 3.0, Random(2))
         note(stops=max(1, ROUNDS // 3), called_dead_when_stopped=called_dead)
         assert called_dead == 0
+
+
+@pytest.mark.timeout(60 + 60 * SILENCES)
+async def test_a_node_that_is_stopped_until_all_call_it_dead_is_taken_in_again_when_it_goes_on() -> None:
+    async with processes(5) as nodes:
+        took = await silence_rounds(nodes, SILENCES, Random(3))
+        note(silences=len(took))
+        note_times("silent_death_seen", took)

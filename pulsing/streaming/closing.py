@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 
 from pulsing.core.system import System
@@ -9,7 +10,7 @@ from pulsing.streaming.catalogue import NOBODY, Catalogue, bucket_key, topic_key
 from pulsing.streaming.exchange import Exchange
 from pulsing.streaming.keepers import Keepers
 from pulsing.streaming.news import News
-from pulsing.streaming.opening import Opening
+from pulsing.streaming.opening import Opening, close
 
 
 class Closing:
@@ -33,7 +34,6 @@ class Closing:
         opening: Opening,
         news: News,
     ) -> None:
-        self._inner = inner
         self._me = inner.node_id.id
         self._catalogue = catalogue
         self._exchange = exchange
@@ -51,11 +51,11 @@ class Closing:
                 del self._buckets[subject]
                 if not self._keepers.is_log_of_other(*subject):
                     self._news.lost(*subject, "owner_died")
-                await self._inner.stop(ref)
+                await close(ref)
         for topic, ref in list(self._topics.items()):
             if topic_key(topic) == key:
                 del self._topics[topic]
-                await self._inner.stop(ref)
+                await close(ref)
 
     async def deleted(self, queues: Iterable[str]) -> None:
         """Close the buckets of those queues that are not there any more."""
@@ -65,5 +65,4 @@ class Closing:
             del self._buckets[subject]
             self._catalogue.take(bucket_key(*subject), NOBODY)
         self._exchange.spread(keys=[bucket_key(*subject) for subject in closing])
-        for ref in closing.values():
-            await self._inner.stop(ref)
+        await asyncio.gather(*map(close, closing.values()))

@@ -123,7 +123,7 @@ class Opening:
         cell = self._inner.registry.by_path(lookup_path(name))
         if cell is None or not cell.spec.internal:
             return False
-        await cell.stop()
+        await close(cell.ref)
         return True
 
     def remember(self, topic: str) -> None:
@@ -147,7 +147,7 @@ class Opening:
         """
         ref = self.buckets.pop((topic, bucket_id), None)
         if ref is not None:
-            self._inner.tasks.start(self._inner.stop(ref), f"close bucket {bucket_id} of {topic}")
+            self._inner.tasks.start(close(ref), f"close bucket {bucket_id} of {topic}")
 
     def let_write(self, allowed: bool) -> None:
         """Let the buckets that need a majority take records, or not."""
@@ -172,3 +172,12 @@ class Opening:
         if first:
             self._news.tell("topic.created", topic, {}, kind="topic")
         return ref
+
+
+async def close(ref: ActorRef) -> None:
+    """End a bucket or broker of this node; reads that wait in it end now, and their callers look where it is."""
+    cell = ref._cell
+    if cell is not None:
+        if isinstance(cell.actor, BucketStorage):
+            cell.actor.end_waits()
+        await cell.stop()

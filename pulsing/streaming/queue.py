@@ -234,17 +234,19 @@ class Queue(QueueWriting):
     ) -> dict[int, Fetched]:
         """Wait in several buckets at once, and return what there is as soon as one of them has something."""
         deadline = None if timeout is None else self.loop.time() + timeout
+        is_new = False
         while not await self.is_set_up():  # one wait does for all buckets
+            is_new = True
             left = WAIT_SLICE_S if deadline is None else deadline - self.loop.time()
             if left <= 0:
                 return {}
             await self.wait_set_up(left)
         if len(offsets) == 1:
             ((bucket_id, offset),) = offsets.items()
-            fetched = await self._wait_in(bucket_id, limit, offset, deadline, footing, reader)
+            fetched = await self._wait_in(bucket_id, limit, offset, deadline, footing, reader, is_new)
             return {} if fetched is None else {bucket_id: fetched}
         waits = {
-            bucket_id: asyncio.ensure_future(self._wait_in(bucket_id, limit, offset, deadline, footing, reader))
+            bucket_id: asyncio.ensure_future(self._wait_in(bucket_id, limit, offset, deadline, footing, reader, is_new))
             for bucket_id, offset in offsets.items()
         }
         try:
@@ -263,12 +265,16 @@ class Queue(QueueWriting):
         deadline: float | None,
         footing: Footing,
         reader: ReaderInfo | None,
+        is_new: bool,
     ) -> Fetched | None:
         while True:
             left = WAIT_SLICE_S if deadline is None else deadline - self.loop.time()
             if left <= 0:
                 return None
-            fetched = await self.fetch(bucket_id, limit, offset, min(left, WAIT_SLICE_S), reader)
+            # A queue that was not there may have been, and been deleted: what is lost by that is told at once.
+            wait = 0.0 if is_new else min(left, WAIT_SLICE_S)
+            fetched = await self.fetch(bucket_id, limit, offset, wait, reader)
+            is_new = fetched is None
             if fetched is None:
                 await self.wait_set_up(left)
             elif fetched[0] or footing.owes(bucket_id, fetched, offset):

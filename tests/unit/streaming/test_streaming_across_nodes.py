@@ -18,7 +18,7 @@ from pulsing.streaming import (
     subscribe_to_topic,
 )
 from pulsing.streaming import pubsub as pubsub_module
-from pulsing.streaming.administration import open_queue, purge_queue
+from pulsing.streaming.administration import delete_queue, open_queue, purge_queue
 from pulsing.streaming.manager import local_manager
 
 
@@ -324,6 +324,47 @@ async def test_two_owners_that_could_not_see_each_other_agree_on_one(one_cluster
         assert proxy.ref.node_id.id == 2
 
 
+async def test_an_owner_that_gives_a_bucket_up_keeps_no_reader_waiting(one_cluster: Any, until: Any) -> None:
+    async with one_cluster() as cluster:
+        one = await cluster.add(1)
+        await (await one.queue.write("q", num_buckets=1)).put({"id": "one"})
+        reader = await one.queue.read("q", num_buckets=1)
+        await reader.get()
+        waiting = asyncio.ensure_future(reader.get(wait=True))
+        bucket = local_manager(one).buckets["q", 0]._cell.actor
+        await until(lambda: bucket._waits)
+        two = await cluster.add(2)
+        local_manager(two)._exchange.met.add(1)
+        local_manager(two).catalogue.take("q:bucket_0", 2)
+        local_manager(two).catalogue.take("q:bucket_0", 2)
+        local_manager(one)._exchange.met.add(2)
+        news = local_manager(two).catalogue.everything()
+        await asyncio.wait_for((await get_storage_manager(one)).learn(news), 5)
+
+        with pytest.raises(DataLost):
+            await asyncio.wait_for(waiting, 5)
+
+
+async def test_a_queue_is_deleted_at_once_though_somebody_waits_in_it(one_cluster: Any, until: Any) -> None:
+    async with one_cluster() as cluster:
+        one, two = await cluster.add(1), await cluster.add(2)
+        await filled(one)
+        readers = [await node.queue.read("q") for node in (one, two)]
+        for reader in readers:
+            await reader.get()
+        waiting = [asyncio.ensure_future(reader.get(wait=True)) for reader in readers]
+        buckets = [ref._cell.actor for node in (one, two) for ref in local_manager(node).buckets.values()]
+        await until(lambda: all(len(bucket._waits) == 2 for bucket in buckets))
+        queue = await open_queue(two, "q")
+        assert queue is not None
+        assert await asyncio.wait_for(delete_queue(queue), 5) == {"deleted": True, "records": 40}
+
+        assert not any(one.done() for one in waiting)
+        await (await one.queue.write("q")).put([{"id": n} for n in range(40)])
+        outcomes = await asyncio.wait_for(asyncio.gather(*waiting, return_exceptions=True), 5)
+        assert [type(outcome) for outcome in outcomes] == [DataLost] * 2
+
+
 # --- topics ----------------------------------------------------------------------------------------------------------
 
 
@@ -401,8 +442,6 @@ async def test_rows_of_all_nodes_together_are_the_queue(one_cluster: Any) -> Non
 
 
 async def test_a_deleted_queue_is_gone_on_every_node_and_may_be_set_up_otherwise(one_cluster: Any) -> None:
-    from pulsing.streaming.administration import delete_queue, open_queue
-
     async with one_cluster() as cluster:
         one, two = await cluster.add(1), await cluster.add(2)
         await filled(one)

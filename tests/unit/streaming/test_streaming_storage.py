@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pulsing.exceptions import NodeLeaving, NotOwner, PulsingBusinessError, PulsingSystemError
+from pulsing.exceptions import DataLost, NodeLeaving, NotOwner, PulsingBusinessError, PulsingSystemError
 from pulsing.streaming import BucketStorage, MemoryBackend, get_bucket_ref
 from pulsing.streaming import backend as backends
 from pulsing.streaming import writing as writing_module
@@ -208,6 +208,24 @@ async def test_a_bucket_is_opened_again_once_it_has_closed(
         await closing
         fresh = await system.queue.read("q", num_buckets=1, backend=lingering)
         assert {"id": 2} in await fresh.get()
+
+
+async def test_a_bucket_that_is_stopped_while_somebody_waits_in_it_is_there_again_at_once(
+    one_system: Any, until: Any
+) -> None:
+    async with one_system() as system:
+        queue = await system.queue.write("q", num_buckets=1)
+        await queue.put({"id": 1})
+        waiting = asyncio.ensure_future(queue.get(offset=1, wait=True))
+        bucket = local_manager(system).buckets["q", 0]._cell.actor
+        await until(lambda: bucket._waits)
+        stopping = asyncio.ensure_future(system.stop("bucket_q_0"))
+        await asyncio.sleep(0)
+
+        assert await asyncio.wait_for(queue.put({"id": 2}), 5) == {"bucket_id": 0, "status": "ok"}
+        with pytest.raises(DataLost):
+            await asyncio.wait_for(waiting, 5)
+        assert await stopping is True
 
 
 async def test_a_store_without_tensors_says_so(one_system: Any) -> None:

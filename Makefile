@@ -27,14 +27,14 @@ help:
 	@echo 'make demo           start a cluster of two nodes that works, and its dashboard'
 	@echo 'make check          lint, formatting, types, layers; the dashboard by tsc and ESLint'
 	@echo 'make test           every test, the browser ones too, three files at a time on two cores; WORKERS=n for others'
-	@echo 'make test-versions  the portable tests under Python $(OTHER_VERSIONS), where found'
+	@echo 'make test-versions  the portable tests under Python $(OTHER_VERSIONS), where found; the first with the oldest libraries'
 	@echo 'make test-engines   tests inside Ray, torchrun and LangGraph, which are fetched first'
 	@echo 'make simulate       10,000 lives of simulated clusters, 2,000 of queues; SEEDS=n QUEUE_SEEDS=n for fewer'
 	@echo 'make bench          our figures beside the peers and the floors, a quarter of an hour; QUICK=1: 3 minutes'
 	@echo 'make chaos          the long forms of all campaigns, some hours; QUICK=1: the short ones; ONLY=ids: some'
 	@echo 'make image          the steps of the image in a bare Debian root, and a node in it; as root, without Docker'
 	@echo 'make docs           build the documentation into site/'
-	@echo 'make lock           choose the newest versions of all that development needs, with their hashes'
+	@echo 'make lock           choose the newest versions of all that development needs, with their hashes; and the oldest'
 	@echo 'make dist           sdist, wheel and bill of materials into dist/'
 	@echo 'make format         let ruff rewrite what it can'
 	@echo 'make clean          remove what the other targets made'
@@ -109,6 +109,9 @@ lock: $(READY)
 	$(BIN)/python -m pip install --quiet -e '.[release]'
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.10 --extra dev --generate-hashes \
 		--no-annotate --custom-compile-command 'make lock' pyproject.toml --output-file requirements/dev.txt
+	$(BIN)/uv pip compile --quiet --upgrade --python-version 3.10 --resolution lowest-direct --extra test \
+		--generate-hashes --no-annotate --custom-compile-command 'make lock' pyproject.toml \
+		--output-file requirements/oldest-3.10.txt
 
 # The bill names what an installation of the wheel brings along under any Python that it supports, and the libraries of
 # the dashboard; that every extra can be had is seen on the way.

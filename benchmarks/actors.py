@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
 import json
 import multiprocessing
 import time
@@ -17,6 +16,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from multiprocessing.synchronize import Event
 from typing import Any
+
+from floors import run
 
 import pulsing as pul
 
@@ -124,12 +125,7 @@ if __name__ == "__main__":
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--no-uvloop", action="store_true")
     arguments = parser.parse_args()
-    if not arguments.no_uvloop:
-        with contextlib.suppress(ImportError):
-            import uvloop
-
-            asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
-    measured = asyncio.run(main(arguments.rounds))
+    measured = run(main(arguments.rounds), "asyncio" if arguments.no_uvloop else "uvloop")
     if arguments.json:
         print(json.dumps(measured))
     else:

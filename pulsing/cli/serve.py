@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -157,14 +157,11 @@ async def _nothing_more(system: ActorSystem) -> None:
 
 
 def _run(settings: Settings, begin: Begin) -> None:
-    import asyncio
-
     from pulsing.cli.logs import show_log
 
     show_log(settings["logs.level"].value, settings["logs.format"].value)
     check_settings(settings)
-    install_fast_loop()
-    asyncio.run(_node(settings, begin))
+    run_fast(_node(settings, begin))
 
 
 async def _node(settings: Settings, begin: Begin) -> None:
@@ -244,12 +241,13 @@ def _stop_signals() -> asyncio.Event:
     return asked
 
 
-def install_fast_loop() -> None:
-    """Use uvloop where it is installed."""
+def run_fast(work: Coroutine[Any, Any, None]) -> None:
+    """Run to its end, on uvloop where that is installed."""
     import asyncio
 
     try:
         import uvloop
     except ImportError:
-        return
-    asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
+        asyncio.run(work)
+    else:
+        uvloop.run(work)

@@ -42,8 +42,9 @@ def main(pipe: int) -> None:
         if bootstrap.uvloop:
             import uvloop
 
-            asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
-        asyncio.run(serve(bootstrap))
+            uvloop.run(serve(bootstrap))
+        else:
+            asyncio.run(serve(bootstrap))
 
 
 async def serve(bootstrap: Bootstrap) -> None:

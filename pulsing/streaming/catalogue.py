@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from pulsing.core.preview import without_logins
 
@@ -18,8 +18,7 @@ NOBODY = 0
 Weight = Callable[[str, int], int]
 
 
-@dataclass(frozen=True, slots=True)
-class Holding:
+class Holding(NamedTuple):
     """Who has a bucket or a broker."""
 
     epoch: int
@@ -92,6 +91,8 @@ class Catalogue:
         self._weight = weight
         self._queues: dict[str, QueueEntry] = {}
         self._holdings: dict[str, Holding] = {}
+        self.on_holding: Callable[[str], None] = lambda key: None
+        """Called with each key of which something new is known."""
 
     def settings(self, queue: str) -> QueueSettings | None:
         """How a queue was set up; None for one that is not known, or was deleted."""
@@ -111,9 +112,25 @@ class Catalogue:
         """Who was the last known holder of a key."""
         return self._holdings.get(key, Holding(0, NOBODY))
 
+    def holdings_of(self, queue: str) -> dict[int, Holding]:
+        """The last known holder of each bucket of a queue that anybody has ever had."""
+        settings = self.settings(queue)
+        if settings is not None and settings.num_buckets is not None:
+            buckets: Iterable[int] = range(settings.num_buckets)
+        else:  # it was deleted, or buckets were opened by themselves, before the first put
+            buckets = [int(key.rpartition("_")[2]) for key in self._holdings if queue_of(key) == queue]
+        found = {bucket_id: self._holdings.get(bucket_key(queue, bucket_id)) for bucket_id in buckets}
+        return {bucket_id: holding for bucket_id, holding in found.items() if holding is not None}
+
+    def recall(self, queue: str, holdings: Mapping[int, Holding]) -> None:
+        """Take over what was noted of a queue's buckets before this node started."""
+        noted = {bucket_key(queue, bucket_id): [*one] for bucket_id, one in holdings.items()}
+        self.merge({"queues": {}, "holdings": noted})
+
     def take(self, key: str, node_id: int, seen: int = 0) -> Holding:
         """Give a key to a node, with an epoch above those known here, and above the last that a store has seen."""
         holding = self._holdings[key] = Holding(max(self.holding(key).epoch, seen) + 1, node_id)
+        self.on_holding(key)
         return holding
 
     def owner(self, key: str, live: Sequence[int], holding: Sequence[int] = ()) -> int:
@@ -153,6 +170,7 @@ class Catalogue:
             known, told = self.holding(key), Holding(epoch, node_id)
             if self._rank(key, told) > self._rank(key, known):
                 self._holdings[key] = told
+                self.on_holding(key)
                 if told.node_id != known.node_id:
                     changed.add(key)
         return changed
@@ -176,6 +194,12 @@ def _age(entry: QueueEntry) -> tuple[int, bool, str]:
 def bucket_key(queue: str, bucket_id: int) -> str:
     """The key of a bucket for placement."""
     return f"{queue}:bucket_{bucket_id}"
+
+
+def queue_of(key: str) -> str | None:
+    """The queue of a bucket's key; None for another key."""
+    queue, _, number = key.rpartition(":bucket_")
+    return queue if number.isdigit() else None
 
 
 def topic_key(topic: str) -> str:

@@ -58,11 +58,23 @@ class Closing:
                 await close(ref)
 
     async def deleted(self, queues: Iterable[str]) -> None:
-        """Close the buckets of those queues that are not there any more."""
+        """Close the buckets of those queues that are not there any more; what is away is nobody's from now on."""
         gone = {name for name in queues if self._catalogue.settings(name) is None}
         closing = {subject: ref for subject, ref in self._buckets.items() if subject[0] in gone}
         for subject in closing:
             del self._buckets[subject]
-            self._catalogue.take(bucket_key(*subject), NOBODY)
-        self._exchange.spread(keys=[bucket_key(*subject) for subject in closing])
+        given_up = [bucket_key(*subject) for subject in closing] + self._away(gone)
+        for key in given_up:
+            self._catalogue.take(key, NOBODY)
+        self._exchange.spread(keys=given_up)
         await asyncio.gather(*map(close, closing.values()))
+
+    def _away(self, gone: set[str]) -> list[str]:
+        """The keys of deleted queues' buckets whose holders are dead or have left: nobody else can give them up."""
+        here = {NOBODY, *self._exchange.holding()}
+        return [
+            bucket_key(queue, bucket_id)
+            for queue in gone
+            for bucket_id, holding in self._catalogue.holdings_of(queue).items()
+            if holding.node_id not in here
+        ]

@@ -46,6 +46,7 @@ class Declarations:
             kept = await self._remembering.recall(topic, asked)
             if kept is not None and self._catalogue.settings(topic) is None:
                 self._set_up(topic, kept, is_new=False)
+                self._catalogue.recall(topic, self._remembering.noted(asked))
         return self._catalogue.settings(topic)
 
     async def fix(self, topic: str, asked: QueueSettings) -> QueueSettings:

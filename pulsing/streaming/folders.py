@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from pulsing.exceptions import Forbidden
-from pulsing.streaming.catalogue import QueueSettings, dead_queue
+from pulsing.streaming.catalogue import Holding, QueueSettings, dead_queue
 
 SETTINGS_FILE = "queue.json"
+HOLDINGS_FILE = "buckets.json"
 
 
 def folder_text(storage_path: str | os.PathLike[str] | None) -> str | None:
@@ -89,12 +91,20 @@ class Folders:
         if _read(path) == (queue, settings):
             return
         make_private(path.parent)
-        draft = path.with_suffix(".new")
-        with open(draft, "w", opener=open_private) as file:
-            json.dump({"queue": queue, "settings": settings.to_dict()}, file)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
+        _write(path, {"queue": queue, "settings": settings.to_dict()})
+
+    def note(self, folder: str, holdings: Mapping[int, Holding]) -> None:
+        """Write who has the buckets of a queue beside its files, where there are any."""
+        if (Path(folder) / SETTINGS_FILE).exists():
+            _write(Path(folder) / HOLDINGS_FILE, {str(bucket_id): [*one] for bucket_id, one in holdings.items()})
+
+    def noted(self, folder: str) -> dict[int, Holding]:
+        """What `note` has written; nothing where that cannot be read."""
+        try:
+            written = json.loads((Path(folder) / HOLDINGS_FILE).read_text())
+            return {int(bucket_id): Holding(int(epoch), int(node)) for bucket_id, (epoch, node) in written.items()}
+        except (OSError, ValueError, TypeError, AttributeError):
+            return {}
 
     def recall(self, folder: str, queue: str) -> QueueSettings | None:
         """The settings that were written for a queue; None if there are none that can be read."""
@@ -110,7 +120,18 @@ class Folders:
     def forget(self, folder: str) -> None:
         """Remove what was written for a queue that has been deleted."""
         if self.allows(folder):
-            (Path(folder) / SETTINGS_FILE).unlink(missing_ok=True)
+            for name in (SETTINGS_FILE, HOLDINGS_FILE):
+                (Path(folder) / name).unlink(missing_ok=True)
+
+
+def _write(path: Path, content: Mapping[str, Any]) -> None:
+    """Write a file that is there in full, or as it was before."""
+    draft = path.with_suffix(".new")
+    with open(draft, "w", opener=open_private) as file:
+        json.dump(content, file)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path)
 
 
 def _read(path: Path) -> tuple[str, QueueSettings] | None:

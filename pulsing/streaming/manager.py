@@ -29,6 +29,7 @@ from pulsing.streaming.leaving import Leaving
 from pulsing.streaming.lookout import Lookout
 from pulsing.streaming.names import broker_actor, bucket_actor, check_bucket, check_topic
 from pulsing.streaming.news import News
+from pulsing.streaming.notes import Notes
 from pulsing.streaming.opening import Opening
 from pulsing.streaming.remembering import Remembering
 from pulsing.streaming.side import Side
@@ -78,6 +79,7 @@ class StorageManager:
         self._keepers = Keepers(
             self.catalogue, self._exchange, lambda: self.folders, self._ask, self._news, self._inner.clock.wall
         )
+        self._notes = Notes(self._inner, self.catalogue, lambda: self.folders)
         self._opening = Opening(
             self._inner,
             self.catalogue,
@@ -97,8 +99,13 @@ class StorageManager:
             self.catalogue, self._remembering, backend_name(default_backend), self._declared
         )
         self._lookout = Lookout(self._inner.tasks, self._declarations, self.lookup, self._wait_at_home)
+        self.recall()
+
+    def recall(self) -> None:
+        """Take over what an earlier process on this node's disk knew of its queues."""
         for topic, settings in self.folders.remembered():
             self.catalogue.set_up(topic, settings)
+            self.catalogue.recall(topic, self.folders.noted(self.folders.of(topic, settings.storage_path)))
 
     # --- buckets and topics ------------------------------------------------------------------------------------------
 
@@ -283,6 +290,7 @@ class StorageManager:
 
     async def hand_over(self) -> None:
         """Give every bucket and broker of this node to another one; nobody loses anything by it."""
+        self._notes.write()
         await self._leaving.give_all()
 
     async def receive_records(self, topic: str, bucket_id: int, part: list[bytes], is_first: bool) -> None:
@@ -319,8 +327,13 @@ class StorageManager:
     # --- how queues are set up ---------------------------------------------------------------------------------------
 
     async def declare(self, topic: str, wanted: Mapping[str, Any]) -> dict[str, Any]:
-        """Fix the settings of a queue, unless they are fixed already; returns those that hold."""
+        """Fix the settings of a queue that is put into, unless they are fixed already; returns those that hold."""
         topic = check_topic(topic)
+        settings = await self._fixed(topic, wanted)
+        self._notes.used_here(topic, QueueSettings.from_dict(settings))
+        return settings
+
+    async def _fixed(self, topic: str, wanted: Mapping[str, Any]) -> dict[str, Any]:
         await self._exchange.meet_all()
         asked = QueueSettings.from_dict(wanted)
         known = await self._declarations.known(topic, asked)
@@ -345,7 +358,10 @@ class StorageManager:
         if known is None and home != self._me:
             settings: dict[str, Any] | None = await self._ask(home, "lookup", topic)
             return settings
-        return None if known is None else known.to_dict()
+        if known is None:
+            return None
+        self._notes.used_here(topic, known)
+        return known.to_dict()
 
     async def wait_declared(self, topic: str, timeout: float) -> bool:
         """Wait until the queue is set up; False after `timeout` seconds."""

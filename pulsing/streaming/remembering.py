@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-from pulsing.streaming.catalogue import QueueSettings
+from pulsing.streaming.catalogue import Holding, QueueSettings
 from pulsing.streaming.folders import Folders
 from pulsing.streaming.keepers import place_of, store_of
 from pulsing.streaming.takeover import store_options
@@ -50,6 +50,10 @@ class Remembering:
         folders, folder = self._folders(), asked.storage_path
         # Those below the base were found when the node started.
         return folders.recall(folder, topic) if folder is not None and folders.allows(folder) else None
+
+    def noted(self, asked: QueueSettings) -> dict[int, Holding]:
+        """Who had the buckets of a queue that was recalled."""
+        return {} if asked.storage_path is None else self._folders().noted(asked.storage_path)
 
     async def keep(self, topic: str, settings: QueueSettings) -> QueueSettings:
         """Keep the settings of a queue in its server, if it has one, unless there are some; returns those that hold.

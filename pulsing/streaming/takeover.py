@@ -68,6 +68,11 @@ class Takeover:
     is_elsewhere: bool
     """the records are in a server that any node may reach"""
 
+    @property
+    def waits(self) -> bool:
+        """Whether nobody else may take a bucket over: its records are where its files are."""
+        return self.is_file_based and not self.is_fresh and not self.is_shared
+
     @classmethod
     def of(cls, settings: QueueSettings) -> Takeover:
         """How it is for a queue with these settings."""

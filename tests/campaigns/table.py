@@ -79,7 +79,7 @@ CAMPAIGNS = (
     ),
     Campaign(
         "T-SIM-3",
-        "lives of queues under the same faults",
+        "lives of queues under the same faults, and ends of all nodes at once where records outlive that",
         "no acknowledged record is lost in silence, no offset given twice, one owner in an epoch",
         ("tests.simulation.queue_campaign",),
         seed=0,

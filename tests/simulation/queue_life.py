@@ -29,6 +29,8 @@ CALM_S = 8.0
 SETTLE_S = 60.0
 LONG_FREEZE_S = 12.0
 KINDS = ("memory", "wait", "fresh", "shared")
+KEPT_KINDS = ("wait", "shared")
+"""Those whose logs outlive all nodes."""
 
 
 class Violation(AssertionError):
@@ -151,12 +153,17 @@ class Life:
         side = world.random.sample(up, world.random.randint(1, max(1, len(up) - 1)))
         others = [other for other in up if other not in side]
         missing = [host for host in range(self.size) if host not in world.nodes]
-        fault = world.random.choice(
-            ("kill", "leave", "freeze", "cut", "cut", "one way", "heal", "heal", "start", "start")
-        )
+        faults = ["kill", "leave", "freeze", "cut", "cut", "one way", "heal", "heal", "start", "start"]
+        if self.kind in KEPT_KINDS:
+            faults.append("outage")
+        fault = world.random.choice(faults)
         self._note("fault", fault, host, side)
         if fault == "start" and missing:
             return await self._join(world.random.choice(missing))
+        if fault == "outage":
+            for one in up:
+                world.kill(one)
+            return await self._join(world.random.randrange(self.size))
         if fault == "kill" and len(up) > 1:
             world.kill(host)
         elif fault == "leave" and len(up) > 1:
@@ -231,7 +238,7 @@ class Life:
             acked = {name for (b, g, _), name in self.acks.items() if b == bucket and g == generation}
             if missing := sorted(acked - there):
                 self._broken(f"bucket {bucket} lacks {missing[:5]} of generation {generation}, which were acknowledged")
-        if self.kind in ("wait", "shared") and set(generations.values()) != {1}:
+        if self.kind in KEPT_KINDS and set(generations.values()) != {1}:
             self._broken(f"a log began anew: {generations}")
         for handle in handles:
             for bucket in range(BUCKETS):

@@ -10,8 +10,9 @@ import pytest
 from pulsing.exceptions import BucketUnavailable, LinkLost, PulsingBusinessError, PulsingError
 from pulsing.ids import NodeId
 from pulsing.streaming import get_bucket_ref
-from pulsing.streaming.catalogue import QueueDiffers, QueueSettings
-from pulsing.streaming.folders import Folders
+from pulsing.streaming.administration import delete_queue
+from pulsing.streaming.catalogue import Holding, QueueDiffers, QueueSettings
+from pulsing.streaming.folders import HOLDINGS_FILE, Folders
 from pulsing.streaming.manager import local_manager
 
 
@@ -20,8 +21,7 @@ async def add(cluster: Any, number: int, base: Path) -> Any:
     node = await cluster.add(number)
     manager = local_manager(node)
     manager.folders = Folders(str(base))
-    for topic, settings in manager.folders.remembered():
-        manager.catalogue.set_up(topic, settings)
+    manager.recall()
     return node
 
 
@@ -50,6 +50,94 @@ async def test_what_a_put_fixed_after_a_bucket_was_opened_by_itself_is_known(one
         with pytest.raises(QueueDiffers, match="num_buckets=2, not 4"):
             await (await four.queue.write("q", backend="sqlite")).put({"id": 1})
         assert len(await (await three.queue.read("q", num_buckets=2, backend="sqlite")).get()) == 12
+
+
+def noted(base: Path) -> set[int]:
+    """The buckets of whose owners a node's disk tells."""
+    return set(Folders(str(base)).noted(str(base / "q")))
+
+
+async def test_of_those_that_come_back_first_none_begins_a_log_whose_files_are_on_one_that_does_not(
+    one_cluster: Any, until: Any, tmp_path: Path
+) -> None:
+    early, late = tmp_path / "early", tmp_path / "late"
+    everything = set(range(8))
+    async with one_cluster() as cluster:
+        one, _ = await add(cluster, 1, early), await add(cluster, 2, late)
+        queue = await one.queue.write("q", num_buckets=8, backend="sqlite")
+        await queue.put([{"id": n} for n in range(100)])
+        await until(lambda: noted(early) == noted(late) == everything)
+    away = {bucket_id for bucket_id in everything if (late / "q" / f"bucket_{bucket_id}.sqlite").exists()}
+    assert 0 < len(away) < 8
+    async with one_cluster() as cluster:
+        one = await add(cluster, 3, early)
+        queue = await one.queue.write("q", num_buckets=8, backend="sqlite")
+        for bucket_id in away:
+            with pytest.raises(BucketUnavailable):
+                await queue.get(bucket_id=bucket_id)
+        refused = 0
+        for n in range(100, 200):
+            try:
+                await queue.put({"id": n})
+            except BucketUnavailable:
+                refused += 1
+                assert queue.get_bucket_id(n) in away
+        assert 0 < refused < 100
+
+        await add(cluster, 4, late)
+        reader = await one.queue.read("q", num_buckets=8, backend="sqlite")
+        found = [record["id"] for record in await reader.get(1_000)]
+        assert sorted(found)[:100] == list(range(100))
+        assert len(found) == 200 - refused
+
+
+async def test_who_puts_without_files_of_its_own_knows_later_that_others_have_them(
+    one_cluster: Any, until: Any, tmp_path: Path
+) -> None:
+    everything = set(range(2))
+    async with one_cluster() as cluster:
+        nodes = [await add(cluster, number, tmp_path / str(number)) for number in range(1, 6)]
+        for node in nodes:
+            await (await node.queue.write("q", num_buckets=2, backend="sqlite")).put([{"id": n} for n in range(20)])
+        await until(lambda: all(noted(tmp_path / str(number)) == everything for number in range(1, 6)))
+    without = next(n for n in range(1, 6) if not list((tmp_path / str(n) / "q").glob("*.sqlite")))
+    async with one_cluster() as cluster:
+        first = await add(cluster, 7, tmp_path / str(without))
+        with pytest.raises(BucketUnavailable):
+            await (await first.queue.write("q", num_buckets=2, backend="sqlite")).put([{"id": 1}, {"id": 2}, {"id": 3}])
+
+
+async def test_a_queue_that_was_deleted_while_a_node_was_away_can_be_begun_again(
+    one_cluster: Any, tmp_path: Path
+) -> None:
+    async with one_cluster() as cluster:
+        one, two = await add(cluster, 1, tmp_path / "a"), await add(cluster, 2, tmp_path / "b")
+        queue = await one.queue.write("q", num_buckets=8, backend="sqlite")
+        await queue.put([{"id": n} for n in range(40)])
+        await cluster.kill(two)
+        with pytest.raises(BucketUnavailable):
+            await queue.put([{"id": n} for n in range(40)])
+        assert (await delete_queue(queue))["deleted"]
+
+        again = await one.queue.write("q", num_buckets=8, backend="sqlite")
+        await again.put([{"id": n} for n in range(40, 80)])
+        found = await (await one.queue.read("q", num_buckets=8, backend="sqlite")).get(1_000)
+        assert sorted(record["id"] for record in found) == list(range(40, 80))
+
+
+async def test_what_cannot_be_read_of_the_owners_is_as_if_it_was_not_noted(tmp_path: Path) -> None:
+    folder = tmp_path / "q"
+    folders = Folders(str(tmp_path))
+    folders.note(str(folder), {0: Holding(1, 2)})
+    assert not folder.exists()  # where a queue has no files nothing is noted
+    folders.remember(str(folder), "q", QueueSettings(4, "id", "sqlite", {}))
+    folders.note(str(folder), {0: Holding(1, 2), 3: Holding(5, 1 << 63)})
+    assert folders.noted(str(folder)) == {0: Holding(1, 2), 3: Holding(5, 1 << 63)}
+    for damage in ("", "[]", "{", '{"0": 1}', '{"x": [1, 2]}', '{"0": [1, 2, 3]}'):
+        (folder / HOLDINGS_FILE).write_text(damage)
+        assert folders.noted(str(folder)) == {}
+    folders.forget(str(folder))
+    assert list(folder.iterdir()) == []
 
 
 async def test_only_who_does_not_answer_may_have_files_not_who_cannot_look_for_them(

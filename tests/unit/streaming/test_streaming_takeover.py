@@ -23,8 +23,7 @@ async def node(cluster: Any, number: int, disk: Path) -> Any:
     system = await cluster.add(number)
     manager = local_manager(system)
     manager.folders = Folders(str(disk))
-    for queue, settings in manager.folders.remembered():
-        manager.catalogue.set_up(queue, settings)
+    manager.recall()
     return system
 
 

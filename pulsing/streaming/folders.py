@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -125,13 +126,17 @@ class Folders:
 
 
 def _write(path: Path, content: Mapping[str, Any]) -> None:
-    """Write a file that is there in full, or as it was before."""
-    draft = path.with_suffix(".new")
-    with open(draft, "w", opener=open_private) as file:
-        json.dump(content, file)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
+    """Write a file that is there in full, or as it was before; other processes may do the same in this folder."""
+    draft = path.with_suffix(f".{secrets.token_hex(4)}.new")
+    try:
+        with open(draft, "w", opener=open_private) as file:
+            json.dump(content, file)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
 
 
 def _read(path: Path) -> tuple[str, QueueSettings] | None:

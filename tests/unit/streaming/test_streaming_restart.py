@@ -107,6 +107,21 @@ async def test_who_puts_without_files_of_its_own_knows_later_that_others_have_th
             await (await first.queue.write("q", num_buckets=2, backend="sqlite")).put([{"id": 1}, {"id": 2}, {"id": 3}])
 
 
+def test_what_cannot_be_written_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, folders = tmp_path / "q", Folders(str(tmp_path))
+    folders.remember(str(folder), "q", QueueSettings(4, "id", "sqlite", {}))
+    folders.note(str(folder), {0: Holding(1, 2)})
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        folders.note(str(folder), {0: Holding(3, 4)})
+    assert folders.noted(str(folder)) == {0: Holding(1, 2)}
+    assert {path.name for path in folder.iterdir()} == {"queue.json", "buckets.json"}
+
+
 async def test_a_queue_that_was_deleted_while_a_node_was_away_can_be_begun_again(
     one_cluster: Any, tmp_path: Path
 ) -> None:

@@ -356,8 +356,8 @@ class StorageManager:
         known = await self._declarations.known(topic, QueueSettings.from_dict(wanted or {}))
         home = self.home_of(topic)
         if known is None and home != self._me:
-            settings: dict[str, Any] | None = await self._ask(home, "lookup", topic)
-            return settings
+            fields = await self._ask(home, "lookup", topic)
+            known = None if fields is None else QueueSettings.from_dict(fields)
         if known is None:
             return None
         self._notes.used_here(topic, known)

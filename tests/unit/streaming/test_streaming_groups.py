@@ -335,13 +335,26 @@ def hold(reader: GroupReader, bucket_id: int) -> asyncio.Event:
     return answers
 
 
+async def cut_short(worker: GroupReader, limit: int) -> None:
+    """Read for longer than a bucket's answer is waited for, and give up."""
+    reading = asyncio.ensure_future(worker.get(limit, wait=True))
+    await asyncio.sleep(2.0)
+    reading.cancel()
+
+
+def shares_of(queue: Any, count: int) -> dict[int, set[int]]:
+    """Which of the records 0 to `count` - 1 are in each of two buckets."""
+    shares: dict[int, set[int]] = {0: set(), 1: set()}
+    for number in range(count):
+        shares[queue.get_bucket_id(number)].add(number)
+    return shares
+
+
 def test_a_silent_bucket_keeps_none_of_the_others_from_a_worker() -> None:
     async def scenario(system: Any) -> None:
         queue = await filled(system, 20, buckets=2)
         worker = await member(system, 2)
-        shares: dict[int, set[int]] = {0: set(), 1: set()}
-        for n in range(20):
-            shares[queue.get_bucket_id(n)].add(n)
+        shares = shares_of(queue, 20)
         answers = hold(worker, 0)
 
         assert set(ids(await worker.get(wait=True))) == shares[1]
@@ -387,9 +400,7 @@ def test_a_worker_that_moves_gets_nothing_that_was_lent_before() -> None:
         worker = await member(system)
         assert ids(await worker.get(2)) == [0, 1]
         answers = hold(worker, 0)
-        late = asyncio.ensure_future(worker.get(2, wait=True))
-        await asyncio.sleep(2.0)
-        late.cancel()
+        await cut_short(worker, 2)
         worker.set_offset(0)
         answers.set()
 
@@ -407,9 +418,7 @@ def test_a_move_in_a_silent_bucket_keeps_none_of_the_others_from_a_worker() -> N
         await worker.commit()
         answers = hold(worker, 0)
         worker.reset()
-        shares: dict[int, set[int]] = {0: set(), 1: set()}
-        for n in range(20):
-            shares[queue.get_bucket_id(n)].add(n)
+        shares = shares_of(queue, 20)
 
         assert set(ids(await worker.get(wait=True))) == shares[1]
         answers.set()
@@ -425,9 +434,7 @@ def test_a_move_drops_what_has_arrived_and_is_not_handed_out() -> None:
         worker = await member(system)
         await worker.get(1)
         answers = hold(worker, 0)
-        late = asyncio.ensure_future(worker.get(5, wait=True))
-        await asyncio.sleep(2.0)
-        late.cancel()
+        await cut_short(worker, 5)
         answers.set()
         await asyncio.sleep(1.0)
         worker.set_offset(0)

@@ -49,6 +49,8 @@ VALUES: Sequence[Any] = (
     bytes(70_000),
     ActorId(ACTOR),
 )
+_CODEC = Codec()
+"""One for all links, as a node has it; most inputs are refused sooner than another could be made."""
 ERROR = to_failure(ActorNotFound(actor_id=ActorId(ACTOR)))
 FRAMES: Sequence[Frame] = (
     *(Ask(n + 1, ACTOR, "method", (value,), {"key": value}, 1000, sequence=n + 1) for n, value in enumerate(VALUES)),
@@ -85,15 +87,23 @@ def feed(data: bytes) -> bool:
 
     Anything but a `ProtocolError` is a bug, and is raised.
     """
-    codec, session = FrameCodec(Codec()), Session[Any]()
-    for number in range(3):
-        session.send(Ask(number + 1, ACTOR, "m"), "context")
+    codec = FrameCodec(_CODEC)
+    session: Session[Any] | None = None
     try:
         for frame in codec.decode(data):
+            if session is None:
+                session = _session()
             session.receive(frame)
     except ProtocolError:
         return False
     return True
+
+
+def _session() -> Session[Any]:
+    session = Session[Any]()
+    for number in range(3):
+        session.send(Ask(number + 1, ACTOR, "m"), "context")
+    return session
 
 
 class Spoiler:

@@ -338,12 +338,12 @@ def topic_row(system: System, broker: Any) -> Row:
         "topic": broker.topic,
         "node": str(system.node_id),
         "state": "ok",
-        "subscribers": len(broker.subscribers),
-        "slow_subscribers": sum(s.state != "ok" for s in broker.subscribers.values()),
+        "subscribers": len(broker.audience.subscribers),
+        "slow_subscribers": sum(s.state != "ok" for s in broker.audience.subscribers.values()),
         "published_total": broker.published,
-        "delivered_total": broker.delivered,
-        "failed_total": broker.failed,
-        "dropped_total": broker.dropped,
+        "delivered_total": broker.audience.delivered,
+        "failed_total": broker.audience.failed,
+        "dropped_total": broker.audience.dropped,
         "bytes_total": broker.bytes,
         "last_published_at": _shown(broker.last_published_at),
         "by_mode": dict(broker.by_mode),
@@ -358,7 +358,7 @@ def topic_detail(system: System, topic: str) -> Row | None:
     return {
         **topic_row(system, broker),
         "publish_s": percentiles(broker.publish_times.snapshot()),
-        "subscriber_rows": [_subscriber_row(subscriber) for subscriber in broker.subscribers.values()],
+        "subscriber_rows": [_subscriber_row(subscriber) for subscriber in broker.audience.subscribers.values()],
         "writers": [
             {"id": writer, "node": node, "last_published_at": timestamp(at)}
             for writer, (at, node) in broker.writers.items()

@@ -18,7 +18,7 @@ from pulsing.core.ties import TOPIC
 from pulsing.core.timers import check_seconds
 from pulsing.exceptions import ActorNotFound, DeadlineExceeded, PulsingRuntimeError, SystemStopped
 from pulsing.modules import found_in
-from pulsing.streaming.broker import (
+from pulsing.streaming.fanout import (
     BEST_EFFORT_TIMEOUT,
     DEFAULT_FANOUT_TIMEOUT,
     MODES,

@@ -14,14 +14,15 @@ from pulsing.streaming import (
     PublishResult,
     TopicReader,
     TopicWriter,
+    audience,
+    fanout,
     get_topic_broker,
     read_topic,
     subscribe_to_topic,
     write_topic,
 )
-from pulsing.streaming import broker as broker_module
 from pulsing.streaming import pubsub as pubsub_module
-from pulsing.streaming.broker import MAX_CONSECUTIVE_FAILURES
+from pulsing.streaming.subscriber import MAX_CONSECUTIVE_FAILURES
 from pulsing.testing import cluster
 
 
@@ -299,8 +300,8 @@ async def test_late_acks_still_count_in_the_figures(one_system: Any, until: Any)
         await writer.publish(1, PublishMode.BEST_EFFORT, timeout=0.01)
         deaf.open.set()
 
-        await until(lambda: broker_of(system).delivered == 1)
-        assert broker_of(system).subscribers["deaf"].failures_in_a_row == 0
+        await until(lambda: broker_of(system).audience.delivered == 1)
+        assert broker_of(system).audience.subscribers["deaf"].failures_in_a_row == 0
 
 
 async def test_a_writer_does_not_reach_the_reader_of_its_own_id(one_system: Any) -> None:
@@ -457,7 +458,7 @@ async def test_what_waits_for_a_subscriber_is_bounded_in_bytes_too(one_system: A
 async def test_a_full_subscriber_of_another_node_holds_up_one_message_and_no_further_ones(
     until: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(broker_module, "LINK_PATIENCE_S", 0.05)
+    monkeypatch.setattr(fanout, "LINK_PATIENCE_S", 0.05)
     async with cluster(2) as (first, second):
         deaf, good = Deaf(), Deaf()
         good.open.set()
@@ -472,7 +473,7 @@ async def test_a_full_subscriber_of_another_node_holds_up_one_message_and_no_fur
         taken = 0
         while (await writer.publish(taken)).delivered == 2:
             taken += 1
-        monkeypatch.setattr(broker_module, "LINK_PATIENCE_S", 3600.0)
+        monkeypatch.setattr(fanout, "LINK_PATIENCE_S", 3600.0)
         for n in range(taken + 1, taken + 6):
             result = await asyncio.wait_for(writer.publish(n), 5)
             assert result == PublishResult(True, 1, 1, 2)
@@ -484,7 +485,7 @@ async def test_a_full_subscriber_of_another_node_holds_up_one_message_and_no_fur
         assert (row["state"], row["dropped_total"], row["failed_total"]) == ("slow", 5, 6)
 
         deaf.open.set()
-        await until(lambda: not broker_of(first, topic)._held)
+        await until(lambda: not broker_of(first, topic)._fanout._held)
         assert await writer.publish("last", PublishMode.WAIT_ALL_ACKS) == PublishResult(True, 2, 0, 2, [])
         assert [message["payload"] for message in good.got] == [*range(taken + 6), "last"]
         assert [message["payload"] for message in deaf.got] == [*range(taken + 1), "last"]
@@ -492,7 +493,7 @@ async def test_a_full_subscriber_of_another_node_holds_up_one_message_and_no_fur
 
 
 async def test_a_subscriber_of_another_node_that_stays_full_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(broker_module, "LINK_PATIENCE_S", 0.01)
+    monkeypatch.setattr(fanout, "LINK_PATIENCE_S", 0.01)
     async with cluster(2) as (first, second):
         await second.spawn(Deaf(), name="deaf", public=True, mailbox=1)
         topic = await on_node(first)
@@ -504,13 +505,13 @@ async def test_a_subscriber_of_another_node_that_stays_full_is_cut(monkeypatch: 
             pass
         await writer.publish("x")
         assert (await writer.stats())["subscriber_count"] == 1
-        monkeypatch.setattr(broker_module, "SLOW_LIMIT_S", 0.0)
+        monkeypatch.setattr(audience, "SLOW_LIMIT_S", 0.0)
         await writer.publish("x")
 
         removal: Any = await anext(events)
         assert removal.data == {"subscriber": "deaf", "by": "slow"}
         assert (await writer.stats())["subscriber_count"] == 0
-        monkeypatch.setattr(broker_module, "LINK_PATIENCE_S", 3600.0)
+        monkeypatch.setattr(fanout, "LINK_PATIENCE_S", 3600.0)
         await subscribe_to_topic(first, topic, "deaf", "deaf", node_id=second.node_id)
         assert await asyncio.wait_for(writer.publish("x"), 5) == PublishResult(True, 0, 1, 1)
 
@@ -598,7 +599,7 @@ async def test_a_removed_reader_that_is_alive_comes_back_with_a_gap(
         await broker_of(system).evict("r")
 
         assert (await anext(gaps)).data == {"subscriber": "r", "reason": "resubscribed"}
-        assert list(broker_of(system).subscribers) == ["r"]
+        assert list(broker_of(system).audience.subscribers) == ["r"]
 
 
 async def test_readers_and_writers_find_a_broker_that_began_anew(
@@ -612,7 +613,7 @@ async def test_readers_and_writers_find_a_broker_that_began_anew(
         await writer.publish(1, PublishMode.WAIT_ALL_ACKS)
         await system.stop("_topic_broker_t")
         await writer.publish(2)
-        await until(lambda: broker_of(system).subscribers)
+        await until(lambda: broker_of(system).audience.subscribers)
 
         await writer.publish(3, PublishMode.WAIT_ALL_ACKS)
         assert got == [1, 3]

@@ -23,7 +23,7 @@ from pulsing.streaming.backend import (
     register_backend,
 )
 from pulsing.streaming.finding import get_bucket_ref, get_topic_broker
-from pulsing.streaming.group_reader import ACK_WAIT_S, EARLIEST, MAX_DELIVER, Delivery, GroupReader
+from pulsing.streaming.groups.reader import ACK_WAIT_S, EARLIEST, MAX_DELIVER, Delivery, GroupReader
 from pulsing.streaming.inspection import register_streaming_inspectors
 from pulsing.streaming.manager import StorageManager, get_storage_manager, local_manager
 from pulsing.streaming.pubsub import (

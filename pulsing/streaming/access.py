@@ -8,10 +8,10 @@ from typing import Any
 from pulsing.core import ActorRef
 from pulsing.core.system import System
 from pulsing.exceptions import ActorStopped, NotOwner
-from pulsing.streaming.catalogue import QueueDiffers, QueueSettings
 from pulsing.streaming.finding import GONE, MAX_REDIRECTS, ask_manager, get_bucket_ref
 from pulsing.streaming.manager import local_manager
-from pulsing.streaming.takeover import shares_calls
+from pulsing.streaming.ownership.catalogue import QueueDiffers, QueueSettings
+from pulsing.streaming.ownership.takeover import shares_calls
 
 CALL_TIMEOUT_S = 30.0
 LOOK_AGAIN_S = 20.0

@@ -9,9 +9,9 @@ from pulsing.core import ActorProxy
 from pulsing.core.system import System
 from pulsing.exceptions import PulsingRuntimeError
 from pulsing.streaming.backend import backend_name
-from pulsing.streaming.catalogue import QueueDiffers, QueueSettings
 from pulsing.streaming.finding import ask_manager, get_topic_broker
 from pulsing.streaming.names import check_topic
+from pulsing.streaming.ownership.catalogue import QueueDiffers, QueueSettings
 from pulsing.streaming.queue import Queue
 
 

@@ -14,16 +14,16 @@ from pulsing.core.registry import lookup_path
 from pulsing.core.statistics import LatencyCounters
 from pulsing.core.system import System
 from pulsing.core.timers import check_seconds
-from pulsing.streaming.audience import REF_TTL_SECONDS as REF_TTL_SECONDS
-from pulsing.streaming.audience import Audience
 from pulsing.streaming.backends.memory import size_of
 from pulsing.streaming.counters import StreamingCounters
-from pulsing.streaming.fanout import BEST_EFFORT, FIRE_AND_FORGET, MODES, Fanout, Outcome, outcome_of
-from pulsing.streaming.fanout import BEST_EFFORT_TIMEOUT as BEST_EFFORT_TIMEOUT
-from pulsing.streaming.fanout import DEFAULT_FANOUT_TIMEOUT as DEFAULT_FANOUT_TIMEOUT
-from pulsing.streaming.onlookers import Onlookers
-from pulsing.streaming.subscriber import MAX_CONSECUTIVE_FAILURES as MAX_CONSECUTIVE_FAILURES
-from pulsing.streaming.subscriber import Subscriber
+from pulsing.streaming.topics.audience import REF_TTL_SECONDS as REF_TTL_SECONDS
+from pulsing.streaming.topics.audience import Audience
+from pulsing.streaming.topics.fanout import BEST_EFFORT, FIRE_AND_FORGET, MODES, Fanout, Outcome, outcome_of
+from pulsing.streaming.topics.fanout import BEST_EFFORT_TIMEOUT as BEST_EFFORT_TIMEOUT
+from pulsing.streaming.topics.fanout import DEFAULT_FANOUT_TIMEOUT as DEFAULT_FANOUT_TIMEOUT
+from pulsing.streaming.topics.onlookers import Onlookers
+from pulsing.streaming.topics.subscriber import MAX_CONSECUTIVE_FAILURES as MAX_CONSECUTIVE_FAILURES
+from pulsing.streaming.topics.subscriber import Subscriber
 
 PUBLISHING_AT_ONCE = 100_000
 """Publications that wait for acknowledgements must not hold up those that wait for none."""

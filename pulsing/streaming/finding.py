@@ -21,10 +21,10 @@ from pulsing.exceptions import (
 )
 from pulsing.streaming.backend import backend_name
 from pulsing.streaming.broker import TopicBroker
-from pulsing.streaming.catalogue import bucket_key, topic_key
-from pulsing.streaming.folders import folder_text
 from pulsing.streaming.manager import local_manager, manager_ref
 from pulsing.streaming.names import broker_actor, bucket_actor, check_bucket, check_topic
+from pulsing.streaming.ownership.catalogue import bucket_key, topic_key
+from pulsing.streaming.ownership.folders import folder_text
 from pulsing.streaming.storage import BucketStorage
 
 T = TypeVar("T")

@@ -11,13 +11,13 @@ from pulsing.core import ActorRef
 from pulsing.core.class_rows import percentiles
 from pulsing.core.system import System
 from pulsing.ids import ActorId
-from pulsing.streaming.catalogue import QueueSettings, bucket_key
 from pulsing.streaming.counters import StreamingStatistics
-from pulsing.streaming.folders import Folders
 from pulsing.streaming.manager import local_manager
+from pulsing.streaming.ownership.catalogue import QueueSettings, bucket_key
+from pulsing.streaming.ownership.folders import Folders
 from pulsing.streaming.queue import GROUP_FIGURES
 from pulsing.streaming.readers import ReaderTrace
-from pulsing.streaming.subscriber import Subscriber
+from pulsing.streaming.topics.subscriber import Subscriber
 
 Row = dict[str, Any]
 

@@ -16,25 +16,25 @@ from pulsing.modules import found_in
 from pulsing.streaming.backend import backend_name
 from pulsing.streaming.broker import TopicBroker
 from pulsing.streaming.bucket_words import Moved
-from pulsing.streaming.catalogue import NOBODY, Catalogue, QueueSettings, bucket_key, home_key, topic_key
-from pulsing.streaming.claims import Claim, Claims
-from pulsing.streaming.closing import Closing
 from pulsing.streaming.counters import StreamingCounters
-from pulsing.streaming.declarations import Declarations
-from pulsing.streaming.exchange import MEETING_TIMEOUT_S, Exchange
-from pulsing.streaming.folders import Folders
-from pulsing.streaming.handover import HandOver
-from pulsing.streaming.keepers import Keepers
-from pulsing.streaming.leaving import Leaving
-from pulsing.streaming.lookout import Lookout
 from pulsing.streaming.names import broker_actor, bucket_actor, check_bucket, check_topic
 from pulsing.streaming.news import News
-from pulsing.streaming.notes import Notes
-from pulsing.streaming.opening import Opening
-from pulsing.streaming.remembering import Remembering
-from pulsing.streaming.side import Side
+from pulsing.streaming.ownership.catalogue import NOBODY, Catalogue, QueueSettings, bucket_key, home_key, topic_key
+from pulsing.streaming.ownership.claims import Claim, Claims
+from pulsing.streaming.ownership.closing import Closing
+from pulsing.streaming.ownership.declarations import Declarations
+from pulsing.streaming.ownership.exchange import MEETING_TIMEOUT_S, Exchange
+from pulsing.streaming.ownership.folders import Folders
+from pulsing.streaming.ownership.handover import HandOver
+from pulsing.streaming.ownership.keepers import Keepers
+from pulsing.streaming.ownership.leaving import Leaving
+from pulsing.streaming.ownership.lookout import Lookout
+from pulsing.streaming.ownership.notes import Notes
+from pulsing.streaming.ownership.opening import Opening
+from pulsing.streaming.ownership.remembering import Remembering
+from pulsing.streaming.ownership.side import Side
+from pulsing.streaming.ownership.takeover import Takeover, no_majority
 from pulsing.streaming.storage import CALLS_AT_ONCE
-from pulsing.streaming.takeover import Takeover, no_majority
 
 __getattr__ = found_in("pulsing.streaming", "get_bucket_ref", "get_topic_broker")
 

@@ -18,15 +18,15 @@ from pulsing.core.ties import TOPIC
 from pulsing.core.timers import check_seconds
 from pulsing.exceptions import ActorNotFound, DeadlineExceeded, PulsingRuntimeError, SystemStopped
 from pulsing.modules import found_in
-from pulsing.streaming.fanout import (
+from pulsing.streaming.finding import GONE, get_topic_broker
+from pulsing.streaming.names import check_own, check_topic
+from pulsing.streaming.topics.fanout import (
     BEST_EFFORT_TIMEOUT,
     DEFAULT_FANOUT_TIMEOUT,
     MODES,
     NOT_ACKNOWLEDGED,
     Outcome,
 )
-from pulsing.streaming.finding import GONE, get_topic_broker
-from pulsing.streaming.names import check_own, check_topic
 
 __getattr__ = found_in("pulsing.streaming", "read_topic", "write_topic")
 

@@ -18,13 +18,13 @@ from pulsing.streaming.access import CALL_TIMEOUT_S
 from pulsing.streaming.backend import backend_name, check_options
 from pulsing.streaming.backends.memory import Record
 from pulsing.streaming.bucket_words import Fetched
-from pulsing.streaming.catalogue import QueueSettings
-from pulsing.streaming.folders import folder_text
 from pulsing.streaming.footing import Footing
 from pulsing.streaming.names import bucket_actor, check_topic
+from pulsing.streaming.ownership.catalogue import QueueSettings
+from pulsing.streaming.ownership.folders import folder_text
+from pulsing.streaming.ownership.takeover import check_quorum, store_options
 from pulsing.streaming.parts import Pages
 from pulsing.streaming.readers import ReaderInfo
-from pulsing.streaming.takeover import check_quorum, store_options
 from pulsing.streaming.writing import QueueWriting
 
 if TYPE_CHECKING:

@@ -17,12 +17,12 @@ from pulsing.streaming.backends.writer import StoreThread
 from pulsing.streaming.bucket_care import BucketCare
 from pulsing.streaming.bucket_words import Appended, Fetched, Ground, Moved
 from pulsing.streaming.counters import StreamingCounters
-from pulsing.streaming.group_calls import GroupCalls
-from pulsing.streaming.groups import BucketGroups, BuryRecord
+from pulsing.streaming.groups.bucket_groups import BucketGroups, BuryRecord
+from pulsing.streaming.groups.calls import GroupCalls
 from pulsing.streaming.log import log_of
+from pulsing.streaming.ownership.takeover import no_majority, store_options
 from pulsing.streaming.put_traces import PutTraces
 from pulsing.streaming.readers import ReaderInfo, Readers
-from pulsing.streaming.takeover import no_majority, store_options
 from pulsing.streaming.training import TrainingRows
 
 CALLS_AT_ONCE = 100_000

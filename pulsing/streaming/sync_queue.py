@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from pulsing.streaming.backends.memory import Record
-    from pulsing.streaming.group_reader import GroupReader
+    from pulsing.streaming.groups.reader import GroupReader
     from pulsing.streaming.queue import Queue
     from pulsing.streaming.reader import QueueReader
 

@@ -12,10 +12,10 @@ from pulsing.exceptions import NotOwner, NotSendable, Overloaded
 from pulsing.streaming.access import CALL_TIMEOUT_S, QueueAccess, has_failed
 from pulsing.streaming.backends.memory import Record
 from pulsing.streaming.bucket_words import Appended
-from pulsing.streaming.catalogue import QueueSettings
 from pulsing.streaming.finding import GONE, MAX_REDIRECTS
 from pulsing.streaming.footing import Footing
 from pulsing.streaming.line import Line
+from pulsing.streaming.ownership.catalogue import QueueSettings
 from pulsing.streaming.parts import one_part, parts_of
 
 try:

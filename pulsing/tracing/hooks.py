@@ -23,7 +23,7 @@ from pulsing.core.cell import Cell
 from pulsing.core.spec import CellSpec
 from pulsing.core.system import System
 from pulsing.core.turns import Turn
-from pulsing.streaming.group_reader import GroupReader
+from pulsing.streaming.groups.reader import GroupReader
 from pulsing.streaming.line import Line
 from pulsing.streaming.pubsub import TopicWriter, _Subscriber
 from pulsing.streaming.queue import Queue

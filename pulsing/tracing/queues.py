@@ -21,7 +21,7 @@ from pulsing.exceptions import PulsingError
 from pulsing.streaming.access import CALL_TIMEOUT_S
 from pulsing.streaming.backends.memory import Record
 from pulsing.streaming.bucket_words import Fetched
-from pulsing.streaming.group_reader import Delivery
+from pulsing.streaming.groups.reader import Delivery
 from pulsing.streaming.put_traces import Run
 from pulsing.streaming.queue import Queue
 from pulsing.tracing.spans import end, link_to

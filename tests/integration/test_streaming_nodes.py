@@ -11,9 +11,9 @@ import pytest
 
 from pulsing.exceptions import DataLost, NotSendable, PulsingRuntimeError
 from pulsing.streaming import GroupReader, PublishMode, subscribe_to_topic
-from pulsing.streaming.catalogue import QueueSettings
 from pulsing.streaming.inspection import queue_rows
 from pulsing.streaming.manager import local_manager
+from pulsing.streaming.ownership.catalogue import QueueSettings
 from pulsing.testing import cluster, run_virtual, wait_until
 
 

@@ -14,10 +14,10 @@ import pytest
 
 from pulsing.streaming.backends import sqlite_file
 from pulsing.streaming.backends.sqlite_file import SqliteFile
-from pulsing.streaming.catalogue import Catalogue, Holding
-from pulsing.streaming.claims import Claim, Claims
 from pulsing.streaming.footing import Footing
-from pulsing.streaming.side import Side
+from pulsing.streaming.ownership.catalogue import Catalogue, Holding
+from pulsing.streaming.ownership.claims import Claim, Claims
+from pulsing.streaming.ownership.side import Side
 from tests.simulation.queue_campaign import life_of
 from tests.simulation.queue_life import Life, Violation
 

@@ -32,8 +32,8 @@ from pulsing.streaming.administration import (
     purge_queue,
     trim_queue,
 )
-from pulsing.streaming.catalogue import QueueDiffers
 from pulsing.streaming.names import check_topic
+from pulsing.streaming.ownership.catalogue import QueueDiffers
 
 queues = Routes("queues")
 

@@ -21,7 +21,7 @@ from pulsing.streaming.backends.sqlite_file import SqliteFile
 from pulsing.streaming.backends.sqlite_folder import last_epoch, set_aside
 from pulsing.streaming.backends.sqlite_traces import Run
 from pulsing.streaming.backends.writer import StoreThread
-from pulsing.streaming.takeover import SHARED, WAIT, check_failover
+from pulsing.streaming.ownership.takeover import SHARED, WAIT, check_failover
 
 FULL = "full"
 NORMAL = "normal"

@@ -26,7 +26,7 @@ from pulsing.streaming.backends.sqlite_folder import FAILURES, locked, sync_fold
 from pulsing.streaming.backends.sqlite_recovery import Recovered, check_file, offset_in, recovered
 from pulsing.streaming.backends.wal import PAGE, WITHIN_PAGES, WriteAheadLog
 from pulsing.streaming.backends.writer import Job
-from pulsing.streaming.folders import make_private, open_private
+from pulsing.streaming.ownership.folders import make_private, open_private
 
 logger = logging.getLogger("pulsing.streaming")
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pulsing.descriptors import keep_from_children
 from pulsing.exceptions import PulsingRuntimeError
-from pulsing.streaming.folders import open_private
+from pulsing.streaming.ownership.folders import open_private
 
 FAILURES = (sqlite3.Error, OSError, UnicodeDecodeError)
 """What the database and the disk raise; the last where bytes of a damaged file stand in a message of SQLite's."""

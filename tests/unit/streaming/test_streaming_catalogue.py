@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pulsing.cluster.placement import weight
-from pulsing.streaming.catalogue import Catalogue, QueueSettings
+from pulsing.streaming.ownership.catalogue import Catalogue, QueueSettings
 
 
 def test_a_key_belongs_to_the_heaviest_live_node() -> None:

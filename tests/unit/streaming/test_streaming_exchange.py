@@ -14,8 +14,8 @@ from pulsing.core.seams import MemberView
 from pulsing.core.seldom import Seldom
 from pulsing.exceptions import PulsingRuntimeError
 from pulsing.ids import NodeId
-from pulsing.streaming.catalogue import Catalogue
-from pulsing.streaming.exchange import Exchange
+from pulsing.streaming.ownership.catalogue import Catalogue
+from pulsing.streaming.ownership.exchange import Exchange
 from pulsing.tasks import TaskScope
 
 

@@ -31,8 +31,8 @@ from pulsing.streaming.administration import (
     tail_topic,
     trim_queue,
 )
-from pulsing.streaming.catalogue import QueueDiffers
 from pulsing.streaming.inspection import queue_row, streaming_statistics
+from pulsing.streaming.ownership.catalogue import QueueDiffers
 
 
 async def one_bucket(system: Any, count: int = 10, **options: Any) -> Any:

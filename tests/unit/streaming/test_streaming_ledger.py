@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from pulsing.machine import Machine
-from pulsing.streaming.ledger import MAX_UNSETTLED, OUTDATED_REMINDERS, GroupLedger
-from pulsing.streaming.ledger_words import (
+from pulsing.streaming.groups.ledger import MAX_UNSETTLED, OUTDATED_REMINDERS, GroupLedger
+from pulsing.streaming.groups.ledger_words import (
     Accepted,
     Ack,
     Borrow,

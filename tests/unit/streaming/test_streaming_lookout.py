@@ -12,11 +12,11 @@ from pulsing.exceptions import LinkLost, PulsingRuntimeError
 from pulsing.ids import NodeId
 from pulsing.runtime import ActorSystem
 from pulsing.streaming import start_streaming
-from pulsing.streaming.catalogue import Catalogue, QueueSettings
-from pulsing.streaming.declarations import Declarations
-from pulsing.streaming.lookout import LOOK_AGAIN_S, TRY_AGAIN_S, Lookout
 from pulsing.streaming.manager import local_manager
-from pulsing.streaming.remembering import Remembering
+from pulsing.streaming.ownership.catalogue import Catalogue, QueueSettings
+from pulsing.streaming.ownership.declarations import Declarations
+from pulsing.streaming.ownership.lookout import LOOK_AGAIN_S, TRY_AGAIN_S, Lookout
+from pulsing.streaming.ownership.remembering import Remembering
 from pulsing.tasks import TaskScope
 from pulsing.testing import run_virtual
 from pulsing.testing.virtual import VirtualLoop

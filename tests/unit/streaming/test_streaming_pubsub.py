@@ -14,15 +14,14 @@ from pulsing.streaming import (
     PublishResult,
     TopicReader,
     TopicWriter,
-    audience,
-    fanout,
     get_topic_broker,
     read_topic,
     subscribe_to_topic,
     write_topic,
 )
 from pulsing.streaming import pubsub as pubsub_module
-from pulsing.streaming.subscriber import MAX_CONSECUTIVE_FAILURES
+from pulsing.streaming.topics import audience, fanout
+from pulsing.streaming.topics.subscriber import MAX_CONSECUTIVE_FAILURES
 from pulsing.testing import cluster
 
 

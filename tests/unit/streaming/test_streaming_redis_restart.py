@@ -20,8 +20,8 @@ from pulsing.streaming.administration import (  # noqa: E402
     trim_queue,
 )
 from pulsing.streaming.backends.redis import RedisBackend  # noqa: E402
-from pulsing.streaming.catalogue import QueueDiffers  # noqa: E402
 from pulsing.streaming.manager import local_manager  # noqa: E402
+from pulsing.streaming.ownership.catalogue import QueueDiffers  # noqa: E402
 
 
 async def command(url: str, *words: Any) -> Any:

@@ -11,9 +11,9 @@ from pulsing.exceptions import BucketUnavailable, LinkLost, PulsingBusinessError
 from pulsing.ids import NodeId
 from pulsing.streaming import get_bucket_ref
 from pulsing.streaming.administration import delete_queue
-from pulsing.streaming.catalogue import Holding, QueueDiffers, QueueSettings
-from pulsing.streaming.folders import HOLDINGS_FILE, Folders
 from pulsing.streaming.manager import local_manager
+from pulsing.streaming.ownership.catalogue import Holding, QueueDiffers, QueueSettings
+from pulsing.streaming.ownership.folders import HOLDINGS_FILE, Folders
 
 
 async def add(cluster: Any, number: int, base: Path) -> Any:

@@ -7,7 +7,7 @@ import pytest
 from pulsing.core.seams import MemberView
 from pulsing.core.system import System
 from pulsing.ids import NodeId
-from pulsing.streaming.side import Side
+from pulsing.streaming.ownership.side import Side
 
 
 @pytest.mark.parametrize(("has_ended", "goes_on"), [(True, True), (False, False)])

@@ -12,10 +12,10 @@ import pytest
 from pulsing.exceptions import BucketUnavailable, DataLost, NotOwner
 from pulsing.streaming.backends import sqlite_recovery
 from pulsing.streaming.backends.sqlite import SqliteBackend
-from pulsing.streaming.catalogue import QueueSettings
-from pulsing.streaming.folders import Folders
 from pulsing.streaming.manager import local_manager
-from pulsing.streaming.takeover import Takeover
+from pulsing.streaming.ownership.catalogue import QueueSettings
+from pulsing.streaming.ownership.folders import Folders
+from pulsing.streaming.ownership.takeover import Takeover
 
 
 async def node(cluster: Any, number: int, disk: Path) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pulsing.streaming.votes import HOLD_S, Votes
+from pulsing.streaming.ownership.votes import HOLD_S, Votes
 
 
 def everybody_lives(node_id: int) -> bool:

@@ -8,11 +8,11 @@ from typing import Any
 
 from pulsing.exceptions import ActorNotFound, BucketUnavailable, PulsingRuntimeError
 from pulsing.streaming.backend import get_backend_class
-from pulsing.streaming.catalogue import NOBODY, Catalogue, QueueSettings, bucket_key
-from pulsing.streaming.exchange import MEETING_TIMEOUT_S, Ask, Exchange
-from pulsing.streaming.folders import Folders
 from pulsing.streaming.news import News
-from pulsing.streaming.takeover import Takeover
+from pulsing.streaming.ownership.catalogue import NOBODY, Catalogue, QueueSettings, bucket_key
+from pulsing.streaming.ownership.exchange import MEETING_TIMEOUT_S, Ask, Exchange
+from pulsing.streaming.ownership.folders import Folders
+from pulsing.streaming.ownership.takeover import Takeover
 
 
 class Keepers:

@@ -16,10 +16,10 @@ from pulsing.core.timers import check_seconds
 from pulsing.exceptions import DataLost, PulsingError, PulsingRuntimeError
 from pulsing.streaming.backends.memory import Record
 from pulsing.streaming.bucket_words import Ground
-from pulsing.streaming.catalogue import dead_queue
-from pulsing.streaming.errands import PATIENCE_S, Errands, answers_soon
-from pulsing.streaming.groups import LATEST, Caller, Standing
+from pulsing.streaming.groups.bucket_groups import LATEST, Caller, Standing
+from pulsing.streaming.groups.errands import PATIENCE_S, Errands, answers_soon
 from pulsing.streaming.names import check_own, check_topic
+from pulsing.streaming.ownership.catalogue import dead_queue
 from pulsing.streaming.parts import Pages, is_full
 from pulsing.streaming.queue import WAIT_SLICE_S, Queue, check_window, in_time, patience_of
 from pulsing.streaming.reader import QueueReader

@@ -7,14 +7,14 @@ import logging
 
 from pulsing.core.system import System
 from pulsing.exceptions import NodeLeaving
-from pulsing.streaming.catalogue import Catalogue, QueueSettings, Weight
-from pulsing.streaming.exchange import Exchange
-from pulsing.streaming.handover import HandOver
-from pulsing.streaming.keepers import Keepers
 from pulsing.streaming.news import News
-from pulsing.streaming.opening import Opening
-from pulsing.streaming.side import Side
-from pulsing.streaming.takeover import Takeover
+from pulsing.streaming.ownership.catalogue import Catalogue, QueueSettings, Weight
+from pulsing.streaming.ownership.exchange import Exchange
+from pulsing.streaming.ownership.handover import HandOver
+from pulsing.streaming.ownership.keepers import Keepers
+from pulsing.streaming.ownership.opening import Opening
+from pulsing.streaming.ownership.side import Side
+from pulsing.streaming.ownership.takeover import Takeover
 
 logger = logging.getLogger("pulsing.streaming")
 

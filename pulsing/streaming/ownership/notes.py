@@ -11,10 +11,10 @@ import logging
 from collections.abc import Callable
 
 from pulsing.core.system import System
-from pulsing.streaming.catalogue import Catalogue, QueueSettings, queue_of
-from pulsing.streaming.folders import Folders
-from pulsing.streaming.keepers import place_of
-from pulsing.streaming.takeover import Takeover
+from pulsing.streaming.ownership.catalogue import Catalogue, QueueSettings, queue_of
+from pulsing.streaming.ownership.folders import Folders
+from pulsing.streaming.ownership.keepers import place_of
+from pulsing.streaming.ownership.takeover import Takeover
 
 logger = logging.getLogger("pulsing.streaming")
 

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from pulsing.exceptions import PulsingError
-from pulsing.streaming.declarations import Declarations
+from pulsing.streaming.ownership.declarations import Declarations
 from pulsing.tasks import TaskScope
 
 LOOK_AGAIN_S = 2.0

@@ -12,7 +12,7 @@ from pulsing.core import ActorRef
 from pulsing.core.registry import lookup_path
 from pulsing.core.system import System
 from pulsing.exceptions import NotSendable
-from pulsing.streaming.subscriber import MAX_CONSECUTIVE_FAILURES, Subscriber
+from pulsing.streaming.topics.subscriber import MAX_CONSECUTIVE_FAILURES, Subscriber
 
 logger = logging.getLogger("pulsing.streaming")
 

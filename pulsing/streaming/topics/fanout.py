@@ -13,9 +13,9 @@ from typing import Any
 from pulsing.core import ActorId, ActorRef
 from pulsing.core.mailbox import Mailbox
 from pulsing.exceptions import PulsingRuntimeError
-from pulsing.streaming.acks import Acks
-from pulsing.streaming.audience import Audience
-from pulsing.streaming.subscriber import Subscriber
+from pulsing.streaming.topics.acks import Acks
+from pulsing.streaming.topics.audience import Audience
+from pulsing.streaming.topics.subscriber import Subscriber
 
 DEFAULT_FANOUT_TIMEOUT = 30.0
 BEST_EFFORT_TIMEOUT = 5.0

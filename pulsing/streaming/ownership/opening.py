@@ -12,16 +12,16 @@ from pulsing.core.system import System
 from pulsing.streaming.backends.writer import StoreThread
 from pulsing.streaming.broker import TopicBroker
 from pulsing.streaming.bucket_words import Moved
-from pulsing.streaming.burial import bury
-from pulsing.streaming.catalogue import NOBODY, Catalogue, QueueSettings, bucket_key, topic_key
 from pulsing.streaming.counters import StreamingCounters
-from pulsing.streaming.exchange import Exchange
-from pulsing.streaming.folders import Folders
-from pulsing.streaming.keepers import Keepers, place_of, store_of
+from pulsing.streaming.groups.burial import bury
 from pulsing.streaming.names import broker_actor, bucket_actor
 from pulsing.streaming.news import News
+from pulsing.streaming.ownership.catalogue import NOBODY, Catalogue, QueueSettings, bucket_key, topic_key
+from pulsing.streaming.ownership.exchange import Exchange
+from pulsing.streaming.ownership.folders import Folders
+from pulsing.streaming.ownership.keepers import Keepers, place_of, store_of
+from pulsing.streaming.ownership.takeover import Takeover
 from pulsing.streaming.storage import BucketStorage
-from pulsing.streaming.takeover import Takeover
 
 logger = logging.getLogger("pulsing.streaming")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from pulsing.streaming.subscriber import Subscriber
+from pulsing.streaming.topics.subscriber import Subscriber
 
 
 class Acks:

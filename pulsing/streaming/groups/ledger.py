@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pulsing.streaming.ledger_words import (
+from pulsing.streaming.groups.ledger_words import (
     Accepted,
     Ack,
     Borrow,

@@ -8,9 +8,9 @@ from dataclasses import replace
 
 from pulsing.core.timers import check_seconds
 from pulsing.streaming.backend import check_options
-from pulsing.streaming.catalogue import Catalogue, QueueDiffers, QueueSettings
-from pulsing.streaming.remembering import Remembering
-from pulsing.streaming.takeover import check_quorum, store_options
+from pulsing.streaming.ownership.catalogue import Catalogue, QueueDiffers, QueueSettings
+from pulsing.streaming.ownership.remembering import Remembering
+from pulsing.streaming.ownership.takeover import check_quorum, store_options
 
 
 class Declarations:

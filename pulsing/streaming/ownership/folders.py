@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pulsing.exceptions import Forbidden
-from pulsing.streaming.catalogue import Holding, QueueSettings, dead_queue
+from pulsing.streaming.ownership.catalogue import Holding, QueueSettings, dead_queue
 
 SETTINGS_FILE = "queue.json"
 HOLDINGS_FILE = "buckets.json"

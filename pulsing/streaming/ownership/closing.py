@@ -6,11 +6,11 @@ import asyncio
 from collections.abc import Iterable
 
 from pulsing.core.system import System
-from pulsing.streaming.catalogue import NOBODY, Catalogue, bucket_key, topic_key
-from pulsing.streaming.exchange import Exchange
-from pulsing.streaming.keepers import Keepers
 from pulsing.streaming.news import News
-from pulsing.streaming.opening import Opening, close
+from pulsing.streaming.ownership.catalogue import NOBODY, Catalogue, bucket_key, topic_key
+from pulsing.streaming.ownership.exchange import Exchange
+from pulsing.streaming.ownership.keepers import Keepers
+from pulsing.streaming.ownership.opening import Opening, close
 
 
 class Closing:

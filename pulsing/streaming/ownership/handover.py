@@ -17,7 +17,7 @@ from pulsing.exceptions import NodeLeaving, PulsingError
 from pulsing.streaming.backends.bodies import Bodies
 from pulsing.streaming.backends.memory import Record
 from pulsing.streaming.bucket_words import Moved
-from pulsing.streaming.catalogue import bucket_key, topic_key
+from pulsing.streaming.ownership.catalogue import bucket_key, topic_key
 
 logger = logging.getLogger("pulsing.streaming")
 

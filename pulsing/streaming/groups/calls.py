@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 from pulsing.streaming.bucket_words import Ground
-from pulsing.streaming.groups import BucketGroups, Caller, Lent, Standing
+from pulsing.streaming.groups.bucket_groups import BucketGroups, Caller, Lent, Standing
 from pulsing.streaming.readers import ReaderInfo
 
 

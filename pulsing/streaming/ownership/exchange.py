@@ -12,7 +12,7 @@ from typing import Any
 
 from pulsing.core.system import System
 from pulsing.exceptions import ActorNotFound, PulsingRuntimeError
-from pulsing.streaming.catalogue import Catalogue
+from pulsing.streaming.ownership.catalogue import Catalogue
 
 logger = logging.getLogger("pulsing.streaming")
 

@@ -12,7 +12,7 @@ from typing import Any
 from pulsing.exceptions import NotOwner
 from pulsing.streaming.backend import get_backend_class
 from pulsing.streaming.backends.bounds import BLOCK, DROP_OLDEST
-from pulsing.streaming.catalogue import QueueSettings
+from pulsing.streaming.ownership.catalogue import QueueSettings
 
 WAIT = "wait"
 FRESH = "fresh"

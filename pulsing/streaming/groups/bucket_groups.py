@@ -16,8 +16,8 @@ from pulsing.core.timers import check_seconds
 from pulsing.exceptions import DataLost, PulsingError
 from pulsing.streaming.backend import CommittingBackend
 from pulsing.streaming.backends.memory import Record
-from pulsing.streaming.ledger import GroupLedger
-from pulsing.streaming.ledger_words import (
+from pulsing.streaming.groups.ledger import GroupLedger
+from pulsing.streaming.groups.ledger_words import (
     Accepted,
     Ack,
     Borrow,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pulsing.core.system import System
 from pulsing.streaming.backends.memory import Record
-from pulsing.streaming.catalogue import QueueSettings, dead_queue
+from pulsing.streaming.ownership.catalogue import QueueSettings, dead_queue
 
 
 async def bury(inner: System, topic: str, settings: QueueSettings, record: Record) -> None:

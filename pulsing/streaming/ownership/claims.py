@@ -16,10 +16,10 @@ from dataclasses import dataclass
 
 from pulsing.core.system import System
 from pulsing.exceptions import ActorNotFound, NotOwner, PulsingRuntimeError
-from pulsing.streaming.catalogue import NOBODY, Catalogue, bucket_key
-from pulsing.streaming.exchange import Ask, Exchange
-from pulsing.streaming.side import Side
-from pulsing.streaming.votes import Votes
+from pulsing.streaming.ownership.catalogue import NOBODY, Catalogue, bucket_key
+from pulsing.streaming.ownership.exchange import Ask, Exchange
+from pulsing.streaming.ownership.side import Side
+from pulsing.streaming.ownership.votes import Votes
 
 ANSWER_TIMEOUT_S = 2.0
 SILENCE_S = 0.5

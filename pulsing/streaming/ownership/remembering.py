@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-from pulsing.streaming.catalogue import Holding, QueueSettings
-from pulsing.streaming.folders import Folders
-from pulsing.streaming.keepers import place_of, store_of
-from pulsing.streaming.takeover import store_options
+from pulsing.streaming.ownership.catalogue import Holding, QueueSettings
+from pulsing.streaming.ownership.folders import Folders
+from pulsing.streaming.ownership.keepers import place_of, store_of
+from pulsing.streaming.ownership.takeover import store_options
 
 
 class SettingsKeeper(Protocol):

@@ -100,7 +100,7 @@ async def write_queue(
         system: the system to work from.
         topic: name of the queue.
         bucket_column: the key of a record whose value chooses the bucket.
-        num_buckets: how many buckets there are.
+        num_buckets: how many buckets there are, 4,096 at most.
         batch_size: passed on to the store.
         storage_path: folder for stores that keep files; `./queue_storage/<topic>` by default.
         backend: name or class of the store.

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pulsing.core.registry import SYSTEM_PREFIX, check_name
 
+MAX_BUCKETS = 4096
+"""Each bucket is an actor, and in a durable store a file; more of them make no queue faster."""
+
 
 def check_own(name: str, what: str) -> str:
     """Return a user's name for something of queues or topics, in NFC.
@@ -36,11 +39,11 @@ def check_bucket(topic: str, bucket_id: int) -> str:
     """Check a bucket's number, and return its queue's name in NFC.
 
     Raises:
-        ValueError: the name is not one for queues, or the number is none from 0 on.
+        ValueError: the name is not one for queues, or the number is not from 0 to 4,095.
     """
     topic = check_topic(topic)
-    if isinstance(bucket_id, bool) or not isinstance(bucket_id, int) or bucket_id < 0:
-        raise ValueError(f"a bucket is a number from 0 on, got {bucket_id!r}")
+    if isinstance(bucket_id, bool) or not isinstance(bucket_id, int) or not 0 <= bucket_id < MAX_BUCKETS:
+        raise ValueError(f"a bucket is a number from 0 to {MAX_BUCKETS - 1}, got {bucket_id!r}")
     return topic
 
 

@@ -19,7 +19,7 @@ from pulsing.streaming.backend import backend_name, check_options
 from pulsing.streaming.backends.memory import Record
 from pulsing.streaming.bucket_words import Fetched
 from pulsing.streaming.footing import Footing
-from pulsing.streaming.names import bucket_actor, check_topic
+from pulsing.streaming.names import MAX_BUCKETS, bucket_actor, check_topic
 from pulsing.streaming.ownership.catalogue import QueueSettings
 from pulsing.streaming.ownership.folders import folder_text
 from pulsing.streaming.ownership.takeover import check_quorum, store_options
@@ -49,7 +49,7 @@ class Queue(QueueWriting):
         system: the system to work from.
         topic: name of the queue.
         bucket_column: the key of a record whose value chooses the bucket.
-        num_buckets: how many buckets there are.
+        num_buckets: how many buckets there are, 4,096 at most.
         batch_size: passed on to the store.
         storage_path: folder for stores that keep files; `./queue_storage/<topic>` by default.
         backend: name or class of the store.
@@ -76,7 +76,7 @@ class Queue(QueueWriting):
         if not isinstance(backend_options, (Mapping, type(None))):
             raise TypeError(f"backend_options is a dict, not {backend_options!r}")
         check_quorum(backend_options)
-        _check_count("num_buckets", num_buckets)
+        _check_count("num_buckets", num_buckets, MAX_BUCKETS)
         _check_count("batch_size", batch_size)
         check_name(f"actors/{bucket_actor(topic, num_buckets - 1)}", "actor name")
         name = backend_name(backend)
@@ -380,9 +380,10 @@ def check_whole(name: str, value: object) -> None:
         raise TypeError(f"{name} is a whole number, not {value!r}")
 
 
-def _check_count(name: str, count: int) -> None:
-    if isinstance(count, bool) or not isinstance(count, int) or count < 1:
-        raise ValueError(f"{name} is a number from 1 on, got {count!r}")
+def _check_count(name: str, count: int, most: int | None = None) -> None:
+    if isinstance(count, bool) or not isinstance(count, int) or not 1 <= count <= (most or count):
+        allowed = "from 1 on" if most is None else f"from 1 to {most}"
+        raise ValueError(f"{name} is a number {allowed}, got {count!r}")
 
 
 def _arrived(waits: Mapping[int, asyncio.Task[Fetched | None]]) -> dict[int, Fetched]:

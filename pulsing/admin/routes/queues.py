@@ -32,7 +32,7 @@ from pulsing.streaming.administration import (
     purge_queue,
     trim_queue,
 )
-from pulsing.streaming.names import check_topic
+from pulsing.streaming.names import MAX_BUCKETS, check_topic
 from pulsing.streaming.ownership.catalogue import QueueDiffers
 
 queues = Routes("queues")
@@ -107,7 +107,7 @@ def _shown(plane: Plane, item: Mapping[str, Any]) -> dict[str, Any]:
 class Create(Input):
     """The settings of a queue."""
 
-    num_buckets: int = Field(default=4, ge=1, le=4096)
+    num_buckets: int = Field(default=4, ge=1, le=MAX_BUCKETS)
     bucket_column: str = Field(default="id", min_length=1, max_length=200)
     backend: str = Field(default="memory", max_length=100)
     batch_size: int = Field(default=100, ge=1, le=100_000)

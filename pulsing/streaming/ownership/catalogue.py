@@ -204,7 +204,7 @@ def queue_of(key: str) -> str | None:
 
 def topic_key(topic: str) -> str:
     """The key of a topic's broker for placement."""
-    return f"topic:{topic}"
+    return _apart(f"topic:{topic}")
 
 
 def dead_queue(name: str) -> str:
@@ -214,4 +214,9 @@ def dead_queue(name: str) -> str:
 
 def home_key(queue: str) -> str:
     """The key of the node that fixes a queue's settings."""
-    return f"queue:{queue}"
+    return _apart(f"queue:{queue}")
+
+
+def _apart(key: str) -> str:
+    """The key, changed if it would be that of a bucket too: of a queue that is called `topic` or `queue`."""
+    return key if queue_of(key) is None else key.replace(":", ":/")

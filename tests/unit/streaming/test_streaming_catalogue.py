@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pulsing.cluster.placement import weight
-from pulsing.streaming.ownership.catalogue import Catalogue, QueueSettings
+from pulsing.streaming.ownership.catalogue import Catalogue, QueueSettings, bucket_key, home_key, queue_of, topic_key
 
 
 def test_a_key_belongs_to_the_heaviest_live_node() -> None:
@@ -121,3 +123,10 @@ def test_what_a_first_put_has_fixed_holds_before_what_an_opening_knew() -> None:
     opening.merge(put.everything())
 
     assert put.settings("q") == opening.settings("q") == QueueSettings(4, "id", "memory", {"max_records": 64})
+
+
+@pytest.mark.parametrize(("queue", "key_of"), [("topic", topic_key), ("queue", home_key)])
+def test_no_name_makes_the_key_of_something_else_that_of_a_bucket(queue: str, key_of: Callable[[str], str]) -> None:
+    assert key_of("bucket_1") != bucket_key(queue, 1)
+    assert queue_of(key_of("bucket_1")) is None
+    assert key_of("bucket_one") == f"{queue}:bucket_one"

@@ -83,6 +83,7 @@ def test_a_hostile_name_is_refused_before_any_io(name: str) -> None:
     "options",
     [
         {"num_buckets": 0},
+        {"num_buckets": 4097},
         {"num_buckets": True},
         {"batch_size": 0},
         {"backend": "no"},

@@ -29,6 +29,10 @@ class TLSConfig:
     """PEM file of its key, without a password"""
 
 
+_KINDS: Mapping[str, type] = {"str": str, "bool": bool}
+"""By annotation, what a field of `SystemConfig` is an instance of."""
+
+
 @dataclass(frozen=True)
 class SystemConfig:
     """Settings of one system; each `with_…` returns a new one.
@@ -102,6 +106,7 @@ class SystemConfig:
     """all settings with their sources, those of the admin plane among them; None: as the environment says"""
 
     def __post_init__(self) -> None:
+        self._check_types()
         if self.is_head_node and self.head_addr:
             raise ValueError("Cannot set both is_head_node and head_addr")
         if self.insecure and self.passphrase:
@@ -129,6 +134,14 @@ class SystemConfig:
             raise ValueError(f"seeds is a list of addresses, not one: {self.seeds!r}")
         if not isinstance(self.seeds, tuple):
             object.__setattr__(self, "seeds", tuple(self.seeds or ()))
+
+    def _check_types(self) -> None:
+        """Refuse what is no text, or neither True nor False, where only that makes sense."""
+        for each in fields(self):
+            kind, value = _KINDS.get(str(each.type).removesuffix(" | None")), getattr(self, each.name)
+            if kind is not None and value is not None and not isinstance(value, kind):
+                wanted = "a text" if kind is str else "True or False"
+                raise TypeError(f"{each.name} is {wanted}, not a value of type {type(value).__name__}")
 
     @staticmethod
     def standalone() -> SystemConfig:

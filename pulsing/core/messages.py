@@ -17,12 +17,14 @@ class Message:
         payload: its bytes; None for none.
 
     Raises:
-        TypeError: the payload is of another type.
+        TypeError: the type is no text, or the payload has no bytes.
     """
 
     __slots__ = ("_consumed", "_reader", "msg_type", "payload")
 
     def __init__(self, msg_type: str, payload: bytes | None = None) -> None:
+        if not isinstance(msg_type, str):
+            raise TypeError(f"the type of a message is a text, not {type(msg_type).__name__}")
         self.msg_type = msg_type
         if payload is not None and not isinstance(payload, (bytes, bytearray, memoryview)):
             raise TypeError(f"the payload of a message is bytes, not {type(payload).__name__}")

@@ -53,6 +53,19 @@ def test_what_excludes_each_other_is_refused(settings: Any) -> None:
         SystemConfig(**settings)
 
 
+@pytest.mark.parametrize(
+    ("settings", "error"),
+    [
+        ({"cluster": 5}, "cluster is a text, not a value of type int"),
+        ({"passphrase": b"secret"}, "passphrase is a text, not a value of type bytes"),
+        ({"admin": "yes"}, "admin is True or False, not a value of type str"),
+    ],
+)
+def test_a_value_of_another_type_is_refused_and_not_shown(settings: Any, error: str) -> None:
+    with pytest.raises(TypeError, match=f"^{error}$"):
+        SystemConfig(**settings)
+
+
 def test_a_system_has_a_network_when_it_listens_or_joins() -> None:
     assert not SystemConfig.standalone().networked
     assert SystemConfig.with_addr("a:1").networked

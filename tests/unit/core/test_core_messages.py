@@ -174,6 +174,11 @@ def test_a_payload_that_is_no_bytes_is_refused(payload: Any) -> None:
         Message("T", payload)
 
 
+def test_a_type_that_is_no_text_is_refused() -> None:
+    with pytest.raises(TypeError, match="^the type of a message is a text, not int$"):
+        Message(5)  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("payload", [b"p", bytearray(b"p"), memoryview(b"p")])
 def test_a_payload_is_kept_as_bytes(payload: Any) -> None:
     message = Message("T", payload)

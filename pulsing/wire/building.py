@@ -12,7 +12,7 @@ import pickle
 import re
 import uuid
 import zoneinfo
-from collections import Counter, OrderedDict, deque
+from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
 from typing import Any
@@ -26,7 +26,17 @@ from pulsing.wire.errors import DecodeError, ProtocolError
 from pulsing.wire.failures import failure_from_fields, from_failure
 from pulsing.wire.limits import Limits
 from pulsing.wire.registry import FIRST_EXTENSION, LAST_EXTENSION, TypeRegistry
-from pulsing.wire.tags import COMPLEX, CONTAINER_OPENERS, MICROSECOND, PATHS, ZONE_KEY, Tag, extensions, openers
+from pulsing.wire.tags import (
+    COMPLEX,
+    CONTAINER_OPENERS,
+    FACTORIES,
+    MICROSECOND,
+    PATHS,
+    ZONE_KEY,
+    Tag,
+    extensions,
+    openers,
+)
 
 TIMESTAMP_AS_INT = 2
 """msgpack builds its own timestamp type without asking the hook; as a number it can do no harm."""
@@ -95,6 +105,13 @@ class Builder:
     def build_ordered_dict(self, payload: bytes) -> OrderedDict[Any, Any]:
         keys, items = self.read(payload)
         return OrderedDict(zip(_scattered(keys), items, strict=True))
+
+    def build_counter(self, payload: bytes) -> Counter[Any]:
+        return Counter(self.build_map(payload))
+
+    def build_default_dict(self, payload: bytes) -> defaultdict[Any, Any]:
+        keys, items, factory = self.read_list(payload)
+        return defaultdict(FACTORIES[factory], zip(_scattered(keys), items, strict=True))
 
     def build_deque(self, payload: bytes) -> deque[Any]:
         elements, maximum = self.read_list(payload)
@@ -185,7 +202,7 @@ _LEAVES = frozenset(
 )
 """Payloads that are lists of parts, and count as no container."""
 
-_WRAPPED = frozenset({Tag.OBJECT, Tag.MAP, Tag.ORDERED_DICT, Tag.DEQUE})
+_WRAPPED = frozenset({Tag.OBJECT, Tag.MAP, Tag.ORDERED_DICT, Tag.COUNTER, Tag.DEFAULT_DICT, Tag.DEQUE})
 """Payloads in which the container lies within a list of parts."""
 
 
@@ -357,6 +374,8 @@ _BUILDERS: dict[int, Callable[[Any, bytes], Any]] = {
     Tag.ERROR: Builder.build_error,
     Tag.ORDERED_DICT: Builder.build_ordered_dict,
     Tag.DEQUE: Builder.build_deque,
+    Tag.COUNTER: Builder.build_counter,
+    Tag.DEFAULT_DICT: Builder.build_default_dict,
     Tag.ATTACHED_BYTES: Builder.attached_bytes,
     Tag.ATTACHED_BYTEARRAY: Builder.attached_bytearray,
     Tag.ATTACHED_STR: Builder.attached_str,

@@ -11,7 +11,7 @@ import pathlib
 import pickle
 import uuid
 import zoneinfo
-from collections import OrderedDict, deque
+from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
@@ -23,7 +23,7 @@ from pulsing.wire import arrays
 from pulsing.wire.failures import is_rebuilt_exactly, to_failure
 from pulsing.wire.limits import Limits
 from pulsing.wire.registry import TypeRegistry
-from pulsing.wire.tags import COMPLEX, MICROSECOND, PATHS, ZONE_KEY, Packed, Tag
+from pulsing.wire.tags import COMPLEX, FACTORIES, MICROSECOND, PATHS, ZONE_KEY, Packed, Tag
 
 PLAIN = frozenset({type(None), bool, int, float, str})
 """Types that msgpack packs exactly; integers beyond 64 bits and lone surrogates make it raise."""
@@ -120,11 +120,11 @@ class Lowering:
         """An extension made of parts that are no containers."""
         return _extension((tag, self._pack([self.lower(part, 0) for part in parts])))
 
-    def pairs(self, tag: Tag, value: dict[Any, Any], depth: int) -> msgpack.ExtType:
-        """An extension for a map: its keys and its values, each in order."""
+    def pairs(self, tag: Tag, value: dict[Any, Any], depth: int, *more: int) -> msgpack.ExtType:
+        """An extension for a map: its keys and its values, each in order, and what is to be known beside."""
         self.entering(value, depth)
         keys = [self.lower(key, depth + 1) for key in value]
-        return _extension((tag, self._pack([keys, [self.lower(item, depth + 1) for item in value.values()]])))
+        return _extension((tag, self._pack([keys, [self.lower(item, depth + 1) for item in value.values()], *more])))
 
     def entering(self, value: Any, depth: int) -> None:
         """Refuse containers that are too deep or too large, and those that contain themselves."""
@@ -214,6 +214,14 @@ class Lowering:
 
     def lower_ordered_dict(self, value: OrderedDict[Any, Any], depth: int) -> Any:
         return self.pairs(Tag.ORDERED_DICT, value, depth)
+
+    def lower_counter(self, value: Counter[Any], depth: int) -> Any:
+        return self.pairs(Tag.COUNTER, value, depth)
+
+    def lower_default_dict(self, value: defaultdict[Any, Any], depth: int) -> Any:
+        if value.default_factory not in FACTORIES:
+            return self._lower_other(value, depth)
+        return self.pairs(Tag.DEFAULT_DICT, value, depth, FACTORIES.index(value.default_factory))
 
     def lower_deque(self, value: deque[Any], depth: int) -> Any:
         return _extension((Tag.DEQUE, self._pack([self.lower(list(value), depth), value.maxlen])))
@@ -327,6 +335,8 @@ LOWERERS: dict[type, Lowerer] = {
     set: Lowering.lower_set,
     frozenset: Lowering.lower_frozenset,
     OrderedDict: Lowering.lower_ordered_dict,
+    Counter: Lowering.lower_counter,
+    defaultdict: Lowering.lower_default_dict,
     deque: Lowering.lower_deque,
     dt.datetime: Lowering.lower_datetime,
     dt.date: Lowering.lower_date,

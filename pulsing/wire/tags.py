@@ -6,6 +6,7 @@ import datetime as dt
 import pathlib
 import re
 import struct
+from collections.abc import Callable
 from enum import IntEnum
 from typing import NamedTuple, TypeAlias
 
@@ -40,6 +41,8 @@ class Tag(IntEnum):
     ERROR = 23
     ORDERED_DICT = 24
     DEQUE = 25
+    COUNTER = 26
+    DEFAULT_DICT = 27
     ATTACHED_BYTES = 32
     ATTACHED_BYTEARRAY = 33
     ATTACHED_STR = 34
@@ -66,6 +69,9 @@ PATHS: tuple[type[pathlib.PurePath], ...] = (
     pathlib.WindowsPath,
 )
 """A path is sent as its place in this list and its text."""
+
+FACTORIES: tuple[Callable[[], object] | None, ...] = (None, int, float, str, list, dict, set)
+"""What makes the missing values of a `defaultdict` is sent as its place in this list; code is never sent."""
 
 CONTAINER_OPENERS = bytes([*range(0x80, 0xA0), *range(0xDC, 0xE0)])
 """Bytes with which lists and maps begin."""

@@ -175,7 +175,7 @@ def test_a_payload_that_is_no_bytes_is_refused(payload: Any) -> None:
 
 
 def test_a_type_that_is_no_text_is_refused() -> None:
-    with pytest.raises(TypeError, match="^the type of a message is a text, not int$"):
+    with pytest.raises(TypeError, match="the type of a message is a text, not int"):
         Message(5)  # type: ignore[arg-type]
 
 

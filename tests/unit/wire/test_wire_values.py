@@ -163,6 +163,8 @@ values: st.SearchStrategy[Any] = st.recursive(
         | st.dictionaries(hashables, inner, max_size=4)
         | st.dictionaries(st.text(), inner, max_size=4)
         | st.dictionaries(hashables, inner, max_size=3).map(collections.OrderedDict)
+        | st.dictionaries(hashables, inner, max_size=3).map(collections.Counter)
+        | st.dictionaries(hashables, inner, max_size=3).map(lambda items: collections.defaultdict(list, items))
         | st.sets(hashables, max_size=4)
         | st.lists(inner, max_size=3).map(lambda items: collections.deque(items, 9))
         | st.builds(Point, inner)
@@ -412,7 +414,7 @@ class Plain:
         Plain(),
         Stubborn(a=1),
         Text("a"),
-        collections.defaultdict(int),
+        collections.defaultdict(lambda: 0),
         memoryview(b"x"),
         np.array([object()]),
         np.ma.masked_array([1], [True]),
@@ -429,6 +431,19 @@ def test_what_has_no_exact_encoding_is_refused_wherever_it_lies(value: Any) -> N
     for carrier in (value, [value], {"k": (value,)}, Point(value)):
         with pytest.raises(NotSendable):
             CODEC.encode(carrier)
+
+
+@pytest.mark.parametrize("factory", [None, int, float, str, list, dict, set])
+def test_a_map_with_a_default_keeps_what_makes_it(factory: Any) -> None:
+    arrived = round_trip(collections.defaultdict(factory, {"k": 1}))
+
+    assert (arrived, arrived.default_factory) == ({"k": 1}, factory)
+
+
+@pytest.mark.parametrize("factory", [99, "list", None])
+def test_a_peer_cannot_name_another_factory(factory: Any) -> None:
+    with pytest.raises((DecodeError, ProtocolError)):
+        CODEC.decode(msgpack.packb(msgpack.ExtType(27, msgpack.packb([[], [], factory]))))
 
 
 def test_the_refusal_names_the_type_and_both_ways_out() -> None:
@@ -651,7 +666,7 @@ def test_an_attachment_is_used_once() -> None:
 
 def test_a_peer_cannot_smuggle_in_types_that_the_codec_does_not_send() -> None:
     assert type(CODEC.decode(msgpack.packb(msgpack.Timestamp(1, 2)))) is int
-    for tag in (0, 26, 63, 64, 127, 254):
+    for tag in (0, 28, 63, 64, 127, 254):
         with pytest.raises(DecodeError, match="tag"):
             CODEC.decode(bytes([0xD4, tag, 0]))
 

@@ -74,6 +74,7 @@ test: $(READY)
 	@.ci/need nft nftables
 	@.ci/need prometheus prometheus
 	@.ci/need nginx nginx-light
+	@.ci/need caddy caddy
 	$(BIN)/pytest $(SIDE_BY_SIDE)
 
 test-versions:

@@ -135,7 +135,7 @@ class DeadLetters:
     def _keep(self, envelope: Envelope) -> int | None:
         if self.kept is None or (envelope.method or "").startswith(ATTRIBUTE):
             return None
-        if len(self._ring) == CAPACITY:
+        if len(self._ring) == self._ring.maxlen:
             self.kept.forget(self._ring[0].seq)
         return self.kept.keep(self._next, envelope)
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pulsing as pul
 from pulsing.config import SystemConfig
+from pulsing.core.keeping import Call
 from pulsing.core.messages import Message
 from pulsing.runtime import ActorSystem, start_system
 from pulsing.testing.virtual import VirtualLoop, run_virtual
@@ -186,3 +187,13 @@ class Plain:
 # The same classes, as what the decorator made of them.
 COUNTER: Any = Counter
 GATE: Any = Gate
+
+
+class AsText:
+    """A packing that keeps the first argument alone, as it is."""
+
+    def pack(self, call: Call) -> bytes:
+        return bytes(call[1][0])
+
+    def unpack(self, data: bytes) -> Call:
+        return None, (data,), {}

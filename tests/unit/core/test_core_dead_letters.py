@@ -9,10 +9,13 @@ import pytest
 
 import pulsing as pul
 from pulsing import testing
-from pulsing.core.dead_letters import CAPACITY, PREVIEW_LIMIT
+from pulsing.clock import SystemClock
+from pulsing.core.dead_letters import CAPACITY, PREVIEW_LIMIT, DeadLetters
+from pulsing.core.envelope import Envelope
+from pulsing.core.keeping import KeptMessages
 from pulsing.exceptions import ActorNotFound, ActorStopped
 from pulsing.ids import ActorId
-from tests.unit.core.acting import Counter, spawn, turns
+from tests.unit.core.acting import AsText, Counter, spawn, turns
 
 
 async def test_a_message_to_nobody_is_counted_and_kept() -> None:
@@ -80,6 +83,16 @@ async def test_the_ring_is_bounded_and_the_counts_are_not() -> None:
         assert system.dead_letters.clear() == CAPACITY
         assert system.dead_letters.recent() == []
         assert system.statistics().dead_letters_by_reason == {"no_actor": CAPACITY + 5}
+
+
+def test_a_message_is_let_go_of_with_its_letter_whatever_the_ring_holds() -> None:
+    letters = DeadLetters(SystemClock())
+    letters.kept = KeptMessages(SystemClock(), AsText)
+    letters.remember(2)
+    for text in (b"1", b"2", b"3"):
+        letters.record(Envelope(ActorId.of(1, 99), None, (text,), None), "no_actor")
+    assert [letter.seq for letter in letters.recent()] == [3, 2]
+    assert [letters.kept.call(number) is None for number in (1, 2, 3)] == [True, False, False]
 
 
 async def test_dead_letters_can_be_followed() -> None:

@@ -10,10 +10,10 @@ import pulsing as pul
 from pulsing import testing
 from pulsing.clock import SystemClock
 from pulsing.core.envelope import Envelope
-from pulsing.core.keeping import ENCODINGS_PER_S, KEPT_BYTES, MESSAGE_BYTES, Call, KeptMessages
+from pulsing.core.keeping import ENCODINGS_PER_S, KEPT_BYTES, MESSAGE_BYTES, KeptMessages
 from pulsing.exceptions import ActorNotFound, ActorStopped
 from pulsing.ids import ActorId
-from tests.unit.core.acting import Counter, spawn, turns
+from tests.unit.core.acting import AsText, Counter, spawn, turns
 
 
 class Stopped(SystemClock):
@@ -24,16 +24,6 @@ class Stopped(SystemClock):
 
     def monotonic(self) -> float:
         return self.now
-
-
-class AsText:
-    """A packing that keeps the first argument alone, as it is."""
-
-    def pack(self, call: Call) -> bytes:
-        return bytes(call[1][0])
-
-    def unpack(self, data: bytes) -> Call:
-        return None, (data,), {}
 
 
 def letter(size: int) -> Envelope:

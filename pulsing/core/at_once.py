@@ -14,16 +14,15 @@ SECONDS_PER_TURN = 0.001
 
 
 class AtOnce:
-    """What is left of that in this turn of the loop.
+    """How many asks may yet be run in place in this turn of the loop, and until when.
 
-    Within a method that runs so, and within a drain, nothing is left: methods do not stand on one another's stack.
+    There are none within such a method and within a drain: methods do not stand on one another's stack.
     """
 
-    __slots__ = ("_loop", "_renewing", "left", "until")
+    __slots__ = ("_loop", "left", "until")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._renewing = False
         self.left = ASKS_PER_TURN
         """asks that may yet be run in place"""
         self.until = 0.0

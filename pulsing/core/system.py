@@ -189,7 +189,7 @@ class System:
             spec,
             path=path,
             public=public and path is not None,
-            factory=factory if spec.policy.restarts or factory is not None else None,
+            factory=factory,
             counters=counters,
             created_at=self.clock.wall(),
         )

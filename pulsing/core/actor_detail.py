@@ -13,7 +13,6 @@ from pulsing.core.class_rows import shown_kind
 from pulsing.core.conversation import AgentCell, Exchange
 from pulsing.core.lifecycle import Ended
 from pulsing.core.moments import timestamp
-from pulsing.core.registry import lookup_path
 from pulsing.core.system import System
 from pulsing.core.ties import QUEUE, TOPIC
 from pulsing.ids import ActorId
@@ -24,7 +23,7 @@ METADATA_TIMEOUT_S = 5.0
 
 def actor_detail(system: System, actor: str) -> dict[str, Any] | None:
     """One actor by id, path or bare name, live or ended; None if this node does not know it."""
-    cell = find_cell(system, actor)
+    cell = system.registry.find(actor)
     if cell is None:
         ended = _find_ended(system, actor)
         return None if ended is None else ended_row(system, ended)
@@ -129,7 +128,7 @@ def _by_method(cell: Cell) -> list[dict[str, Any]] | None:
 
 async def actor_metadata(system: System, actor: str) -> dict[str, Any] | None:
     """What the actor's `metadata()` hook says now, its card and its tags."""
-    cell = find_cell(system, actor)
+    cell = system.registry.find(actor)
     if cell is None:
         return None
     try:
@@ -141,16 +140,6 @@ async def actor_metadata(system: System, actor: str) -> dict[str, Any] | None:
         "agent": None if cell.spec.card is None else dict(cell.spec.card),
         "tags": dict(cell.tags or {}),
     }
-
-
-def find_cell(system: System, actor: str) -> Cell | None:
-    """The live actor of this node with an id, path or bare name."""
-    try:
-        if ":" in actor:
-            return system.registry.by_id(ActorId.from_str(actor))
-        return system.registry.by_path(lookup_path(actor))
-    except ValueError:
-        return None
 
 
 def _find_ended(system: System, actor: str) -> Ended | None:

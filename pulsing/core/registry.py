@@ -169,6 +169,11 @@ class Registry:
             raise NameTaken(path, self._node_id)
 
     def add(self, cell: Cell) -> None:
+        """Take an actor in, and wake those who wait for its name.
+
+        Raises:
+            NameTaken: an actor of this node has the name.
+        """
         if cell.path is not None:
             self.check_free(cell.path)
             self._by_path[cell.path] = cell
@@ -199,10 +204,19 @@ class Registry:
                 del self._waiting[path]
 
     def by_id(self, actor_id: ActorId) -> Cell | None:
+        """The actor with an id, None where there is none."""
         return self._by_id.get(actor_id.id)
 
     def by_path(self, path: str) -> Cell | None:
+        """The actor whose name has a path, None where there is none."""
         return self._by_path.get(path)
+
+    def find(self, actor: str) -> Cell | None:
+        """The actor that people mean by the text of an id, a path or a bare name; None for what is none of these."""
+        try:
+            return self.by_id(ActorId.from_str(actor)) if ":" in actor else self.by_path(lookup_path(actor))
+        except ValueError:
+            return None
 
     def __iter__(self) -> Iterator[Cell]:
         return iter(list(self._by_id.values()))

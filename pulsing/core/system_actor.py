@@ -11,7 +11,6 @@ from pulsing.core.dead_letters import DeadLetter
 from pulsing.core.following import Missed
 from pulsing.core.messages import Message
 from pulsing.core.parts import in_parts
-from pulsing.core.registry import lookup_path
 from pulsing.core.system import System
 from pulsing.core.timers import check_seconds
 from pulsing.exceptions import ActorNotFound
@@ -69,7 +68,7 @@ class SystemActor:
 
     def describe(self, actor: str) -> dict[str, Any] | None:
         """Name and class of a live actor given by id or name, None if there is none."""
-        cell = self.find(actor)
+        cell = self._system.registry.find(actor)
         return None if cell is None else {"name": cell.path, "class": cell.spec.class_name, "id": str(cell.actor_id)}
 
     def stop_actor(self, actor_id: str, timeout: float | None = 30.0) -> bool:
@@ -90,7 +89,7 @@ class SystemActor:
         Raises:
             ActorNotFound: it is not here any more.
         """
-        cell = self.find(actor_id)
+        cell = self._system.registry.find(actor_id)
         if cell is None or cell.spec.kind == "system":
             raise ActorNotFound(actor_id=ActorId.from_str(actor_id))
         failed = sum(envelope.is_ask and not envelope.abandoned for envelope in cell.mailbox or ())
@@ -113,14 +112,14 @@ class SystemActor:
 
     def restart_actor(self, actor_id: str) -> None:
         """Start an actor of this node afresh."""
-        cell = self.find(actor_id)
+        cell = self._system.registry.find(actor_id)
         if cell is None:
             raise LookupError(f"Actor not found: {actor_id}")
         cell.restart_by_operator()
 
     def tag_actor(self, actor_id: str, changes: dict[str, str | None]) -> dict[str, str]:
         """Set tags of an actor, take away those given as None, and return all it has."""
-        cell = self.find(actor_id)
+        cell = self._system.registry.find(actor_id)
         if cell is None:
             raise LookupError(f"Actor not found: {actor_id}")
         tags = {**(cell.tags or {}), **changes}
@@ -166,19 +165,6 @@ class SystemActor:
         namesake = registry.by_path(letter.recipient_name)
         return actor_id if namesake is None else namesake.actor_id
 
-    def find(self, actor: str) -> Cell | None:
-        """The live actor of this node with an id, path or bare name."""
-        registry = self._system.registry
-        if ":" in actor:
-            try:
-                return registry.by_id(ActorId.from_str(actor))
-            except ValueError:
-                return None
-        try:
-            return registry.by_path(lookup_path(actor))
-        except ValueError:
-            return None
-
     def _answers(self) -> dict[str, Callable[[dict[str, Any]], dict[str, Any]]]:
         return {
             "Ping": lambda _: self._ping(),
@@ -220,7 +206,7 @@ class SystemActor:
         return {"uptime_secs": int(self._system.uptime_s)}
 
     def _actor(self, name: str) -> dict[str, Any]:
-        cell = self.find(name)
+        cell = self._system.registry.find(name)
         if cell is None:
             return {"type": "Error", "message": f"Actor not found: {name}"}
         return {"type": "ActorInfo", **_listed(self._system, cell)}
@@ -228,7 +214,7 @@ class SystemActor:
     def _stop(self, name: str) -> dict[str, Any]:
         if not self._system.creates_for_others:
             return {"type": "Error", "message": "StopActor needs links that are proven: this node runs insecure"}
-        cell = self.find(name)
+        cell = self._system.registry.find(name)
         if cell is None or cell.spec.kind == "system":
             return {"type": "Error", "message": f"Actor not found: {name}"}
         cell.begin_end("stopped", None, 30.0)

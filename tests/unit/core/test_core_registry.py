@@ -9,8 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pulsing import testing
 from pulsing.core.registry import NAME_LIMIT, Instance, LocalNames, actor_path, check_name, lookup_path
 from pulsing.ids import ActorId, NodeId
+from tests.unit.core.acting import Counter, spawn
 
 
 @pytest.mark.parametrize(
@@ -116,3 +118,11 @@ async def test_whoever_waits_for_a_name_is_woken_by_it() -> None:
     assert await names.wait_for("actors/x", 5)
     assert not await names.wait_for("actors/y", 0.01)
     assert names._waiting == {}
+
+
+async def test_an_actor_is_found_by_its_id_its_path_and_its_bare_name() -> None:
+    async with testing.system() as system:
+        counter = await spawn(Counter, name="counter", system=system)
+        find = system.inner.registry.find
+        texts = [str(counter.ref.actor_id), "actors/counter", "counter", "nobody", "no:id", "no name"]
+        assert [cell and cell.actor_id for cell in map(find, texts)] == [counter.ref.actor_id] * 3 + [None] * 3

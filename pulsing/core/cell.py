@@ -220,7 +220,7 @@ class Cell(Progress):
                 break
             envelope = mailbox.popleft()
             if mailbox.attended:
-                mailbox.left(envelope)
+                mailbox.taken_out(envelope)
             reply, deadline = envelope.reply, envelope.deadline
             if (reply is not None and reply.done()) or (deadline is not None and deadline <= now):
                 answers.skip(self, envelope, now)

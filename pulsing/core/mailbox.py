@@ -54,11 +54,11 @@ class MailboxOptions:
     def of(cls, mailbox: MailboxOptions | int | None) -> MailboxOptions:
         """Read the `mailbox=` argument: options, a capacity, or None for the default."""
         if mailbox is None:
-            return DEFAULT
+            return DEFAULT_OPTIONS
         return mailbox if isinstance(mailbox, MailboxOptions) else cls(mailbox)
 
 
-DEFAULT = MailboxOptions()
+DEFAULT_OPTIONS = MailboxOptions()
 
 
 class Mailbox(deque[Envelope]):
@@ -73,14 +73,14 @@ class Mailbox(deque[Envelope]):
         super().__init__()
         self.capacity = capacity
         self.max_bytes = max_bytes
-        """From this size of the messages inside on there is no room."""
+        """There is no room while the messages inside take so many bytes or more."""
         self.bytes = 0
-        """Sizes of the messages inside."""
+        """Bytes that the messages inside take together."""
         self.dropped = 0
         """Messages that were refused, or given up, because there was no room."""
         self.line: deque[tuple[Envelope, asyncio.Future[None] | None]] | None = None
         self.attended = False
-        """Whether `left` is to be called for what is taken out: bytes are counted, or somebody is in line."""
+        """Whether `taken_out` is to be called for what is taken out: bytes are counted, or somebody is in line."""
 
     @property
     def has_room(self) -> bool:
@@ -120,11 +120,11 @@ class Mailbox(deque[Envelope]):
             return None
         envelope = self.popleft()
         if self.attended:
-            self.left(envelope)
+            self.taken_out(envelope)
         return envelope
 
-    def left(self, envelope: Envelope) -> None:
-        """A message was taken out: let those in line in as far as there is room."""
+    def taken_out(self, envelope: Envelope) -> None:
+        """Account for a message that was taken out: those in line come in as far as there is room."""
         self.bytes -= envelope.size
         while self.line and self.has_room:
             newcomer, accepted = self.line.popleft()

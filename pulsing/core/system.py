@@ -31,7 +31,7 @@ from pulsing.core.life import Life
 from pulsing.core.lifecycle import Ended, Terminated
 from pulsing.core.listing import describe_class, figures_of, named_actors, named_instances
 from pulsing.core.lookup import Lookup, actor_id_of, as_actor_id, as_node_id
-from pulsing.core.mailbox import BLOCK, DEFAULT, MAILBOX_BYTES
+from pulsing.core.mailbox import BLOCK, DEFAULT_OPTIONS, MAILBOX_BYTES
 from pulsing.core.methods import MethodTable
 from pulsing.core.preview import Preview
 from pulsing.core.ref import ActorRef
@@ -124,10 +124,10 @@ class System:
         self.dead_letters = DeadLetters(self.clock, self._report_dead_letter)
         self.preview = Preview(PREVIEW_BYTES)
         """What is shown of the messages of agents."""
-        self.mailbox = DEFAULT
-        """What actors have whose class and spawn say nothing of it."""
+        self.mailbox = DEFAULT_OPTIONS
+        """The mailbox of actors for which neither their class nor their spawn names one."""
         self.mailbox_bytes = MAILBOX_BYTES
-        """What messages of other nodes may take in the mailbox of one actor."""
+        """Bytes that messages of other nodes may take in the mailbox of one actor."""
         self.ended: deque[Ended] = deque(maxlen=ENDED_KEPT)
         self.started_wall = self.clock.wall()
         self._started = self.now()
@@ -179,7 +179,7 @@ class System:
         if self._shutdown.draining and not spec.internal:
             raise NodeLeaving(self.node_id)
         path = self.check_name(name, public, internal=spec.kind == "system")
-        if spec.mailbox is DEFAULT and self.mailbox != DEFAULT:
+        if spec.mailbox is DEFAULT_OPTIONS and self.mailbox != DEFAULT_OPTIONS:
             spec = replace(spec, mailbox=self.mailbox)
         counters = self.counters_of(spec)
         cell = (make_cell or (Cell if spec.card is None else AgentCell))(

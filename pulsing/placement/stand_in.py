@@ -98,7 +98,7 @@ class StandIn(Cell):
         while mailbox and self.state is RUNNING and self._has_room:
             envelope = mailbox.popleft()
             if mailbox.attended:
-                mailbox.left(envelope)
+                mailbox.taken_out(envelope)
             now = self.now()
             if envelope.abandoned or envelope.expired(now):
                 answers.skip(self, envelope, now)

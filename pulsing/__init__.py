@@ -118,7 +118,7 @@ async def spawn(
 
     An option that is left at its default says nothing: a class that was decorated with another keeps that one.
     """
-    from pulsing.core.supervision import said
+    from pulsing.core.supervision import not_default
     from pulsing.runtime import get_system
 
     options = {
@@ -129,7 +129,7 @@ async def spawn(
         "restart_window": restart_window,
         "mailbox": mailbox,
     }
-    return await get_system().spawn(actor, name=name, public=public, **said(spawn, options))
+    return await get_system().spawn(actor, name=name, public=public, **not_default(spawn, options))
 
 
 async def refer(actorid: ActorId | str | int) -> ActorRef:

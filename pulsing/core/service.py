@@ -16,7 +16,7 @@ from pulsing.core.ref import ActorRef
 from pulsing.core.registry import lookup_path
 from pulsing.core.seams import SYSTEM_ACTOR, SYSTEM_ACTOR_NUMBER
 from pulsing.core.spec import CellSpec, full_name
-from pulsing.core.supervision import said
+from pulsing.core.supervision import not_default
 from pulsing.core.system import System
 from pulsing.core.system_actor import SystemActor
 from pulsing.exceptions import Forbidden, NodeLeaving, PulsingRuntimeError
@@ -188,7 +188,7 @@ class PythonActorServiceProxy:
             "max_backoff": max_backoff,
         }
         call = (class_name, args, kwargs, name, public)
-        chosen = said(PythonActorServiceProxy.create_actor, options)
+        chosen = not_default(PythonActorServiceProxy.create_actor, options)
         created: dict[str, Any] = await self.ref.request("create_actor", call, chosen, 30.0)
         return created
 

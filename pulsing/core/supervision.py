@@ -72,8 +72,8 @@ class RestartPolicy:
         return self.policy != NEVER
 
 
-def said(function: Callable[..., Any], options: Mapping[str, Any]) -> dict[str, Any]:
-    """The keywords that a caller of `function` has not left at their defaults: those say nothing to a class's own."""
+def not_default(function: Callable[..., Any], options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options that differ from the defaults of `function`: the others must not override those of a class."""
     defaults = function.__kwdefaults__ or {}
     return {key: value for key, value in options.items() if not _is(value, defaults[key])}
 

@@ -18,7 +18,7 @@ from pulsing.core.ties import QUEUE, TOPIC
 from pulsing.ids import ActorId
 
 METADATA_TIMEOUT_S = 5.0
-"""After this long an actor's own hook is not waited for, and what it said last is shown."""
+"""Seconds to wait for an actor's own hook; after that, what it gave the last time is shown."""
 
 
 def actor_detail(system: System, actor: str) -> dict[str, Any] | None:
@@ -132,11 +132,11 @@ async def actor_metadata(system: System, actor: str) -> dict[str, Any] | None:
     if cell is None:
         return None
     try:
-        said = await asyncio.wait_for(cell.read_metadata(), METADATA_TIMEOUT_S)
+        metadata = await asyncio.wait_for(cell.read_metadata(), METADATA_TIMEOUT_S)
     except asyncio.TimeoutError:
-        said = cell.said or {}
+        metadata = cell.metadata or {}
     return {
-        "metadata": said,
+        "metadata": metadata,
         "agent": None if cell.spec.card is None else dict(cell.spec.card),
         "tags": dict(cell.tags or {}),
     }

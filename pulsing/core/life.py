@@ -48,12 +48,12 @@ class Life:
         "last_message_at",
         "loop",
         "messages",
+        "metadata",
         "now",
         "path",
         "public",
         "ref",
         "restarts",
-        "said",
         "spec",
         "state",
         "system",
@@ -102,8 +102,8 @@ class Life:
         self.last_message_at: float | None = None
         self.last_errors: list[tuple[float, str, str, str]] | None = None
         self.tags: dict[str, str] | None = None
-        self.said: dict[str, str] | None = None
-        """what the `metadata` hook said when the actor had started"""
+        self.metadata: dict[str, str] | None = None
+        """What the `metadata` hook gave when it was last asked; None before that."""
         self._context: contextvars.Context | None = None
         self._scope: TaskScope | None = None
         self._supervisor: Supervisor | None = None

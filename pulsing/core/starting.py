@@ -56,11 +56,11 @@ class Starting(Ending):
     async def read_metadata(self) -> dict[str, str]:
         """Ask the actor what it says of itself."""
         try:
-            said = await run_hook(self.actor, "metadata")
-            self.said = {str(key): str(value) for key, value in (said or {}).items()}
+            given = await run_hook(self.actor, "metadata")
+            self.metadata = {str(key): str(value) for key, value in (given or {}).items()}
         except Exception as raised:
             logger.warning("actor %s: metadata failed", self.label, exc_info=raised)
-        return self.said or {}
+        return self.metadata or {}
 
     # --- failure and restart -----------------------------------------------------------------------------------------
 

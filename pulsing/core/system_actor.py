@@ -246,5 +246,5 @@ def _listed(system: System, cell: Cell) -> dict[str, Any]:
         "actor_id": str(cell.actor_id.id),
         "actor_type": cell.spec.class_name,
         "uptime_secs": int(system.clock.wall() - cell.created_at),
-        "metadata": {"kind": cell.spec.kind, "state": cell.state, **card, **(cell.tags or {}), **(cell.said or {})},
+        "metadata": {"kind": cell.spec.kind, "state": cell.state, **card, **(cell.tags or {}), **(cell.metadata or {})},
     }

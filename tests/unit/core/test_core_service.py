@@ -63,7 +63,7 @@ async def test_listed_actors_show_what_they_say_of_themselves() -> None:
     async with testing.system() as system:
         described = await spawn(pul.remote(Described), name="d", system=system)
         await spawn(Counter, system=system)
-        await testing.wait_until(lambda: described.ref._cell.said)
+        await testing.wait_until(lambda: described.ref._cell.metadata)
         rows = {row["name"]: row for row in await (await get_system_actor(system)).list_actors()}
         row = rows["actors/d"]
         assert row["actor_id"] == str(described.ref.actor_id.id)

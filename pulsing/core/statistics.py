@@ -179,7 +179,7 @@ class ClassCounters:
 
 
 class AskCounters:
-    """How long callers of this node waited, by whether the actor was here and by what came of it."""
+    """How long callers of this node waited, by what came of it; `…_here` counts asks of actors of this node."""
 
     __slots__ = (
         "cancelled",
@@ -189,8 +189,8 @@ class AskCounters:
         "lost",
         "ok",
         "ok_here",
+        "timeout",
         "timeout_here",
-        "timeout_there",
     )
 
     def __init__(self) -> None:
@@ -199,7 +199,7 @@ class AskCounters:
         self.lost = LatencyCounters()
         self.cancelled = LatencyCounters()
         """given up by their callers before there was an answer"""
-        self.timeout_there = LatencyCounters()
+        self.timeout = LatencyCounters()
         self.ok_here = LatencyCounters()
         self.error_here = LatencyCounters()
         self.cancelled_here = LatencyCounters()
@@ -211,7 +211,7 @@ class AskCounters:
             ("remote", "error"): self.error,
             ("remote", "lost"): self.lost,
             ("remote", "cancelled"): self.cancelled,
-            ("remote", "timeout"): self.timeout_there,
+            ("remote", "timeout"): self.timeout,
             ("local", "ok"): self.ok_here,
             ("local", "error"): self.error_here,
             ("local", "cancelled"): self.cancelled_here,

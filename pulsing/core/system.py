@@ -527,9 +527,9 @@ class System:
             self.report(cell, "actor.long_turn", method=f"{cell.spec.bare_name}.{method}", s=round(took, 3))
 
     def _timed_out(self, envelope: Envelope) -> bool:
-        """Count it; whether the message may have been run."""
+        """Count an ask whose time is over; returns whether its message may have been run."""
         here = envelope.target.id >> 64 == self.node_id.id
-        (self.asks.timeout_here if here else self.asks.timeout_there).observe(envelope.timeout or 0.0)
+        (self.asks.timeout_here if here else self.asks.timeout).observe(envelope.timeout or 0.0)
         if not here:
             return self.router is None or not self.router.holds(envelope)
         cell = self.registry.by_id(envelope.target)

@@ -50,7 +50,7 @@ class Deadlines:
     Args:
         loop: whose timers are used.
         now: its clock.
-        expired: called with each ask whose time is over; whether it may have been run.
+        expired: called with each ask whose time is over; returns whether it may have been run.
     """
 
     __slots__ = ("_expired", "_loop", "_now", "_own", "common", "timer", "usual")

@@ -58,6 +58,7 @@ class ActorContext:
 
     @property
     def actor_id(self) -> ActorId:
+        """Id of the actor."""
         return self._cell.actor_id
 
     @property
@@ -67,17 +68,19 @@ class ActorContext:
 
     @property
     def ref(self) -> ActorRef:
+        """A reference to the actor, to be given to others."""
         return self._cell.ref
 
     @property
     def system(self) -> Any:
+        """The `ActorSystem` that the actor lives in."""
         return self._cell.system.facade
 
     def delayed(self, sec: float = 0.0) -> Delayed:
         """Call a method of this actor after `sec` seconds: `current_actor().delayed(2).method(…)`.
 
         Raises:
-            ValueError: that is no number of seconds.
+            ValueError: `sec` is no number of seconds.
         """
         check_seconds(sec, "sec")
         return Delayed(self._cell, sec)
@@ -100,10 +103,10 @@ def current_actor() -> ActorContext:
 
 
 class Delayed:
-    """Sends a call to the actor's own mailbox when the time has come; the result is dropped.
+    """Sends a call to the actor's own mailbox after a delay; the result is dropped.
 
-    A call returns the task that waits, to be cancelled; in a threaded actor's worker thread, a future of
-    `concurrent.futures` that cancels the task.
+    A call returns the task that waits, which may be cancelled; in the worker thread of a threaded actor, a future of
+    `concurrent.futures` by which the task can be cancelled.
     """
 
     __slots__ = ("_cell", "_delay")

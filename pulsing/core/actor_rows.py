@@ -22,12 +22,12 @@ ROWS_AT_ONCE = 1_000
 async def actor_rows(system: System, params: Mapping[str, Any]) -> list[dict[str, Any]] | dict[str, Any]:
     """Live actors, or with `ended` the last that have ended; Pulsing's own only with `system`.
 
-    With `waiting` those alone whose mailbox was not empty of late: of many actors they are few. With `ids` the live
-    ones of those, in any order.
+    With `waiting` only those whose mailbox was not empty of late: of many actors they are few. With `ids` only the live
+    ones among those, in any order.
 
     Returns:
-        All rows; with a `window` (see `Window.to_params`) `{"rows", "total", "filtered"}` of that part alone, and with
-        `bare` of each row its id and what it is sorted by.
+        All rows. With a `window` (see `Window.to_params`): `{"rows", "total", "filtered"}`, the rows only of that part;
+        with `bare` as well, of each row only its id and what it is sorted by.
     """
     if params.get("ids") is not None:
         found = (system.registry.by_id(ActorId.from_str(text)) for text in params["ids"])
@@ -89,12 +89,12 @@ def _row_reader(name: str) -> Callable[[dict[str, Any]], Any]:
 
 
 def _cell_reader(name: str) -> Callable[[Cell], Any]:
-    """Reads what `actor_row` says in one field, without making the row where that can be."""
+    """Reads one field of an actor's row, without making the whole row where that can be avoided."""
     return _CELL_FIELDS.get(name) or (lambda cell: actor_row(cell).get(name))
 
 
 def reader_at(wall: float) -> Callable[[str], Callable[[Cell], Any]]:
-    """The same at one moment for all actors: to ask the clock for each costs more than all else."""
+    """Readers of the fields of rows, all at one moment: asking the clock for each actor costs more than all else."""
     of_now: Mapping[str, Callable[[Cell], Any]] = {
         "rate": lambda cell: cell.messages / age if (age := wall - cell.created_at) > 1.0 else float(cell.messages),
         "age_s": lambda cell: wall - cell.created_at,
@@ -103,7 +103,7 @@ def reader_at(wall: float) -> Callable[[str], Callable[[Cell], Any]]:
 
 
 def _id_number(text: str) -> int:
-    """The place of an id among those of a node's actors; what is none comes after all."""
+    """The place of an id among those of a node's actors; a text that is no id comes after all."""
     try:
         return ActorId.from_str(text).id
     except ValueError:

@@ -30,7 +30,7 @@ _settled: WeakSet[System] = WeakSet()
 
 
 def settle(system: System) -> None:
-    """Take note of a system, so that a forked child leaves it alone."""
+    """Take note of a system, so that a child process made by fork leaves it alone."""
     _settled.add(system)
 
 

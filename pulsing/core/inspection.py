@@ -34,7 +34,7 @@ def register_inspectors(system: System) -> None:
         agents=lambda params: agent_rows(system),
         names=lambda params: name_rows(system),
         members=lambda params: member_rows(system),
-        cluster=lambda params: cluster_row(system),
+        cluster=lambda params: standalone_row(),
         events=lambda params: [event_row(system, e) for e in system.events.recent(_limit(params))],
         dead_letters=lambda params: [letter_row(system, e) for e in system.dead_letters.recent(_limit(params))],
     )
@@ -92,8 +92,8 @@ def member_rows(system: System) -> list[dict[str, Any]]:
     ]
 
 
-def cluster_row(system: System) -> dict[str, Any]:
-    """The cluster of a node that has no other."""
+def standalone_row() -> dict[str, Any]:
+    """What a node without a cluster says of its cluster."""
     return {"name": "pulsing", "mode": "standalone", "size": 1, "by_status": {"alive": 1}, "agreed": True}
 
 

@@ -11,13 +11,13 @@ from pulsing.core.envelope import Envelope
 from pulsing.exceptions import Overloaded
 
 LONG_WAIT_S = 0.1
-"""Whoever has waited for less is not looked at."""
+"""A message that has waited for less is not looked at."""
 MARGIN = 1.5
-"""A call has enough time left if it is so many times what others took."""
+"""A call has enough time left if that is so many times what its method usually takes."""
 WAY_BACK = 0.02
-"""This part of the time that a caller on another node has granted is kept for the answer's way,"""
+"""Part of the time granted by a caller on another node that is kept for the answer's way."""
 WAY_BACK_AT_MOST_S = 1.0
-"""but no more than this."""
+"""Most seconds that are kept for it."""
 
 
 def comes_too_late(envelope: Envelope, now: float, usual: float) -> bool:
@@ -36,6 +36,6 @@ def comes_too_late(envelope: Envelope, now: float, usual: float) -> bool:
 
 
 def waited_too_long(envelope: Envelope) -> Overloaded:
-    """What the caller gets."""
+    """The error of a call that is not run because it would be answered too late."""
     method = envelope.method or "receive"
     return Overloaded(f"wait for {method} of {envelope.target}, in seconds,", envelope.timeout or 0.0)

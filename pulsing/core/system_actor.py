@@ -72,7 +72,7 @@ class SystemActor:
         return None if cell is None else {"name": cell.path, "class": cell.spec.class_name, "id": str(cell.actor_id)}
 
     def stop_actor(self, actor_id: str, timeout: float | None = 30.0) -> bool:
-        """Begin to stop an actor of this node; whether there is one. Its end is told to those who watch it."""
+        """Begin to stop an actor of this node; returns whether there is one. Its end is told to those who watch it."""
         check_seconds(timeout, "timeout")
         cell = self._system.registry.by_id(ActorId.from_str(actor_id))
         if cell is None or cell.spec.kind == "system":
@@ -81,10 +81,17 @@ class SystemActor:
         return True
 
     async def end_actor(self, actor_id: str, wait_s: float) -> dict[str, Any]:
-        """Stop an actor of this node, and wait so long for its end; the running message gets its usual time.
+        """Stop an actor of this node, and wait for its end.
+
+        The running message gets its usual time, however short the wait.
+
+        Args:
+            actor_id: text of its id.
+            wait_s: seconds to wait.
 
         Returns:
-            `{"stopped", "state", "failed_asks"}`: whether it is over by now, and how many asks failed unheard.
+            `{"stopped", "state", "failed_asks"}`: whether it has ended by now, its state, and how many asks failed
+            because they still waited in its mailbox.
 
         Raises:
             ActorNotFound: it is not here any more.

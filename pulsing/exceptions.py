@@ -180,7 +180,7 @@ class SystemStopped(PulsingRuntimeError, RuntimeError):
 
 
 class WrongLoop(PulsingRuntimeError, RuntimeError):
-    """Asked for in a thread or on a loop where it cannot be had; the text says what to do instead."""
+    """The call cannot be made in this thread or on this event loop; the text says what to do instead."""
 
 
 class ActorNotFound(PulsingRuntimeError, LookupError, RuntimeError):
@@ -229,7 +229,8 @@ class MailboxFull(PulsingRuntimeError, RuntimeError):
     maybe_executed = False
 
     def __init__(self, name: str, capacity: int) -> None:
-        super().__init__(f"Mailbox of {name} is full (it takes {capacity} messages and 64 MiB)")
+        room = f"{capacity} messages, and node.mailbox_bytes of those from other nodes"
+        super().__init__(f"Mailbox of {name} is full (it takes {room})")
         self.name = name
         self.capacity = capacity
 

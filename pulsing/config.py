@@ -43,14 +43,19 @@ class SystemConfig:
     addr: str | None = None
     """where to listen, `host:port`; None for a system without a listener"""
     seeds: tuple[str, ...] = ()
+    """addresses to join through, `host:port` or `dns://name:port`"""
     passphrase: str | None = field(default=None, repr=False)
+    """the common secret of the cluster's nodes, by which links are also encrypted"""
     passphrase_file: str | Path | None = None
     """a file whose first line is the passphrase"""
     token_file: str | Path | tuple[str | Path, ...] | None = None
-    """instead of the user's own; several while tokens are changed, the new one first"""
+    """a token file to use instead of the user's own; several while tokens are changed, the new one first"""
     tls: TLSConfig | None = None
+    """certificates of the site's own authority; None for those that follow from the passphrase, or for plain links"""
     head_addr: str | None = None
+    """address of the head node to join, instead of seeds"""
     is_head_node: bool = False
+    """whether others join through this node alone"""
     advertise: str | None = None
     """address that others dial when it differs from `addr`"""
     control_port: int = 0
@@ -58,14 +63,19 @@ class SystemConfig:
     ports: str | None = None
     """first and last port, as `7700-7799`, among which a free one is taken where any would do"""
     cluster: str = "pulsing"
+    """name of the cluster; nodes of another name are refused"""
     insecure: bool | None = None
+    """whether links go without any secret"""
     allow_pickle: bool = False
+    """whether links carry pickled values where the other end agrees"""
     allow_remote_subprocess: tuple[str, ...] = ()
     """programs that other nodes may start here: names in PATH, or absolute paths"""
     join_timeout: float | None = None
     """seconds within which a seed must have answered; None to go on alone"""
     admin: bool | None = None
+    """whether the admin plane is served; None: where the node has links, or `admin_addr` is given"""
     admin_addr: str | None = None
+    """where it is served, `host:port`; None for 127.0.0.1:8700 or the next free port"""
     node_name: str | None = None
     """what people call the node; by default the host's name, with a number from the second one on"""
     detector: str = "lan"
@@ -73,29 +83,31 @@ class SystemConfig:
     queue_path: str = "./queue_storage"
     """folder under which queues keep their files"""
     events_kept: int = 5_000
+    """events that are remembered"""
     letters_kept: int = 1_000
+    """dead letters that are remembered"""
     letters_kept_bytes: int = 8 << 20
-    """what messages that can be sent again may take together"""
+    """bytes of their messages that are kept, so that they can be sent again"""
     mailbox_capacity: int = 1_000
-    """messages that may wait for an actor whose class and spawn say nothing of it"""
+    """messages that may wait for an actor, unless its class or its spawn says otherwise"""
     mailbox_bytes: int = 64 << 20
-    """what messages of other nodes may take in one mailbox"""
+    """bytes that messages of other nodes may take in one mailbox"""
     user_bytes: int = 512 << 20
-    """what messages of other nodes may take together on this one"""
+    """bytes that messages of other nodes may take together on this node"""
     busy_poll_us: int = 500
     """microseconds for which the loop stays awake after a message of another node, where that pays; 0 for not at all"""
     public_names: int = 10_000
     """public names that this node may have"""
     ask_timeout: float = 30.0
-    """seconds that asks of this node wait that say nothing of it"""
+    """seconds that an ask of this node waits, unless it says otherwise"""
     max_message_bytes: int = 16 << 20
-    """what one value may take on links, with its attachments; the same on all nodes"""
+    """bytes that one value may take on links, with its attachments; the same on all nodes"""
     window_frames: int = 1024
     """messages that this node has under way to another, 256 to 1024"""
     window_bytes: int = 8 << 20
-    """about how many bytes of them, 1 to 8 MiB"""
+    """bytes, about, of the messages that this node has under way to another, 1 to 8 MiB"""
     pending_asks: int = 10_000
-    """asks of this node that wait for another's answers, at most 10,000"""
+    """asks of this node that may wait for the answers of one other node, at most 10,000"""
     stream_items: int = 32
     """items of one stream that this node has under way to another, at most 32"""
     ended_kept: int = 1_000
@@ -109,15 +121,27 @@ class SystemConfig:
         self._check_types()
         if self.is_head_node and self.head_addr:
             raise ValueError("Cannot set both is_head_node and head_addr")
+        if isinstance(self.seeds, str):
+            raise ValueError(f"seeds is a list of addresses, not one: {self.seeds!r}")
+        if not isinstance(self.seeds, tuple):
+            object.__setattr__(self, "seeds", tuple(self.seeds or ()))
+        self._check_security()
+        self._check_numbers()
+        if self.detector not in ("lan", "fast"):
+            raise ValueError(f"detector is lan or fast, got {self.detector!r}")
+
+    def _check_security(self) -> None:
         if self.insecure and self.passphrase:
             raise ValueError("insecure=True and a passphrase exclude each other")
         if self.insecure and self.tls is not None:
             raise ValueError("certificates do not replace the common secret: tls= cannot go with insecure=True")
         if self.insecure and self.allow_pickle:
             raise ValueError("allow_pickle needs authenticated links: it cannot go with insecure=True")
+
+    def _check_numbers(self) -> None:
         if not 0 <= self.control_port <= 65535:
             raise ValueError(f"control_port is a port number or 0, got {self.control_port}")
-        self.free_ports  # noqa: B018 - refuses what are none
+        self.free_ports  # noqa: B018 - refuses what is no range of ports
         kept = ("events_kept", "letters_kept", "ended_kept", "links_kept")
         for name in (*kept, "mailbox_capacity", "mailbox_bytes", "user_bytes"):
             if getattr(self, name) < 1:
@@ -126,14 +150,8 @@ class SystemConfig:
             raise ValueError(f"busy_poll_us is at most 100000 microseconds, or 0, got {self.busy_poll_us}")
         if not (isfinite(self.ask_timeout) and self.ask_timeout > 0):
             raise ValueError(f"ask_timeout is a positive number of seconds, got {self.ask_timeout}")
-        if self.detector not in ("lan", "fast"):
-            raise ValueError(f"detector is lan or fast, got {self.detector!r}")
         if self.join_timeout is not None and not self.join_timeout > 0:  # not a number, too
             raise ValueError(f"join_timeout must be positive, got {self.join_timeout}")
-        if isinstance(self.seeds, str):
-            raise ValueError(f"seeds is a list of addresses, not one: {self.seeds!r}")
-        if not isinstance(self.seeds, tuple):
-            object.__setattr__(self, "seeds", tuple(self.seeds or ()))
 
     def _check_types(self) -> None:
         """Refuse what is no text, or neither True nor False, where only that makes sense."""

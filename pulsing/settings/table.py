@@ -23,11 +23,19 @@ _NODE = (
     ),
     Option("ports", PORTS, None, "Ports among which links and membership take a free one.", "any free one"),
     Option("control_port", within(COUNT, 0, 65_535), 0, "Port on which membership listens; 0 for any free one."),
-    Option("detector.profile", choice("lan", "fast"), "lan", "How patient: fast sees a death, and a pause, in 3 s."),
+    Option(
+        "detector.profile",
+        choice("lan", "fast"),
+        "lan",
+        "How patient failure detection is; with fast, a node is dead after 3 s of silence.",
+    ),
     Option("queue.base_path", TEXT, "./queue_storage", "Folder under which queues keep their files."),
     Option("node.name", TEXT, None, "What people call the node.", "the host's name"),
     Option(
-        "node.mailbox", within(COUNT, 1), 1_000, "Messages that may wait for an actor that says nothing of it itself."
+        "node.mailbox",
+        within(COUNT, 1),
+        1_000,
+        "Messages that may wait for an actor, unless its class or spawn says otherwise.",
     ),
     Option(
         "node.mailbox_bytes", within(COUNT, 1), 64 << 20, "Bytes that messages of other nodes may take in one mailbox."
@@ -44,17 +52,29 @@ _NODE = (
         "node.ask_timeout",
         within(NUMBER, 0.001),
         30.0,
-        "Seconds that an ask waits for its answer where it says nothing itself.",
+        "Seconds that an ask waits for its answer, unless it says otherwise.",
     ),
     Option("link.max_message_bytes", within(COUNT, 1), 16 << 20, "Bytes of one value on links; the same on all nodes."),
     Option("link.window_frames", within(COUNT, 1), 1_024, "Messages under way to one other node; 256 to 1024."),
-    Option("link.window_bytes", within(COUNT, 1), 8 << 20, "About how many bytes of them; 1 to 8 MiB."),
+    Option(
+        "link.window_bytes",
+        within(COUNT, 1),
+        8 << 20,
+        "Bytes of messages under way to one other node, about; 1 to 8 MiB.",
+    ),
     Option("link.pending_asks", within(COUNT, 1), 10_000, "Asks that wait for one other node, at most 10,000."),
     Option("link.stream_items", within(COUNT, 1), 32, "Items of one stream under way to one other node, at most 32."),
 )
 
 _CREDENTIALS = (
-    Option("passphrase", TEXT, None, "Encrypts links; the same on all nodes.", "none", secret=True),
+    Option(
+        "passphrase",
+        TEXT,
+        None,
+        "The common secret, which also encrypts links; the same on all nodes.",
+        "none",
+        secret=True,
+    ),
     Option("passphrase_file", TEXT, None, "A file whose first line is the passphrase.", "none"),
     Option(
         "token_file", WORDS, None, "Files of the common secret, the new one first.", "~/.config/pulsing/cluster.token"
@@ -119,7 +139,7 @@ _SUBPROCESS = (
         "subprocess.variables",
         WORDS,
         ("LANG", "LC_*", "TZ", "TERM"),
-        "Environment variables that others may set for them; * stands for any part of a name.",
+        "Environment variables that other nodes may set for such programs; * stands for any part of a name.",
     ),
     Option(
         "subprocess.resources",
@@ -148,8 +168,10 @@ _VALUES = (
 _FIGURES = (
     Option("metrics.enabled", FLAG, True, "Whether /metrics is served."),
     Option("metrics.detailed", FLAG, True, "Whether /metrics/detailed is served."),
-    Option("metrics.openmetrics", FLAG, False, "Answer in OpenMetrics those who accept it; text else."),
-    Option("metrics.legacy_names", FLAG, False, "Show three metrics under the names that they had earlier, too."),
+    Option(
+        "metrics.openmetrics", FLAG, False, "Answer in OpenMetrics where that is accepted, else in the text format."
+    ),
+    Option("metrics.legacy_names", FLAG, False, "Show three metrics under their earlier names as well."),
     Option("metrics.exclude", WORDS, (), "Families to leave out; * stands for any part of a name."),
     Option("metrics.include_default_registry", FLAG, True, "Append what the program itself has registered."),
     Option("metrics.max_pairs", within(COUNT, 1), 100, "Methods with series of their own; the rest is _other."),
@@ -160,19 +182,24 @@ _FIGURES = (
     Option("history.enabled", FLAG, True, "Whether the last day of the node is remembered, for its charts."),
     Option("events.capacity", within(COUNT, 1), 5_000, "Events that are remembered."),
     Option("dead_letters.capacity", within(COUNT, 1), 1_000, "Dead letters that are remembered."),
-    Option("dead_letters.keep_bytes", within(COUNT, 0), 8 << 20, "Bytes of messages that can be sent again."),
+    Option(
+        "dead_letters.keep_bytes",
+        within(COUNT, 0),
+        8 << 20,
+        "Bytes of their messages that are kept, so that they can be sent again.",
+    ),
     Option("actors.ended", within(COUNT, 1), 1_000, "Actors that have ended and can still be listed."),
     Option("links.closed", within(COUNT, 1), 256, "Closed links that can still be listed."),
     Option("audit.capacity", within(COUNT, 1), 1_000, "Actions that are remembered."),
     Option("tracing.mode", choice("auto", "off"), "auto", "auto: spans where OpenTelemetry is set up."),
-    Option("tracing.ratio", within(NUMBER, 0, 1), 0.01, "Share of the traces that begin here and are kept."),
+    Option("tracing.ratio", within(NUMBER, 0, 1), 0.01, "Share of the traces that begin here that is kept."),
     Option(
         "logs.level",
         choice("debug", "info", "warning", "error"),
         "info",
         "The least that the log of `pulsing serve` and `pulsing actor` shows.",
     ),
-    Option("logs.format", choice("text", "json"), "text", "How it shows it: lines for people, or for machines."),
+    Option("logs.format", choice("text", "json"), "text", "Whether that log has lines for people or for machines."),
 )
 
 _CHECKS = tuple(

@@ -21,7 +21,7 @@ from pulsing.node.peer import Peer
 from pulsing.node.redials import Redials
 from pulsing.node.references import teach
 from pulsing.node.rows import closed_row, link_rows, totals_row
-from pulsing.node.totals import LinkTotals
+from pulsing.node.totals import Connect, LinkTotals
 from pulsing.node.watching import Watches
 from pulsing.tasks import TaskScope
 from pulsing.transport.base import Connection, ConnectionHandler, DialFailed, DialledSelf, Listener, Transport
@@ -49,7 +49,7 @@ class Node:
         transport: the way to other nodes.
         allow_pickle: agree to pickled values on links whose other end agrees too.
         closed_kept: closed links that can still be listed.
-        user_bytes: what messages of other nodes may take together.
+        user_bytes: bytes that messages of other nodes may take together.
         bounds: how much of what the protocol grants each link uses; None for all of it.
         max_message: bytes that one value may take, with its attachments.
         busy_poll_s: seconds for which the loop is kept awake after a message.
@@ -69,7 +69,9 @@ class Node:
     ) -> None:
         self.system = system
         self.auth_failure: AuthFailed | None = None
+        """The last refusal of this node's secret; None where there was none."""
         self.membership: Membership
+        """Set by `begin`."""
         self._transport = transport
         self._allow_pickle = allow_pickle
         self.budget = Budget(user_bytes)
@@ -205,35 +207,41 @@ class Node:
         try:
             connection = await self._transport.dial(addr, self.attach_dialled)
         except DialledSelf:
-            self._hopes_end(addr, "the address leads to this very node")
+            self._end_attempt(addr, "the address leads to this very node")
             self.membership.connected(self.system.node_id, addr, None)
         except DialFailed as error:
-            self.totals.connects["refused" if error.refused else "timeout" if error.timed_out else "failed"] += 1
-            self._redials.failed(addr, self.system.now())
-            self._hopes_end(addr, error.reason)
-            self.membership.dial_failed(addr, error.refused, error.reason)
+            outcome: Connect = "refused" if error.refused else "timeout" if error.timed_out else "failed"
+            self._dial_failed(addr, outcome, error.reason)
         except AuthFailed as error:
-            self.totals.connects["auth"] += 1
-            self.totals.errors["auth"] += 1
-            if self.auth_failure is None:
-                logger.warning("%s", error)
-            self.auth_failure = error
-            self._refusals[addr] = self.system.now() + AUTH_PAUSE_S, str(error)
-            self._hopes_end(addr, str(error))
-            self.membership.dial_failed(addr, False, str(error))
+            self._secret_refused(addr, error)
         except OSError as error:
-            self.totals.connects["failed"] += 1
-            self._redials.failed(addr, self.system.now())
-            self._hopes_end(addr, str(error))
-            self.membership.dial_failed(addr, False, str(error))
+            self._dial_failed(addr, "failed", str(error))
         else:
             self._refusals.pop(addr, None)
             self._redials.succeeded(addr)
-            self._hopes_end(addr, "another node answers there")
+            self._end_attempt(addr, "another node answers there")
             self.membership.connected(connection.peer.node_id, addr, connection.peer.control_port)
 
-    def _hopes_end(self, addr: str, reason: str) -> None:
-        """An attempt is over: what waited for a link that did not come by it fails."""
+    def _dial_failed(self, addr: str, outcome: Connect, reason: str) -> None:
+        """Nobody could be reached at an address: it is left alone for a moment."""
+        self.totals.connects[outcome] += 1
+        self._redials.failed(addr, self.system.now())
+        self._end_attempt(addr, reason)
+        self.membership.dial_failed(addr, outcome == "refused", reason)
+
+    def _secret_refused(self, addr: str, error: AuthFailed) -> None:
+        """The node at an address has another secret: it is left alone for longer, since guesses are counted there."""
+        self.totals.connects["auth"] += 1
+        self.totals.errors["auth"] += 1
+        if self.auth_failure is None:
+            logger.warning("%s", error)
+        self.auth_failure = error
+        self._refusals[addr] = self.system.now() + AUTH_PAUSE_S, str(error)
+        self._end_attempt(addr, str(error))
+        self.membership.dial_failed(addr, False, str(error))
+
+    def _end_attempt(self, addr: str, reason: str) -> None:
+        """Fail what waited for a link that did not come about by this attempt."""
         for peer in self._dialling.pop(addr, []):
             if peer.link is None:
                 self._fail_waiting(peer, reason)

@@ -151,7 +151,7 @@ class Detector:
             effects += self._begin(now)
         return effects
 
-    def heard(self, node_id: int, now: float) -> list[Effect]:
+    def heard(self, node_id: int) -> list[Effect]:
         """Take a sign of life from a member: an ack, or any bytes at all."""
         if self._probe is not None and self._probe.target == node_id:
             # A node that doubts itself waits longer for answers, but who is answered need not wait for the next round.
@@ -172,7 +172,7 @@ class Detector:
         if probe.target == sender:
             self.rtts[sender] = now - probe.sent_at
             self.round_trips.observe(self.rtts[sender])
-        return self.heard(probe.target, now)
+        return self.heard(probe.target)
 
     def nack(self, sender: int, seq: int) -> None:
         """Take a helper's word that it is there, although the target is not."""

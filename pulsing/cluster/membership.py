@@ -304,7 +304,7 @@ class Membership:
         peer.hear(now)
         if peer.member.status == "left":
             return
-        self._perform(self._detector.heard(node_id, now), now)
+        self._perform(self._detector.heard(node_id), now)
         if peer.must_refute and now - peer.told_at >= self.profile.probe_timeout:
             self._trials.confront(peer, peer.rumour(), now)
 

@@ -337,7 +337,7 @@ class Link:
         if frame.reason in GOODBYES and not self.session.said_goodbye:
             self.ending = cast(Ending, frame.reason)
         self.retire()
-        self.peer.link_closing(self)
+        self.peer.link_closing()
 
     # --- the end ---------------------------------------------------------------------------------------------------
 

@@ -188,8 +188,8 @@ class Peer:
             if timer is not None:
                 timer.cancel()
 
-    def link_closing(self, link: Link) -> None:
-        """A link carries nothing new any more."""
+    def link_closing(self) -> None:
+        """One of the links carries nothing new any more."""
         self._choose()
         if self._lines and self.link is None:
             self.node.connect(self)

@@ -20,15 +20,16 @@ if TYPE_CHECKING:
     from pulsing.node.link import Link
 
 CREDIT_EVERY = WINDOW_FRAMES // 4
-"""Room is given back to the other side for so many messages at once,"""
+"""Messages after which room is given back to the other side."""
+
 CREDIT_EVERY_BYTES = WINDOW_BYTES // 8
-"""or as soon as so many bytes have come since the last time: two large values fill the window."""
+"""Bytes after which it is given back before that: two large values fill the window."""
 
 AT_ONCE = 64
-"""So many are delivered in one turn of the loop: their answers show whether more of them should be asked for."""
+"""Messages delivered in one turn of the loop: their answers show whether more should be asked for."""
 HELD_BYTES = 8 * WINDOW_BYTES
-"""Above this nothing more is held back: it is refused where it has to wait for another link, and delivered where it is
-held back by answers, since the budget of the node counts it then."""
+"""Bytes above which no further message is held back. One that has to wait for another link is refused then; one that
+waits because answers have piled up is delivered, since the budget of the node counts it."""
 
 IDS_KEPT = 1024
 
@@ -214,7 +215,7 @@ class Arrivals:
         return arrival
 
     def _id_of(self, number: int) -> ActorId:
-        """Making an id checks it, which costs more than to remember those in use."""
+        """The id behind a number. Making one checks it, which costs more than remembering those in use."""
         if len(self._ids) >= IDS_KEPT:
             self._ids.clear()
         actor_id = self._ids[number] = ActorId(number)
@@ -248,7 +249,7 @@ class Arrivals:
             self._link.send(Room(target))
 
     def _is_systems(self, target: ActorId) -> bool:
-        """Whether it is an actor of the system, which is to be reached in whatever need."""
+        """Whether it is an actor of the system, which must be reached even when memory is short."""
         cell = self._system.registry.by_id(target)
         return cell is not None and cell.spec.kind == "system"
 

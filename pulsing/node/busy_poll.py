@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 
 SELDOM = 63
-"""So many messages at most are let pass, after some polls in vain, before the next one is tried."""
+"""After polls in vain, at most so many messages pass without a poll."""
 
 _yield_processor: Callable[[], None] = getattr(os, "sched_yield", lambda: None)
 

@@ -120,7 +120,7 @@ class Lines:
                 self._turns.append(target)
 
     def release_all(self) -> None:
-        """Nothing that was said of actors, or of room for large messages, holds any longer, nor what was seen."""
+        """Forget which actors are full, that room for large messages is short, and how long calls took."""
         for line in self._lines.values():
             line.forget()
         for name in list(self._full):

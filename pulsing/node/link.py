@@ -54,7 +54,7 @@ logger = logging.getLogger(__name__)
 PROTOCOL_ERROR = 1002
 
 WATCH_AFTER_S = 0.01
-"""Callers who wait for longer are watched: if they leave, the other side is told."""
+"""Seconds after which a caller who still waits is watched: if it leaves, the other side is told."""
 
 _NO_KWARGS: dict[str, Any] = {}
 
@@ -91,7 +91,7 @@ class Link:
         """Why it ended, or will."""
         self._watching: asyncio.TimerHandle | None = None
         self._watched = 0
-        """The last of our requests whose caller is watched, or had its answer soon."""
+        """Number of the last request whose caller is watched, or was answered before that."""
         self.outbox = Outbox(connection, self.system.loop, self._close_if_done)
         self.arrivals = Arrivals(self)
         self.values = codec

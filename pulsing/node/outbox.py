@@ -16,15 +16,15 @@ from pulsing.wire.limits import ACTIVE_TRANSFERS, CHUNK
 from pulsing.wire.session import SMALL, WINDOW_BYTES
 
 EARLY = 24
-"""So many frames go out before the turn is over: the other end begins with them while this one makes the rest."""
+"""Frames that are sent off before the turn is over: the other end begins with them while this one makes the rest."""
 EARLY_AT_MOST = 64
-"""Then twice as many each time, up to this: by then the other end has enough to do, and each message costs."""
+"""Later in the turn each such part has twice as many frames, up to this: the other end has enough to do by then, and
+each message costs."""
 MESSAGE_TARGET = 512 * 1024
-"""A WebSocket message is closed when it has grown to so many bytes; the other end takes a megabyte at most, chunks
-apart."""
+"""Bytes at which a WebSocket message is closed; the other end takes a megabyte at most, chunks apart."""
 PILE = 4 * WINDOW_BYTES
-"""When so many bytes wait, answers have piled up: messages take no more than a window. Nothing is begun then that would
-be answered, until half of it is gone."""
+"""When so many bytes wait, answers have piled up, for messages take no more than a window. No message of the other end
+is run then until half of the pile is gone."""
 
 
 class Outbox:

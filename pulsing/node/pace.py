@@ -13,10 +13,10 @@ from pulsing.core.envelope import Envelope, Reply
 from pulsing.core.late import MARGIN
 
 BELIEVED_FOR = 2.0
-"""A time that was taken is believed for so many times itself; by then there is another one, where calls go on."""
+"""A measured time holds for so many times its own length; where calls go on there is a newer one by then."""
 
 _NOTHING_SEEN = (inf, inf)
-"""Seconds that a call took, and how many of them passed for each message that left the line meanwhile."""
+"""Seconds that a call took, and the seconds for each message that left the line meanwhile."""
 
 Waiting: TypeAlias = "tuple[Envelope, asyncio.Future[None] | None]"
 """A message, and what is to be resolved when a link has taken it."""
@@ -35,7 +35,7 @@ class Line(deque[Waiting]):
         super().__init__()
         self.now = now
         self.departed = 0
-        """Messages that stood in it and do no more, without those that were refused."""
+        """Messages that have left the line, without those that were refused."""
         self._paces: dict[str | None, _Pace] = {}
 
     def remove_first(self) -> Envelope:

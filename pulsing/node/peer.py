@@ -24,7 +24,7 @@ PATIENCE_S = 5.0
 """How long messages wait for those that were sent before them over another link."""
 HEARD_EVERY_S = 0.1
 LATELY_S = 1.0
-"""A link over which bytes came so lately proves as much as a new one would."""
+"""A link over which bytes came within so many seconds proves as much as a new one would."""
 
 
 class Peer:
@@ -47,7 +47,7 @@ class Peer:
         self.sequence = sequence
         """Number of the last message that was sent."""
         self.delivered = 0
-        """Highest number among the messages that came and were delivered."""
+        """Highest number among the messages that were delivered here."""
         self.holds_back = False
         """Whether messages wait for those that another link may still bring."""
         self._patience: asyncio.TimerHandle | None = None

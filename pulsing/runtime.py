@@ -163,6 +163,27 @@ async def start_system(
     inner = System(node_id=node_id, clock=clock, random=random)
     start_system_actors(inner)
     register_inspectors(inner)
+    _configure(inner, config)
+    system = ActorSystem(inner)
+    try:
+        if before_joining is not None:
+            before_joining(inner)
+        for prepare in preparers:
+            await prepare(system, config)
+        if config.networked:
+            from pulsing.cluster.joining import join_network
+
+            await join_network(inner, config, transport_for, through)
+        for start in starters:
+            await start(system, config)
+    except BaseException:
+        await inner.shutdown(drain=0)
+        raise
+    return system
+
+
+def _configure(inner: System, config: SystemConfig) -> None:
+    """Give a system its limits, and how much of what happened it remembers."""
     inner.events.remember(config.events_kept)
     inner.dead_letters.remember(config.letters_kept)
     inner.ended = deque(maxlen=config.ended_kept)
@@ -183,22 +204,6 @@ async def start_system(
         "pending_asks": config.pending_asks,
         "stream_items": config.stream_items,
     }
-    system = ActorSystem(inner)
-    try:
-        if before_joining is not None:
-            before_joining(inner)
-        for prepare in preparers:
-            await prepare(system, config)
-        if config.networked:
-            from pulsing.cluster.joining import join_network
-
-            await join_network(inner, config, transport_for, through)
-        for prepare in starters:
-            await prepare(system, config)
-    except BaseException:
-        await inner.shutdown(drain=0)
-        raise
-    return system
 
 
 def _letter_packing(inner: System) -> Packing:

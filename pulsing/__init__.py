@@ -262,9 +262,9 @@ async def _start_admin(system: ActorSystem, config: SystemConfig) -> None:
 
 
 async def _start_tracing(system: ActorSystem, config: SystemConfig) -> None:
-    import logging
     import os
 
+    from pulsing.logs import logger_of
     from pulsing.tracing import instrument, wanted
 
     chosen = config.settings
@@ -272,7 +272,7 @@ async def _start_tracing(system: ActorSystem, config: SystemConfig) -> None:
         try:
             instrument(None if chosen is None else chosen["tracing.ratio"].value)
         except ImportError as error:
-            logging.getLogger("pulsing").warning("no spans: %s; pip install pulsing[otel]", error)
+            logger_of("pulsing").warning("no spans: %s; pip install pulsing[otel]", error)
 
 
 layers.environments.append(_start_inside_ray)

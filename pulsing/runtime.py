@@ -7,7 +7,6 @@ the package fills in: the imports keep pointing down.
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import random
 from collections import deque
@@ -27,11 +26,12 @@ from pulsing.core.system import System
 from pulsing.exceptions import NotInitialized
 from pulsing.ids import NodeId
 from pulsing.layers import features, preparers, starters
+from pulsing.logs import logger_of
 
 if TYPE_CHECKING:
     from pulsing.cluster.joining import Through, TransportFor
 
-logger = logging.getLogger("pulsing")
+logger = logger_of("pulsing")
 
 
 class ActorSystem:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Coroutine
 from typing import Any
 
-logger = logging.getLogger("pulsing.tasks")
+from pulsing.logs import logger_of
+
+logger = logger_of("pulsing.tasks")
 
 
 class TaskScope:

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import fnmatch
 import json
-import logging
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from pulsing.clock import Clock
+from pulsing.logs import logger_of
 
-logger = logging.getLogger("pulsing.audit")
+logger = logger_of("pulsing.audit")
 
 HIDDEN = "•••"
 MAX_PARAMETERS = 16 * 1024

@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import hmac
-import logging
 import os
 import secrets
 from collections import Counter, OrderedDict
@@ -18,8 +17,9 @@ from pathlib import Path
 
 from pulsing.admin.settings import AdminSettings, Principal, Role, default_token_file
 from pulsing.clock import Clock
+from pulsing.logs import logger_of
 
-logger = logging.getLogger("pulsing.admin")
+logger = logger_of("pulsing.admin")
 
 CODE_LIFE_S = 900.0
 MAX_SESSIONS = 1_000

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import secrets
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
@@ -27,8 +26,9 @@ from pulsing.admin.sources import Question, Sources, Subscribe
 from pulsing.admin.times import rfc3339
 from pulsing.clock import Clock
 from pulsing.exceptions import PulsingError
+from pulsing.logs import logger_of
 
-logger = logging.getLogger("pulsing.admin")
+logger = logger_of("pulsing.admin")
 
 MAX_SUBSCRIPTIONS = 16
 MAX_FRAMES = 256

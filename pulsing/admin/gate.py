@@ -7,7 +7,6 @@ something allows it. The door also counts and limits, sets the security headers,
 from __future__ import annotations
 
 import contextlib
-import logging
 import time
 from collections.abc import Callable
 from typing import Any
@@ -26,8 +25,9 @@ from pulsing.admin.routing import Access, Route, RouteTable
 from pulsing.admin.settings import AdminSettings, Principal
 from pulsing.admin.visit import Visit
 from pulsing.clock import Clock
+from pulsing.logs import logger_of
 
-logger = logging.getLogger("pulsing.admin")
+logger = logger_of("pulsing.admin")
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
@@ -18,8 +17,9 @@ from pulsing.admin.times import rfc3339
 from pulsing.clock import Clock
 from pulsing.core.statistics import LATENCY_BOUNDS, Latency, SystemStatistics
 from pulsing.core.vitals import cpu_s, rss_bytes
+from pulsing.logs import logger_of
 
-logger = logging.getLogger("pulsing.admin")
+logger = logger_of("pulsing.admin")
 
 EVERY_S = 1.0
 CHECKS_EVERY_S = 5.0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 from collections import deque
 from collections.abc import Callable
 from typing import Any
@@ -16,8 +15,9 @@ from pulsing.core.following import Following
 from pulsing.core.inspection import event_row
 from pulsing.exceptions import PulsingError
 from pulsing.ids import NodeId
+from pulsing.logs import logger_of
 
-logger = logging.getLogger("pulsing.admin")
+logger = logger_of("pulsing.admin")
 
 KEPT = 5_000
 WAITING = 1_000

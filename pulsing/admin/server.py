@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 from collections.abc import Generator
 from functools import partial
 from typing import Any, cast
@@ -18,8 +17,9 @@ from pulsing.admin.patience import PatientProtocol
 from pulsing.admin.plane import Plane
 from pulsing.admin.reach import reachable_as
 from pulsing.admin.settings import AdminSettings, Principal
+from pulsing.logs import logger_of
 
-logger = logging.getLogger("pulsing.admin")
+logger = logger_of("pulsing.admin")
 
 GRACE_S = 2
 MAX_CONNECTIONS = 256

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -12,13 +11,14 @@ from pulsing.admin.door import Door, open_door
 from pulsing.admin.environment import settings_from
 from pulsing.admin.run_file import RunningNode, leave_note, runtime_directory
 from pulsing.exceptions import AddressInUse
+from pulsing.logs import logger_of
 from pulsing.settings import Settings, resolve
 from pulsing.transport.threads import in_own_thread
 
 if TYPE_CHECKING:
     from pulsing.admin.server import AdminServer
 
-logger = logging.getLogger("pulsing.admin")
+logger = logger_of("pulsing.admin")
 
 
 async def serve_admin(system: Any, addr: str | None, chosen: Settings | None = None) -> None:

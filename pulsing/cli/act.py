@@ -12,7 +12,8 @@ from pulsing.cli.client import Client, ServerEvent, segment
 from pulsing.cli.connection import Output
 from pulsing.cli.errors import FAILED, TIMED_OUT, USAGE, CliError
 from pulsing.cli.output import Format, complain, show_object, write_line
-from pulsing.cli.text import one_line, to_json
+from pulsing.cli.text import to_json
+from pulsing.logs import one_line
 
 # The node ends a call at its deadline; the answer needs a moment more to get here.
 _MARGIN_S = 5.0

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from pulsing.cli.errors import FAILED, NOT_ALLOWED, NOT_FOUND, TIMED_OUT, USAGE, CliError
-from pulsing.cli.text import one_line, to_json
+from pulsing.cli.text import to_json
+from pulsing.logs import one_line
 
 if TYPE_CHECKING:
     import httpx

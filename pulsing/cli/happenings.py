@@ -14,8 +14,9 @@ from pulsing.cli.connection import Output
 from pulsing.cli.errors import CliError
 from pulsing.cli.look import exit_if_partial
 from pulsing.cli.output import Format, complain, show_object, show_rows, write_line
-from pulsing.cli.text import one_line, to_json
+from pulsing.cli.text import to_json
 from pulsing.cli.yaml import to_yaml
+from pulsing.logs import one_line
 
 _RETRY_S = 1.0
 _COLUMNS = ("id", "at", "type", "node", "subject", "data")

@@ -16,7 +16,7 @@ from pulsing.cli.connection import TokenFile
 from pulsing.cli.endpoint import find_endpoint, find_token
 from pulsing.cli.errors import CliError
 from pulsing.cli.output import Format, cell, complain, show_object, write_line
-from pulsing.cli.text import one_line
+from pulsing.logs import one_line
 
 _PORT = 8700
 _STATUSES = ("alive", "suspect", "leaving", "dead", "left")

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-import json
 import logging
+import textwrap
+from types import TracebackType
 
-from pulsing.cli.text import one_line
+from pulsing.cli.text import inert, to_json
+from pulsing.logs import one_line
 
 _TEXT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
+ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
 # What every entry has, so that the rest is what the caller gave as `extra`.
 _COMMON = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
 class TextLines(logging.Formatter):
-    """An entry as a line for people; a traceback follows it."""
+    """An entry as a line for people; a traceback follows it, set in, so that no line of it looks like an entry."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:
         """The line itself."""
         return one_line(super().formatMessage(record))
+
+    def formatException(self, ei: ExcInfo) -> str:
+        """The traceback, in which an error has words of its own."""
+        return textwrap.indent(inert(super().formatException(ei)), "  ")
 
 
 class JsonLines(logging.Formatter):
@@ -34,7 +41,7 @@ class JsonLines(logging.Formatter):
         }
         if record.exc_info:
             entry["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(entry, ensure_ascii=False, default=str)
+        return to_json(entry, default=str)
 
 
 def show_log(level: str, form: str) -> None:

@@ -8,8 +8,9 @@ from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import Any, Literal
 
-from pulsing.cli.text import inert, one_line, to_json
+from pulsing.cli.text import inert, to_json
 from pulsing.cli.yaml import to_yaml
+from pulsing.logs import one_line
 
 _UNBOUNDED_WIDTH = 100_000
 _GAP = 2

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterable, Sequence
 from random import Random
 from typing import Any
@@ -20,8 +19,9 @@ from pulsing.cluster.placement import owner_of
 from pulsing.cluster.profile import LAN, Profile
 from pulsing.cluster.report import Observation, Report
 from pulsing.cluster.seeds import Resolver, parse_address
+from pulsing.logs import logger_of
 
-logger = logging.getLogger(__name__)
+logger = logger_of(__name__)
 
 OnChange = Callable[[MemberChanged], None]
 OnConflict = Callable[[str], None]

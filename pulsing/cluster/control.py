@@ -7,7 +7,6 @@ node's record. So a newcomer asks a node port who lives there; all others know w
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections import deque
 from collections.abc import Callable
 from functools import partial
@@ -18,12 +17,13 @@ from pulsing.cluster.member import Member
 from pulsing.cluster.messages import MAX_PAYLOAD
 from pulsing.cluster.neighbours import Line, Neighbours
 from pulsing.exceptions import AuthFailed
+from pulsing.logs import logger_of
 from pulsing.tasks import TaskScope
 from pulsing.transport import Connection, DialledSelf, Limits, Listener, Transport
 from pulsing.transport import DialFailed as NoConnection
 from pulsing.transport.address import join_address, split_address
 
-logger = logging.getLogger(__name__)
+logger = logger_of(__name__)
 
 CONTROL_PATH = "/v1/control"
 CONTROL_LIMITS = Limits(max_message=MAX_PAYLOAD, max_fragment=MAX_PAYLOAD)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import socket
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
@@ -31,8 +30,9 @@ from pulsing.cluster.profile import Profile
 from pulsing.cluster.protocol import ClusterProtocol
 from pulsing.cluster.report import Direction, Observation, Report, observe
 from pulsing.cluster.seeds import Address, Dial, Resolve, Resolver, parse_address
+from pulsing.logs import logger_of
 
-logger = logging.getLogger(__name__)
+logger = logger_of(__name__)
 
 FIRST_ROUND_S = 2.0
 """How long `join` waits for the first answers when it is not told how long."""

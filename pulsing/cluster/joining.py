@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-import logging
 import platform
 import socket
 from collections.abc import Awaitable, Callable
@@ -26,6 +25,7 @@ from pulsing.config import SystemConfig
 from pulsing.core.system import System
 from pulsing.exceptions import AddressInUse, AuthFailed, JoinTimeout
 from pulsing.ids import NodeId
+from pulsing.logs import logger_of
 from pulsing.node import Node
 from pulsing.node.busy_poll import usable_processors
 from pulsing.node.credentials import Credentials, find_credentials
@@ -36,7 +36,7 @@ from pulsing.transport.websocket import WebSocketTransport
 from pulsing.wire.handshake import Terms
 from pulsing.wire.session import Bounds
 
-logger = logging.getLogger(__name__)
+logger = logger_of(__name__)
 
 T = TypeVar("T")
 

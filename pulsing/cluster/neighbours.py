@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections import OrderedDict
 from typing import Protocol
 
 from pulsing.cluster.allowance import Allowance
 from pulsing.cluster.messages import carries_names
+from pulsing.logs import logger_of
 from pulsing.transport import Connection
 
-logger = logging.getLogger(__name__)
+logger = logger_of(__name__)
 
 MAX_NEIGHBOURS = 64
 """Nodes with an open line; the least recently used ones are closed."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import logging
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
@@ -17,6 +16,7 @@ from pulsing.core.ref import ActorRef
 from pulsing.core.spec import CellSpec, full_name, is_internal, missing_accessors, source_file
 from pulsing.core.supervision import RestartPolicy
 from pulsing.ids import NodeId
+from pulsing.logs import logger_of
 from pulsing.modules import module_of
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ _OWN_ATTRIBUTES = frozenset(
 )
 """Attributes of an `ActorClass` itself; all others are the class's."""
 
-logger = logging.getLogger("pulsing.actor")
+logger = logger_of("pulsing.actor")
 
 
 class ActorClass(Generic[T]):

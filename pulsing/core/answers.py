@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import logging
 from typing import TYPE_CHECKING, Any
 
 from pulsing.core.late import waited_too_long
@@ -20,12 +19,13 @@ from pulsing.exceptions import (
     error_for_caller,
     rebuild,
 )
+from pulsing.logs import logger_of
 
 if TYPE_CHECKING:
     from pulsing.core.envelope import Envelope
     from pulsing.core.progress import Progress
 
-logger = logging.getLogger("pulsing.actor")
+logger = logger_of("pulsing.actor")
 
 LAST_ERRORS_KEPT = 10
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -14,11 +13,12 @@ from pulsing.core.following import Following
 from pulsing.core.keeping import KeptMessages
 from pulsing.core.preview import Preview
 from pulsing.core.seldom import Seldom
+from pulsing.logs import logger_of
 
 if TYPE_CHECKING:
     from pulsing.core.life import Life
 
-logger = logging.getLogger("pulsing.dead_letters")
+logger = logger_of("pulsing.dead_letters")
 
 CAPACITY = 1_000
 PREVIEW_LIMIT = 256

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Coroutine
 from typing import Any
 
@@ -11,8 +10,9 @@ from pulsing.core.accessors import take_back
 from pulsing.core.life import Life
 from pulsing.core.lifecycle import CLOSED, ENDED, FAILED, STOPPED, STOPPING, Ended, has_hook, run_hook
 from pulsing.exceptions import describe, traceback_text, without_frames
+from pulsing.logs import logger_of
 
-logger = logging.getLogger("pulsing.actor")
+logger = logger_of("pulsing.actor")
 
 STOP_TIMEOUT_S = 30.0
 """How long the running message, and after it `on_stop`, may take."""

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 
 from pulsing.core.accessors import inject
 from pulsing.core.ending import STOP_TIMEOUT_S, Ending
 from pulsing.core.lifecycle import CLOSED, RESTARTING, RUNNING, STARTING, has_hook, run_hook
 from pulsing.core.supervision import Supervisor
 from pulsing.exceptions import PulsingUnsupportedError, error_for_caller
+from pulsing.logs import logger_of
 
-logger = logging.getLogger("pulsing.actor")
+logger = logger_of("pulsing.actor")
 
 
 class Starting(Ending):

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import logging
 from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING
 
 from pulsing.core.actor import CURRENT, ActorContext
 from pulsing.core.cell import Cell
 from pulsing.exceptions import SystemStopped
+from pulsing.logs import logger_of
 
 if TYPE_CHECKING:
     from pulsing.core.system import System
 
-logger = logging.getLogger(__name__)
+logger = logger_of(__name__)
 
 DRAIN_STEP_S = 0.01
 HAND_OVER_S = 10.0

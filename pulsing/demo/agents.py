@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import math
 from collections import Counter, deque
 from collections.abc import Iterable
@@ -15,9 +14,10 @@ from pulsing.core import ActorProxy, current_actor
 from pulsing.demo.analysis import Finding, Totals, analyse
 from pulsing.demo.corpus import NotText, list_files, read_text
 from pulsing.exceptions import DataLost, PulsingRuntimeError
+from pulsing.logs import logger_of
 from pulsing.streaming import PublishMode, Queue, QueueReader, TopicReader, TopicWriter
 
-logger = logging.getLogger("pulsing.demo")
+logger = logger_of("pulsing.demo")
 
 DOCUMENTS = "documents"
 FINDINGS = "findings"

@@ -11,7 +11,6 @@ import contextvars
 import functools
 import inspect
 import itertools
-import logging
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
@@ -20,8 +19,9 @@ from typing import Any
 import pulsing as pul
 from pulsing.core.helpers import run_sync, run_until_signal
 from pulsing.integrations.graph_values import decoded, encoded
+from pulsing.logs import logger_of
 
-logger = logging.getLogger("pulsing.langgraph")
+logger = logger_of("pulsing.langgraph")
 
 RESOLVE_TIMEOUT_S = 30.0
 NODE_TIMEOUT_S = 600.0

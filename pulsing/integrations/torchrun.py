@@ -6,7 +6,6 @@ are told the address of rank 0 by a broadcast.
 
 from __future__ import annotations
 
-import logging
 import os
 import socket
 import time
@@ -21,10 +20,11 @@ from pulsing.core.helpers import run_sync
 from pulsing.exceptions import AuthFailed, JoinTimeout
 from pulsing.integrations.sharing import shared_system
 from pulsing.integrations.torch_broadcast import SEED_RANK, Broadcast
+from pulsing.logs import logger_of
 from pulsing.runtime import ActorSystem, get_system, is_initialized, start_system
 from pulsing.transport.address import join_address
 
-logger = logging.getLogger("pulsing.torchrun")
+logger = logger_of("pulsing.torchrun")
 
 INIT_TIMEOUT_S = 60.0
 _STORE_TIMEOUT_S = 10.0

@@ -5,7 +5,6 @@ Secrets and keys live in memory only, inside `Secret`, which shows itself to nob
 
 from __future__ import annotations
 
-import logging
 import math
 import os
 import re
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Literal, NoReturn, TypeAlias
 
 from pulsing.exceptions import AuthFailed
+from pulsing.logs import logger_of
 from pulsing.node.token_file import read_or_create_token, token_path
 from pulsing.transport.threads import in_own_thread
 from pulsing.wire.handshake import link_key, root_of_passphrase, root_of_token
@@ -27,7 +27,7 @@ _WEAK_BITS = 50
 _BITS_OF_A_WORD = 13
 """A word out of a list of 7,776, as dice choose it."""
 
-_log = logging.getLogger(__name__)
+_log = logger_of(__name__)
 
 _TRUE = ("1", "true", "yes", "on")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
@@ -12,6 +11,7 @@ from pulsing.core.envelope import Envelope
 from pulsing.core.messages import Message
 from pulsing.core.streams import StreamReader
 from pulsing.exceptions import LinkLost, NodeDead, NodeLeaving
+from pulsing.logs import logger_of
 from pulsing.node.answer import failure_of_message
 from pulsing.node.arrivals import Arrivals
 from pulsing.node.outbox import Outbox
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from pulsing.core.system import System
     from pulsing.node.peer import Peer
 
-logger = logging.getLogger(__name__)
+logger = logger_of(__name__)
 
 PROTOCOL_ERROR = 1002
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
@@ -13,6 +12,7 @@ from pulsing.core.lifecycle import Terminated
 from pulsing.core.system import System
 from pulsing.exceptions import AuthFailed, LinkLost, NodeDead, NodeLeaving, PulsingRuntimeError
 from pulsing.ids import ActorId, NodeId
+from pulsing.logs import logger_of
 from pulsing.node.budget import USER_BYTES, Budget
 from pulsing.node.busy_poll import BusyPoll
 from pulsing.node.link import Link
@@ -30,7 +30,7 @@ from pulsing.wire.registry import default_registry
 from pulsing.wire.session import Bounds
 from pulsing.wire.values import Codec
 
-logger = logging.getLogger(__name__)
+logger = logger_of(__name__)
 
 CLOSED_KEPT = 256
 """Links whose end can still be looked at."""

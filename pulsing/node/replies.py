@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING, Any
 
 from pulsing.core.messages import Message, StreamMessage
 from pulsing.core.streams import StreamReader
 from pulsing.exceptions import NotSendable, Overloaded
+from pulsing.logs import logger_of
 from pulsing.node.answer import not_sendable
 from pulsing.node.outbox import PILE
 from pulsing.node.streaming import OutgoingStream
@@ -20,7 +20,7 @@ from pulsing.wire.session import Request
 if TYPE_CHECKING:
     from pulsing.node.link import Link
 
-logger = logging.getLogger(__name__)
+logger = logger_of(__name__)
 
 _MAY_STREAM = frozenset({StreamReader, Message, StreamMessage})
 

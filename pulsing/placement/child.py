@@ -17,6 +17,7 @@ from pulsing.core.service import system_spec
 from pulsing.core.system import System
 from pulsing.exceptions import PulsingError, PulsingRuntimeError
 from pulsing.ids import ActorId, NodeId
+from pulsing.logs import logger_of
 from pulsing.placement.bootstrap import Bootstrap
 from pulsing.placement.guest import GUEST, GUEST_NUMBER, Guest, codec_of
 from pulsing.placement.local import SIZE
@@ -24,7 +25,7 @@ from pulsing.placement.origin import load
 from pulsing.runtime import ActorSystem, share, start_system
 from pulsing.transport.address import join_address
 
-logger = logging.getLogger("pulsing.placement")
+logger = logger_of("pulsing.placement")
 
 _ORPHANED = 70
 """Exit code of a child whose parent is gone; nobody is left to read it but a process table."""

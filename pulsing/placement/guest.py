@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import hmac
-import logging
 import os
 from dataclasses import replace
 from typing import Any
@@ -16,11 +15,12 @@ from pulsing.core.mailbox import MailboxOptions
 from pulsing.core.system import System
 from pulsing.exceptions import Forbidden, PulsingRuntimeError
 from pulsing.ids import ActorId
+from pulsing.logs import logger_of
 from pulsing.node.references import teach
 from pulsing.wire.registry import default_registry
 from pulsing.wire.values import Codec
 
-logger = logging.getLogger("pulsing.placement")
+logger = logger_of("pulsing.placement")
 
 GUEST = "system/guest"
 GUEST_NUMBER = 15

@@ -7,7 +7,6 @@ comes and goes as instances do, and one supervisor sees to both.
 from __future__ import annotations
 
 import asyncio
-import logging
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from pulsing.core.ending import STOP_TIMEOUT_S
 from pulsing.core.envelope import Envelope
 from pulsing.exceptions import LinkLost, PulsingError, PulsingRuntimeError, PulsingSystemError
 from pulsing.ids import ActorId, NodeId
+from pulsing.logs import logger_of
 from pulsing.placement.guest import GUEST, GUEST_NUMBER
 from pulsing.placement.launcher import Launch, Process
 from pulsing.placement.origin import Origin
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pulsing.placement.places import Places
     from pulsing.placement.stand_in import StandIn
 
-logger = logging.getLogger("pulsing.placement")
+logger = logger_of("pulsing.placement")
 
 START_TIMEOUT_S = 30.0
 """How long a process may take until its actor is made."""

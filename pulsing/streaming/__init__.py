@@ -10,10 +10,10 @@ print(await reader.get(wait=True))
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING, Any
 
 from pulsing.config import SystemConfig
+from pulsing.logs import logger_of
 from pulsing.streaming.backend import (
     MemoryBackend,
     StorageBackend,
@@ -75,7 +75,7 @@ __all__ = [
     "write_topic",
 ]
 
-logger = logging.getLogger("pulsing.streaming")
+logger = logger_of("pulsing.streaming")
 
 
 def __getattr__(name: str) -> Any:

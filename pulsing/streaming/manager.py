@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections import defaultdict
 from collections.abc import Mapping
 from contextlib import suppress
@@ -12,6 +11,7 @@ from typing import Any
 from pulsing.core import ActorId, ActorProxy, ActorRef, remote
 from pulsing.core.system import System
 from pulsing.exceptions import PulsingError
+from pulsing.logs import logger_of
 from pulsing.modules import found_in
 from pulsing.streaming.backend import backend_name
 from pulsing.streaming.broker import TopicBroker
@@ -38,7 +38,7 @@ from pulsing.streaming.storage import CALLS_AT_ONCE
 
 __getattr__ = found_in("pulsing.streaming", "get_bucket_ref", "get_topic_broker")
 
-logger = logging.getLogger("pulsing.streaming")
+logger = logger_of("pulsing.streaming")
 
 STORAGE_MANAGER_NAME = "queue_storage_manager"
 STORAGE_MANAGER_NUMBER = 3

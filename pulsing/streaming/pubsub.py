@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import Enum
@@ -17,6 +16,7 @@ from pulsing.core.system import System
 from pulsing.core.ties import TOPIC
 from pulsing.core.timers import check_seconds
 from pulsing.exceptions import ActorNotFound, DeadlineExceeded, PulsingRuntimeError, SystemStopped
+from pulsing.logs import logger_of
 from pulsing.modules import found_in
 from pulsing.streaming.finding import GONE, get_topic_broker
 from pulsing.streaming.names import check_own, check_topic
@@ -30,7 +30,7 @@ from pulsing.streaming.topics.fanout import (
 
 __getattr__ = found_in("pulsing.streaming", "read_topic", "write_topic")
 
-logger = logging.getLogger("pulsing.streaming")
+logger = logger_of("pulsing.streaming")
 
 DEFAULT_PUBLISH_TIMEOUT = 30.0
 """Seconds that a publisher waits for acknowledgements unless it says otherwise; best effort waits for 5."""

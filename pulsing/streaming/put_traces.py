@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 from collections import deque
 from collections.abc import Awaitable, Sequence
 from typing import Any, Protocol
 
 from pulsing.exceptions import PulsingError
+from pulsing.logs import logger_of
 from pulsing.streaming.backends.memory import Record
 from pulsing.streaming.bucket_words import Appended
 
-logger = logging.getLogger("pulsing.streaming")
+logger = logger_of("pulsing.streaming")
 
 Run = tuple[int, int, bytes]
 """The first of some records side by side, how many they are, and the trace context of their put in 25 bytes."""

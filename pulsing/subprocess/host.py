@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 import os
 from collections.abc import Callable
 from dataclasses import replace
@@ -18,12 +17,13 @@ from pulsing.core.spec import CellSpec
 from pulsing.core.system import System
 from pulsing.exceptions import Forbidden, NodeLeaving, PulsingError, SystemStopped
 from pulsing.ids import ActorId, NodeId
+from pulsing.logs import logger_of
 from pulsing.subprocess.guard import Guard
 from pulsing.subprocess.ledger import Ledger, Machine, Share
 from pulsing.subprocess.order import Order
 from pulsing.subprocess.policy import Policy
 
-audit = logging.getLogger("pulsing.audit")
+audit = logger_of("pulsing.audit")
 
 HOST = "system/subprocess"
 HOST_NUMBER = 4

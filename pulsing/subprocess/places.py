@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,11 +14,12 @@ from pulsing.core.streams import StreamReader
 from pulsing.core.system import System
 from pulsing.exceptions import Forbidden, LinkLost, NodeDead, NodeLeaving, PulsingError, PulsingRuntimeError
 from pulsing.ids import ActorId, NodeId
+from pulsing.logs import logger_of
 from pulsing.subprocess.host import HOST, HOST_NUMBER, host_of
 from pulsing.subprocess.order import Order
 from pulsing.subprocess.outlet import RAY, end, is_placed_by_ray, place
 
-logger = logging.getLogger("pulsing.subprocess")
+logger = logger_of("pulsing.subprocess")
 
 PLACE_S = 30.0
 """How long a place is looked for."""

@@ -20,6 +20,7 @@ from websockets.uri import WebSocketURI
 from pulsing.config import TLSConfig
 from pulsing.descriptors import keep_from_children
 from pulsing.exceptions import AddressInUse, AuthFailed
+from pulsing.logs import logger_of
 from pulsing.transport.accepting import Accepting, Keeper
 from pulsing.transport.address import join_address, split_address
 from pulsing.transport.base import Attach, DialFailed, DialledSelf
@@ -38,7 +39,7 @@ _BACKLOG = 128
 _ACCEPT_PAUSE_S = 1.0
 _TURNS_TO_LEAVE = 10
 
-_log = logging.getLogger(__name__)
+_log = logger_of(__name__)
 
 # The library logs headers at its lowest level, and ours carry proofs.
 _SILENT = logging.Logger("pulsing.transport.websocket", logging.CRITICAL + 1)

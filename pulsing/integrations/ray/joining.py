@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import secrets
 from dataclasses import replace
 from typing import Any
@@ -13,13 +12,14 @@ from pulsing.core.system import System
 from pulsing.exceptions import AuthFailed, PulsingTimeoutError
 from pulsing.integrations.ray.mirror import Mirror
 from pulsing.integrations.ray.registry import BEAT_S, find_registry
+from pulsing.logs import logger_of
 from pulsing.node import Node
 from pulsing.node.credentials import Credentials, Secret
 from pulsing.runtime import ActorSystem, start_system
 from pulsing.transport.address import join_address
 from pulsing.transport.threads import in_own_thread
 
-logger = logging.getLogger("pulsing.ray")
+logger = logger_of("pulsing.ray")
 
 ANSWER_TIMEOUT_S = 30.0
 """How long Ray may take to start the registry; a cold worker takes a few seconds."""

@@ -8,13 +8,13 @@ generation: what is missing stays missing and is told, no offset is given twice.
 from __future__ import annotations
 
 import asyncio
-import logging
 import secrets
 import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pulsing.exceptions import PulsingRuntimeError
+from pulsing.logs import logger_of
 from pulsing.streaming.backends import redis_traces
 from pulsing.streaming.backends.arrivals import Arrivals
 from pulsing.streaming.backends.bodies import Bodies, Row
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from pulsing.streaming.backends.redis_server import Server
     from pulsing.streaming.backends.redis_settings import RedisSettings
 
-logger = logging.getLogger("pulsing.streaming")
+logger = logger_of("pulsing.streaming")
 
 DURABILITIES = ("none", "normal", "full")
 SCHEMES = ("redis://", "rediss://", "unix://")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Awaitable
 from typing import Any
@@ -11,10 +10,11 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError, ResponseError
 
 from pulsing.exceptions import NotOwner, PulsingRuntimeError
+from pulsing.logs import logger_of
 from pulsing.streaming.backends.redis import Lost
 from pulsing.streaming.backends.redis_pipeline import NotSent, Pipeline, client_of
 
-logger = logging.getLogger("pulsing.streaming")
+logger = logger_of("pulsing.streaming")
 
 _FENCED = re.compile(r"FENCED (?P<epoch>[0-9]+)")
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import logging
 import math
 import os
 import secrets
@@ -19,6 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pulsing.exceptions import NotOwner, Overloaded, PulsingRuntimeError
+from pulsing.logs import logger_of
 from pulsing.streaming.backends.bounds import Bounds, records_of_size
 from pulsing.streaming.backends.memory import NOWHERE
 from pulsing.streaming.backends.rows import Columns, StoredRow, read_row, rows_of
@@ -28,7 +28,7 @@ from pulsing.streaming.backends.wal import PAGE, WITHIN_PAGES, WriteAheadLog
 from pulsing.streaming.backends.writer import Job
 from pulsing.streaming.ownership.folders import make_private, open_private
 
-logger = logging.getLogger("pulsing.streaming")
+logger = logger_of("pulsing.streaming")
 
 SPARE = 32 << 20
 """Bytes of the disk that no put takes, nor more than a tenth of it: to trim a bucket takes room in its log, and its log

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import secrets
 import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
 
 from pulsing.exceptions import NotOwner, PulsingRuntimeError
+from pulsing.logs import logger_of
 from pulsing.streaming.backends.memory import NOWHERE
 from pulsing.streaming.backends.rows import MOST_RECORDS, read_row
 from pulsing.streaming.backends.sqlite_folder import this_boot
 
-logger = logging.getLogger("pulsing.streaming")
+logger = logger_of("pulsing.streaming")
 
 LAYOUT = 2
 """Of the tables; the first had a row a record."""

@@ -7,15 +7,15 @@ the log longer, so that a sync has to write where the file is on the disk beside
 from __future__ import annotations
 
 import contextlib
-import logging
 import os
 import sqlite3
 import threading
 from pathlib import Path
 
+from pulsing.logs import logger_of
 from pulsing.streaming.backends.sqlite_folder import FAILURES
 
-logger = logging.getLogger("pulsing.streaming")
+logger = logger_of("pulsing.streaming")
 
 PAGE = 4096
 

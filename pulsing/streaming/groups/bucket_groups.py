@@ -7,13 +7,13 @@ that what was on loan then is delivered again.
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from typing import Any
 
 from pulsing.clock import Clock
 from pulsing.core.timers import check_seconds
 from pulsing.exceptions import DataLost, PulsingError
+from pulsing.logs import logger_of
 from pulsing.streaming.backend import CommittingBackend
 from pulsing.streaming.backends.memory import Record
 from pulsing.streaming.groups.ledger import GroupLedger
@@ -41,7 +41,7 @@ from pulsing.streaming.log import Log
 from pulsing.streaming.parts import one_part
 from pulsing.tasks import TaskScope
 
-logger = logging.getLogger("pulsing.streaming")
+logger = logger_of("pulsing.streaming")
 
 BURY_AGAIN_AFTER_S = 1.0
 READ_AGAIN_AFTER_S = 0.5

@@ -6,15 +6,15 @@ So a node that has just come does not open again what another one holds.
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
 from pulsing.core.system import System
 from pulsing.exceptions import ActorNotFound, PulsingRuntimeError
+from pulsing.logs import logger_of
 from pulsing.streaming.ownership.catalogue import Catalogue
 
-logger = logging.getLogger("pulsing.streaming")
+logger = logger_of("pulsing.streaming")
 
 MEETING_TIMEOUT_S = 2.0
 MEET_AGAIN_AFTER_S = 1.0

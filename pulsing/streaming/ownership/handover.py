@@ -7,19 +7,19 @@ lasts is closed, and opened there at once. Whoever asks for a bucket meanwhile w
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 from pulsing.core import ActorRef
 from pulsing.core.system import System
 from pulsing.exceptions import NodeLeaving, PulsingError
+from pulsing.logs import logger_of
 from pulsing.streaming.backends.bodies import Bodies
 from pulsing.streaming.backends.memory import Record
 from pulsing.streaming.bucket_words import Moved
 from pulsing.streaming.ownership.catalogue import bucket_key, topic_key
 
-logger = logging.getLogger("pulsing.streaming")
+logger = logger_of("pulsing.streaming")
 
 PART_BYTES = 128 * 1024
 """Bytes of records a call; a value's structure may have twice that."""

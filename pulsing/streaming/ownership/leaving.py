@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 
 from pulsing.core.system import System
 from pulsing.exceptions import NodeLeaving
+from pulsing.logs import logger_of
 from pulsing.streaming.news import News
 from pulsing.streaming.ownership.catalogue import Catalogue, QueueSettings, Weight
 from pulsing.streaming.ownership.exchange import Exchange
@@ -16,7 +16,7 @@ from pulsing.streaming.ownership.opening import Opening
 from pulsing.streaming.ownership.side import Side
 from pulsing.streaming.ownership.takeover import Takeover
 
-logger = logging.getLogger("pulsing.streaming")
+logger = logger_of("pulsing.streaming")
 
 
 class Leaving:

@@ -7,16 +7,16 @@ anything into it, and a second log would begin beside the first.
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable
 
 from pulsing.core.system import System
+from pulsing.logs import logger_of
 from pulsing.streaming.ownership.catalogue import Catalogue, QueueSettings, queue_of
 from pulsing.streaming.ownership.folders import Folders
 from pulsing.streaming.ownership.keepers import place_of
 from pulsing.streaming.ownership.takeover import Takeover
 
-logger = logging.getLogger("pulsing.streaming")
+logger = logger_of("pulsing.streaming")
 
 NOTE_AFTER_S = 0.1
 """Many buckets of a queue may be opened one after the other: they are noted together."""

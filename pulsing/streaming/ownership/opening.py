@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 
 from pulsing.core import ActorRef
 from pulsing.core.registry import lookup_path
 from pulsing.core.spawning import spawn_any
 from pulsing.core.system import System
+from pulsing.logs import logger_of
 from pulsing.streaming.backends.writer import StoreThread
 from pulsing.streaming.broker import TopicBroker
 from pulsing.streaming.bucket_words import Moved
@@ -23,7 +23,7 @@ from pulsing.streaming.ownership.keepers import Keepers, place_of, store_of
 from pulsing.streaming.ownership.takeover import Takeover
 from pulsing.streaming.storage import BucketStorage
 
-logger = logging.getLogger("pulsing.streaming")
+logger = logger_of("pulsing.streaming")
 
 
 class Opening:

@@ -5,16 +5,16 @@ A subscriber that fails three times in a row is removed, as is one that takes no
 
 from __future__ import annotations
 
-import logging
 from typing import Any
 
 from pulsing.core import ActorRef
 from pulsing.core.registry import lookup_path
 from pulsing.core.system import System
 from pulsing.exceptions import NotSendable
+from pulsing.logs import logger_of
 from pulsing.streaming.topics.subscriber import MAX_CONSECUTIVE_FAILURES, Subscriber
 
-logger = logging.getLogger("pulsing.streaming")
+logger = logger_of("pulsing.streaming")
 
 REF_TTL_SECONDS = 60.0
 SLOW_LIMIT_S = 10.0

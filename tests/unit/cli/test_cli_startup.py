@@ -75,6 +75,7 @@ def test_help_makes_no_command() -> None:
     assert "rich" in loaded
     assert {name for name in loaded if name.startswith("pulsing.")} <= {
         "pulsing.layers",
+        "pulsing.logs",
         *(f"pulsing.cli{name}" for name in ("", ".app", ".commands", ".completion", ".connection", ".defaults")),
         *(f"pulsing.cli{name}" for name in (".errors", ".output", ".text", ".yaml")),
     }

@@ -10,8 +10,9 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pulsing.cli.text import inert, one_line, to_json
+from pulsing.cli.text import inert, to_json
 from pulsing.cli.yaml import to_yaml
+from pulsing.logs import one_line
 
 texts = st.text(st.characters(exclude_categories=["Cs"]))
 values = st.recursive(

@@ -51,7 +51,7 @@ class BucketStorage(GroupCalls, BucketCare, PutTraces, TrainingRows):
         thread: the node's thread for stores that keep files.
         bury: takes records that consumer groups have not acknowledged in too many deliveries.
         next_epoch: gives an epoch above the one that the store has seen; without it the store is another owner's.
-        fenced_off: called when the store says that another owner has taken it over.
+        fenced_off: called when the store says that another owner has taken it over, or cannot go on as it is open.
         may_lack: called with the next offset when the store may have lost its last records to a power cut.
         counters: the node's figures, which get the times of this bucket.
     """
@@ -154,6 +154,8 @@ class BucketStorage(GroupCalls, BucketCare, PutTraces, TrainingRows):
             batch_size=self.batch_size,
             **self._backend_options,
         )
+        if hasattr(self._backend, "given_up"):
+            self._backend.given_up = self._fenced_off
         opened = getattr(self._backend, "open", None)
         if opened is not None:
             await opened()

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from pulsing.exceptions import PulsingRuntimeError
 from pulsing.streaming.backends import sqlite_traces
 from pulsing.streaming.backends.arrivals import Arrivals
 from pulsing.streaming.backends.bodies import Bodies
@@ -75,6 +76,8 @@ class SqliteBackend(DurableBackend):
         self._file = SqliteFile(
             self.path, bucket_id, self._bounds, durability == FULL, epoch, exclusive=failover != SHARED
         )
+        self.given_up: Callable[[], None] = _nothing
+        """called once when the file has been closed over a failure, so that it has to be opened anew"""
         self._opening: asyncio.Future[None] | None = None
         self._is_open = False
         self._bodies = Bodies()
@@ -189,7 +192,7 @@ class SqliteBackend(DurableBackend):
         payloads = self._bodies.payloads(records)
         self._handed_in += len(payloads)
         try:
-            first: int = await self._thread.submit(self._file, payloads)
+            first: int = await self._submit(payloads)
         except asyncio.CancelledError:
             # It is written once it is handed in, whether or not the caller still waits: before the thread's next job.
             self._thread.submit(self._file, _nothing).add_done_callback(lambda _: self._arrivals.announce())
@@ -296,7 +299,16 @@ class SqliteBackend(DurableBackend):
         """Let the store thread do something."""
         if not self._is_open:
             await self.open()
-        return await self._thread.submit(self._file, work)
+        return await self._submit(work)
+
+    async def _submit(self, argument: Any) -> Any:
+        try:
+            return await self._thread.submit(self._file, argument)
+        except PulsingRuntimeError:
+            if self._file.has_failed:
+                given_up, self.given_up = self.given_up, _nothing
+                given_up()
+            raise
 
 
 def _nothing() -> None:

@@ -22,7 +22,14 @@ from pulsing.logs import logger_of
 from pulsing.streaming.backends.bounds import Bounds, records_of_size
 from pulsing.streaming.backends.memory import NOWHERE
 from pulsing.streaming.backends.rows import Columns, StoredRow, read_row, rows_of
-from pulsing.streaming.backends.sqlite_folder import FAILURES, locked, sync_folder
+from pulsing.streaming.backends.sqlite_folder import (
+    FAILURES,
+    Identity,
+    connected,
+    identity_of,
+    locked,
+    sync_folder,
+)
 from pulsing.streaming.backends.sqlite_recovery import Recovered, check_file, offset_in, recovered
 from pulsing.streaming.backends.wal import PAGE, WITHIN_PAGES, WriteAheadLog
 from pulsing.streaming.backends.writer import Job
@@ -33,6 +40,10 @@ logger = logger_of("pulsing.streaming")
 SPARE = 32 << 20
 """Bytes of the disk that no put takes, nor more than a tenth of it: to trim a bucket takes room in its log, and its log
 in its file. On a disk that is full to its end nothing could be removed."""
+
+
+LOOK_S = 0.1
+"""How often a file that is used is looked for under its name: somebody may have removed or replaced it."""
 
 
 class SqliteFile:
@@ -50,7 +61,7 @@ class SqliteFile:
     def __init__(
         self, path: Path, bucket_id: int, bounds: Bounds, synced: bool, epoch: int, *, exclusive: bool = True
     ) -> None:
-        self.path = path
+        self.path = path.absolute()
         self.lineage = 0
         self.generation = 1
         self.next = 0
@@ -69,6 +80,8 @@ class SqliteFile:
         self.anew_from = NOWHERE
         """from where on this generation may write anew what was lost in that way"""
         self.oldest_at: float | None = None
+        self.has_failed = False
+        """whether it was closed because nothing of it can be trusted any more; another opening of it may do"""
         self._bucket_id = bucket_id
         self._bounds = bounds
         self._synced = synced
@@ -79,6 +92,9 @@ class SqliteFile:
         self._connection: sqlite3.Connection | None = None
         self._lock: int | None = None
         self._wal: WriteAheadLog | None = None
+        self._identity: Identity | None = None
+        self._looked_at = 0.0
+        """when it was seen to have its name still, by the monotonic clock"""
         self._unsynced = False
         self._done: list[Job] = []
         """jobs whose outcome counts only when they are settled"""
@@ -132,7 +148,7 @@ class SqliteFile:
         if error is not None:
             for job in done:
                 job.outcome = (None, told(error))
-            self.close()
+            self._give_up()
         elif written is not None:
             if self.first == self.next:
                 self.oldest_at = time.time()
@@ -167,7 +183,7 @@ class SqliteFile:
         if self._exclusive:
             self._lock = locked(Path(f"{self.path}.lock"))
         try:
-            connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
+            connection = connected(self.path)
             self._connection = connection
             connection.execute("PRAGMA journal_mode=WAL")
             # With this SQLite syncs all but commits; those are synced here, for several files at once.
@@ -181,6 +197,7 @@ class SqliteFile:
             self._wal = WriteAheadLog(self.path, alone=self._exclusive)
             self._wal.sync()
             sync_folder(self.path.parent)
+            self._identity, self._looked_at = identity_of(self.path), time.monotonic()
         except BaseException:
             self.close()
             raise
@@ -200,7 +217,7 @@ class SqliteFile:
                 with self._owned() as connection:
                     _note(connection, next=self.next, boot=0)
                 self.sync()
-        except (*FAILURES, NotOwner) as error:
+        except (*FAILURES, PulsingRuntimeError) as error:
             logger.info("%s: closed without a last sync: %s", self.path, error)
         finally:
             self.close()
@@ -216,6 +233,10 @@ class SqliteFile:
             connection.close()
         if lock is not None:
             os.close(lock)
+
+    def _give_up(self) -> None:
+        self.has_failed = True
+        self.close()
 
     def remove(self) -> None:
         """Close the file and remove it."""
@@ -410,7 +431,19 @@ class SqliteFile:
     def _open_connection(self) -> sqlite3.Connection:
         if self._connection is None:
             raise PulsingRuntimeError(f"{self.path} is closed")
+        if time.monotonic() - self._looked_at >= LOOK_S:
+            self._check_is_there()
         return self._connection
+
+    def _check_is_there(self) -> None:
+        """Write no further into a file that nobody will find again."""
+        self._looked_at = time.monotonic()
+        with contextlib.suppress(PermissionError):  # it is open all the same
+            if identity_of(self.path) == self._identity:
+                return
+            self._give_up()
+            logger.error("%s was removed or replaced while it was open: its records are lost", self.path)
+            raise PulsingRuntimeError(f"{self.path} was removed or replaced while it was open")
 
 
 _FENCE = "EXISTS(SELECT 1 FROM meta WHERE name='epoch' AND value<=?) AND ?=(SELECT value FROM meta WHERE name='owner')"

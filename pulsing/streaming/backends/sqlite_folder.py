@@ -17,6 +17,29 @@ FAILURES = (sqlite3.Error, OSError, UnicodeDecodeError)
 """What the database and the disk raise; the last where bytes of a damaged file stand in a message of SQLite's."""
 
 
+def connected(path: Path) -> sqlite3.Connection:
+    """A connection to a file that is there, outside of a transaction; any thread may use it, one at a time."""
+    uri = f"{path.absolute().as_uri()}?mode=rw"
+    return sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
+
+
+Identity = tuple[int, int]
+"""What tells a file from another one of its name: its device and its inode."""
+
+
+def identity_of(path: Path) -> Identity | None:
+    """Which file has a name; None if there is none.
+
+    Raises:
+        OSError: that cannot be told.
+    """
+    try:
+        found = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return found.st_dev, found.st_ino
+
+
 def this_boot() -> int:
     """The identity of this run of the machine; 1 where it has none that can be read."""
     try:

@@ -13,7 +13,7 @@ import threading
 from pathlib import Path
 
 from pulsing.logs import logger_of
-from pulsing.streaming.backends.sqlite_folder import FAILURES
+from pulsing.streaming.backends.sqlite_folder import FAILURES, connected
 
 logger = logger_of("pulsing.streaming")
 
@@ -82,7 +82,7 @@ class WriteAheadLog:
                 return
             try:
                 if self._second is None:
-                    self._second = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
+                    self._second = connected(self._path)
                     self._second.execute("PRAGMA synchronous=NORMAL")
                 self._second.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
             except FAILURES as error:

@@ -141,7 +141,7 @@ class Opening:
         return holding.epoch
 
     def _fenced_off(self, topic: str, bucket_id: int) -> None:
-        """Another owner has written to a bucket of this node: whoever asks next finds that one, or opens it anew.
+        """Close a bucket to which another owner has written, or whose file failed: who asks next finds it, or opens it.
 
         Where the other died before its news came, nobody else would ever do so.
         """

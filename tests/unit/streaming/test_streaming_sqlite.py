@@ -44,6 +44,10 @@ def log_of(path: Path) -> Path:
     return path.with_name(f"{path.name}-wal")
 
 
+def files_in(folder: Path) -> list[Path]:
+    return list(folder.iterdir())
+
+
 async def written(folder: Path, count: int, **options: Any) -> None:
     store = SqliteBackend(0, str(folder), **options)
     await store.put_batch(rows(*range(count)))
@@ -217,6 +221,87 @@ async def test_a_sync_that_fails_is_told_and_nothing_of_the_file_is_trusted_any_
     again = SqliteBackend(0, str(tmp_path))
     assert (await again.get(10, 0))[0] == {"n": 0}
     await again.close()
+
+
+async def test_a_bucket_goes_on_after_a_sync_that_failed(one_system: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(descriptor: int) -> None:
+        raise OSError(5, "Input/output error")
+
+    async with one_system() as system:
+        queue = await system.queue.write("q", num_buckets=1, backend="sqlite")
+        await queue.put({"id": 0})
+        with monkeypatch.context() as disk:
+            disk.setattr(os, "fdatasync", fail)
+            with pytest.raises(PulsingRuntimeError, match="the store failed"):
+                await queue.put({"id": 1})
+
+        await queue.put({"id": 2})
+        names = [record["id"] for record in await queue.get()]
+        assert names in ([0, 2], [0, 1, 2])  # the one between them may have been stored
+
+
+# --- what others do to the files -------------------------------------------------------------------------------------
+
+
+def removed(folder: Path) -> None:
+    shutil.rmtree(folder)
+
+
+def replaced(folder: Path) -> None:
+    shutil.copytree(folder, "copy")
+    shutil.rmtree(folder)
+    Path("copy").rename(folder)
+
+
+@pytest.mark.parametrize("happens", [removed, replaced])
+async def test_nothing_is_acknowledged_that_is_in_no_file_any_more(
+    happens: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pulsing.streaming.backends.sqlite_file.LOOK_S", 0.0)
+    store = SqliteBackend(0, "files")
+    await store.put({"n": 0})
+    happens(Path("files"))
+
+    with pytest.raises(PulsingRuntimeError, match="removed or replaced"):
+        await store.put({"n": 1})
+    await store.close()
+    again = SqliteBackend(0, "files")
+    assert await again.get(10, 0) == ([{"n": 0}] if happens is replaced else [])
+    await again.close()
+
+
+async def test_a_queue_whose_folder_was_removed_tells_of_the_loss_and_begins_anew(
+    one_system: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pulsing.streaming.backends.sqlite_file.LOOK_S", 0.0)
+    async with one_system() as system:
+        queue = await system.queue.write("q", num_buckets=1, backend="sqlite")
+        reader = await system.queue.read("q", num_buckets=1, backend="sqlite")
+        await queue.put([{"id": 0}, {"id": 1}])
+        assert await reader.get(limit=1) == [{"id": 0}]
+        shutil.rmtree("queue_storage/q")
+
+        with pytest.raises(PulsingRuntimeError, match="removed or replaced"):
+            await queue.put({"id": 2})
+        await queue.put({"id": 3})
+        with pytest.raises(DataLost):
+            await reader.get()
+        assert await reader.get() == [{"id": 3}]
+
+
+async def test_files_are_the_same_after_the_program_has_changed_its_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pulsing.streaming.backends.sqlite_file.LOOK_S", 0.0)
+    store = SqliteBackend(0, "files")
+    await store.put({"n": 0})
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+
+    await store.put({"n": 1})
+    assert await store.get(10, 0) == [{"n": 0}, {"n": 1}]
+    await store.close()
+    assert files_in(tmp_path / "elsewhere") == []
 
 
 async def test_queues_of_normal_durability_wait_for_no_sync(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from pulsing.streaming.backends import wal
-from pulsing.streaming.backends.sqlite import SqliteBackend
+from pulsing.streaming.backends.sqlite import SqliteBackend, file_of
 from pulsing.streaming.backends.wal import WriteAheadLog
 from pulsing.testing import wait_until
 
@@ -99,6 +99,17 @@ async def test_a_log_that_cannot_be_brought_into_the_file_is_noted_and_records_a
     assert "its log was not brought into it" in caplog.text
     await store.put({"n": 1})
     assert store.total_count() == 2
+    await store.close()
+
+
+async def test_bringing_it_into_a_file_that_is_gone_makes_no_other_one(tmp_path: Path) -> None:
+    store = await filled(tmp_path, 1)
+    log = store._file._wal
+    assert log is not None
+    os.unlink(file_of(str(tmp_path), 0))  # noqa: PTH108
+    log.checkpoint()
+
+    assert not file_of(str(tmp_path), 0).exists()
     await store.close()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Coroutine
 from typing import Any
 
@@ -40,3 +41,12 @@ class TaskScope:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             logger.error("task %s failed", task.get_name(), exc_info=error)
+
+
+def is_told_to_end() -> bool:
+    """Whether the task that runs now was cancelled, as all are that are left when the program of `asyncio.run` is over.
+
+    Python 3.10 keeps no note of it: there the answer is no.
+    """
+    task = asyncio.current_task()
+    return sys.version_info >= (3, 11) and task is not None and task.cancelling() > 0

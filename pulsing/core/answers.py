@@ -20,6 +20,7 @@ from pulsing.exceptions import (
     rebuild,
 )
 from pulsing.logs import logger_of
+from pulsing.tasks import is_told_to_end
 
 if TYPE_CHECKING:
     from pulsing.core.envelope import Envelope
@@ -76,7 +77,7 @@ def _time_caller(cell: Progress, envelope: Envelope, counters: LatencyCounters) 
 def fail(cell: Progress, envelope: Envelope, raised: BaseException, counters: MethodCounters, start: float) -> float:
     """A message failed: tell its caller, count it, and see whether the actor itself has failed. Returns the time."""
     end = cell.now()
-    if isinstance(raised, asyncio.CancelledError) and (envelope.abandoned or not cell.running):
+    if isinstance(raised, asyncio.CancelledError) and (envelope.abandoned or not cell.running or is_told_to_end()):
         counters.cancelled += 1
         refuse(cell, envelope, cell.stopped_error(maybe_executed=True))
         return end

@@ -13,6 +13,7 @@ from pulsing.core.statistics import MethodCounters
 from pulsing.core.steps import in_steps
 from pulsing.core.streams import Channel, StreamReader
 from pulsing.exceptions import PulsingError
+from pulsing.tasks import is_told_to_end
 
 if TYPE_CHECKING:
     from pulsing.core.envelope import Envelope
@@ -76,7 +77,7 @@ async def _pump(
         await in_steps(cell, method, counters, _carry(cell, items, channel, counters, asked_at))
         channel.finish()
     except (Exception, asyncio.CancelledError) as raised:
-        if isinstance(raised, asyncio.CancelledError) and not cell.running:
+        if isinstance(raised, asyncio.CancelledError) and (not cell.running or is_told_to_end()):
             raise
         error = record_error(cell, method, raised, counters)
         channel.finish(error)

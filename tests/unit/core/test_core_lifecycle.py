@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from typing import Any
 
 import pytest
@@ -189,6 +190,31 @@ def test_a_method_that_swallows_its_cancellation_does_not_hold_the_stop_for_ever
         await asyncio.sleep(1000)
 
     in_virtual_time(test)
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="tasks do not tell who has cancelled them")
+async def test_a_call_that_the_end_of_the_program_cancels_is_no_error_of_the_method() -> None:
+    @pul.remote
+    class Slow:
+        async def work(self) -> None:
+            await asyncio.Event().wait()
+
+        async def numbers(self) -> Any:
+            yield 1
+            await asyncio.Event().wait()
+
+    async with testing.system() as system:
+        slow = await spawn(Slow, system=system)
+        call = slow.ref.request("work", (), None, None)
+        stream = slow.numbers()
+        assert await anext(stream) == 1
+        # What `asyncio.run` does when the program has returned, or raised, without a shutdown.
+        for task in asyncio.all_tasks() - {asyncio.current_task()}:
+            task.cancel()
+        for waiting in (call, anext(stream)):
+            with pytest.raises(ActorStopped) as caught:
+                await waiting
+            assert caught.value.maybe_executed
 
 
 async def test_an_actor_that_stops_itself_gets_true_and_ends_after_the_message() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from pulsing.streaming.backends.memory import Record
 
@@ -18,6 +18,20 @@ Appended = tuple[int, Ground]
 Moved = tuple[dict[str, Any], list[Record]]
 """What there is to know of a log in memory, and its records."""
 
-Fetched = tuple[list[Record], int, int, Ground, bool, int]
-"""Records, the offset to go on from, the oldest offset that there is, the log, whether all of that may be stale,
-because the bucket is on the side of a partition that does not go on, and the offset that the next record gets."""
+FetchedFields = tuple[list[Record], int, int, Ground, bool, int]
+"""The fields of `Fetched`, as a bucket sends them."""
+
+
+class Fetched(NamedTuple):
+    """What a bucket had to read."""
+
+    records: list[Record]
+    following: int
+    """Offset to go on from."""
+    earliest: int
+    """The oldest offset that there is."""
+    ground: Ground
+    stale: bool
+    """Whether there may be more, since the bucket is on the side of a partition that does not go on."""
+    end: int
+    """Offset that the next record will get."""

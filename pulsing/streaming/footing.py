@@ -29,10 +29,11 @@ class Footing:
 
     def owes(self, bucket_id: int, fetched: Fetched, offset: int) -> bool:
         """Whether `read` would have a loss to tell to a handle that is at `offset`."""
-        _, _, earliest, ground, _, end = fetched
+        earliest = fetched.earliest
         behind = 0 < offset < earliest and earliest > self._told.get(bucket_id, 0)
-        moved = self._loss_by(bucket_id, ground, None) is not None
-        return bucket_id in self._owed or behind or moved or self._lacks_end(bucket_id, ground, offset, end)
+        moved = self._loss_by(bucket_id, fetched.ground, None) is not None
+        lacks_end = self._lacks_end(bucket_id, fetched.ground, offset, fetched.end)
+        return bucket_id in self._owed or behind or moved or lacks_end
 
     def wrote(self, bucket_id: int, ground: Ground, following: int) -> None:
         """Note where the next record would go; a loss that shows by this is told at the next read."""
@@ -59,15 +60,16 @@ class Footing:
         records, following, earliest, ground, stale, end = fetched
         (self.stale.add if stale else self.stale.discard)(bucket_id)
         owed = self._owed.pop(bucket_id, None)
+        _, generation, _ = ground
         loss = self._stand_on(bucket_id, ground, offset if anchored else None) or owed
         if loss is not None:
             return loss
         if anchored and earliest > max(offset, self._told.get(bucket_id, 0)):
             self._told[bucket_id] = earliest
-            return DataLost(self._topic, bucket_id, "retention", offset, earliest - 1, ground[1])
+            return DataLost(self._topic, bucket_id, "retention", offset, earliest - 1, generation)
         if anchored and self._lacks_end(bucket_id, ground, offset, end):
             self._ends_told[bucket_id] = offset
-            return DataLost(self._topic, bucket_id, "owner_died", end, offset - 1, ground[1])
+            return DataLost(self._topic, bucket_id, "owner_died", end, offset - 1, generation)
         if records:
             self.reach(bucket_id, following)
         return None
@@ -80,19 +82,21 @@ class Footing:
             for known in (self._reached, self._told, self._ends_told):
                 known.pop(bucket_id, None)
         elif loss is not None:
-            self._reached[bucket_id], self._ends_told[bucket_id] = ground[2], self._reached[bucket_id]
+            _, _, anew_from = ground
+            self._reached[bucket_id], self._ends_told[bucket_id] = anew_from, self._reached[bucket_id]
         return loss
 
     def _loss_by(self, bucket_id: int, ground: Ground, offset: int | None) -> DataLost | None:
         lineage, generation, anew_from = ground
-        known = self._grounds.get(bucket_id, ground)
-        if known[0] != lineage:
+        known_lineage, known_generation, _ = self._grounds.get(bucket_id, ground)
+        if known_lineage != lineage:
             return DataLost(self._topic, bucket_id, "owner_died", offset, None, generation)
         reached = self._reached.get(bucket_id, 0)
-        if known[1] != generation and anew_from < reached:
+        if known_generation != generation and anew_from < reached:
             return DataLost(self._topic, bucket_id, "owner_died", anew_from, reached - 1, generation)
         return None
 
     def _lacks_end(self, bucket_id: int, ground: Ground, offset: int, end: int) -> bool:
         """Whether a log that has lost its end is asked for what may have been there."""
-        return ground[2] <= end < offset and offset > self._ends_told.get(bucket_id, 0)
+        _, _, anew_from = ground
+        return anew_from <= end < offset and offset > self._ends_told.get(bucket_id, 0)

@@ -161,7 +161,7 @@ class Queue(QueueWriting):
         loss = self._footing.read(bucket_id, fetched, offset, anchored=offset > 0)
         if loss is not None:
             raise loss
-        return fetched[0]
+        return fetched.records
 
     async def fetch(
         self,
@@ -177,11 +177,16 @@ class Queue(QueueWriting):
         After a move the new owner is asked without waiting, so that a loss is told at once.
         """
         fetched = await self._fetch_page(bucket_id, limit, offset, wait, reader, answers_within)
-        while fetched is not None and 0 < len(fetched[0]) < limit and fetched[1] < fetched[5]:
-            more = await self._fetch_next_page(bucket_id, limit - len(fetched[0]), fetched, reader)
+        while fetched is not None and 0 < len(fetched.records) < limit and fetched.following < fetched.end:
+            more = await self._fetch_next_page(bucket_id, limit - len(fetched.records), fetched, reader)
             if more is None:
                 break
-            fetched = (fetched[0] + more[0], more[1], fetched[2], fetched[3], fetched[4] or more[4], more[5])
+            fetched = fetched._replace(
+                records=fetched.records + more.records,
+                following=more.following,
+                stale=fetched.stale or more.stale,
+                end=more.end,
+            )
         return fetched
 
     async def _fetch_next_page(
@@ -192,11 +197,12 @@ class Queue(QueueWriting):
         if ref is None or ref.is_local():
             return None
         try:
-            page = await self._fetch_page(bucket_id, limit, before[1], 0.0, reader)
+            page = await self._fetch_page(bucket_id, limit, before.following, 0.0, reader)
         except PulsingError:
             return None
-        goes_on = page is not None and page[0] and page[3] == before[3] and page[2] <= before[1]
-        return page if goes_on else None
+        if page is None or not page.records or page.ground != before.ground or page.earliest > before.following:
+            return None
+        return page
 
     async def _fetch_page(
         self,
@@ -214,12 +220,13 @@ class Queue(QueueWriting):
             asked = limit if ref is None or ref.is_local() else min(limit, self._pages.size)
             now, later = (asked, offset, wait, reader), (asked, offset, 0.0, reader)
             try:
-                fetched: Fetched | None = await self.follow(bucket_id, "fetch", now, later, timeout)
+                answer = await self.follow(bucket_id, "fetch", now, later, timeout)
             except NotSendable:
                 if asked == 1 or not self._pages.shrink():
                     raise
             else:
-                if asked < limit and fetched is not None and len(fetched[0]) == asked:
+                fetched = None if answer is None else Fetched(*answer)
+                if asked < limit and fetched is not None and len(fetched.records) == asked:
                     self._pages.grow()
                 return fetched
 
@@ -277,10 +284,10 @@ class Queue(QueueWriting):
             is_new = fetched is None
             if fetched is None:
                 await self.wait_set_up(left)
-            elif fetched[0] or footing.owes(bucket_id, fetched, offset):
+            elif fetched.records or footing.owes(bucket_id, fetched, offset):
                 return fetched
             else:
-                offset = fetched[1]
+                offset = fetched.following
 
     # --- consumer groups ---------------------------------------------------------------------------------------------
 

@@ -150,7 +150,7 @@ class QueueReader:
             if fetched is None:
                 return []
             found[bucket_id] = fetched
-            left -= len(fetched[0])
+            left -= len(fetched.records)
             if left == 0:
                 break
         if failure is not None and left == limit and (patience == 0 or not isinstance(failure, DeadlineExceeded)):
@@ -181,11 +181,12 @@ class QueueReader:
             self._check_loss(bucket_id, fetched)
         pages: list[_Page] = []
         left = limit
-        for bucket_id, (records, after, earliest, *_) in found.items():
-            if len(records) <= left:
-                left -= len(records)
+        for bucket_id, fetched in found.items():
+            if len(fetched.records) <= left:
+                left -= len(fetched.records)
                 position = asked[bucket_id]
-                pages.append(_Page(bucket_id, position, records, max(position, earliest), after))
+                begins_at = max(position, fetched.earliest)
+                pages.append(_Page(bucket_id, position, fetched.records, begins_at, fetched.following))
         return pages
 
     def _go_on(self, bucket_id: int, before: int, after: int) -> bool:
@@ -201,7 +202,7 @@ class QueueReader:
         loss = self._footing.read(bucket_id, fetched, offset, anchored)
         if loss is not None:
             if loss.reason == "retention":
-                self._positions[bucket_id] = fetched[2]
+                self._positions[bucket_id] = fetched.earliest
             elif loss.first is None or loss.last is None:
                 self._positions.pop(bucket_id, None)
             elif anchored:

@@ -15,7 +15,7 @@ from pulsing.streaming.backends.bounds import BLOCK, TooLarge
 from pulsing.streaming.backends.memory import NOWHERE, Record, Window
 from pulsing.streaming.backends.writer import StoreThread
 from pulsing.streaming.bucket_care import BucketCare
-from pulsing.streaming.bucket_words import Appended, Fetched, Ground, Moved
+from pulsing.streaming.bucket_words import Appended, FetchedFields, Ground, Moved
 from pulsing.streaming.counters import StreamingCounters
 from pulsing.streaming.groups.bucket_groups import BucketGroups, BuryRecord
 from pulsing.streaming.groups.calls import GroupCalls
@@ -277,7 +277,7 @@ class BucketStorage(GroupCalls, BucketCare, PutTraces, TrainingRows):
 
     def fetch(
         self, limit: int, offset: int, wait: float, reader: ReaderInfo | None = None
-    ) -> Fetched | Coroutine[Any, Any, Fetched]:
+    ) -> FetchedFields | Coroutine[Any, Any, FetchedFields]:
         """Read records; with `wait`, stay up to so many seconds until there is one."""
         if reader is not None:
             self.readers.asked(reader, offset)
@@ -320,7 +320,7 @@ class BucketStorage(GroupCalls, BucketCare, PutTraces, TrainingRows):
                         pass
                     self._room.clear()
 
-    async def _fetch(self, limit: int, offset: int, wait: float, reader: ReaderInfo | None) -> Fetched:
+    async def _fetch(self, limit: int, offset: int, wait: float, reader: ReaderInfo | None) -> FetchedFields:
         try:
             if wait <= 0:
                 start = self._now()
@@ -344,7 +344,7 @@ class BucketStorage(GroupCalls, BucketCare, PutTraces, TrainingRows):
             self._waits.discard(task)
             self.readers.waiting(reader, -1)
 
-    def _fetched(self, window: Window) -> Fetched:
+    def _fetched(self, window: Window) -> FetchedFields:
         self.read_total += len(window.records)
         return window.records, window.next, window.earliest, self.ground, not self._may_write, self.next_offset
 
@@ -396,4 +396,4 @@ async def _drop(record: Record) -> None:
     """Where a bucket stands for itself there is no dead queue."""
 
 
-__all__ = ["Appended", "BucketStorage", "Fetched", "Moved"]
+__all__ = ["Appended", "BucketStorage", "FetchedFields", "Moved"]

@@ -252,7 +252,7 @@ class Life:
             try:
                 told = await handle.queue.append({"id": self._name_in(handle, bucket)})
                 fetched = await handle.queue.fetch(bucket, 1_000_000, 0)
-                return {record["id"] for record in fetched[0]}, told["generation"]
+                return {record["id"] for record in fetched.records}, told["generation"]
             except PulsingRuntimeError as error:
                 if loop.time() > deadline:
                     self._broken(f"bucket {bucket} cannot be used although all is well again: {error!r}")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from pulsing.clock import Clock
 from pulsing.core.timers import check_seconds
@@ -50,12 +50,38 @@ LATEST = "latest"
 LAST_OFFSET = (1 << 63) - 1
 """What every store can keep for a group; no log has so many records."""
 
-Caller = tuple[str, str, int, float, int, str]
-"""Group, consumer id, the reader's token, `ack_wait`, `max_deliver`, and where a new group begins."""
+CallerFields = tuple[str, str, int, float, int, str]
+"""The fields of `Caller`, as a reader sends them."""
 
-Standing = tuple[bool, bool, int, int, int]
-"""Whether the reader is the member of its id, whether the bucket is its own, the committed offset, the next to lend,
-and how many times a member has come or gone."""
+
+class Caller(NamedTuple):
+    """The member of a group that asks for something."""
+
+    group: str
+    consumer_id: str
+    token: int
+    """The reader's own; two readers with one id differ by it."""
+    ack_wait: float
+    """Seconds."""
+    max_deliver: int
+    start: str
+    """Where a new group begins."""
+
+
+class Standing(NamedTuple):
+    """How a member of a group stands in one bucket."""
+
+    is_member: bool
+    """Whether the reader is the member of its id, which another reader may have become since."""
+    serves: bool
+    """Whether it reads this bucket."""
+    committed: int
+    """First offset that is not acknowledged."""
+    cursor: int
+    """Next offset to lend."""
+    turnover: int
+    """How many times a member has come or gone."""
+
 
 Lent = tuple[int, int, int, Record]
 """Offset, number of the loan, deliveries with this one, the record."""
@@ -140,7 +166,7 @@ class BucketGroups:
         group, known = await self._enter(caller)
         if not known:
             return [], self._standing(group, caller, False)
-        effects = self._handle(group, Borrow(caller[1], limit, await self._earliest(), self._end()))
+        effects = self._handle(group, Borrow(caller.consumer_id, limit, await self._earliest(), self._end()))
         for effect in effects:
             if isinstance(effect, Lost):
                 await self._save(group)
@@ -157,10 +183,10 @@ class BucketGroups:
         while known:
             self._handle(group, Tick())
             left = deadline - self._now()
-            if left <= 0 or group.ledger.has_for(caller[1], earliest, self._end(), self._now()):
+            if left <= 0 or group.ledger.has_for(caller.consumer_id, earliest, self._end(), self._now()):
                 break
-            await self._wait_for_news(group, caller[1], left)
-            known = group.ledger.knows(caller[1], caller[2])
+            await self._wait_for_news(group, caller.consumer_id, left)
+            known = group.ledger.knows(caller.consumer_id, caller.token)
         return self._standing(group, caller, known)
 
     async def ack(self, caller: Caller, loans: Sequence[tuple[int, int]]) -> tuple[list[bool], Standing]:
@@ -181,15 +207,15 @@ class BucketGroups:
         group, known = await self._enter(caller)
         if known:
             place = await self._earliest() if offset is None else min(offset, LAST_OFFSET)
-            self._handle(group, Seek(caller[1], place))
+            self._handle(group, Seek(caller.consumer_id, place))
             await self._save(group)
         return self._standing(group, caller, known)
 
     async def leave(self, caller: Caller) -> None:
         """Let a reader go; what it has on loan is due at once."""
-        group = self._groups.get(caller[0])
+        group = self._groups.get(caller.group)
         if group is not None:
-            self._handle(group, Leave(caller[1], caller[2]))
+            self._handle(group, Leave(caller.consumer_id, caller.token))
 
     async def _about_loans(self, caller: Caller, events: Sequence[Event]) -> tuple[list[bool], Standing]:
         group, known = await self._enter(caller)
@@ -383,7 +409,8 @@ class BucketGroups:
 
     def _standing(self, group: _Group, caller: Caller, known: bool) -> Standing:
         ledger = group.ledger
-        return known, known and ledger.serves(caller[1]), ledger.committed, ledger.cursor, ledger.turnover
+        serves = known and ledger.serves(caller.consumer_id)
+        return Standing(known, serves, ledger.committed, ledger.cursor, ledger.turnover)
 
     def _end(self) -> int:
         end: int = self._backend.total_count()

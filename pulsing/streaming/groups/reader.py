@@ -15,8 +15,9 @@ from pulsing.core.system import System
 from pulsing.core.timers import check_seconds
 from pulsing.exceptions import DataLost, PulsingError, PulsingRuntimeError
 from pulsing.streaming.backends.memory import Record
-from pulsing.streaming.bucket_words import Ground
-from pulsing.streaming.groups.bucket_groups import LATEST, Caller, Standing
+from pulsing.streaming.bucket_words import Fetched
+from pulsing.streaming.groups.bucket_groups import LATEST, CallerFields, Standing
+from pulsing.streaming.groups.calls import DatedStanding
 from pulsing.streaming.groups.errands import PATIENCE_S, Errands, answers_soon
 from pulsing.streaming.names import check_own, check_topic
 from pulsing.streaming.ownership.catalogue import dead_queue
@@ -159,7 +160,7 @@ class GroupReader(QueueReader):
     @property
     def assigned(self) -> list[int]:
         """The buckets that are this member's, as it was last told."""
-        return sorted(bucket_id for bucket_id, standing in self._standings.items() if standing[1])
+        return sorted(bucket_id for bucket_id, standing in self._standings.items() if standing.serves)
 
     async def get(self, limit: int = 100, wait: bool = False, timeout: float | None = None) -> list[Record]:
         """The next records of this member's buckets; they are on loan until `commit`.
@@ -224,7 +225,7 @@ class GroupReader(QueueReader):
         for outcome in outcomes:
             if isinstance(outcome, BaseException):
                 raise outcome
-        return {bucket_id: self._standings[bucket_id][2] for bucket_id in {*self.assigned, *by_bucket}}
+        return {bucket_id: self._standings[bucket_id].committed for bucket_id in {*self.assigned, *by_bucket}}
 
     async def _acknowledge(self, bucket_id: int, deliveries: list[Delivery]) -> None:
         loans = [(delivery.offset, delivery._loan) for delivery in deliveries if delivery._outcome is None]
@@ -253,7 +254,7 @@ class GroupReader(QueueReader):
 
     def positions(self) -> dict[int, int]:
         """The next offset that the group has not read yet, for each of this member's buckets, as it was last told."""
-        return {bucket_id: self._standings[bucket_id][3] for bucket_id in self.assigned}
+        return {bucket_id: self._standings[bucket_id].cursor for bucket_id in self.assigned}
 
     # --- leaving -----------------------------------------------------------------------------------------------------
 
@@ -429,23 +430,24 @@ class GroupReader(QueueReader):
     async def _ask(self, bucket_id: int, method: str, *args: Any, timeout: float = 30.0) -> Any:
         return await self.queue.follow(bucket_id, method, (self._caller(bucket_id), *args), None, timeout)
 
-    def _heard(self, bucket_id: int, told: tuple[Standing, Ground] | None) -> None:
+    def _heard(self, bucket_id: int, told: DatedStanding | None) -> None:
         """Note where this member stands in a bucket, and whether the log there was lost since."""
         if told is None:
             return
-        standing, ground = told
+        fields, ground = told
+        standing = Standing(*fields)
         before = self._standings.get(bucket_id)
-        if before is not None and before[4] != standing[4]:
+        if before is not None and before.turnover != standing.turnover:
             # Somebody has come or gone, so that other buckets may be this member's too.
             self._report_at = None
         self._standings[bucket_id] = standing
         self._joined.add(bucket_id)
-        self._replaced = self._replaced or not standing[0]
-        loss = self._footing.read(bucket_id, ([], 0, 0, ground, False, 0), 0, anchored=False)
+        self._replaced = self._replaced or not standing.is_member
+        loss = self._footing.read(bucket_id, Fetched([], 0, 0, ground, stale=False, end=0), 0, anchored=False)
         if loss is not None:
             self._losses.append(loss)
 
-    def _caller(self, bucket_id: int) -> Caller:
+    def _caller(self, bucket_id: int) -> CallerFields:
         # A bucket that begins anew under a member has nothing that this member has read.
         start = EARLIEST if bucket_id in self._joined else self.start
         return self.group, self.consumer_id, self._token, self.ack_wait, self.max_deliver, start

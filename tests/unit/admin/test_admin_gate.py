@@ -309,6 +309,41 @@ def test_depth_is_counted_outside_of_strings_and_without_quadratic_cost() -> Non
     assert json_depth(b"[]," * 70 + b'"\\', 64) == 1
 
 
+@pytest.mark.parametrize("values", ["0", "[]", "{}", '""', '[[["\\",""]]]'])
+async def test_a_body_of_more_values_than_a_loop_can_handle_at_once_is_refused(values: str) -> None:
+    async with site() as world:
+        client = await world.client("operator")
+        body = f'{{"method": "m", "args": [[{",".join([values] * 70_000)}]]}}'
+        headers = {"content-type": "application/json"}
+
+        refused = await client.post(f"{API}/actors/nobody/call", content=body.encode(), headers=headers)
+
+        assert (refused.status_code, refused.json()["errors"]) == (422, [{"loc": ["body"], "msg": "too many values"}])
+
+
+async def test_commas_and_brackets_in_texts_are_no_values() -> None:
+    async with site() as world:
+        client = await world.client("operator")
+
+        taken = await client.post(f"{API}/actors/nobody/call", json={"method": "m", "args": ['[{,\\"' * 70_000]})
+
+        assert taken.status_code == 404
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+async def test_json_comes_as_utf_8_so_that_its_depth_is_seen(encoding: str) -> None:
+    async with site() as world:
+        client = await world.client("operator")
+        # Half of this letter is a quotation mark for who reads bytes: what follows looks like a text.
+        deep = ('{"method": "\u2200", "args": ' + "[" * 100 + "]" * 100 + "}").encode(encoding)
+
+        refused = await client.post(
+            f"{API}/actors/nobody/call", content=deep, headers={"content-type": "application/json"}
+        )
+
+        assert (refused.status_code, refused.json()["detail"]) == (400, "the body must be JSON in UTF-8")
+
+
 async def test_head_answers_like_get_without_a_body_and_options_names_the_methods() -> None:
     async with site() as world:
         client = await world.client("admin")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import csv
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from enum import Enum
@@ -30,6 +30,8 @@ class Format(str, Enum):
     name = "name"
 
 
+_ENDS_A_CELL = re.compile(r'[",;]')
+
 Rows = Sequence[Mapping[str, Any]]
 
 
@@ -44,9 +46,9 @@ def show_rows(rows: Rows, columns: Sequence[str], form: Format, *, color: bool) 
             for row in rows:
                 write_line(to_json(row))
         case Format.csv:
-            writer = csv.writer(sys.stdout, lineterminator="\n")
-            writer.writerow(columns)
-            writer.writerows([cell(row.get(column)) for column in columns] for row in rows)
+            write_line(_csv_line(columns))
+            for row in rows:
+                write_line(_csv_line([row.get(column) for column in columns]))
         case Format.name:
             for row in rows:
                 write_line(cell(row.get(columns[0]) or row.get("id")))
@@ -77,6 +79,19 @@ def cell(value: Any) -> str:
     if isinstance(value, (dict, list)):
         return to_json(value)
     return one_line(str(value))
+
+
+def _csv_line(values: Sequence[Any]) -> str:
+    # An empty line would be no row.
+    return ",".join(map(_csv_cell, values)) or '""'
+
+
+def _csv_cell(value: Any) -> str:
+    """A value as a cell that a spreadsheet shows and does not evaluate, whatever it takes for the end of a cell."""
+    text = cell(value)
+    if isinstance(value, str) and text[:1] in tuple("=+-@"):
+        text = f"'{text}"
+    return '"' + text.replace('"', '""') + '"' if _ENDS_A_CELL.search(text) else text
 
 
 def write_line(text: str) -> None:

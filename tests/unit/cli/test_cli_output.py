@@ -90,6 +90,19 @@ def test_csv_holds_the_columns_only(capsys: pytest.CaptureFixture[str]) -> None:
     assert shown(capsys, Format.csv) == 'name,mailbox,tags\nactors/a,3,"{""team"": ""x""}"\n,0,{}\n'
 
 
+@pytest.mark.parametrize("sign", ["=", "+", "-", "@"])
+def test_a_text_in_csv_is_nothing_that_a_spreadsheet_evaluates(capsys: pytest.CaptureFixture[str], sign: str) -> None:
+    show_rows([{"name": f"{sign}1+1", "lag": -2, "said": "a;=1+1"}], ("name", "lag", "said"), Format.csv, color=False)
+
+    assert capsys.readouterr().out == f'name,lag,said\n\'{sign}1+1,-2,"a;=1+1"\n'
+
+
+def test_a_row_of_csv_without_a_value_is_a_row(capsys: pytest.CaptureFixture[str]) -> None:
+    show_rows([{"name": None}], ("name",), Format.csv, color=False)
+
+    assert capsys.readouterr().out == 'name\n""\n'
+
+
 def test_jsonl_holds_whole_rows(capsys: pytest.CaptureFixture[str]) -> None:
     assert shown(capsys, Format.jsonl).splitlines()[1] == '{"name": null, "id": "1:3", "mailbox": 0, "tags": {}}'
 

@@ -165,6 +165,8 @@ test("metric families are read from the text format", () => {
 
 test("a download cannot make a spreadsheet run a name", () => {
   assert.equal(csv([{ name: "=1+1", n: -2 }]), "name,n\n'=1+1,-2");
+  assert.equal(csv([{ text: "a;=1+1" }, { text: "a\r=1+1" }, { text: "a\t=1+1" }]), "text\n\"a;=1+1\"\n\"a\r=1+1\"\n\"a\t=1+1\"");
+  assert.equal(csv([{ "=1+1": 1 }]), "'=1+1\n1");
 });
 
 test("a spawn asks only for what was filled in", () => {

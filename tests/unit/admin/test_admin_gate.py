@@ -289,6 +289,16 @@ async def test_bodies_are_bounded_in_size_type_and_depth() -> None:
         assert [r.status_code for r in (large, chunked, typed, untyped, deep)] == [413, 413, 415, 415, 422]
 
 
+async def test_a_body_whose_length_is_told_in_two_ways_ends_the_connection() -> None:
+    async with site() as world:
+        client = await world.client("admin")
+        headers = {"content-type": "application/json", "content-length": "2", "transfer-encoding": "chunked"}
+
+        refused = await client.post(f"{API}/actors", content=b"{}", headers=headers)
+
+        assert (refused.status_code, refused.headers.get("connection")) == (400, "close")
+
+
 async def test_whoever_has_not_said_who_he_is_may_not_say_much() -> None:
     async with site() as world:
         nobody, admin = await world.client(None), await world.client("admin")

@@ -14,12 +14,15 @@ from typing import Any, TypeVar
 from pulsing.core.actor import CURRENT
 from pulsing.core.registry import actor_path
 from pulsing.core.spawning import mounted_spec
+from pulsing.core.stopping import DRAIN_STEP_S
 from pulsing.core.system import System
 from pulsing.exceptions import NotInitialized
 from pulsing.layers import environments
 
 T = TypeVar("T")
 
+DRAIN_S = 10.0
+"""How long messages may run after a signal."""
 NO_SYSTEM = "Pulsing initialization failed. Please call pul.init() or run in Ray environment."
 
 
@@ -149,8 +152,7 @@ async def run_until_signal(actor_name: str | None = None) -> None:
     try:
         await signalled.wait()
         if actor_name is not None:
-            await get_system().drain()
-            await get_system().stop(actor_name)
+            await _end_after(actor_name, get_system())
         await shutdown()
     except asyncio.CancelledError:
         # By `asyncio.run` too, when a method of an actor has raised SystemExit.
@@ -161,6 +163,16 @@ async def run_until_signal(actor_name: str | None = None) -> None:
     finally:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.remove_signal_handler(number)
+
+
+async def _end_after(actor_name: str, system: Any) -> None:
+    """Drain, stop an actor, and end the system, in the time that one drain may take."""
+    now = asyncio.get_running_loop().time
+    deadline = now() + DRAIN_S
+    await system.drain(DRAIN_S)
+    await system.stop(actor_name, timeout=max(0.0, deadline - now()))
+    # Without any time to drain, nothing would be handed over either.
+    await system.shutdown(drain=max(DRAIN_STEP_S, deadline - now()))
 
 
 async def spawn_and_run(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -12,9 +13,9 @@ import pytest
 
 import pulsing as pul
 from pulsing import testing
-from pulsing.core.helpers import run_sync
+from pulsing.core.helpers import run_sync, run_until_signal
 from pulsing.core.remote import get_actor_metadata
-from pulsing.exceptions import ActorNotFound, NameTaken, NotInitialized
+from pulsing.exceptions import ActorNotFound, ActorStopped, NameTaken, NotInitialized
 from tests.unit.core.acting import Counter, turns
 
 
@@ -241,6 +242,37 @@ def test_a_forked_child_starts_clean() -> None:
         return os.waitstatus_to_exitcode(status)
 
     assert asyncio.run(main()) == 0
+
+
+class Never(pul.Actor):
+    """Takes a message and never answers."""
+
+    async def receive(self, msg: Any) -> Any:
+        await asyncio.Event().wait()
+
+
+@pytest.mark.parametrize("others", [0, 1])
+def test_a_message_that_does_not_end_holds_up_the_end_for_one_drain_and_no_longer(others: int) -> None:
+    signals: dict[int, Callable[[], None]] = {}
+
+    async def end() -> tuple[list[Any], float]:
+        loop: Any = asyncio.get_running_loop()
+        loop.add_signal_handler = signals.__setitem__
+        loop.remove_signal_handler = signals.pop
+        system = await pul.init()
+        refs = [await system.spawn(Never(), name=f"never{number}") for number in range(1 + others)]
+        running = asyncio.ensure_future(run_until_signal("never0"))
+        asks = [asyncio.ensure_future(ref.ask({}, timeout=200)) for ref in refs]
+        await asyncio.sleep(1)
+        signals[signal.SIGTERM]()
+        began = loop.time()
+        await running
+        took = loop.time() - began
+        return await asyncio.gather(*asks, return_exceptions=True), took
+
+    errors, took = testing.run_virtual(end)
+    assert all(isinstance(error, ActorStopped) and error.maybe_executed for error in errors), errors
+    assert took == pytest.approx(10, abs=0.1)
 
 
 async def test_counters_of_the_global_functions() -> None:

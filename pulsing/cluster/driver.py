@@ -35,7 +35,8 @@ from pulsing.logs import logger_of
 logger = logger_of(__name__)
 
 FIRST_ROUND_S = 2.0
-"""How long `join` waits for the first answers when it is not told how long."""
+"""Seconds that `join` waits for the first answers when it is not told how long; every seed that is there has answered
+by then."""
 
 
 class Driver:

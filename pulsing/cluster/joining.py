@@ -15,6 +15,7 @@ from typing import TypeVar
 from pulsing.cluster.cluster import Cluster
 from pulsing.cluster.control import CONTROL_LIMITS, CONTROL_PATH, ControlLinks
 from pulsing.cluster.crossing import Crossing, SameLoop
+from pulsing.cluster.driver import FIRST_ROUND_S
 from pulsing.cluster.head import JoinPlan
 from pulsing.cluster.member import GUEST, NOTHING, Member
 from pulsing.cluster.participation import Participation
@@ -45,9 +46,6 @@ TransportFor = Callable[[NodeId, int | None], Transport]
 
 Through = Callable[[Transport], Transport]
 """Wraps each way to other nodes, that to control ports first; called on the node's loop, before either is used."""
-
-FIRST_ROUND_S = 2.0
-"""By then every seed that is there has answered."""
 
 
 async def join_network(
@@ -80,29 +78,14 @@ async def join_network(
     system.closing.append(crossing.close)
     make = transport_for or partial(_secured, system, config)
     wrap = through or _unchanged
-    bind = config.addr or _default_bind(plan)
+    host, port = split_address(config.addr or _default_bind(plan))
     control = ControlLinks(wrap(make(system.node_id, None)), system.node_id.id)
-    host, port = split_address(bind)
     control_port = await crossing.run(
         _at_free_port(config, config.control_port, lambda port: control.listen(host, port))
     )
     system.closing.append(lambda: crossing.run(control.close()))
     transport = wrap(make(system.node_id, control_port))
-    node = Node(
-        system,
-        transport,
-        allow_pickle=config.allow_pickle,
-        closed_kept=config.links_kept,
-        user_bytes=config.user_bytes,
-        bounds=Bounds(
-            window_frames=config.window_frames,
-            window_bytes=config.window_bytes,
-            pending_asks=config.pending_asks,
-            stream_items=config.stream_items,
-        ),
-        max_message=config.max_message_bytes,
-        busy_poll_s=config.busy_poll_us / 1e6 if own_thread and usable_processors() > 1 else 0.0,
-    )
+    node = _node(system, config, transport, busy_polls=own_thread and usable_processors() > 1)
     listener = node.listener = await _at_free_port(
         config, port, lambda port: transport.listen(join_address(host, port), node.attach_accepted)
     )
@@ -134,6 +117,24 @@ async def _at_free_port(config: SystemConfig, wanted: int, listen: Callable[[int
         with suppress(AddressInUse):
             return await listen(port)
     return await listen(last)
+
+
+def _node(system: System, config: SystemConfig, transport: Transport, *, busy_polls: bool) -> Node:
+    return Node(
+        system,
+        transport,
+        allow_pickle=config.allow_pickle,
+        closed_kept=config.links_kept,
+        user_bytes=config.user_bytes,
+        bounds=Bounds(
+            window_frames=config.window_frames,
+            window_bytes=config.window_bytes,
+            pending_asks=config.pending_asks,
+            stream_items=config.stream_items,
+        ),
+        max_message=config.max_message_bytes,
+        busy_poll_s=config.busy_poll_us / 1e6 if busy_polls else 0.0,
+    )
 
 
 def _cluster(

@@ -22,6 +22,7 @@ from pulsing.tasks import TaskScope
 from pulsing.transport import Connection, DialledSelf, Limits, Listener, Transport
 from pulsing.transport import DialFailed as NoConnection
 from pulsing.transport.address import join_address, split_address
+from pulsing.transport.doorkeeper import AUTH_PAUSE_S
 
 logger = logger_of(__name__)
 
@@ -30,9 +31,7 @@ CONTROL_LIMITS = Limits(max_message=MAX_PAYLOAD, max_fragment=MAX_PAYLOAD)
 WAITING = 64
 """Payloads that wait for a line to one node."""
 LATELY_S = 1.0
-"""A line over which bytes came so lately proves as much as a new one would."""
-AUTH_PAUSE_S = 30.0
-"""How long an address is left alone after its node refused our secret; guesses are counted there."""
+"""A line over which bytes came within so many seconds proves as much as a new one would."""
 GOODBYE_S = 0.6
 
 

@@ -25,6 +25,7 @@ from pulsing.node.totals import Connect, LinkTotals
 from pulsing.node.watching import Watches
 from pulsing.tasks import TaskScope
 from pulsing.transport.base import Connection, ConnectionHandler, DialFailed, DialledSelf, Listener, Transport
+from pulsing.transport.doorkeeper import AUTH_PAUSE_S
 from pulsing.wire.limits import Limits
 from pulsing.wire.registry import default_registry
 from pulsing.wire.session import Bounds
@@ -37,8 +38,6 @@ CLOSED_KEPT = 256
 MAX_MESSAGE = Limits().message
 PARTING_S = 1.0
 """How long two nodes that take leave of each other wait for what is open between them."""
-AUTH_PAUSE_S = 30.0
-"""How long an address is left alone after its node refused our secret; guesses are counted there."""
 
 
 class Node:

@@ -14,6 +14,9 @@ from pulsing.transport.address import is_loopback
 
 Guest = TypeVar("Guest", bound=Hashable)
 
+AUTH_PAUSE_S = 30.0
+"""Seconds for which a node leaves an address alone that has refused its secret, so as not to be taken for a guesser."""
+
 _WINDOW_S = 60.0
 _MAX_ORIGINS = 1024
 

@@ -31,7 +31,7 @@ class Channel(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Connected:
-    """A link is open and its other end has proved its id. An id equal to one's own: the address is one's own."""
+    """A link is open and its other end has proved its id; with this node's own id, the address leads to itself."""
 
     node_id: int
     addr: str = ""

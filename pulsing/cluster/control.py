@@ -38,9 +38,17 @@ GOODBYE_S = 0.6
 class Receiver(Protocol):
     """Who is told what links bring."""
 
-    def member(self, node_id: int) -> Member | None: ...
-    def received(self, node_id: int, payload: bytes) -> bool: ...
-    def report(self, event: LinkEvent) -> None: ...
+    def member(self, node_id: int) -> Member | None:
+        """One member's record, None for an unknown id."""
+        ...
+
+    def received(self, node_id: int, payload: bytes) -> bool:
+        """Take a payload from a node that proved its id; False where it is no message."""
+        ...
+
+    def report(self, event: LinkEvent) -> None:
+        """Take a report about links."""
+        ...
 
 
 class ControlLinks:
@@ -75,7 +83,7 @@ class ControlLinks:
 
     @property
     def refused(self) -> int:
-        """How many the control port has turned away."""
+        """How many connections the control port has turned away."""
         return self._listener.refused
 
     def begin(self, receiver: Receiver, ask_node: Callable[[str], None]) -> None:
@@ -193,7 +201,7 @@ class ControlLinks:
         return line
 
     def _send_waiting(self, node_id: int) -> None:
-        """An attempt is over: what waits goes over the line that there is now, or is lost."""
+        """Send what waits for the end of an attempt: over the line that there is now, or it is lost."""
         for payload in self._waiting.pop(node_id, ()):
             self.neighbours.send(node_id, payload)
 

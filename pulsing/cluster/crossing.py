@@ -36,7 +36,7 @@ class Crossing(Protocol):
 
 
 class SameLoop:
-    """No way at all: for networks in memory, and for virtual time."""
+    """Both are one loop: for networks in memory, and for virtual time."""
 
     def post(self, command: Callable[..., object], *values: Any) -> None:
         command(*values)

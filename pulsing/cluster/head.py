@@ -32,7 +32,7 @@ class JoinPlan:
         head_addr: str | None = None,
         is_head_node: bool = False,
     ) -> JoinPlan:
-        """Read the settings with which a node is started; that they do not exclude each other has been seen to.
+        """Read the settings with which a node is started; they have been checked not to exclude each other.
 
         Raises:
             ValueError: an address cannot be read.

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Set
 
 STABLE_S = 7.0
-"""Longer than a silent member is doubted, so that a partition is over or seen before it becomes the calm view."""
+"""Longer than the time for which a silent member is a suspect: so a partition is over, or seen as one, before the view
+of one side becomes the calm one."""
 
 
 class Majority:

@@ -54,12 +54,12 @@ from pulsing.core.statistics import Latency
 MAX_LEAP = 1_000_000
 """The most that hearsay may raise an incarnation by; a member counts its refutations one by one."""
 STRANGERS_PER_S, MOST_STRANGERS = 20.0, 200.0
-"""How many that speak without having said who they are, are asked for it."""
+"""Unknown nodes that speak here and are asked for their record: a second, and at once."""
 FEW_ACCUSED, JUDGE_MANY_EVERY_S = 64, 0.1
-"""More accused than that are looked at together every so many seconds: to ask each after each event when it is due next
-takes a second of the processor for three hundred events about a thousand accused."""
+"""Where more members are accused, all are judged together, at most every so many seconds: asking each after every event
+when it is due takes a second of the processor for three hundred events about a thousand accused."""
 MOST_NAMESAKES = 3
-"""How many members are looked for at the address of a newcomer. There is one, where a process was started again."""
+"""Members that are dialled because a newcomer has their address; one, where a process was started again."""
 
 
 class Membership:
@@ -317,7 +317,7 @@ class Membership:
             self._out.put(Synced(sender))
 
     def _is_owed(self, node_id: int, now: float) -> bool:
-        """Whether a node may be sent everything again: it costs much, and to ask for it costs nothing."""
+        """Whether a node may be sent everything again: sending it costs much, and asking for it costs nothing."""
         peer = self._roster.peers.get(node_id)
         return (self._owed_to_strangers if peer is None else peer.owed).spend(1.0, now)
 

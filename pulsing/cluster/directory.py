@@ -14,7 +14,7 @@ from pulsing.exceptions import NameTaken, Overloaded
 from pulsing.ids import NodeId
 
 PREFERENCE: MappingProxyType[Status, int] = MappingProxyType({"alive": 0, "suspect": 1, "leaving": 2})
-"""Replicas of the least number are used first; those of other members are not used."""
+"""Replicas on members with the lowest number are used first; those on members in any other status are not used."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,7 +45,7 @@ from pulsing.tracing.spans import (
 )
 
 _MESSAGE: ContextVar[tuple[bool, float]] = ContextVar("pulsing_traced_message", default=(True, 0.0))
-"""Whether somebody waits for the answer of the message that is run, and for how long it had waited itself."""
+"""Of the message that is run: whether somebody waits for its answer, and how many seconds it had waited itself."""
 
 _places: dict[tuple[Any, str], Any] = {}
 """What stood where hooks stand now."""

@@ -19,7 +19,7 @@ class Limits:
     write_high: int = 256 * 1024
     """Unsent bytes over which the sender is told to hold back."""
     dial_timeout: float = 2.0
-    """For one dial: name, TCP, TLS and upgrade. A host that drops packets would otherwise hold it for minutes."""
+    """For one dial: look-up of the name, TCP, TLS and upgrade. A host that drops packets would hold it for minutes."""
     open_timeout: float = 5.0
     """From accept to the confirmation."""
     close_timeout: float = 0.5

@@ -43,7 +43,7 @@ TIMESTAMP_AS_INT = 2
 
 _CONTAINERS = frozenset({list, dict})
 _FEW_KEYS = 256
-"""So many may have the same hash."""
+"""Keys up to which it does no harm that all have the same hash."""
 _LARGE_MAP = re.compile(rb"\xde[\x01-\xff]|\xdf\x00")
 """How maps of more than `_FEW_KEYS` pairs begin, among other things."""
 

@@ -11,12 +11,13 @@ CHUNK = 256 * KIB
 """Size of the pieces in which attachments travel, so that a small frame never waits behind more than one of them."""
 
 PORTION = 64 * KIB
-"""After so many bytes of frames, chunks apart, or"""
+"""Bytes of frames, chunks apart, after which the rest of a message is left to the next turn of the loop: 64 KiB of
+empty maps take 15 ms."""
 PORTION_FRAMES = 1024
-"""so many of them, the rest of a message is left to the next turn of the loop: 64 KiB of empty maps take 15 ms."""
+"""Frames after which it is left to the next turn before that."""
 
 ACTIVE_TRANSFERS = 4
-"""How many large values a sender may have begun and not finished on one link; the others wait, but for their heads."""
+"""Large values that a sender may have begun and not finished on one link; of the others only the heads go out."""
 
 
 @dataclass(frozen=True)

@@ -54,7 +54,8 @@ WINDOW_FRAMES = 1024
 WINDOW_BYTES = 8 * 1024 * 1024
 """Bytes of them; only the sender knows and counts these."""
 SMALL = 16 * 1024
-"""Messages of so few bytes go although the window has no room for more: nothing small waits behind large values."""
+"""Messages of at most so many bytes go even where the window has no room for their bytes: nothing small waits behind
+large values."""
 STREAM_CREDIT = 32
 """Items of one stream that may be under way."""
 PENDING_ASKS = 10_000
@@ -65,7 +66,7 @@ FULL_ACTORS = 65_536
 
 @dataclass(frozen=True)
 class Bounds:
-    """How much of what the protocol grants one side makes use of; the other side need not know."""
+    """How much of what the protocol grants this side uses; the other side need not know."""
 
     window_frames: int = WINDOW_FRAMES
     window_bytes: int = WINDOW_BYTES
@@ -280,7 +281,7 @@ class Session(Generic[Context]):
         return len(ours.window.sizes) < self._frames and len(ours.requests) < self._pending and ours.phase is _TALKING
 
     def has_room_for(self, size: int) -> bool:
-        """Whether that holds for a message of so many bytes, too."""
+        """Whether a message of `size` bytes may go out now."""
         return self._ours.window.takes(size)
 
     @property
@@ -421,7 +422,7 @@ class Session(Generic[Context]):
 
     @property
     def heard_goodbye(self) -> bool:
-        """Whether the other side has."""
+        """Whether the other side has said goodbye."""
         return self._theirs.phase is Phase.PARTING
 
     @property

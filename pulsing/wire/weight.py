@@ -11,9 +11,9 @@ from pulsing.wire.limits import KIB
 from pulsing.wire.tags import openers
 
 LIGHT = 64
-"""So short a head is not looked at: what it holds takes"""
+"""Bytes up to which a head is not looked at."""
 LIGHT_WEIGHT = 4 * KIB
-"""at most, which is 64 empty maps in a list."""
+"""Bytes that such a head takes at most once it is decoded: 64 empty maps in a list."""
 
 # An empty map, one byte on the wire, is an object of 64 bytes.
 _PER_CONTAINER = 64

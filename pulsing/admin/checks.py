@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 from pulsing.admin.alerts import ALERTS
 from pulsing.admin.fanout import Fanout
 from pulsing.admin.metrics import Metrics
-from pulsing.admin.times import rfc3339
 from pulsing.clock import Clock
+from pulsing.core.moments import timestamp
 from pulsing.core.statistics import SystemStatistics
 from pulsing.settings import Threshold
 from pulsing.streaming.inspection import stored_where
@@ -225,7 +225,7 @@ class Checks:
             "warn": threshold.warn,
             "critical": threshold.critical,
             "unit": check.unit,
-            "since_at": rfc3339(since[1]) if since else None,
+            "since_at": timestamp(since[1]) if since else None,
             "detail": check.detail,
             "runbook": {"meaning": alert.meaning, "look": list(alert.look), "fix": alert.fix},
         }

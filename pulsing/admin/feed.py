@@ -23,8 +23,8 @@ from pulsing.admin.replies import encode
 from pulsing.admin.schemas import Input
 from pulsing.admin.settings import AdminSettings, Principal
 from pulsing.admin.sources import Question, Sources, Subscribe
-from pulsing.admin.times import rfc3339
 from pulsing.clock import Clock
+from pulsing.core.moments import timestamp
 from pulsing.exceptions import PulsingError
 from pulsing.logs import logger_of
 
@@ -323,7 +323,7 @@ class Feed:
             "tick_s": self._interval_s,
             "node": self._fanout.here,
             "role": client.principal.role,
-            "at": rfc3339(self._clock.wall()),
+            "at": timestamp(self._clock.wall()),
         }
 
     def _resume(self, client: Client, last_event_id: str) -> None:
@@ -451,7 +451,7 @@ class Feed:
 
     def _time(self) -> dict[str, Any]:
         return {
-            "at": rfc3339(self._clock.wall()),
+            "at": timestamp(self._clock.wall()),
             "lag_s": round(self._took_s, 4),
             "tick_s": round(self._interval_s, 2),
         }

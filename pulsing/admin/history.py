@@ -13,8 +13,8 @@ from typing import Any, Literal, NamedTuple
 
 from pulsing.admin.fanout import Fanout
 from pulsing.admin.loop_lag import LoopLag
-from pulsing.admin.times import rfc3339
 from pulsing.clock import Clock
+from pulsing.core.moments import timestamp
 from pulsing.core.statistics import LATENCY_BOUNDS, Latency, SystemStatistics
 from pulsing.core.vitals import cpu_s, rss_bytes
 from pulsing.logs import logger_of
@@ -178,7 +178,7 @@ class History:
         length = len(level.rows)
         return {
             "step_s": level.step,
-            "start_at": rfc3339((level.at or self._clock.wall()) - max(0, length - 1) * level.step),
+            "start_at": timestamp((level.at or self._clock.wall()) - max(0, length - 1) * level.step),
             "series": [self._one(level, place) for place in places],
         }
 

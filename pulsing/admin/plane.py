@@ -32,10 +32,11 @@ from pulsing.admin.replies import encode
 from pulsing.admin.revisions import Revisions
 from pulsing.admin.settings import AdminSettings
 from pulsing.admin.static import Files, dashboard_folder
-from pulsing.admin.times import rfc3339, since_text
+from pulsing.admin.times import since_text
 from pulsing.admin.traffic import Traffic
 from pulsing.admin.visit import visit_of
 from pulsing.clock import Clock
+from pulsing.core.moments import timestamp
 
 Row = dict[str, Any]
 
@@ -80,7 +81,7 @@ class Plane:
         """Write one audit row, its parameters redacted and no longer than a row may be."""
         shown = self.system.preview.without_secrets(beginning(row["parameters"]))
         parameters = redact(shown, self.settings.redact)
-        self.audit.record({**row, "at": rfc3339(row["at"]), "parameters": shortened(parameters)})
+        self.audit.record({**row, "at": timestamp(row["at"]), "parameters": shortened(parameters)})
 
     def _failing(self) -> dict[str, bool]:
         return {row["name"]: row["status"] in ("warn", "critical") for row in self.checks.rows()}

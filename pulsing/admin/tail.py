@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pulsing.admin.payloads import Payloads
-from pulsing.admin.times import rfc3339
 from pulsing.clock import Clock
+from pulsing.core.moments import timestamp
 
 TELL_SKIPPED_EVERY_S = 1.0
 
@@ -48,7 +48,7 @@ class Sampler:
 
     @staticmethod
     def _shown(message: Mapping[str, Any], view: Any, size: int, truncated: bool) -> dict[str, Any]:
-        about = {"n": message["n"], "at": rfc3339(message["at"]), "sender": message["sender"]}
+        about = {"n": message["n"], "at": timestamp(message["at"]), "sender": message["sender"]}
         return {**about, "bytes": size, "value": view, "truncated": truncated}
 
     def _allowed(self) -> bool:
@@ -69,4 +69,4 @@ class Sampler:
         now = self._clock.monotonic()
         if self._skipped and now - self._told_at >= TELL_SKIPPED_EVERY_S:
             count, self._skipped, self._told_at = self._skipped, 0, now
-            yield "skipped", {"count": count, "since": rfc3339(self._since)}
+            yield "skipped", {"count": count, "since": timestamp(self._since)}

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import asdict
-from datetime import datetime, timezone
 from typing import Any
 
 from pulsing.cluster.cluster import Cluster
 from pulsing.cluster.directory import Instance, is_conflict
 from pulsing.cluster.member import Member
 from pulsing.cluster.report import Observation, Sighting
+from pulsing.core.moments import timestamp
 from pulsing.ids import ActorId, NodeId
 
 Row = dict[str, Any]
@@ -127,5 +127,4 @@ def _wall(cluster: Cluster, at: float | None) -> str | None:
     """A monotonic time as an instant in UTC."""
     if at is None:
         return None
-    seconds = cluster.clock.wall() - (cluster.clock.monotonic() - at)
-    return datetime.fromtimestamp(seconds, timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return timestamp(cluster.clock.wall() - (cluster.clock.monotonic() - at))

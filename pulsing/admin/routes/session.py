@@ -19,8 +19,8 @@ from pulsing.admin.replies import empty, encode, reply
 from pulsing.admin.routing import API, Routes
 from pulsing.admin.schemas import Input, Row
 from pulsing.admin.settings import Principal
-from pulsing.admin.times import rfc3339
 from pulsing.admin.visit import visit_of
+from pulsing.core.moments import timestamp
 from pulsing.streaming import list_backends
 
 session = Routes("session")
@@ -75,7 +75,9 @@ async def log_in(request: Request, login: Login) -> Response:
         raise ProblemError("bad-token", "the token is unknown")
     principal, origin = proven
     token, expires = plane.sessions.open(principal, origin)
-    return reply({"token": token, "name": principal.name, "role": principal.role, "expires_at": rfc3339(expires)}, 201)
+    return reply(
+        {"token": token, "name": principal.name, "role": principal.role, "expires_at": timestamp(expires)}, 201
+    )
 
 
 def _proven(plane: Plane, login: Login) -> tuple[Principal, bytes | None] | None:
@@ -103,7 +105,7 @@ async def make_login_link(request: Request) -> Response:
     visit = visit_of(request)
     code, expires = plane.sessions.make_code(visit.known, visit.token)
     base = plane.settings.public_url or str(request.base_url)
-    return reply({"url": f"{base.rstrip('/')}/ui/#login={code}", "expires_at": rfc3339(expires)}, 201)
+    return reply({"url": f"{base.rstrip('/')}/ui/#login={code}", "expires_at": timestamp(expires)}, 201)
 
 
 @session.get("/whoami", role="viewer", **answers(Row))

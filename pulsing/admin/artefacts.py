@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
+
+from pulsing.transport.address import is_loopback
 
 
 def discovery(rows: Sequence[Mapping[str, Any]], cluster: str) -> tuple[list[dict[str, Any]], int]:
@@ -37,16 +38,6 @@ def _target(row: Mapping[str, Any], cluster: str, scheme: str, netloc: str, pref
         "__meta_pulsing_version": str(row.get("version") or ""),
     }
     return {"targets": [netloc], "labels": labels}
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches a host name or address."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
 
 
 def scrape_config(base_url: str, token_file: str) -> str:

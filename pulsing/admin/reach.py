@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-from pulsing.admin.artefacts import is_loopback
 from pulsing.admin.settings import AdminSettings
+from pulsing.transport.address import is_loopback
 
 
 def check_reach(settings: AdminSettings) -> None:

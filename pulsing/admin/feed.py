@@ -143,7 +143,6 @@ class Client:
         self._frames: deque[bytes] = deque()
         self._bytes = 0
         self._arrival = asyncio.Event()
-        self.overflowed = 0
 
     def send(self, frame: bytes) -> None:
         """Queue a frame; over the bound everything waiting is dropped and every subscription gets a gap."""
@@ -151,7 +150,6 @@ class Client:
             missed = len(self._frames) + 1
             self._frames.clear()
             self._bytes = 0
-            self.overflowed += 1
             self.at_revision.clear()
             self.gaps = {sub: ("slow", missed) for sub in self.watching}
             return

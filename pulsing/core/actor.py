@@ -15,6 +15,7 @@ from pulsing.ids import ActorId
 if TYPE_CHECKING:
     from pulsing.core.cell import Cell
     from pulsing.core.ref import ActorRef
+    from pulsing.core.system import System
 
 CURRENT: ContextVar[ActorContext | None] = ContextVar("pulsing_current_actor", default=None)
 TRACE: ContextVar[bytes | None] = ContextVar("pulsing_trace", default=None)
@@ -100,6 +101,12 @@ def current_actor() -> ActorContext:
     if context is None:
         raise RuntimeError("not inside an actor")
     return context
+
+
+def system_of_current() -> System | None:
+    """The system of the actor that runs now, also in its worker thread; None outside of actors."""
+    context = CURRENT.get()
+    return None if context is None else context._cell.system
 
 
 class Delayed:

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
-from pulsing.core.actor import CURRENT
+from pulsing.core.actor import system_of_current
 from pulsing.core.registry import actor_path
 from pulsing.core.spawning import mounted_spec
 from pulsing.core.stopping import DRAIN_STEP_S
@@ -64,7 +64,7 @@ def run_sync(coro: Coroutine[Any, Any, T], timeout: float | None = None) -> T:
         RuntimeError: called on the thread of that very loop, where it could only wait for itself.
         TimeoutError: the time passed.
     """
-    system = _own_system() or _global_system()
+    system = system_of_current() or _global_system()
     loop = system.loop if system is not None else _background.get()
     if _on_loop(loop):
         coro.close()
@@ -184,12 +184,6 @@ async def spawn_and_run(
     system = await init(addr, seeds=seeds)
     await system.spawn(actor, name=name, public=public)
     await run_until_signal(name)
-
-
-def _own_system() -> System | None:
-    """The system of the actor in whose worker thread this is called."""
-    context = CURRENT.get()
-    return None if context is None else context._cell.system
 
 
 def _global_system() -> System | None:

@@ -9,7 +9,7 @@ from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
 import pulsing.core.elsewhere as elsewhere
-from pulsing.core.actor import CURRENT
+from pulsing.core.actor import system_of_current
 from pulsing.core.home import at_home, send_home
 from pulsing.core.lifecycle import Terminated
 from pulsing.core.messages import StreamMessage
@@ -151,10 +151,8 @@ class ActorRef:
 
     def _bound(self) -> System:
         if self._system is None:
-            context = CURRENT.get()
-            if context is not None:
-                self._system = context._cell.system
-            else:
+            self._system = system_of_current()
+            if self._system is None:
                 from pulsing.core import get_system
 
                 try:

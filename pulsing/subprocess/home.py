@@ -9,7 +9,7 @@ import threading
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
-from pulsing.core.actor import CURRENT
+from pulsing.core.actor import system_of_current
 from pulsing.core.actor_class import inner_system
 from pulsing.core.helpers import run_sync
 from pulsing.core.home import at_home
@@ -52,9 +52,9 @@ def system_for(given: Any) -> System:
     """The system that was given, that of the actor in whose thread this is, the process-wide one, or one of our own."""
     if given is not None:
         return inner_system(given)
-    context = CURRENT.get()
-    if context is not None:
-        return context._cell.system
+    own = system_of_current()
+    if own is not None:
+        return own
     return get_system().inner if is_initialized() else _own.get()
 
 

@@ -116,7 +116,7 @@ async def spawn(
 ) -> ActorRef:
     """Make an actor on the process-wide system; see `ActorSystem.spawn`.
 
-    An option that is left at its default says nothing: a class that was decorated with another keeps that one.
+    An option that is left at its default does not override what a decorated class was given.
     """
     from pulsing.core.supervision import not_default
     from pulsing.runtime import get_system

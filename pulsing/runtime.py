@@ -82,8 +82,8 @@ class ActorSystem:
                 function or a partial that needs no arguments.
             name: its name; None for an anonymous actor.
             public: whether other nodes may resolve the name.
-            restart_policy: "never" (the default), "on-failure" or "always". A factory is called again for each
-                restart; of an instance a deep copy is kept for that.
+            restart_policy: "never" (the default), "on-failure" or "always". For each restart a factory is
+                called again; for an instance, a deep copy of the state that it has now is used.
             max_restarts: restarts granted within `restart_window`; 3 by default.
             min_backoff, max_backoff: bounds in seconds of the delay before a restart; 0.1 and 30 by default.
             restart_window: seconds; 60 by default.

@@ -21,6 +21,6 @@ __all__ = [
 
 
 def cleanup() -> None:
-    """Forget what this process keeps about agents: the names of those that were spawned, and the models open."""
+    """Forget what this process keeps about agents: the names of those that it spawned, and the models that are open."""
     clear_agent_registry()
     reset_llm()

@@ -21,7 +21,7 @@ _spawned: dict[str, AgentMeta] = {}
 
 @dataclass
 class AgentMeta:
-    """What an agent says of itself."""
+    """The card of an agent: what it says of itself."""
 
     role: str = ""
     goal: str = ""
@@ -40,8 +40,8 @@ def agent(role: str = "", goal: str = "", backstory: str = "", **tags: Any) -> C
     """Make a class whose actors are agents: as `@remote` does, with a card that all listings show.
 
     Args:
-        role, goal, backstory: what the agent is, wants and has been through.
-        tags: everything else there is to say. Options of supervision are tags too: give those by `with_options`.
+        role, goal, backstory: what the agent is, what it is to achieve, and what it has been through.
+        tags: every other keyword, the names of actor options among them: give those options by `with_options`.
 
     Returns:
         A decorator.

@@ -32,13 +32,13 @@ async def llm(
 ) -> Chat:
     """A language model to talk to: `ainvoke`, `invoke` and `astream`, whose results have `.content` and `str()`.
 
-    The running loop has one for each backend and set of arguments.
+    Calls with the same arguments on the same event loop give the same model.
 
     Args:
         model: its name; `LLM_MODEL` by default, else "gpt-4o-mini". "echo" repeats what it is told, and needs neither
             key nor package.
         temperature: of the sampling; None for the model's own.
-        new: make another, and leave the one that there is as it is.
+        new: make another one; the one that later calls get stays as it is.
         backend: "openai" (extra `llm`) or "langchain" (extra `langchain`, gives a `ChatOpenAI`); by default
             `PULSING_LLM_BACKEND`, else "openai".
         kw: `api_key` and `base_url` (`OPENAI_API_KEY` and `OPENAI_BASE_URL` by default), `timeout` (60 seconds for one

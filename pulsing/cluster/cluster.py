@@ -172,17 +172,17 @@ class Cluster:
         return self.seen
 
     def on_change(self, callback: OnChange) -> Callable[[], None]:
-        """Call back after each change of a member, names already in step; returns the way to stop that."""
+        """Call back after each change of a member, names already in step; returns a function that ends this."""
         self._on_change.append(callback)
         return lambda: self._on_change.remove(callback)
 
     def on_view(self, callback: Callable[[], None]) -> Callable[[], None]:
-        """Call back once after all changes of other members that came together; returns the way to stop that."""
+        """Call back once after all changes of other members that came together; returns a function that ends this."""
         self._on_view.append(callback)
         return lambda: self._on_view.remove(callback)
 
     def on_joined(self, callback: Callable[[], None]) -> Callable[[], None]:
-        """Call back when `is_joined` begins to hold; returns the way to stop that."""
+        """Call back when `is_joined` begins to hold; returns a function that ends this."""
         self._on_joined.append(callback)
         return lambda: self._on_joined.remove(callback)
 

@@ -102,7 +102,11 @@ class EventStream:
         return subscription
 
     def listen(self, listener: Callable[[Event], None]) -> Callable[[], None]:
-        """Call `listener` with each event, in place; it must be quick and not raise. Returns the way to end it."""
+        """Call `listener` with each event, in place; it must be quick and not raise.
+
+        Returns:
+            A function that ends this.
+        """
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener) if listener in self._listeners else None
 

@@ -132,7 +132,8 @@ def unmount(name: str) -> None:
 async def run_until_signal(actor_name: str | None = None) -> None:
     """Wait for SIGINT or SIGTERM, then shut the process-wide system down: it drains, so that no caller loses an answer.
 
-    So does cancelling this, and a SystemExit out of an actor. A second signal ends the process with exit code 1.
+    Cancelling this coroutine, or a SystemExit raised in an actor, does the same. A second signal ends the process at
+    once, with exit code 1.
 
     Args:
         actor_name: an actor that is stopped first, once its mailbox has run empty; callers turn elsewhere meanwhile.

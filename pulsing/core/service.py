@@ -173,7 +173,7 @@ class PythonActorServiceProxy:
     ) -> dict[str, Any]:
         """Create an actor of a registered class there.
 
-        An option that is left at its default says nothing: a class that was decorated with another keeps that one.
+        An option that is left at its default does not override what a decorated class was given.
 
         Returns:
             `{"actor_id", "node_id", "methods"}`, ids as decimal text.

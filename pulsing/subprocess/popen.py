@@ -17,17 +17,19 @@ _SWITCHES = ("USE_POLSING_SUBPROCESS", "USE_PULSING_SUBPROCESS")
 class Popen:
     """Starts a program: by the standard library, or through an actor on a node.
 
-    The latter, if `resources` says what the process needs and `USE_POLSING_SUBPROCESS` (or `USE_PULSING_SUBPROCESS`) is
-    on. Methods and attributes are those of `subprocess.Popen`.
+    It goes through an actor if `resources` says what the process needs and `USE_POLSING_SUBPROCESS` (or
+    `USE_PULSING_SUBPROCESS`) is set to 1, true, yes or on. Methods and attributes are those of `subprocess.Popen`.
 
     Args:
         args: the program with its arguments.
-        placement: "local" for the first node that has what is needed, this one first, or inside Ray for "ray"; "ray"
-            for where Ray finds a place; "remote", "process", or a node's id.
+        placement: "local" for the first node that has what is needed, beginning with this one (inside Ray it means
+            "ray"); "ray" for where Ray finds a place; "remote" for another node, "process" for this one; or a node's
+            id.
         system: by default that of the actor in whose thread this is, else the process-wide one, else one of its own.
         name: of the actor.
-        resources: `num_cpus`, `num_gpus` and `memory` in bytes that the process needs; with Ray, what that knows.
-        detach: let the program go on on its node when its caller is gone, as a native one does.
+        resources: `num_cpus`, `num_gpus` and `memory` in bytes that the process needs; with Ray, the resources
+            that Ray knows.
+        detach: let the program run on when its caller is gone, as a native one does.
         kwargs: further arguments of `subprocess.Popen`.
 
     Raises:

@@ -240,51 +240,71 @@ class History:
 
     async def _read(self) -> Reading:
         statistics: SystemStatistics = self._system.statistics()
-        queues, topics = await self._rows("queues"), await self._rows("topics")
         members = await self._rows("members")
-        links = await self._fanout.ask_here("link_totals") if self._fanout.offers("link_totals") else {}
-        carried = links.get("bytes") or {}
-        shown = [c for c in statistics.classes if not c.internal]
-        before = self._times[-1] if self._times else None
-        now = times_of(statistics)
-        self._times.append(now)
-        of_second = [
-            difference(now.handle, before and before.handle, LATENCY_BOUNDS[-1]),
-            difference(now.wait, before and before.wait, LATENCY_BOUNDS[-1]),
-        ]
         found = {
-            "actors": sum(c.actors for c in shown),
-            "mailbox_messages": sum(c.mailbox_messages for c in shown),
-            "mailbox_oldest_s": max((c.mailbox_oldest_s for c in shown), default=0.0),
-            "messages_total": sum(c.messages for c in shown),
-            "errors_total": sum(c.errors for c in shown),
-            "restarts_total": sum(sum(c.restarts.values()) for c in shown),
-            "dead_letters_total": sum(statistics.dead_letters_by_reason.values()),
-            "asks_inflight": statistics.asks_inflight,
+            **_of_actors(statistics),
+            **self._of_times(statistics),
+            **await self._of_streaming(),
+            **await self._of_links(),
             "loop_lag_s": round(self._lag_s, 6),
-            "handle_p50_s": of_second[0].quantile(0.5),
-            "handle_p99_s": of_second[0].quantile(0.99),
-            "wait_p50_s": of_second[1].quantile(0.5),
-            "wait_p99_s": of_second[1].quantile(0.99),
-            "queue_puts_total": _total(queues, "put_total"),
-            "queue_reads_total": _total(queues, "read_total"),
-            "queue_max_lag": max((row.get("max_lag") or 0 for row in queues), default=None),
-            "publishes_total": _total(topics, "published_total"),
-            "deliveries_total": _total(topics, "delivered_total"),
-            "link_in_bytes_total": carried.get("in"),
-            "link_out_bytes_total": carried.get("out"),
-            "backpressure_s_total": links.get("backpressure_s"),
             "rss_bytes": rss_bytes(),
             "cpu_s_total": cpu_s(),
             "members": sum(row["status"] == "alive" for row in members),
         }
         return tuple(found[name] for name in NAMES)
 
+    def _of_times(self, statistics: SystemStatistics) -> dict[str, float | None]:
+        """How long messages were handled and had waited since the last reading."""
+        before = self._times[-1] if self._times else None
+        now = times_of(statistics)
+        self._times.append(now)
+        handle = difference(now.handle, before and before.handle, LATENCY_BOUNDS[-1])
+        wait = difference(now.wait, before and before.wait, LATENCY_BOUNDS[-1])
+        return {
+            "handle_p50_s": handle.quantile(0.5),
+            "handle_p99_s": handle.quantile(0.99),
+            "wait_p50_s": wait.quantile(0.5),
+            "wait_p99_s": wait.quantile(0.99),
+        }
+
+    async def _of_streaming(self) -> dict[str, float | None]:
+        queues, topics = await self._rows("queues"), await self._rows("topics")
+        return {
+            "queue_puts_total": _total(queues, "put_total"),
+            "queue_reads_total": _total(queues, "read_total"),
+            "queue_max_lag": max((row.get("max_lag") or 0 for row in queues), default=None),
+            "publishes_total": _total(topics, "published_total"),
+            "deliveries_total": _total(topics, "delivered_total"),
+        }
+
+    async def _of_links(self) -> dict[str, float | None]:
+        links = await self._fanout.ask_here("link_totals") if self._fanout.offers("link_totals") else {}
+        carried = links.get("bytes") or {}
+        return {
+            "link_in_bytes_total": carried.get("in"),
+            "link_out_bytes_total": carried.get("out"),
+            "backpressure_s_total": links.get("backpressure_s"),
+        }
+
     async def _rows(self, kind: str) -> list[dict[str, Any]]:
         if not self._fanout.offers(kind):
             return []
         rows: list[dict[str, Any]] = await self._fanout.ask_here(kind)
         return rows
+
+
+def _of_actors(statistics: SystemStatistics) -> dict[str, float | None]:
+    shown = [c for c in statistics.classes if not c.internal]
+    return {
+        "actors": sum(c.actors for c in shown),
+        "mailbox_messages": sum(c.mailbox_messages for c in shown),
+        "mailbox_oldest_s": max((c.mailbox_oldest_s for c in shown), default=0.0),
+        "messages_total": sum(c.messages for c in shown),
+        "errors_total": sum(c.errors for c in shown),
+        "restarts_total": sum(sum(c.restarts.values()) for c in shown),
+        "dead_letters_total": sum(statistics.dead_letters_by_reason.values()),
+        "asks_inflight": statistics.asks_inflight,
+    }
 
 
 def _total(rows: Sequence[Mapping[str, Any]], name: str) -> float | None:

@@ -174,8 +174,7 @@ class System:
             NodeLeaving: the system is about to end.
         """
         check_home(self)
-        if self._shutdown.stopped:
-            raise SystemStopped()
+        self.check_running()
         if self._shutdown.draining and not spec.internal:
             raise NodeLeaving(self.node_id)
         path = self.check_name(name, public, internal=spec.kind == "system")

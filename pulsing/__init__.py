@@ -118,7 +118,7 @@ async def spawn(
 
     An option that is left at its default does not override what a decorated class was given.
     """
-    from pulsing.core.supervision import not_default
+    from pulsing.core.spawning import not_default
     from pulsing.runtime import get_system
 
     options = {

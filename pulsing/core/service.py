@@ -15,8 +15,8 @@ from pulsing.core.parts import from_parts
 from pulsing.core.ref import ActorRef
 from pulsing.core.registry import lookup_path
 from pulsing.core.seams import SYSTEM_ACTOR, SYSTEM_ACTOR_NUMBER
+from pulsing.core.spawning import not_default
 from pulsing.core.spec import CellSpec, full_name
-from pulsing.core.supervision import not_default
 from pulsing.core.system import System
 from pulsing.core.system_actor import SystemActor
 from pulsing.exceptions import Forbidden, NodeLeaving, PulsingRuntimeError

@@ -133,3 +133,13 @@ def _copies_of(actor: Any) -> Callable[[], Any]:
             "spawn a factory instead, for example the class"
         ) from error
     return lambda: copy.deepcopy(kept)
+
+
+def not_default(function: Callable[..., Any], options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options that differ from the defaults of `function`: the others must not override those of a class."""
+    defaults = function.__kwdefaults__ or {}
+    return {key: value for key, value in options.items() if not _is_default(value, defaults[key])}
+
+
+def _is_default(value: Any, default: Any) -> bool:
+    return type(value) is type(default) and bool(value == default)

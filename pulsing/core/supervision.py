@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import inf
 from numbers import Real
@@ -70,16 +70,6 @@ class RestartPolicy:
     def restarts(self) -> bool:
         """Whether there is any case in which this policy restarts."""
         return self.policy != NEVER
-
-
-def not_default(function: Callable[..., Any], options: Mapping[str, Any]) -> dict[str, Any]:
-    """The options that differ from the defaults of `function`: the others must not override those of a class."""
-    defaults = function.__kwdefaults__ or {}
-    return {key: value for key, value in options.items() if not _is(value, defaults[key])}
-
-
-def _is(value: Any, default: Any) -> bool:
-    return type(value) is type(default) and bool(value == default)
 
 
 def _is_number(*values: Any) -> bool:

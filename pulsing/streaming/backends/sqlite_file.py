@@ -239,10 +239,14 @@ class SqliteFile:
         self.close()
 
     def remove(self) -> None:
-        """Close the file and remove it."""
+        """Close the file and remove it; where that fails, another opening of it goes on with what is left."""
         self.close()
-        for suffix in ("", "-wal", "-shm", ".lock"):
-            Path(f"{self.path}{suffix}").unlink(missing_ok=True)
+        try:
+            for suffix in ("", "-wal", "-shm", ".lock"):
+                Path(f"{self.path}{suffix}").unlink(missing_ok=True)
+        except OSError:
+            self.has_failed = True
+            raise
 
     def checkpoint(self) -> None:
         """Bring the log into the main file."""

@@ -40,13 +40,13 @@ class Declarations:
         """The settings of a queue, from where its records are if nobody has told of it.
 
         Raises:
-            PulsingRuntimeError: they may be in a server that is away.
+            PulsingRuntimeError: they may be in a server that is away, or in a folder that cannot be read.
         """
         if self._catalogue.settings(topic) is None:
             kept = await self._remembering.recall(topic, asked)
             if kept is not None and self._catalogue.settings(topic) is None:
                 self._set_up(topic, kept, is_new=False)
-                self._catalogue.recall(topic, self._remembering.noted(asked))
+                self._catalogue.recall(topic, self._remembering.noted(topic, asked))
         return self._catalogue.settings(topic)
 
     async def fix(self, topic: str, asked: QueueSettings) -> QueueSettings:

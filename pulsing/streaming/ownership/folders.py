@@ -10,8 +10,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from pulsing.exceptions import Forbidden
+from pulsing.exceptions import Forbidden, PulsingRuntimeError
+from pulsing.logs import logger_of
 from pulsing.streaming.ownership.catalogue import Holding, QueueSettings, dead_queue
+
+logger = logger_of("pulsing.streaming")
 
 SETTINGS_FILE = "queue.json"
 HOLDINGS_FILE = "buckets.json"
@@ -58,6 +61,8 @@ class Folders:
     def __init__(self, base: str) -> None:
         self._base = Path(base)
         self._allowed: set[Path] = set()
+        self._unread: set[Path] = set()
+        """folders of which it could not be seen at the start whether they have queues"""
 
     def free_share(self) -> float | None:
         """How much of the disk below the base is free, of 1; None where that cannot be told."""
@@ -108,15 +113,41 @@ class Folders:
             return {}
 
     def recall(self, folder: str, queue: str) -> QueueSettings | None:
-        """The settings that were written for a queue; None if there are none that can be read."""
-        read = _read(Path(folder) / SETTINGS_FILE)
+        """The settings that were written for a queue; None if there are none that make sense.
+
+        Raises:
+            PulsingRuntimeError: it cannot be seen whether there are any.
+        """
+        try:
+            read = _read(Path(folder) / SETTINGS_FILE)
+        except OSError as error:
+            raise PulsingRuntimeError(f"whether there is a queue {queue} cannot be seen: {error}", error) from error
         return read[1] if read is not None and read[0] == queue else None
 
     def remembered(self) -> Iterator[tuple[str, QueueSettings]]:
-        """The queues that have files under the base."""
-        if self._base.is_dir():
-            found = (_read(path) for path in sorted(self._base.rglob(SETTINGS_FILE)))
-            yield from (read for read in found if read is not None)
+        """The queues that have files under the base, in folders that can be read."""
+        if not self._base.is_dir():
+            return
+        for name, subfolders, files in os.walk(self._base, onerror=self._cannot_read):
+            subfolders.sort()
+            if SETTINGS_FILE not in (*subfolders, *files):
+                continue
+            try:
+                read = _read(Path(name) / SETTINGS_FILE)
+            except OSError as error:
+                self._cannot_read(error, name)
+            else:
+                if read is not None:
+                    yield read
+
+    def _cannot_read(self, error: OSError, folder: str | None = None) -> None:
+        logger.warning("queues cannot be seen: %s", error)
+        self._unread.add(Path(error.filename if folder is None else folder))
+
+    def is_unread(self, folder: str) -> bool:
+        """Whether it could not be seen at the start if a folder has a queue."""
+        path = Path(folder)
+        return not self._unread.isdisjoint((path, *path.parents))
 
     def forget(self, folder: str) -> None:
         """Remove what was written for a queue that has been deleted."""
@@ -140,8 +171,9 @@ def _write(path: Path, content: Mapping[str, Any]) -> None:
 
 
 def _read(path: Path) -> tuple[str, QueueSettings] | None:
+    """What is written; None if there is no file, or nothing in it that makes sense."""
     try:
         written = json.loads(path.read_text())
         return written["queue"], QueueSettings.from_dict(written["settings"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError):
         return None

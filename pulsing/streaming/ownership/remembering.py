@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from pulsing.streaming.ownership.catalogue import Holding, QueueSettings
 from pulsing.streaming.ownership.folders import Folders
 from pulsing.streaming.ownership.keepers import place_of, store_of
-from pulsing.streaming.ownership.takeover import store_options
+from pulsing.streaming.ownership.takeover import Takeover, store_options
 
 
 class SettingsKeeper(Protocol):
@@ -41,19 +41,22 @@ class Remembering:
         """The settings of a queue of which nobody has told, where somebody who opens it says that it is; or None.
 
         Raises:
-            PulsingRuntimeError: the server is away.
+            PulsingRuntimeError: the server is away, or the folder cannot be read.
         """
         keeper = self._keeper(topic, asked)
         if keeper is not None:
             kept = await keeper.recall()
             return None if kept is None else QueueSettings.from_dict(kept)
-        folders, folder = self._folders(), asked.storage_path
-        # Those below the base were found when the node started.
-        return folders.recall(folder, topic) if folder is not None and folders.allows(folder) else None
+        folders = self._folders()
+        folder = folders.of(topic, asked.storage_path)
+        if asked.storage_path is None and not (folders.is_unread(folder) and _keeps_files(asked)):
+            return None  # those below the base were found when the node started
+        return folders.recall(folder, topic) if folders.allows(folder) else None
 
-    def noted(self, asked: QueueSettings) -> dict[int, Holding]:
+    def noted(self, topic: str, asked: QueueSettings) -> dict[int, Holding]:
         """Who had the buckets of a queue that was recalled."""
-        return {} if asked.storage_path is None else self._folders().noted(asked.storage_path)
+        folders = self._folders()
+        return {} if self._keeper(topic, asked) else folders.noted(folders.of(topic, asked.storage_path))
 
     async def keep(self, topic: str, settings: QueueSettings) -> QueueSettings:
         """Keep the settings of a queue in its server, if it has one, unless there are some; returns those that hold.
@@ -82,3 +85,10 @@ class Remembering:
         options = store_options(settings.backend_options)
         keeper: SettingsKeeper = store.settings_keeper(place_of(self._folders(), topic, settings), options)
         return keeper
+
+
+def _keeps_files(settings: QueueSettings) -> bool:
+    try:
+        return Takeover.of(settings).is_file_based
+    except (ValueError, ImportError):
+        return False  # this node has no such store

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from pulsing.exceptions import BucketUnavailable, LinkLost, PulsingBusinessError, PulsingError
+from pulsing.exceptions import BucketUnavailable, LinkLost, PulsingBusinessError, PulsingError, PulsingRuntimeError
 from pulsing.ids import NodeId
 from pulsing.streaming import get_bucket_ref
 from pulsing.streaming.administration import delete_queue
 from pulsing.streaming.manager import local_manager
 from pulsing.streaming.ownership.catalogue import Holding, QueueDiffers, QueueSettings
-from pulsing.streaming.ownership.folders import HOLDINGS_FILE, Folders
+from pulsing.streaming.ownership.folders import HOLDINGS_FILE, SETTINGS_FILE, Folders
 
 
 async def add(cluster: Any, number: int, base: Path) -> Any:
@@ -50,6 +50,29 @@ async def test_what_a_put_fixed_after_a_bucket_was_opened_by_itself_is_known(one
         with pytest.raises(QueueDiffers, match="num_buckets=2, not 4"):
             await (await four.queue.write("q", backend="sqlite")).put({"id": 1})
         assert len(await (await three.queue.read("q", num_buckets=2, backend="sqlite")).get()) == 12
+
+
+@pytest.mark.parametrize("own_folder", [False, True])
+async def test_a_queue_whose_settings_cannot_be_read_is_no_empty_queue(
+    own_folder: bool, one_cluster: Any, tmp_path: Path
+) -> None:
+    options = {"num_buckets": 2, "backend": "sqlite", "storage_path": str(tmp_path / "q") if own_folder else None}
+    async with one_cluster() as cluster:
+        one = await add(cluster, 1, tmp_path)
+        await (await one.queue.write("q", **options)).put([{"id": n} for n in range(10)])
+    settings, aside = tmp_path / "q" / SETTINGS_FILE, tmp_path / "aside"
+    settings.rename(aside)
+    settings.mkdir()
+    async with one_cluster() as cluster:
+        two = await add(cluster, 2, tmp_path)
+        reader = await two.queue.read("q", **options)
+        with pytest.raises(PulsingRuntimeError, match="cannot be seen"):
+            await reader.get()
+        assert await (await two.queue.read("other")).get() == []
+
+        settings.rmdir()
+        aside.rename(settings)
+        assert len(await reader.get()) == 10
 
 
 def noted(base: Path) -> set[int]:

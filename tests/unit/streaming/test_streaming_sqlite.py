@@ -289,6 +289,22 @@ async def test_a_queue_whose_folder_was_removed_tells_of_the_loss_and_begins_ane
         assert await reader.get() == [{"id": 3}]
 
 
+async def test_a_bucket_whose_file_cannot_be_removed_goes_on(one_system: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: Path, missing_ok: bool = False) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    async with one_system() as system:
+        queue = await system.queue.write("q", num_buckets=1, backend="sqlite")
+        await queue.put({"id": 0})
+        with monkeypatch.context() as disk:
+            disk.setattr(Path, "unlink", refuse)
+            with pytest.raises(PulsingRuntimeError, match="Permission denied"):
+                await delete_queue(queue)
+
+        await queue.put({"id": 1})
+        assert await queue.get() == [{"id": 0}, {"id": 1}]
+
+
 async def test_files_are_the_same_after_the_program_has_changed_its_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from pulsing.transport.address import is_loopback
 
@@ -20,12 +20,23 @@ def discovery(rows: Sequence[Mapping[str, Any]], cluster: str) -> tuple[list[dic
     for row in rows:
         if row.get("status") not in ("alive", "suspect", "leaving"):
             continue
-        url = urlsplit(str(row.get("admin_url") or ""))
-        if not url.hostname or (is_loopback(url.hostname) and row.get("host") not in hosts_here):
+        url = _address_of(row)
+        if url is None or (is_loopback(url.hostname or "") and row.get("host") not in hosts_here):
             omitted += 1
             continue
-        targets.append(_target(row, cluster, url.scheme or "http", url.netloc, url.path.rstrip("/")))
+        targets.append(_target(row, cluster, url.scheme, url.netloc, url.path.rstrip("/")))
     return targets, omitted
+
+
+def _address_of(row: Mapping[str, Any]) -> SplitResult | None:
+    """Where a node says that it can be asked; None where Prometheus could not ask, whatever the node has said."""
+    try:
+        url = urlsplit(str(row.get("admin_url") or ""))
+        url.port  # noqa: B018
+    except ValueError:
+        return None
+    is_one = url.scheme in ("http", "https") and bool(url.hostname) and "@" not in url.netloc
+    return url if is_one and url.netloc.isprintable() else None
 
 
 def _target(row: Mapping[str, Any], cluster: str, scheme: str, netloc: str, prefix: str) -> dict[str, Any]:

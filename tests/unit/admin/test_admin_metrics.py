@@ -257,6 +257,27 @@ def test_only_nodes_that_can_be_scraped_are_discovered() -> None:
     assert omitted == 2
 
 
+@pytest.mark.parametrize(
+    "told",
+    [
+        "http://[",
+        "javascript:alert(1)",
+        "file://host/x",
+        "http://h:99999",
+        "http://me:secret@h:1",
+        "http://h\x1b:1",
+        "h:1",
+    ],
+)
+def test_a_member_that_tells_of_an_address_that_is_none_hides_no_other(told: str) -> None:
+    row = {"id": "1", "name": "n1", "status": "alive", "admin_url": "http://10.0.0.7:8700"}
+
+    targets, omitted = discovery([{**row, "id": "2", "admin_url": told}, row], "pulsing")
+
+    assert [target["targets"] for target in targets] == [["10.0.0.7:8700"]]
+    assert omitted == 1
+
+
 async def test_discovery_without_an_address_is_an_empty_list() -> None:
     async with site() as world:
         response = await (await world.client("viewer")).get(f"{API}/prometheus/sd")

@@ -17,14 +17,18 @@ HIDDEN_KEYS = ("*token*", "*password*", "*secret*", "*api_key*")
 
 _LOGIN = re.compile(r"(?<=://)[^/?#\s]*@")
 """The name and the password in an address, which may contain an @ themselves."""
+_PARAMETER = re.compile(r"([?&]([^=&#?\s]{1,64})=)[^&#\s'\"]+")
+"""A parameter of an address; without an end of its name the time that is taken would be quadratic."""
+_SECRET = re.compile("token|password|secret|api_key", re.IGNORECASE)
 
 _PLAIN = ("builtins", "datetime", "decimal", "uuid", "pathlib", "fractions", "pulsing.ids", "pulsing.core")
 """Modules whose objects show themselves in few words."""
 
 
 def without_logins(text: str) -> str:
-    """A text whose addresses are without the name and password by which something is opened: `redis://•••@host`."""
-    return _LOGIN.sub(f"{HIDDEN}@", text)
+    """A text whose addresses are without that by which something is opened: `redis://•••@host`, `unix:///s?password=•••`."""
+    text = _LOGIN.sub(f"{HIDDEN}@", text)
+    return _PARAMETER.sub(lambda found: f"{found[1]}{HIDDEN}" if _SECRET.search(found[2]) else found[0], text)
 
 
 class Preview(reprlib.Repr):

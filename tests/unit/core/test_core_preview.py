@@ -48,6 +48,8 @@ class Talkative:
         (Order("pen"), f"Order(item='pen', api_key={HIDDEN})"),
         (Model(password="hunter2", size=3), f"Model(password={HIDDEN}, size=3)"),
         ({"url": "redis://me:hun@ter2@host/0"}, f"{{'url': 'redis://{HIDDEN}@host/0'}}"),
+        ({"url": "unix:///s?Password=hunter2&db=1"}, f"{{'url': 'unix:///s?Password={HIDDEN}&db=1'}}"),
+        ("https://host/a?x=1&api_key=hunter2#there", f"'https://host/a?x=1&api_key={HIDDEN}#there'"),
         (Point(1, 2), "Point(x=1, y=2)"),
         (Colour.RED, "Colour.RED"),
         (PurePosixPath("/a"), "PurePosixPath('/a')"),

@@ -354,7 +354,11 @@ class RedisBackend(DurableBackend):
         before = self._first
         wanted = min(before_offset, self._next)
         while self._first < wanted:
-            self._first, self._bytes = await self._run(TRIM, wanted)
+            reached, self._bytes = await self._run(TRIM, wanted)
+            if reached == self._first:  # the server has no record to remove: it has lost some
+                await self._resume()
+            else:
+                self._first = reached
         if self._first != before:
             await self._look_at_oldest()
         return self._first - before

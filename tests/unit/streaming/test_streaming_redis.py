@@ -263,6 +263,20 @@ async def test_a_handle_leaves_an_owner_that_was_fenced_off_for_the_new_one(one_
         assert {"id": name} in await queue.get(bucket)
 
 
+async def test_trimming_ends_where_the_server_has_lost_what_was_to_go(redis_url: str) -> None:
+    store = RedisBackend(0, "q", url=redis_url)
+    await store.put_batch([{"n": number} for number in range(10)])
+    await store.trim(2)
+    await command(redis_url, "FLUSHALL")
+
+    await asyncio.wait_for(store.trim(6), 10)
+    assert store.generation == 2
+    assert await store.bounds() == {"earliest": 10, "next": 10, "records": 0, "bytes": 0}
+    await store.put({"n": "after"})
+    assert await store.get(10, 10) == [{"n": "after"}]
+    await store.close()
+
+
 async def test_a_missing_record_is_told_with_its_offset(redis_url: str) -> None:
     store = RedisBackend(0, "q", url=redis_url)
     for number in range(4):

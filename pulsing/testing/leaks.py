@@ -99,9 +99,10 @@ class Resources:
         )
 
     def beyond(self, before: Resources) -> list[str]:
-        """Describe what is here now and was not there before."""
+        """Describe what is here now and was not there before, except the task that looks: fixtures end in another."""
+        looking = {asyncio.current_task()} if self.tasks else set()
         return [
-            *(f"task {task.get_name()}: {task.get_coro()!r}" for task in self.tasks - before.tasks),
+            *(f"task {task.get_name()}: {task.get_coro()!r}" for task in self.tasks - before.tasks - looking),
             *(f"thread {thread.name}" for thread in self.threads - before.threads),
             *(f"file descriptor {number} -> {target}" for number, target in sorted(self.files - before.files)),
             *(f"process {pid}: {_command_of(pid)}" for pid in sorted(self.processes - before.processes)),

@@ -95,3 +95,14 @@ def test_the_same_seed_draws_the_same_delays_for_a_system() -> None:
 
     first, again, other = (testing.run_virtual(scenario, seed=seed) for seed in (1, 1, 2))
     assert first == again != other
+
+
+def test_a_fixture_may_begin_a_system_in_one_task_and_end_it_in_another() -> None:
+    loop = asyncio.new_event_loop()
+    try:
+        made = testing.system()
+        system = loop.run_until_complete(made.__aenter__())
+        loop.run_until_complete(spawn(Echo, system=system))
+        loop.run_until_complete(made.__aexit__(None, None, None))
+    finally:
+        loop.close()

@@ -115,7 +115,7 @@ def _plain(value: Any) -> Any:
 def _as_field(key: str, value: Any) -> Any:
     match key:
         case "admin.token_file" | "admin.tls_cert" | "admin.tls_key":
-            return None if value is None else Path(value)
+            return None if value is None else Path(value).expanduser()
         case "admin.disabled_actions":
             return frozenset(value)
         case "admin.tokens":

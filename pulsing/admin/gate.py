@@ -119,7 +119,9 @@ class Gate:
         route = visit.route = routes.get("GET" if knock.method == "HEAD" else knock.method)
         if knock.method not in SAFE_METHODS and not knock.proves_its_site:
             raise ProblemError(
-                "cross-site", "an unsafe request needs a token header or proof that it comes from this origin"
+                "cross-site",
+                "an unsafe request needs a token header or proof that it comes from this origin",
+                hint=None if knock.header("authorization") else _WHERE_TOKENS_ARE,
             )
         if route is None or route.access.role is not None:
             visit.principal = await self._identify(scope, knock, visit)

@@ -108,7 +108,7 @@ _ADMIN = (
         "admin.tokens",
         TABLES,
         (),
-        "Further tokens, each a table of name, role (viewer, operator, admin) and sha256.",
+        "Tokens in place of the user's own, each a table of name, role (viewer, operator, admin) and sha256.",
         secret=True,
         file_only=True,
     ),

@@ -61,6 +61,15 @@ def test_further_tokens_come_from_a_file(tmp_path: Path) -> None:
     assert settings_from(resolve({}, folder=tmp_path)).tokens == (token,)
 
 
+def test_a_file_may_be_named_from_the_users_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "pulsing.toml").write_text('[admin]\ntoken_file = "~/token"\ntls_cert = "~/cert"\ntls_key = "~/key"\n')
+    found = settings_from(resolve({}, folder=tmp_path))
+    assert (found.token_file, found.tls_cert, found.tls_key) == tuple(
+        tmp_path / name for name in ("token", "cert", "key")
+    )
+
+
 @pytest.mark.parametrize(
     ("table", "said"),
     [

@@ -147,6 +147,15 @@ async def test_without_a_token_an_unsafe_request_must_prove_its_site(headers: di
             assert crossed is not allowed, (method, path, headers, response.status_code)
 
 
+async def test_an_unsafe_request_without_a_token_is_told_where_tokens_are() -> None:
+    async with site() as world:
+        client = await world.client(None)
+        refused = (await client.post(f"{API}/actors", json={})).json()
+        assert "Authorization: Bearer" in refused["hint"]
+        client = await world.client("admin", **{"Sec-Fetch-Site": "cross-site"})
+        assert "hint" not in (await client.post(f"{API}/actors", json={})).json()
+
+
 async def test_a_cross_site_request_is_refused_even_with_a_token() -> None:
     async with site() as world:
         client = await world.client("admin", **{"Sec-Fetch-Site": "cross-site"})

@@ -48,6 +48,10 @@ def _is_plain_leaf(value: Any) -> bool:
     return kind in PLAIN
 
 
+IN_PARTS = "send it in parts, as the items of a stream, or as an array or bytes"
+"""What to do about a value of too many parts; texts, bytes and arrays may be larger, for nothing is scanned in them."""
+
+
 def too_much(value: Any, detail: str) -> NotSendable:
     """The refusal of a value that is too large in some way."""
     return NotSendable(type(value).__qualname__, detail=detail)
@@ -131,11 +135,11 @@ class Lowering:
         if depth >= self._limits.depth:
             raise _too_deep(value, self._limits)
         if len(value) > self._limits.entries:
-            raise too_much(value, f"it has {len(value)} entries, {self._limits.entries} at most")
+            raise too_much(value, f"it has {len(value)} entries, {self._limits.entries} at most; {IN_PARTS}")
         # Shared parts are sent once for each place, which can grow without bound; every entry takes a byte.
         self._nodes += len(value)
         if self._nodes > self._limits.structured:
-            raise too_much(value, f"its structure takes more than {self._limits.structured} bytes")
+            raise too_much(value, f"its structure takes more than {self._limits.structured} bytes; {IN_PARTS}")
 
     def data(self, value: bytes, inline_tag: Tag | None, attached_tag: Tag) -> Any:
         """Bytes, beside the structure where they are large."""

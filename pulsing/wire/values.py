@@ -22,7 +22,7 @@ from pulsing.wire.building import TIMESTAMP_AS_INT, Builder, DeepBuilder, map_ho
 from pulsing.wire.errors import DecodeError, ProtocolError
 from pulsing.wire.flat import ELEMENTS, are_scalars, is_flat
 from pulsing.wire.limits import Limits
-from pulsing.wire.lowering import LOWERERS, PLAIN, QUICK_LOWERERS, Lowerer, Lowering, is_plain, too_much
+from pulsing.wire.lowering import IN_PARTS, LOWERERS, PLAIN, QUICK_LOWERERS, Lowerer, Lowering, is_plain, too_much
 from pulsing.wire.registry import TypeRegistry, default_registry
 from pulsing.wire.tags import Buffer, Packed, openers
 
@@ -215,10 +215,12 @@ class Codec:
 
     def _check_size(self, value: Any, packed: Packed) -> None:
         if len(packed.head) > self.limits.structured:
-            raise too_much(value, f"its structure takes {len(packed.head)} bytes, {self.limits.structured} at most")
+            size = f"its structure takes {len(packed.head)} bytes, {self.limits.structured} at most"
+            raise too_much(value, f"{size}; {IN_PARTS}")
         total = len(packed.head) + sum(map(len, packed.attachments))
         if total > self.limits.message:
-            raise too_much(value, f"it takes {total} bytes, {self.limits.message} at most")
+            ways_out = "send it in parts, or set link.max_message_bytes on all nodes"
+            raise too_much(value, f"it takes {total} bytes, {self.limits.message} at most; {ways_out}")
 
     @property
     def pickled_in(self) -> int:

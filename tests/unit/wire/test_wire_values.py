@@ -569,6 +569,20 @@ def test_depth_hidden_in_objects_without_containers_is_found() -> None:
         CODEC.decode(msgpack.packb(msgpack.ExtType(19, payload)))
 
 
+@pytest.mark.parametrize(
+    ("value", "way_out"),
+    [
+        ([1] * 65_537, "65537 entries, 65536 at most; send it in parts, as the items of a stream, or as an array"),
+        ([{"id": n, "price": 1.5} for n in range(30_000)], "262144 at most; send it in parts, as the items"),
+        ([1.5] * 40_000, "262144 at most; send it in parts, as the items"),
+        (b"x" * (17 << 20), "16777216 at most; send it in parts, or set link.max_message_bytes on all nodes"),
+    ],
+)
+def test_a_value_that_is_too_large_is_refused_with_what_to_do(value: Any, way_out: str) -> None:
+    with pytest.raises(NotSendable, match=way_out):
+        CODEC.encode(value)
+
+
 def test_limits_on_size_hold_in_both_directions() -> None:
     small = Codec(REGISTRY, limits=Limits(entries=10, structured=1000, inline=600, message=5000))
 

@@ -11,9 +11,13 @@ from typing import Protocol
 class Clock(Protocol):
     """Monotonic seconds for decisions, wall seconds for display only."""
 
-    def monotonic(self) -> float: ...
+    def monotonic(self) -> float:
+        """Seconds that never go back, from an arbitrary beginning."""
+        ...
 
-    def wall(self) -> float: ...
+    def wall(self) -> float:
+        """Seconds since 1970."""
+        ...
 
 
 class SystemClock:

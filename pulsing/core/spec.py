@@ -51,6 +51,7 @@ class CellSpec:
 
     @property
     def bare_name(self) -> str:
+        """The name of the class without its module."""
         return self.class_name.rpartition(".")[2]
 
     @property

@@ -49,6 +49,7 @@ class LatencyCounters:
         return self.total / ((self.quick + sum(self.slower)) or 1)
 
     def snapshot(self) -> Latency:
+        """What was counted so far, as a frozen value."""
         return Latency((self.quick, *self.slower), self.total, self.maximum)
 
 
@@ -84,6 +85,7 @@ class MethodCounters:
 
     @property
     def errors(self) -> int:
+        """Calls that raised, of all categories."""
         return self.business + self.system + self.timeout + self.unsupported
 
     def count_ok(self, seconds: float) -> None:
@@ -134,12 +136,14 @@ class ClassCounters:
         self.dropped: dict[str, int] = {}
 
     def method(self, name: str) -> MethodCounters:
+        """The counters of a method, made when it is first asked for."""
         counters = self.methods.get(name)
         if counters is None:
             counters = self.methods[name] = MethodCounters()
         return counters
 
     def snapshot(self, backlog: Backlog) -> ClassStatistics:
+        """What was counted so far, and what waits now, as a frozen value."""
         methods = tuple(
             MethodStatistics(
                 class_name=self.name,
@@ -206,6 +210,7 @@ class AskCounters:
         self.timeout_here = LatencyCounters()
 
     def snapshot(self) -> dict[tuple[str, str], Latency]:
+        """What was counted so far, by route (local, remote) and outcome."""
         counted = {
             ("remote", "ok"): self.ok,
             ("remote", "error"): self.error,
@@ -239,6 +244,7 @@ class Latency:
 
     @property
     def count(self) -> int:
+        """Observations in all."""
         return sum(self.counts)
 
     def quantile(self, q: float) -> float | None:
@@ -272,10 +278,12 @@ class MethodStatistics:
 
     @property
     def errors(self) -> int:
+        """Calls that raised, of all categories."""
         return self.business_errors + self.system_errors + self.timeout_errors + self.unsupported_errors
 
     @property
     def messages(self) -> int:
+        """Calls that are over, however they ended."""
         return self.ok + self.cancelled + self.expired + self.errors
 
 
@@ -311,14 +319,17 @@ class ClassStatistics:
 
     @property
     def actors(self) -> int:
+        """Live actors, in whatever state."""
         return sum(self.actors_by_state.values())
 
     @property
     def messages(self) -> int:
+        """Calls of all methods that are over."""
         return sum(m.messages for m in self.methods)
 
     @property
     def errors(self) -> int:
+        """Calls of all methods that raised."""
         return sum(m.errors for m in self.methods)
 
 
@@ -345,8 +356,10 @@ class SystemStatistics:
 
     @property
     def messages(self) -> int:
+        """Calls of all classes that are over, those of Pulsing's own actors included."""
         return sum(c.messages for c in self.classes)
 
     @property
     def errors(self) -> int:
+        """Calls of all classes that raised."""
         return sum(c.errors for c in self.classes)

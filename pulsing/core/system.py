@@ -281,6 +281,7 @@ class System:
         return await self.lookup.find(lookup_path(name), wanted, timeout or 0.0)
 
     def ref_of(self, instance: Instance) -> ActorRef:
+        """A ref of this system to an actor behind a name."""
         return self.bind(instance.actor_id, instance.path)
 
     def bind(self, actor_id: ActorId, name: str | None = None) -> ActorRef:

@@ -29,6 +29,7 @@ class PeerInfo:
     control_port: int | None = None
     """The port of the other end's membership listener; known to the dialler only."""
     tls: bool = False
+    """Whether the connection is encrypted."""
     authenticated: bool = True
     """False in insecure mode, where the node id is a claim."""
 
@@ -37,7 +38,9 @@ class Connection(Protocol):
     """One open, proven connection to another node."""
 
     @property
-    def peer(self) -> PeerInfo: ...
+    def peer(self) -> PeerInfo:
+        """Who is at the other end."""
+        ...
 
     @property
     def buffered_bytes(self) -> int:

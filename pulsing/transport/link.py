@@ -42,11 +42,17 @@ _LOCAL_BUFFER = 64 * 1024
 class Opening(Protocol):
     """What a connection does until it is proven."""
 
-    def connected(self, link: WebSocketLink) -> None: ...
+    def connected(self, link: WebSocketLink) -> None:
+        """The link has its transport, after the TLS handshake if there is one."""
+        ...
 
-    def received(self, data: bytes) -> None: ...
+    def received(self, data: bytes) -> None:
+        """Bytes have arrived."""
+        ...
 
-    def lost(self, error: Exception | None) -> None: ...
+    def lost(self, error: Exception | None) -> None:
+        """The connection is gone without having been proven."""
+        ...
 
 
 class WebSocketLink(asyncio.Protocol):

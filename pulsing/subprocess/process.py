@@ -107,7 +107,7 @@ class ProcessActor:
     # --- the process -------------------------------------------------------------------------------------------------
 
     def pid(self) -> int:
-        """Its number on the node of the actor."""
+        """The number of the process on the node of the actor."""
         return self._child.pid
 
     def returncode(self) -> int | None:
@@ -122,8 +122,8 @@ class ProcessActor:
         """Wait for its end, and give its return code.
 
         Raises:
-            subprocess.TimeoutExpired: it still runs after so many seconds; it goes on. Callers get the error of an
-                actor that names it.
+            subprocess.TimeoutExpired: it still runs after `timeout` seconds, and goes on. Callers get a
+                PulsingSystemError that names it.
         """
         code: int = await self._within(timeout, asyncio.shield(self._child.ended))
         return code
@@ -188,7 +188,7 @@ class ProcessActor:
     # --- its pipes ---------------------------------------------------------------------------------------------------
 
     async def stdin_write(self, data: Any) -> int:
-        """Write all of it, and say how much that was.
+        """Write all of `data` to stdin, and return its length.
 
         Raises:
             OSError: stdin is no pipe, or the process reads it no longer (BrokenPipeError).
@@ -199,7 +199,7 @@ class ProcessActor:
         return len(data)
 
     async def stdin_flush(self) -> None:
-        """Nothing is kept back, so there is nothing to do."""
+        """Do nothing: nothing that was written is kept back."""
 
     async def stdin_close(self) -> None:
         """Let the process see the end of its input."""
@@ -211,19 +211,19 @@ class ProcessActor:
         return None if self._stdin is None else self._stdin.fileno()
 
     async def stdout_read(self, n: int = -1) -> Any:
-        """So much of stdout, all for a negative number; None where it is no pipe."""
+        """`n` bytes or characters of stdout, fewer at its end, all for a negative `n`; None where it is no pipe."""
         return None if self._stdout is None else await self._stdout.read(n)
 
     async def stdout_readline(self) -> Any:
-        """The next line; nothing at the end."""
+        """The next line of stdout with its end, empty when there are no more; None where it is no pipe."""
         return None if self._stdout is None else await self._stdout.readline()
 
     async def stdout_readlines(self) -> list[Any] | None:
-        """All lines."""
+        """All lines of stdout that are still to come; None where it is no pipe."""
         return None if self._stdout is None else await self._stdout.readlines()
 
     async def stdout_chunks(self) -> AsyncIterator[bytes]:
-        """Bytes as they come, for one reader who takes all of them."""
+        """The bytes of stdout as they come, for one reader who takes all of them."""
         if self._stdout is not None:
             async for chunk in self._stdout.chunks():
                 yield chunk
@@ -238,25 +238,25 @@ class ProcessActor:
         return None if self._stdout is None else self._stdout.end.fileno()
 
     async def stderr_read(self, n: int = -1) -> Any:
-        """So much of stderr, all for a negative number; None where it is no pipe."""
+        """`n` bytes or characters of stderr, fewer at its end, all for a negative `n`; None where it is no pipe."""
         return None if self._stderr is None else await self._stderr.read(n)
 
     async def stderr_readline(self) -> Any:
-        """The next line; nothing at the end."""
+        """The next line of stderr with its end, empty when there are no more; None where it is no pipe."""
         return None if self._stderr is None else await self._stderr.readline()
 
     async def stderr_readlines(self) -> list[Any] | None:
-        """All lines."""
+        """All lines of stderr that are still to come; None where it is no pipe."""
         return None if self._stderr is None else await self._stderr.readlines()
 
     async def stderr_chunks(self) -> AsyncIterator[bytes]:
-        """Bytes as they come, for one reader who takes all of them."""
+        """The bytes of stderr as they come, for one reader who takes all of them."""
         if self._stderr is not None:
             async for chunk in self._stderr.chunks():
                 yield chunk
 
     async def stderr_close(self) -> None:
-        """Take nothing more of stderr."""
+        """Take nothing more of stderr: the process gets SIGPIPE when it writes."""
         if self._stderr is not None:
             self._stderr.end.close()
 

@@ -1,7 +1,7 @@
 """Spans of OpenTelemetry for calls, tells, streams, queues and topics, where the program wants them.
 
-Nothing of OpenTelemetry is imported before `instrument` is called, and nothing of the way of a message is changed: a
-node that does not trace pays nothing for it.
+Nothing of OpenTelemetry is imported before `instrument` is called, and the code that messages run through is not
+changed until then: a node that does not trace pays nothing.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ __all__ = ["instrument", "traceparent", "uninstrument", "wanted"]
 def traceparent() -> str | None:
     """The W3C trace context of the message that is being handled, as the header of that name has it.
 
-    For logs, and for what a handler asks of others by HTTP. Works without OpenTelemetry. In an actor there is one.
+    For logs, and for the requests that a handler makes by HTTP. Works without OpenTelemetry.
 
     Returns:
-        None outside of actors where there is none.
+        The header's value, always in an actor; None outside of actors where no trace is under way.
     """
     trace = current_trace()
     return None if trace is None else f"00-{trace[:16].hex()}-{trace[16:24].hex()}-{trace[24]:02x}"

@@ -5,7 +5,7 @@ import { Icon } from "./icons.js";
 /** @typedef {{id: number, tone: "good" | "bad" | "warn", title: string, detail?: string, hint?: string}} Toast */
 
 /** @type {import("../vendor/signals-core.js").Signal<Toast[]>} */
-export const toasts = signal([]);
+const toasts = signal([]);
 let serial = 0;
 const SHOWN_MS = 6_000;
 

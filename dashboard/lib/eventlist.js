@@ -9,7 +9,7 @@ const WARN = /restart|suspect|dead_letter|closed|long_turn|gap|evicted|purged|de
 const GOOD = /spawned|joined|alive|opened|created|\.ok$|subscriber_added/;
 
 /** @param {string} type */
-export function toneOf(type) {
+function toneOf(type) {
   if (BAD.test(type)) return "bad";
   if (WARN.test(type)) return "warn";
   return GOOD.test(type) ? "good" : "busy";
@@ -18,7 +18,7 @@ export function toneOf(type) {
 const SUBJECT_PAGES = { actor: "actors", queue: "queues", topic: "topics", node: "nodes", member: "nodes", link: "links", check: "health" };
 
 /** @param {any} subject */
-export function subjectLink(subject) {
+function subjectLink(subject) {
   const page = SUBJECT_PAGES[subject?.kind];
   const id = page === "queues" || page === "topics" ? subject.name ?? subject.id : subject?.id ?? subject?.name;
   return page && id && page !== "links" && page !== "health" ? link(page, id) : page ? link(page) : "";

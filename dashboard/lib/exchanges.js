@@ -7,7 +7,7 @@ import { link } from "./router.js";
 /** @typedef {{at: string, method: string, sender?: string | null, said?: string | null, outcome: string, answer?: string | null, took_s?: number | null}} Exchange */
 
 /** Colour and word of an outcome; what is none of these is the type of an error. @param {string} outcome @returns {[string, string]} */
-export const outcomeOf = (outcome) => (/** @type {Record<string, [string, string]>} */ ({ running: ["busy", "thinking"], ok: ["good", "answered"], stream: ["good", "answers in items"], told: ["", "no answer wanted"] })[outcome] ?? ["bad", outcome]);
+const outcomeOf = (outcome) => (/** @type {Record<string, [string, string]>} */ ({ running: ["busy", "thinking"], ok: ["good", "answered"], stream: ["good", "answers in items"], told: ["", "no answer wanted"] })[outcome] ?? ["bad", outcome]);
 
 /** Who said it: an actor that is in sight goes by its name. @param {{id?: string | null, known?: any[]}} props */
 function Sender({ id, known = [] }) {

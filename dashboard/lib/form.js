@@ -27,7 +27,7 @@ export function fieldKind(schema) {
 }
 
 /** One field's value. Throws a SyntaxError that says what is wrong. @param {any} schema @param {any} text */
-export function valueOf(schema, text) {
+function valueOf(schema, text) {
   const kind = fieldKind(schema);
   if (kind === "checkbox") return Boolean(text);
   if (kind === "select") return schema.enum.find((/** @type {any} */ each) => String(each) === text);

@@ -11,7 +11,7 @@ const MOST = 10_000;
 const PAGE = 1000;
 
 /** Up to 10,000 rows of a list. @param {string} path @param {Record<string, any>} query */
-export async function allRows(path, query) {
+async function allRows(path, query) {
   /** @type {any[]} */
   const items = [];
   for (let cursor = ""; items.length < MOST;) {

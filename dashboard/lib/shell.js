@@ -81,7 +81,7 @@ const TONES = { live: "good", polling: "warn", connecting: "mute", lost: "bad", 
 
 /** Whether data is too old to be trusted, and how old it is where that is worth saying; the node says something every
  * 5 s even if nothing changes. @param {{state: string, at: number, tick: number}} channel @param {number} now */
-export function freshness({ state, at, tick }, now) {
+function freshness({ state, at, tick }, now) {
   const old = at ? Math.max(0, (now - at) / 1000) : 0;
   const stale = state === "lost" || (at > 0 && old > 3 * tick + 5);
   return { stale, shown: at && (stale || state !== "live") ? age(old) : "" };

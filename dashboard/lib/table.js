@@ -12,7 +12,7 @@ import { keyOf, sortedBy } from "./store.js";
  *   empty?: any, loaded?: boolean, label: string, mark?: (row: any) => string}} TableProps
  */
 
-export const ROW = 32;
+const ROW = 32;
 const OVERSCAN = 5;
 const WHOLE = 300;
 const EDGE = 6;

@@ -9,7 +9,7 @@ import { link } from "./router.js";
  */
 
 /** From when on a wait is worth telling of. */
-export const LONG_WAIT_S = 5;
+const LONG_WAIT_S = 5;
 const LONG_TURN_S = 1;
 const LATE_LOOP_S = 0.1;
 const ORDER = ["failing", "stuck", "slow", "lost"];

@@ -9,7 +9,7 @@ import { useRest } from "../lib/stream.js";
 import { SpawnDrawer } from "./spawn.js";
 
 /** A signature as one would write it. @param {any} schema */
-export function signature(schema) {
+function signature(schema) {
   const names = Object.entries(schema?.properties ?? {}).map(([name, each]) => {
     const type = each["x-python-type"] ?? each.type ?? (each.enum ? each.enum.map((/** @type {any} */ one) => JSON.stringify(one)).join(" | ") : "");
     const given = schema.required?.includes(name) ? "" : ` = ${each.default === undefined ? "…" : JSON.stringify(each.default)}`;

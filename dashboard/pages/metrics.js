@@ -26,7 +26,7 @@ export function families(text) {
 }
 
 /** @param {Family} family */
-export function promql({ name, type }) {
+function promql({ name, type }) {
   if (type === "counter") return `sum(rate(${name}[5m]))`;
   return type === "histogram" ? `histogram_quantile(0.99, sum by (le) (rate(${name}_bucket[5m])))` : `sum(${name})`;
 }

@@ -166,7 +166,8 @@ class ActorClass(Generic[T]):
         if placement == "remote":
             target = pick_other_node(system)
             if target is None:
-                logger.warning("%s: there is no other node to place it on, so it lives here", self._class_name)
+                if system.log_seldom.due(f"no other node {self._class_name}"):
+                    logger.warning("%s: there is no other node to place it on, so it lives here", self._class_name)
                 return self._spawn_here(system, args, kwargs, name, public)
         else:
             target = _node_of(placement)

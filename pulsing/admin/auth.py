@@ -61,14 +61,18 @@ class TokenFile:
         self.path = path
         self._seen: tuple[int, int, int] | None = None
         self._digest: bytes | None = None
+        self._is_missing = False
 
     def digest(self) -> bytes | None:
         """SHA-256 of the token, or None while there is no usable file."""
         try:
             found = self.path.stat()
-        except OSError:
-            self._seen = self._digest = None
+        except OSError as error:
+            if not self._is_missing:
+                logger.warning("no token of %s lets anybody in: %s", self.path, error.strerror)
+            self._is_missing, self._seen, self._digest = True, None, None
             return None
+        self._is_missing = False
         stamp = (found.st_mtime_ns, found.st_size, found.st_mode)
         if stamp != self._seen:
             self._seen, self._digest = stamp, self._read(found.st_mode)
@@ -102,6 +106,7 @@ class Tokens:
             if not settings.configured_credentials:
                 make_token_file(path)
             self._file = TokenFile(path)
+            self._file.digest()  # what is wrong with it is in the log from the start
 
     def principal(self, token: str) -> Principal | None:
         """Whose token this is. Every known digest is compared, so that the time taken tells nothing."""

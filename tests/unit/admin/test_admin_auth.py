@@ -47,6 +47,19 @@ def test_a_token_file_is_read_again_when_it_changes_and_not_when_others_can_read
     assert "can be read by others" in caplog.text
 
 
+def test_a_token_file_that_is_not_there_is_in_the_log_once_and_read_when_it_comes(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "token"
+    tokens = Tokens(AdminSettings(token_file=path))
+    assert tokens.principal("x") is None
+    assert [record.getMessage() for record in caplog.records] == [
+        f"no token of {path} lets anybody in: No such file or directory"
+    ]
+    make_token_file(path)
+    assert tokens.principal(path.read_text().strip()) == Principal("token", "admin")
+
+
 def test_a_session_lives_while_it_is_used_and_ends_when_idle_or_closed() -> None:
     clock = Hands()
     sessions = Sessions(clock, idle_s=100)

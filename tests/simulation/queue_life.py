@@ -20,6 +20,7 @@ import pytest
 
 from pulsing.exceptions import DataLost, PulsingError, PulsingRuntimeError
 from pulsing.streaming.backends.sqlite_file import SqliteFile
+from pulsing.streaming.ownership.catalogue import bucket_key
 from pulsing.testing import run_virtual, wait_until
 from tests.simulation.queue_world import Node, World
 
@@ -277,15 +278,30 @@ class Life:
         take = catalogue.take
 
         def watched(key: str, node_id: int, seen: int = 0) -> Any:
-            holding = take(key, node_id, seen)
             # Files settle it themselves, when they are opened.
-            if self.kind == "memory" and key.startswith("q:bucket_") and node_id:
+            watches = self.kind == "memory" and key.startswith("q:bucket_") and node_id
+            if watches:
+                self._forget_unknown(key)
+            holding = take(key, node_id, seen)
+            if watches:
                 owner = self.owners.setdefault((key, holding.epoch), node_id)
                 if owner != node_id:
                     self._broken(f"{key} has two owners in epoch {holding.epoch}")
             return holding
 
         catalogue.take = watched
+
+    def _forget_unknown(self, key: str) -> None:
+        """Forget a bucket in memory of which no node knows: those who did have ended, with their handles.
+
+        One that lives may never have met them, so that this can be without an end of all nodes.
+        """
+        if any(node.manager.catalogue.holding(key).epoch for node in self._world.not_ended):
+            return
+        for known in [one for one in self.owners if one[0] == key]:
+            del self.owners[known]
+        for place in [place for place in self.acks if bucket_key("q", place[0]) == key]:
+            del self.acks[place]
 
     @contextmanager
     def _watched_files(self) -> Iterator[None]:

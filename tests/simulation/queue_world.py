@@ -83,6 +83,7 @@ class World:
         self.random = random.Random(seed)
         self.size = size
         self.nodes: dict[int, Node] = {}
+        self._leaving: list[Node] = []
         self.on_start: list[Callable[[Node], None]] = []
         self._folder = folder
         self._one_disk = one_disk
@@ -122,9 +123,17 @@ class World:
         node.system.inner.handing_over.clear()
         self._ends.append(asyncio.ensure_future(node.system.shutdown(drain=0)))
 
+    @property
+    def not_ended(self) -> list[Node]:
+        """The nodes that are up, and those that are about to leave."""
+        return [*self.nodes.values(), *self._leaving]
+
     async def leave(self, host: int) -> None:
         """End a process in good order."""
-        await self.nodes.pop(host).system.shutdown(drain=2.0)
+        node = self.nodes.pop(host)
+        self._leaving.append(node)
+        await node.system.shutdown(drain=2.0)
+        self._leaving.remove(node)
 
     def freeze(self, host: int, seconds: float) -> None:
         self._network.freeze(self.nodes[host].name, seconds)

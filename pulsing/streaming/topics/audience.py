@@ -18,7 +18,7 @@ logger = logger_of("pulsing.streaming")
 
 REF_TTL_SECONDS = 60.0
 SLOW_LIMIT_S = 10.0
-"""A subscriber that has taken nothing for so long is removed."""
+"""A subscriber that has taken nothing for so long is removed; one that has only been behind is waited for no longer."""
 
 
 class Audience:
@@ -101,8 +101,22 @@ class Audience:
         """Note that a subscriber takes nothing; returns since when."""
         if subscriber.full_since is None:
             subscriber.full_since = self._now()
+        if not subscriber.gap_told:
+            subscriber.gap_told = True
             self.event("topic.gap", {"subscriber": subscriber.id, "reason": "slow"})
         return subscriber.full_since
+
+    def note_room(self, subscriber: Subscriber) -> None:
+        """Note that a subscriber takes messages as they come."""
+        subscriber.full_since = subscriber.behind_since = None
+        subscriber.gap_told = False
+
+    def bears_with(self, subscriber: Subscriber) -> bool:
+        """Whether publishers wait for a subscriber that does not take a message at once: for ten seconds they do."""
+        now = self._now()
+        if subscriber.behind_since is None:
+            subscriber.behind_since = now
+        return now - subscriber.behind_since < SLOW_LIMIT_S
 
     def drop(self, subscriber: Subscriber) -> None:
         """Count a message that a slow subscriber does not get; one that stays slow is removed."""

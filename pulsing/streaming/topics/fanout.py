@@ -22,6 +22,8 @@ BEST_EFFORT_TIMEOUT = 5.0
 LINK_PATIENCE_S = 1.0
 """How long a message that needs no answer may wait for a link to take it; while it goes on waiting, none is sent after
 it to that subscriber."""
+PROMPT_S = 0.05
+"""A subscriber that takes a message within this time is not behind."""
 
 FIRE_AND_FORGET = "fire_and_forget"
 WAIT_ALL_ACKS = "wait_all_acks"
@@ -33,6 +35,10 @@ NOT_ACKNOWLEDGED = "pulsing:not-acknowledged"
 """The answer of a reader one of whose callbacks raised: alive, but no acknowledgement."""
 
 Outcome = dict[str, Any]
+
+
+Sending = tuple[Subscriber, asyncio.Future[None]]
+"""A message on its way to a subscriber, and what is done when a link has taken it."""
 
 
 class Fanout:
@@ -91,7 +97,7 @@ class Fanout:
     async def _finish_telling(
         self, slow: list[tuple[Subscriber, ActorRef | None, Any]], accepted: int, count: int
     ) -> Outcome:
-        await asyncio.wait([sent for *_, sent in slow], timeout=LINK_PATIENCE_S)
+        await self._wait_for([(subscriber, sent) for subscriber, _, sent in slow])
         for subscriber, ref, sent in slow:
             if not sent.done():
                 self._hold_up(subscriber, ref, sent)
@@ -102,11 +108,27 @@ class Fanout:
                 accepted += 1
         return outcome_of(True, accepted, count - accepted, count, None)
 
+    async def _wait_for(self, sending: list[Sending]) -> None:
+        """Wait until links have taken what is sent, unless a subscriber has kept everybody waiting for long."""
+        await asyncio.sleep(0)  # a link that has room has taken it by now
+        late = [(subscriber, sent) for subscriber, sent in self._late(sending) if self._audience.bears_with(subscriber)]
+        if late:
+            await asyncio.wait([sent for _, sent in late], timeout=PROMPT_S)
+        if late := self._late(late):
+            await asyncio.wait([sent for _, sent in late], timeout=LINK_PATIENCE_S - PROMPT_S)
+
+    def _late(self, sending: list[Sending]) -> list[Sending]:
+        """What has not been taken yet; the rest went to subscribers that are not behind."""
+        for subscriber, sent in sending:
+            if sent.done():
+                self._audience.note_room(subscriber)
+        return [(subscriber, sent) for subscriber, sent in sending if not sent.done()]
+
     def _is_full(self, subscriber: Subscriber, mailbox: Mailbox | None, size: int) -> bool:
         """Whether the mailbox has no room: then the message is dropped here, and others need not wait for it."""
         has_room = mailbox is None or (len(mailbox) < mailbox.capacity and not mailbox.in_line)
         if has_room and subscriber.backlog.admit(size, 0 if mailbox is None else len(mailbox)):
-            subscriber.full_since = None
+            self._audience.note_room(subscriber)
             return False
         self._audience.drop(subscriber)
         return True

@@ -52,6 +52,10 @@ class Subscriber:
     """messages that reached it and at which a callback raised, since the last one that all took"""
     pending: int = 0
     full_since: float | None = None
+    """since when it has taken nothing"""
+    behind_since: float | None = None
+    """since when each message has had to wait for it"""
+    gap_told: bool = False
     last_delivered_at: float | None = None
     last_error: str | None = None
     backlog: Backlog = field(default_factory=Backlog)

@@ -491,6 +491,41 @@ async def test_a_full_subscriber_of_another_node_holds_up_one_message_and_no_fur
         assert (await writer.publish("more")).delivered == 2
 
 
+class Slow(Deaf):
+    """Takes a message whenever it is told to."""
+
+    async def receive(self, msg: Any) -> None:
+        await super().receive(msg)
+        if len(self.got) < 100:
+            self.open.clear()
+
+
+async def test_a_subscriber_of_another_node_that_is_behind_for_long_holds_nobody_up(
+    until: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fanout, "LINK_PATIENCE_S", 0.05)
+    async with cluster(2) as (first, second):
+        slow = Slow()
+        await second.spawn(slow, name="slow", public=True, mailbox=2)
+        topic = await on_node(first)
+        await first.resolve("slow", timeout=10.0)
+        await subscribe_to_topic(first, topic, "slow", "slow", node_id=second.node_id)
+        writer = await first.topic.write(topic)
+        while (await writer.publish("x")).delivered:
+            pass
+        monkeypatch.setattr(fanout, "LINK_PATIENCE_S", 3600.0)
+        monkeypatch.setattr(audience, "SLOW_LIMIT_S", 0.0)
+
+        def released() -> bool:
+            slow.open.set()
+            return not broker_of(first, topic)._fanout._held
+
+        for _ in range(5):
+            await until(released)
+            for _ in range(5):
+                await asyncio.wait_for(writer.publish("x"), 5)
+
+
 async def test_a_subscriber_of_another_node_that_stays_full_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fanout, "LINK_PATIENCE_S", 0.01)
     async with cluster(2) as (first, second):

@@ -10,6 +10,7 @@ import pulsing.core.answers as answers
 from pulsing.core.envelope import Envelope
 from pulsing.core.life import current_task
 from pulsing.core.messages import Message, StreamMessage
+from pulsing.core.proxy import Call
 from pulsing.core.pump import give_stream, is_awaited_only, run_out
 from pulsing.core.starting import Starting
 from pulsing.core.statistics import MethodCounters
@@ -19,7 +20,8 @@ from pulsing.core.turns import Turn
 from pulsing.core.worker import Worker
 
 _GENERATORS = frozenset({GeneratorType, AsyncGeneratorType})
-UNFINISHED = _GENERATORS | {CoroutineType, Message, StreamMessage}
+_COROUTINES = frozenset({CoroutineType, Call})
+UNFINISHED = _GENERATORS | _COROUTINES | {Message, StreamMessage}
 """Types of results that are not yet what the caller waits for."""
 
 
@@ -40,7 +42,7 @@ class Progress(Starting):
 
     def _go_on(self, envelope: Envelope, result: Any, counters: MethodCounters, start: float) -> None:
         """A method gave something to wait for, a generator or an explicit message."""
-        if type(result) is CoroutineType or is_awaited_only(self, envelope, result):
+        if type(result) in _COROUTINES or is_awaited_only(self, envelope, result):
             self._start_task(envelope, result, counters, start)
         else:
             answers.count_ok(self, counters, start)
@@ -60,12 +62,12 @@ class Progress(Starting):
     async def _finish(self, envelope: Envelope, work: Any, counters: MethodCounters, start: float) -> None:
         """Wait for the result of a method, and for what the result turns out to be."""
         try:
-            if type(work) is CoroutineType:
+            if type(work) in _COROUTINES:
                 result = await in_steps(self, envelope.method, counters, work)
             else:
                 result = work if type(work) in _GENERATORS else await work
-            while type(result) is CoroutineType:
-                # A method that wraps an async one, and ran in a thread or is async itself.
+            while type(result) in _COROUTINES:
+                # A method that wraps an async one, or another actor's, and ran in a thread or is async itself.
                 result = await in_steps(self, envelope.method, counters, result)
             if type(result) not in UNFINISHED:
                 answers.succeed(self, envelope, result, counters, start)
@@ -101,7 +103,7 @@ class Progress(Starting):
         """See to a message whose task was cancelled before its first step, and so has seen to nothing."""
         if self._running is None or envelope not in self._running:
             return
-        if type(work) is CoroutineType:
+        if type(work) in _COROUTINES:
             work.close()
         counters = self.turn_for(envelope).counters
         answers.fail(self, envelope, asyncio.CancelledError(), counters, self.now())

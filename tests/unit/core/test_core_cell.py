@@ -281,6 +281,24 @@ async def test_a_coroutine_that_a_method_returns_is_awaited_for_its_value(thread
         assert await getattr(wrapping, method)() == "value"
 
 
+@pytest.mark.parametrize("method", ["hands_on", "hands_on_later"])
+async def test_a_call_of_another_actor_that_a_method_returns_is_awaited_for_its_value(method: str) -> None:
+    class Forwarding:
+        def __init__(self, gate: Any) -> None:
+            self.gate = gate
+
+        def hands_on(self) -> Any:
+            return self.gate.seen()
+
+        async def hands_on_later(self) -> Any:
+            return self.gate.seen()
+
+    async with testing.system() as system:
+        gate = await spawn(Gate, system=system)
+        forwarding = await spawn(pul.remote(Forwarding), gate, system=system)
+        assert await getattr(forwarding, method)() == []
+
+
 async def test_a_timeout_of_the_caller_is_no_reason_to_lose_the_actor() -> None:
     async with testing.system() as system:
         gate = await spawn(Gate, system=system)

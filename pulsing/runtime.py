@@ -11,8 +11,9 @@ import os
 import random
 from collections import deque
 from collections.abc import Callable, Sequence
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from pulsing.clock import Clock
 from pulsing.config import SystemConfig, TLSConfig, config_from
@@ -32,6 +33,20 @@ if TYPE_CHECKING:
     from pulsing.cluster.joining import Through, TransportFor
 
 logger = logger_of("pulsing")
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def _of_inner(method: Callable[Concatenate[System, P], T]) -> Callable[Concatenate[ActorSystem, P], T]:
+    """The same method of the core system, shown by `help` and to type checkers."""
+
+    @wraps(method)
+    def forwarded(self: ActorSystem, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        answer: T = getattr(self.inner, method.__name__)(*args, **kwargs)
+        return answer
+
+    return forwarded
 
 
 class ActorSystem:
@@ -111,6 +126,19 @@ class ActorSystem:
     async def resolve_named(self, name: str, node_id: Any = None, timeout: float | None = None) -> ActorRef:
         """The same as `resolve`."""
         return await self.inner.resolve(name, node_id=node_id, timeout=timeout)
+
+    resolve = _of_inner(System.resolve)
+    refer = _of_inner(System.refer)
+    stop = _of_inner(System.stop)
+    shutdown = _of_inner(System.shutdown)
+    drain = _of_inner(System.drain)
+    members = _of_inner(System.members)
+    system = _of_inner(System.system)
+    remote_system = _of_inner(System.remote_system)
+    all_named_actors = _of_inner(System.all_named_actors)
+    get_named_instances = _of_inner(System.get_named_instances)
+    local_actor_names = _of_inner(System.local_actor_names)
+    statistics = _of_inner(System.statistics)
 
     @property
     def streaming(self) -> Any:

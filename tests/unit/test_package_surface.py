@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import pydoc
 import subprocess
 import sys
 from typing import Any
@@ -117,3 +118,11 @@ def test_importing_the_package_imports_nothing_heavy() -> None:
     script = f"import pulsing, sys; print(*(m for m in {heavy!r}.split() if m in sys.modules))"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=30)
     assert done.stdout.split() == []
+
+
+def test_the_members_of_a_system_are_shown_by_help() -> None:
+    shown = pydoc.plain(pydoc.render_doc(pul.ActorSystem))
+
+    assert "stop(self, target: 'Any', *, timeout: 'float | None' = 30.0) -> 'bool'" in shown
+    for name in ("resolve", "refer", "shutdown", "members", "remote_system", "all_named_actors", "statistics"):
+        assert f"{name}(self" in shown

@@ -131,7 +131,7 @@ async def test_the_service_creates_registered_classes() -> None:
         created = await service.create_actor(NAME, 5, name="made", restart_policy="always")
         assert created["node_id"] == str(system.node_id.id)
         assert set(created["methods"]) >= {"incr", "slow_incr"}
-        ref = await system.resolve("made")
+        ref: Any = await system.resolve("made")
         assert str(ref.actor_id.id) == created["actor_id"]
         assert await ref.as_any().incr() == 6
         assert ref._cell.spec.policy.policy == "always"
@@ -150,7 +150,7 @@ async def test_a_class_that_is_created_by_its_name_keeps_its_policy() -> None:
     async with testing.system() as system:
         service = await get_python_actor_service(system)
         await service.create_actor(f"{__name__}.Steady", name="steady", min_backoff=0.5)
-        ref = await system.resolve("steady")
+        ref: Any = await system.resolve("steady")
         policy = ref._cell.spec.policy
         assert (policy.policy, policy.max_restarts, policy.min_backoff) == ("on-failure", 7, 0.5)
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from pulsing.core import ActorId, ActorProxy, ActorRef, remote
 from pulsing.core.system import System
-from pulsing.exceptions import PulsingError
+from pulsing.exceptions import NodeLeaving, PulsingError
 from pulsing.logs import logger_of
 from pulsing.modules import found_in
 from pulsing.streaming.backend import backend_name
@@ -472,11 +472,18 @@ def manager_ref(system: Any, node_id: int | None = None) -> ActorRef:
 
 def local_manager(system: Any, base_storage_path: str = "./queue_storage") -> Any:
     """The storage manager of this node itself, made on first use with the folder for files; for those who read its
-    books."""
+    books.
+
+    Raises:
+        NodeLeaving: the node is about to end, and its manager has handed over what it had.
+    """
     inner: System = getattr(system, "inner", system)
     cell = inner.registry.by_id(ActorId.of(inner.node_id.id, STORAGE_MANAGER_NUMBER))
     if cell is None:
         inner.check_running()
+        if inner.draining:
+            # Another one would know neither the folder nor that the node leaves, and take what nobody will find.
+            raise NodeLeaving(inner.node_id)
         actor_class: Any = StorageManager
         cell = inner.start_actor(
             actor_class(inner.facade, base_storage_path),

@@ -296,7 +296,7 @@ class Life:
 
         One that lives may never have met them, so that this can be without an end of all nodes.
         """
-        if any(node.manager.catalogue.holding(key).epoch for node in self._world.not_ended):
+        if any(node.epoch_of(key) for node in self._world.not_ended):
             return
         for known in [one for one in self.owners if one[0] == key]:
             del self.owners[known]

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from pulsing.config import SystemConfig
+from pulsing.exceptions import NodeLeaving
 from pulsing.ids import NodeId
 from pulsing.runtime import ActorSystem, start_system
 from pulsing.streaming.backends.sqlite_file import SqliteFile
@@ -67,6 +68,14 @@ class Node:
     @property
     def manager(self) -> Any:
         return local_manager(self.system)
+
+    def epoch_of(self, key: str) -> int:
+        """The last epoch of a bucket that it knows of; 0 if it knows of none, or is about to end."""
+        try:
+            epoch: int = self.manager.catalogue.holding(key).epoch
+        except NodeLeaving:
+            return 0
+        return epoch
 
 
 class World:

@@ -7,11 +7,18 @@ from typing import Any
 
 import pytest
 
-from pulsing.exceptions import BucketUnavailable, LinkLost, PulsingBusinessError, PulsingError, PulsingRuntimeError
+from pulsing.exceptions import (
+    BucketUnavailable,
+    LinkLost,
+    NodeLeaving,
+    PulsingBusinessError,
+    PulsingError,
+    PulsingRuntimeError,
+)
 from pulsing.ids import NodeId
 from pulsing.streaming import get_bucket_ref
 from pulsing.streaming.administration import delete_queue
-from pulsing.streaming.manager import local_manager
+from pulsing.streaming.manager import local_manager, manager_ref
 from pulsing.streaming.ownership.catalogue import Holding, QueueDiffers, QueueSettings
 from pulsing.streaming.ownership.folders import HOLDINGS_FILE, SETTINGS_FILE, Folders
 
@@ -209,3 +216,20 @@ async def test_a_node_that_does_not_know_a_store_sets_its_queue_up_all_the_same(
         assert await manager.lookup("q", asked) is None
         assert await manager.declare("q", asked) == asked
         assert await manager.lookup("q", asked) == asked
+
+
+async def test_a_node_that_ends_begins_no_second_storage_manager(
+    one_system: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    async with one_system() as system:
+        queue = await system.queue.write("q", backend="sqlite")
+        await queue.put({"id": 0})
+        await system.drain(0)
+        manager: Any = manager_ref(system)._cell
+        await manager.stop("shutdown", 0.0)
+
+        with pytest.raises(NodeLeaving):
+            await queue.put({"id": 1})
+        with pytest.raises(NodeLeaving):
+            await (await system.queue.write("other", backend="sqlite")).put({"id": 2})

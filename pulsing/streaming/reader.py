@@ -215,15 +215,18 @@ class QueueReader:
         self._positions.clear()
         self._turn = 0
 
+    def _check_place(self, offset: int, bucket_id: int | None) -> None:
+        check_window(0, offset)
+        if bucket_id is not None:
+            self.queue.check_bucket(bucket_id)
+
     def set_offset(self, offset: int, bucket_id: int | None = None) -> None:
         """Go to an offset in one bucket, or in all of this reader's.
 
         Raises:
             ValueError: a negative offset, or a bucket that the queue does not have.
         """
-        check_window(0, offset)
-        if bucket_id is not None:
-            self.queue.check_bucket(bucket_id)
+        self._check_place(offset, bucket_id)
         self._times_set += 1
         for one in self._assigned() if bucket_id is None else (bucket_id,):
             self._positions[one] = offset

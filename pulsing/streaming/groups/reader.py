@@ -242,9 +242,7 @@ class GroupReader(QueueReader):
         Raises:
             ValueError: a negative offset, or a bucket that the queue does not have.
         """
-        check_window(0, offset)
-        if bucket_id is not None:
-            self.queue.check_bucket(bucket_id)
+        self._check_place(offset, bucket_id)
         self._move(self.assigned if bucket_id is None else [bucket_id], offset)
 
     def _move(self, buckets: Iterable[int], offset: int | None) -> None:

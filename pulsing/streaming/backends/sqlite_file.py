@@ -24,9 +24,8 @@ from pulsing.streaming.backends.memory import NOWHERE
 from pulsing.streaming.backends.rows import Columns, StoredRow, read_row, rows_of
 from pulsing.streaming.backends.sqlite_folder import (
     FAILURES,
-    Identity,
+    Whereabouts,
     connected,
-    identity_of,
     locked,
     sync_folder,
 )
@@ -40,10 +39,6 @@ logger = logger_of("pulsing.streaming")
 SPARE = 32 << 20
 """Bytes of the disk that no put takes, nor more than a tenth of it: to trim a bucket takes room in its log, and its log
 in its file. On a disk that is full to its end nothing could be removed."""
-
-
-LOOK_S = 0.1
-"""How often a file that is used is looked for under its name: somebody may have removed or replaced it."""
 
 
 class SqliteFile:
@@ -92,9 +87,7 @@ class SqliteFile:
         self._connection: sqlite3.Connection | None = None
         self._lock: int | None = None
         self._wal: WriteAheadLog | None = None
-        self._identity: Identity | None = None
-        self._looked_at = 0.0
-        """when it was seen to have its name still, by the monotonic clock"""
+        self._whereabouts: Whereabouts | None = None
         self._unsynced = False
         self._done: list[Job] = []
         """jobs whose outcome counts only when they are settled"""
@@ -197,7 +190,7 @@ class SqliteFile:
             self._wal = WriteAheadLog(self.path, alone=self._exclusive)
             self._wal.sync()
             sync_folder(self.path.parent)
-            self._identity, self._looked_at = identity_of(self.path), time.monotonic()
+            self._whereabouts = Whereabouts(self.path)
         except BaseException:
             self.close()
             raise
@@ -435,19 +428,12 @@ class SqliteFile:
     def _open_connection(self) -> sqlite3.Connection:
         if self._connection is None:
             raise PulsingRuntimeError(f"{self.path} is closed")
-        if time.monotonic() - self._looked_at >= LOOK_S:
-            self._check_is_there()
-        return self._connection
-
-    def _check_is_there(self) -> None:
-        """Write no further into a file that nobody will find again."""
-        self._looked_at = time.monotonic()
-        with contextlib.suppress(PermissionError):  # it is open all the same
-            if identity_of(self.path) == self._identity:
-                return
+        if self._whereabouts is not None and self._whereabouts.is_lost():
+            # Nothing more is written into a file that nobody will find again.
             self._give_up()
             logger.error("%s was removed or replaced while it was open: its records are lost", self.path)
             raise PulsingRuntimeError(f"{self.path} was removed or replaced while it was open")
+        return self._connection
 
 
 _FENCE = "EXISTS(SELECT 1 FROM meta WHERE name='epoch' AND value<=?) AND ?=(SELECT value FROM meta WHERE name='owner')"

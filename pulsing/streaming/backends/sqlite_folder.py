@@ -7,6 +7,7 @@ import fcntl
 import os
 import secrets
 import sqlite3
+import time
 from pathlib import Path
 
 from pulsing.descriptors import keep_from_children
@@ -25,6 +26,33 @@ def connected(path: Path) -> sqlite3.Connection:
 
 Identity = tuple[int, int]
 """What tells a file from another one of its name: its device and its inode."""
+
+
+LOOK_S = 0.1
+"""How often a file that is used is looked for under its name: somebody may have removed or replaced it."""
+
+
+class Whereabouts:
+    """Whether an open file still has its name.
+
+    Args:
+        path: its name.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._identity = identity_of(path)
+        self._looked_at = time.monotonic()
+
+    def is_lost(self) -> bool:
+        """Whether it was removed or replaced; looked at every `LOOK_S` seconds at most."""
+        now = time.monotonic()
+        if now - self._looked_at < LOOK_S:
+            return False
+        self._looked_at = now
+        with contextlib.suppress(PermissionError):  # it is open all the same
+            return identity_of(self._path) != self._identity
+        return False
 
 
 def identity_of(path: Path) -> Identity | None:

@@ -257,7 +257,7 @@ def replaced(folder: Path) -> None:
 async def test_nothing_is_acknowledged_that_is_in_no_file_any_more(
     happens: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pulsing.streaming.backends.sqlite_file.LOOK_S", 0.0)
+    monkeypatch.setattr("pulsing.streaming.backends.sqlite_folder.LOOK_S", 0.0)
     store = SqliteBackend(0, "files")
     await store.put({"n": 0})
     happens(Path("files"))
@@ -273,7 +273,7 @@ async def test_nothing_is_acknowledged_that_is_in_no_file_any_more(
 async def test_a_queue_whose_folder_was_removed_tells_of_the_loss_and_begins_anew(
     one_system: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pulsing.streaming.backends.sqlite_file.LOOK_S", 0.0)
+    monkeypatch.setattr("pulsing.streaming.backends.sqlite_folder.LOOK_S", 0.0)
     async with one_system() as system:
         queue = await system.queue.write("q", num_buckets=1, backend="sqlite")
         reader = await system.queue.read("q", num_buckets=1, backend="sqlite")
@@ -308,7 +308,7 @@ async def test_a_bucket_whose_file_cannot_be_removed_goes_on(one_system: Any, mo
 async def test_files_are_the_same_after_the_program_has_changed_its_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pulsing.streaming.backends.sqlite_file.LOOK_S", 0.0)
+    monkeypatch.setattr("pulsing.streaming.backends.sqlite_folder.LOOK_S", 0.0)
     store = SqliteBackend(0, "files")
     await store.put({"n": 0})
     (tmp_path / "elsewhere").mkdir()
